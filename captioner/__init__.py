@@ -1,0 +1,1 @@
+"""Short and dense captions of clips from vision-language models."""

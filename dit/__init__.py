@@ -1,0 +1,1 @@
+"""Spacetime-patch diffusion transformer."""

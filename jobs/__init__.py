@@ -1,0 +1,1 @@
+"""Everything that touches Ray, the command line, run folders and reports."""

@@ -1,0 +1,348 @@
+"""Every table of a run: column names, Arrow schemas, derived ids. No other file spells a column name.
+
+The tables follow the data flow: sources -> clips + manifest + embeddings -> selection -> captions -> shards -> latents.
+NULL always means "not measured"; a failed measurement is NULL plus an ``error`` text, never a score of 0 or -1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEMA_VERSION = "1"
+
+# -- identity and provenance
+SOURCE_ID = "source_id"
+SOURCE_URI = "source_uri"
+CLIP_ID = "clip_id"
+START_PTS = "start_pts"
+END_PTS = "end_pts"
+TIME_BASE_NUM = "time_base_num"
+TIME_BASE_DEN = "time_base_den"
+START_S = "start_s"
+END_S = "end_s"
+TRANSITION_IN = "transition_in"
+TRANSITION_OUT = "transition_out"
+
+# -- shape
+N_FRAMES = "n_frames"
+FPS = "fps"
+WIDTH = "width"
+HEIGHT = "height"
+DURATION_S = "duration_s"
+CODEC = "codec"
+ROTATION = "rotation"
+SIZE_BYTES = "size_bytes"
+N_CLIPS = "n_clips"
+
+# -- outcomes
+OUTCOME = "outcome"
+ERROR = "error"
+ERROR_STAGE = "error_stage"
+ERROR_TYPE = "error_type"
+ERROR_MESSAGE = "error_message"
+
+# -- bytes and where they lie
+VIDEO = "video"
+SHARD = "shard"
+BYTE_OFFSET = "byte_offset"
+BYTE_LENGTH = "byte_length"
+VIDEO_XXH3 = "video_xxh3"
+
+# -- scores
+MOTION_MEAN = "motion_mean"
+MOTION_P95 = "motion_p95"
+STATIC_SHARE = "static_share"
+LUMA_MEAN = "luma_mean"
+LUMA_STD = "luma_std"
+BLUR = "blur"
+AESTHETIC = "aesthetic"
+PHASH = "phash"
+CONCEPT_PREFIX = "concept_"
+CLIP_EMBEDDING = "clip_embedding"
+
+# -- selection
+DECISION = "decision"
+REASONS = "reasons"
+DUPLICATE_OF = "duplicate_of"
+
+# -- captions
+KIND = "kind"
+TEXT = "text"
+CHECKS = "checks"
+MODEL = "model"
+PROMPT_HASH = "prompt_hash"
+FRAMES_HASH = "frames_hash"
+SAMPLING_HASH = "sampling_hash"
+SEED = "seed"
+CAPTION_KINDS = ("short", "dense", "structured", "original")
+CAPTION_SHORT = "caption_short"
+CAPTION_DENSE = "caption_dense"
+CAPTION_STRUCTURED = "caption_structured"
+CAPTION_ORIGINAL = "caption_original"
+
+# -- latents
+CAPTION = "caption"
+CACHE_KEY = "cache_key"
+LATENT_MEAN = "latent_mean"
+LATENT_LOGVAR = "latent_logvar"
+LATENT_SHAPE = "latent_shape"
+TEXT_FEATURES = "text_features"
+TEXT_LEN = "text_len"
+
+SCORE_COLUMNS = (MOTION_MEAN, MOTION_P95, STATIC_SHARE, LUMA_MEAN, LUMA_STD, BLUR, AESTHETIC)
+"""Scalar scores every manifest carries; concept scores add ``concept_<name>`` columns beside them."""
+
+
+class SourceOutcome(StrEnum):
+    """How an input ended: every source ends in exactly one of these."""
+
+    DONE = "done"
+    QUARANTINED = "quarantined"
+
+
+class Decision(StrEnum):
+    """What ``select`` decided for a clip."""
+
+    KEEP = "keep"
+    REJECT = "reject"
+    ERROR = "error"
+
+
+class CaptionOutcome(StrEnum):
+    """How one caption request ended."""
+
+    OK = "ok"
+    TRUNCATED = "truncated"
+    REFUSED = "refused"
+    EMPTY = "empty"
+    LOOPED = "looped"
+    MALFORMED = "malformed"
+    BOILERPLATE = "boilerplate"
+    OFF_LANGUAGE = "off_language"
+    ERROR = "error"
+
+
+def caption_column(kind: str) -> str:
+    """Shard column that holds captions of ``kind``, e.g. ``"dense"`` -> ``"caption_dense"``."""
+    if kind not in CAPTION_KINDS:
+        raise ValueError(f"caption kind {kind!r} is unknown; use one of {', '.join(CAPTION_KINDS)}")
+    return f"caption_{kind}"
+
+
+def source_id(size: int, head: bytes, middle: bytes, tail: bytes) -> str:
+    """Content-derived id of an input file: 16 hex digits from its size and three blocks of it."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(size.to_bytes(8, "little"))
+    for block in (head, middle, tail):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def clip_id(source: str, start_pts: int, end_pts: int) -> str:
+    """Id of a clip, derived from its source and its presentation interval [start_pts, end_pts)."""
+    text = f"{source}:{start_pts}:{end_pts}"
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def _fields(*pairs: tuple[str, pa.DataType]) -> list[pa.Field]:
+    import pyarrow as pa
+
+    return [pa.field(name, dtype) for name, dtype in pairs]
+
+
+def sources_schema() -> pa.Schema:
+    """``sources.parquet``: one row per input, with its outcome."""
+    import pyarrow as pa
+
+    return pa.schema(
+        _fields(
+            (SOURCE_ID, pa.string()),
+            (SOURCE_URI, pa.string()),
+            (OUTCOME, pa.string()),
+            (ERROR_STAGE, pa.string()),
+            (ERROR_TYPE, pa.string()),
+            (ERROR_MESSAGE, pa.string()),
+            (N_CLIPS, pa.int32()),
+            (DURATION_S, pa.float64()),
+            (CODEC, pa.string()),
+            (WIDTH, pa.int32()),
+            (HEIGHT, pa.int32()),
+            (FPS, pa.float64()),
+            (ROTATION, pa.int32()),
+            (SIZE_BYTES, pa.int64()),
+        )
+    )
+
+
+def clips_schema() -> pa.Schema:
+    """``clips/``: the encoded bytes and the few columns that make the file self-describing."""
+    import pyarrow as pa
+
+    return pa.schema(
+        _fields(
+            (CLIP_ID, pa.string()),
+            (VIDEO, pa.binary()),
+            (SOURCE_URI, pa.string()),
+            (START_S, pa.float64()),
+            (END_S, pa.float64()),
+            (N_FRAMES, pa.int32()),
+            (FPS, pa.float64()),
+            (WIDTH, pa.int32()),
+            (HEIGHT, pa.int32()),
+        )
+    )
+
+
+def manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
+    """``manifest/``: provenance, shape, every score, and the byte range of each clip."""
+    import pyarrow as pa
+
+    scores = [pa.field(name, pa.float32()) for name in SCORE_COLUMNS]
+    concept = [pa.field(CONCEPT_PREFIX + name, pa.float32()) for name in concepts]
+    return pa.schema(
+        _fields(
+            (CLIP_ID, pa.string()),
+            (SOURCE_ID, pa.string()),
+            (SOURCE_URI, pa.string()),
+            (START_PTS, pa.int64()),
+            (END_PTS, pa.int64()),
+            (TIME_BASE_NUM, pa.int64()),
+            (TIME_BASE_DEN, pa.int64()),
+            (START_S, pa.float64()),
+            (END_S, pa.float64()),
+            (TRANSITION_IN, pa.string()),
+            (TRANSITION_OUT, pa.string()),
+            (N_FRAMES, pa.int32()),
+            (FPS, pa.float64()),
+            (WIDTH, pa.int32()),
+            (HEIGHT, pa.int32()),
+        )
+        + scores
+        + concept
+        + _fields(
+            (PHASH, pa.uint64()),
+            (SHARD, pa.string()),
+            (BYTE_OFFSET, pa.int64()),
+            (BYTE_LENGTH, pa.int64()),
+            (VIDEO_XXH3, pa.string()),
+            (ERROR, pa.string()),
+        )
+    )
+
+
+def embeddings_schema(dim: int) -> pa.Schema:
+    """``embeddings/``: one unit-norm CLIP vector of ``dim`` float16 per clip."""
+    import pyarrow as pa
+
+    return pa.schema(
+        _fields((CLIP_ID, pa.string()), (CLIP_EMBEDDING, pa.list_(pa.float16(), dim)))
+    )
+
+
+def selection_schema() -> pa.Schema:
+    """``selection.parquet``: one decision per clip, with every reason that applied."""
+    import pyarrow as pa
+
+    return pa.schema(
+        _fields(
+            (CLIP_ID, pa.string()),
+            (DECISION, pa.string()),
+            (REASONS, pa.list_(pa.string())),
+            (DUPLICATE_OF, pa.string()),
+        )
+    )
+
+
+def captions_schema() -> pa.Schema:
+    """``captions/``: one row per clip and kind; a failed caption is a row with a typed outcome."""
+    import pyarrow as pa
+
+    return pa.schema(
+        _fields(
+            (CLIP_ID, pa.string()),
+            (KIND, pa.string()),
+            (TEXT, pa.string()),
+            (OUTCOME, pa.string()),
+            (CHECKS, pa.list_(pa.string())),
+            (ERROR_MESSAGE, pa.string()),
+            (MODEL, pa.string()),
+            (PROMPT_HASH, pa.string()),
+            (FRAMES_HASH, pa.string()),
+            (SAMPLING_HASH, pa.string()),
+            (SEED, pa.int64()),
+        )
+    )
+
+
+def shards_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
+    """``shards/part-*``: a kept clip with its bytes, captions, shape, scores and provenance."""
+    import pyarrow as pa
+
+    scores = [pa.field(name, pa.float32()) for name in SCORE_COLUMNS]
+    concept = [pa.field(CONCEPT_PREFIX + name, pa.float32()) for name in concepts]
+    return pa.schema(
+        _fields(
+            (CLIP_ID, pa.string()),
+            (VIDEO, pa.binary()),
+            (CAPTION_SHORT, pa.string()),
+            (CAPTION_DENSE, pa.string()),
+            (CAPTION_STRUCTURED, pa.string()),
+            (CAPTION_ORIGINAL, pa.string()),
+            (N_FRAMES, pa.int32()),
+            (FPS, pa.float64()),
+            (WIDTH, pa.int32()),
+            (HEIGHT, pa.int32()),
+        )
+        + scores
+        + concept
+        + _fields(
+            (SOURCE_ID, pa.string()),
+            (SOURCE_URI, pa.string()),
+            (START_S, pa.float64()),
+            (END_S, pa.float64()),
+        )
+    )
+
+
+def shard_manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
+    """``shards/manifest.parquet``: every column of the shards but the bytes, plus their byte range."""
+    import pyarrow as pa
+
+    fields = [field for field in shards_schema(concepts) if field.name != VIDEO]
+    return pa.schema(
+        fields
+        + _fields(
+            (SHARD, pa.string()),
+            (BYTE_OFFSET, pa.int64()),
+            (BYTE_LENGTH, pa.int64()),
+            (VIDEO_XXH3, pa.string()),
+        )
+    )
+
+
+def latents_schema() -> pa.Schema:
+    """``latents/``: posterior of each clip and text features of each of its captions, as float16 bytes."""
+    import pyarrow as pa
+
+    return pa.schema(
+        _fields(
+            (CLIP_ID, pa.string()),
+            (KIND, pa.string()),
+            (CAPTION, pa.string()),
+            (CACHE_KEY, pa.string()),
+            (LATENT_MEAN, pa.binary()),
+            (LATENT_LOGVAR, pa.binary()),
+            (LATENT_SHAPE, pa.list_(pa.int32(), 4)),
+            (TEXT_FEATURES, pa.binary()),
+            (TEXT_LEN, pa.int32()),
+            (N_FRAMES, pa.int32()),
+            (WIDTH, pa.int32()),
+            (HEIGHT, pa.int32()),
+            (FPS, pa.float64()),
+        )
+    )

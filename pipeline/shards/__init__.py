@@ -1,0 +1,1 @@
+"""Parquet shards: write, read by byte range, and the loader."""

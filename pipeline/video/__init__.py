@@ -1,0 +1,1 @@
+"""Video I/O: probe, decode, cut, encode, isolate."""

@@ -1,0 +1,1 @@
+"""A deterministic renderer of scenes with exact truth."""
