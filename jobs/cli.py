@@ -1,0 +1,188 @@
+"""The ``filmstock`` command: a table of commands in the order of the data flow, each imported when it is run.
+
+Exit codes: 0 done, 2 wrong usage or input (one line says what and how to fix it), 3 done in part (some inputs
+quarantined or failed; the tables say which), 1 a bug of ours (with its traceback).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import NamedTuple
+
+from jobs.errors import EXIT_CRASH, EXIT_OK, EXIT_USAGE, UserError, unknown
+
+
+class Command(NamedTuple):
+    """One line of the table: where the command lives and what it does."""
+
+    target: str
+    """``module:function``; the function takes the arguments after the command and returns an exit code."""
+    usage: str
+    """Its arguments, as shown in the help."""
+    about: str
+    """What it does, in a few words."""
+
+
+GROUPS: dict[str, dict[str, Command]] = {
+    "make footage to try it on": {
+        "film": Command(
+            "jobs.film:main", "OUT", "shoot raw videos of the synthetic world, with exact truth"
+        ),
+        "world": Command("jobs.world:main", "OUT", "render training shards of the synthetic world"),
+    },
+    "raw footage -> shards": {
+        "curate": Command(
+            "jobs.curate:main", "SRC... --out DIR", "ingest, select, caption and pack in one go"
+        ),
+        "ingest": Command("jobs.ingest:main", "SRC... --out DIR", "split into clips, score them"),
+        "select": Command(
+            "jobs.select:main", "DIR", "keep or reject clips by their scores; no decoding"
+        ),
+        "caption": Command("jobs.caption:main", "DIR", "describe the kept clips"),
+        "pack": Command("jobs.pack:main", "DIR", "write training shards"),
+    },
+    "shards -> generated video": {
+        "train-vae": Command("jobs.train_vae:main", "SHARDS --out DIR", "train the video VAE"),
+        "encode": Command("jobs.encode:main", "DIR", "encode shards to latents and text features"),
+        "train-dit": Command(
+            "jobs.train_dit:main", "LATENTS --out DIR", "train the diffusion transformer"
+        ),
+        "sample": Command("jobs.sample:main", "--prompt TEXT", "generate videos"),
+    },
+    "look at results": {
+        "inspect": Command(
+            "jobs.inspect:main", "DIR|FILE", "rows, hours, scores, captions; --html for pictures"
+        ),
+        "demo": Command(
+            "jobs.demo:main", "", "all of the above on a few minutes of synthetic footage"
+        ),
+    },
+    "rebuild the embedded models": {
+        "train-clip": Command(
+            "jobs.train_clip:main", "", "train the small CLIP on the synthetic world"
+        ),
+        "train-captioner": Command(
+            "jobs.train_captioner:main", "", "train the small captioner on the synthetic world"
+        ),
+    },
+}
+"""Every command, grouped and ordered as the data flows."""
+
+COMMANDS: dict[str, Command] = {
+    name: command for group in GROUPS.values() for name, command in group.items()
+}
+
+
+def help_text() -> str:
+    """The top-level help, built from the table alone: nothing is imported for it."""
+    left = max(len(f"{name} {command.usage}") for name, command in COMMANDS.items())
+    lines = [
+        "filmstock: raw footage to a trained video generator",
+        "",
+        "usage: filmstock COMMAND ...",
+        "",
+    ]
+    for title, group in GROUPS.items():
+        lines.append(f"{title}")
+        for name, command in group.items():
+            lines.append(f"  {f'{name} {command.usage}':<{left}}  {command.about}")
+        lines.append("")
+    lines += [
+        "filmstock COMMAND --help   the options of a command",
+        "filmstock --version        version",
+        "exit codes: 0 done, 2 wrong usage or input, 3 done in part, 1 a bug",
+    ]
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``filmstock`` with ``argv`` (default: the process's arguments) and return its exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if args[:1] == ["help"] and len(args) > 1:
+        args = [args[1], "--help"]
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(help_text())
+        return EXIT_OK if args else EXIT_USAGE
+    if args[0] in ("-V", "--version", "version"):
+        print(f"filmstock {version()}")
+        return EXIT_OK
+    name = args[0]
+    command = COMMANDS.get(name)
+    if command is None:
+        return _fail(f"{unknown('command', name, COMMANDS)} (filmstock --help lists them)")
+    return _run(command, args[1:])
+
+
+def version() -> str:
+    """Version of the installed distribution."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("filmstock")
+    except PackageNotFoundError:
+        return "(not installed; run from a checkout)"
+
+
+def _run(command: Command, args: list[str]) -> int:
+    module, _, function = command.target.partition(":")
+    try:
+        code = getattr(importlib.import_module(module), function)(args)
+        return EXIT_OK if code is None else int(code)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `filmstock inspect DIR | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except Exception as error:  # noqa: BLE001 - the last boundary: one line for the user's errors, a traceback for ours
+        line = user_message(error)
+        if line is None or os.environ.get("FILMSTOCK_TRACEBACK"):
+            traceback.print_exc()
+            return EXIT_CRASH if line is None else EXIT_USAGE
+        return _fail(line)
+
+
+def user_message(error: BaseException) -> str | None:
+    """One line for an error that the user can fix, None for a bug.
+
+    Fixable: UserError; a ValueError that our own code raised (its text says what, where and how); a file that is
+    missing or unreadable. A ValueError out of a dependency is a bug of ours, and keeps its traceback.
+    """
+    cause = getattr(error, "cause", None)  # Ray wraps what a worker raised
+    if isinstance(cause, Exception) and (line := user_message(cause)) is not None:
+        return line
+    if isinstance(error, UserError):
+        return _one_line(error)
+    if isinstance(
+        error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError
+    ):
+        name = error.filename if isinstance(error.filename, str) else None
+        return f"{name}: {error.strerror}" if name else _one_line(error)
+    if isinstance(error, ValueError) and _raised_by_us(error):
+        return _one_line(error)
+    return None
+
+
+def _raised_by_us(error: BaseException) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    root = Path(__file__).resolve().parent.parent
+    ours = [root / name for name in ("pipeline", "captioner", "vae", "dit", "jobs")]
+    return bool(frames) and any(folder in Path(frames[-1].filename).parents for folder in ours)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _fail(message: str) -> int:
+    print(f"filmstock: {message}", file=sys.stderr)
+    return EXIT_USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

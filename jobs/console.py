@@ -1,0 +1,97 @@
+"""Lines for people: results on stdout, progress and warnings on stderr. No colour, no cursor tricks in a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+PIPE_PERIOD_S = 5.0
+"""Seconds between progress lines when stderr is not a terminal."""
+TTY_PERIOD_S = 0.1
+"""Seconds between redraws of the progress line on a terminal."""
+
+
+def say(message: str = "") -> None:
+    """Print one result line on stdout, at once."""
+    print(message, flush=True)
+
+
+def warn(message: str) -> None:
+    """Print one warning line on stderr, at once."""
+    print(f"warning: {message}", file=sys.stderr, flush=True)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people read them: ``8s``, ``2m05s``, ``1h02m``."""
+    whole = int(round(max(0.0, seconds)))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+class Progress:
+    """One line of progress for a stage: redrawn on a terminal, a line every few seconds in a pipe.
+
+    ``with Progress("caption", total=120, unit="clips") as progress: progress.update(8, "0.4 hours")``.
+    ``total`` may be None when it is not known beforehand.
+    """
+
+    def __init__(self, stage: str, total: int | None = None, unit: str = "") -> None:
+        self.stage, self.total, self.unit = stage, total, unit
+        self.done = 0
+        self._note = ""
+        self._start = time.monotonic()
+        self._last = self._start
+        self._tty = sys.stderr.isatty()
+        self._width = 0
+
+    def update(self, n: int = 1, note: str = "") -> None:
+        """Add ``n`` finished items; ``note`` replaces the text at the end of the line."""
+        self.done += n
+        self._note = note or self._note
+        now = time.monotonic()
+        if now - self._last >= (TTY_PERIOD_S if self._tty else PIPE_PERIOD_S):
+            self._last = now
+            self._draw(end="" if self._tty else "\n")
+
+    def line(self) -> str:
+        """The text of the progress line as it stands."""
+        elapsed = time.monotonic() - self._start
+        count = f"{self.done}/{self.total}" if self.total is not None else str(self.done)
+        parts = [f"{self.stage}: {count}{' ' + self.unit if self.unit else ''}"]
+        if self.total and 0 < self.done < self.total:
+            parts.append(f"{clock(elapsed * (self.total - self.done) / self.done)} left")
+        else:
+            parts.append(clock(elapsed))
+        if self._note:
+            parts.append(self._note)
+        return ", ".join(parts)
+
+    def close(self, note: str = "") -> None:
+        """Print the last state of the line and end it."""
+        self._note = note or self._note
+        self._draw(end="\n")
+
+    def _draw(self, end: str) -> None:
+        text = self.line()
+        if self._tty:
+            pad = " " * max(0, self._width - len(text))
+            print(f"\r{text}{pad}", end=end, file=sys.stderr, flush=True)
+            self._width = len(text)
+        else:
+            print(text, end=end, file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close("stopped" if kind else "")

@@ -1,0 +1,31 @@
+"""The error a person can fix: one line that says what was wrong, where, and what to do. Never a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_OK = 0
+EXIT_CRASH = 1
+EXIT_USAGE = 2
+EXIT_PARTIAL = 3
+
+
+class UserError(ValueError):
+    """Wrong input from the person at the keyboard; the CLI prints its message and exits with 2."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Closest of ``known`` to ``name``, or None when nothing is close enough to be worth naming."""
+    choices = list(known)
+    folded = {choice.replace("_", "-").lower(): choice for choice in choices}
+    close = difflib.get_close_matches(name.replace("_", "-").lower(), folded, n=1, cutoff=0.5)
+    return folded[close[0]] if close else None
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """``unknown <what> 'name'`` followed by the nearest known name, or by all of them."""
+    choices = list(known)
+    near = nearest(name, choices)
+    hint = f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(choices))}"
+    return f"unknown {what} {name!r}; {hint}"

@@ -1,0 +1,71 @@
+"""Starting Ray, the same way for every job: local and quiet by default, a cluster when RAY_ADDRESS says so."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+"""Folder that holds ``pipeline``, ``jobs`` and the others; workers must be able to import from it."""
+
+
+def start_ray(num_cpus: int | None = None) -> None:
+    """Connect to RAY_ADDRESS, or start a local Ray with ``num_cpus`` (all cores by default). Idempotent."""
+    import ray
+
+    if not ray.is_initialized():
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        address = os.environ.get("RAY_ADDRESS")
+        if address and address != "local":
+            ray.init(
+                address=address,
+                runtime_env=_cluster_env(),
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        else:
+            _inherit_import_path()
+            ray.init(
+                address="local",
+                num_cpus=num_cpus or os.cpu_count(),
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+    _quiet_ray_data()
+
+
+def stop_ray() -> None:
+    """Shut down what ``start_ray`` started; nothing happens when Ray was never imported."""
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        ray.shutdown()
+
+
+def _inherit_import_path() -> None:
+    """Local workers inherit this environment, so they find our packages from any working directory."""
+    known = os.environ.get("PYTHONPATH", "")
+    if str(REPOSITORY) not in known.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), known]))
+
+
+def _cluster_env() -> dict[str, object]:
+    """Ship the checkout, unless ``ray job submit --working-dir`` already did."""
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
+        return {}
+    heavy = [".git", ".venv*", "runs", "demo", "**/__pycache__", "tests"]
+    return {"working_dir": str(REPOSITORY), "excludes": heavy}
+
+
+def _quiet_ray_data() -> None:
+    """Progress is printed by our jobs, one line per stage; Ray's own bars and logs are off."""
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    for name in ("ray.data", "ray._private", "ray.train"):
+        logging.getLogger(name).setLevel(logging.ERROR)

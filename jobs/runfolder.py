@@ -1,0 +1,149 @@
+"""A run folder remembers what it finished: ``.done/<stage>.json`` holds the key of the config and inputs it was made from.
+
+A stage computes its key, asks ``stage_is_done``, does its work, and calls ``mark_done`` last. Markers and tables are
+written under a temporary name and renamed, so a kill at any instant leaves either the old state or the new one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+WHOLE_FILE_BYTES = 64 << 20
+"""Files up to this size are hashed whole; larger ones by size, head, middle and tail."""
+BLOCK_BYTES = 1 << 20
+"""Size of each of the three blocks hashed of a larger file."""
+
+
+def config_key(*parts: Any) -> str:
+    """Hash of dataclasses, dicts, lists, paths and scalars: 16 hex digits, independent of key order."""
+    text = json.dumps([_plain(part) for part in parts], sort_keys=True, ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def files_key(paths: Iterable[Path | str]) -> str:
+    """Hash of the names and contents of files (folders: the files in them, dot files left out)."""
+    digest = hashlib.blake2b(digest_size=8)
+    for root in sorted(Path(path) for path in paths):
+        if not root.exists():
+            digest.update(f"missing {root.name}\n".encode())
+            continue
+        members = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+        for member in members:
+            name = member.relative_to(root.parent)
+            if any(part.startswith(".") for part in name.parts):
+                continue
+            size = member.stat().st_size
+            digest.update(f"{name.as_posix()} {size}\n".encode())
+            with member.open("rb") as handle:
+                if size <= WHOLE_FILE_BYTES:
+                    digest.update(handle.read())
+                else:
+                    for offset in (0, size // 2, size - BLOCK_BYTES):
+                        handle.seek(offset)
+                        digest.update(handle.read(BLOCK_BYTES))
+    return digest.hexdigest()
+
+
+def stage_key(folder: Path | str, stage: str) -> str | None:
+    """Key that ``stage`` was last finished with in ``folder``, or None; downstream stages chain on it."""
+    info = done_info(folder, stage)
+    return None if info is None else str(info.get("key"))
+
+
+def done_info(folder: Path | str, stage: str) -> dict[str, Any] | None:
+    """Contents of the stage's marker, or None when it is absent or unreadable."""
+    try:
+        info = json.loads(_marker(folder, stage).read_text())
+    except (OSError, ValueError):
+        return None
+    return info if isinstance(info, dict) else None
+
+
+def stage_is_done(folder: Path | str, stage: str, key: str) -> bool:
+    """True when the stage finished with this key and every output it named is still there."""
+    info = done_info(folder, stage)
+    if info is None or info.get("key") != key:
+        return False
+    return all((Path(folder) / name).exists() for name in info.get("outputs", []))
+
+
+def mark_done(folder: Path | str, stage: str, key: str, info: Mapping[str, Any]) -> None:
+    """Write the stage's marker, atomically; ``info["outputs"]`` may list paths relative to the folder."""
+    marker = _marker(folder, stage)
+    body = {"stage": stage, "key": key, **{name: _plain(value) for name, value in info.items()}}
+    write_bytes(marker, (json.dumps(body, indent=2) + "\n").encode())
+
+
+def clear_done(folder: Path | str, stage: str) -> None:
+    """Forget that the stage was finished: called before its outputs are replaced."""
+    _marker(folder, stage).unlink(missing_ok=True)
+
+
+def log_metrics(folder: Path | str, stage: str, metrics: Mapping[str, Any]) -> None:
+    """Append one line of numbers to the folder's ``metrics.jsonl``."""
+    line = {"stage": stage, "time_s": round(time.time(), 3)}
+    line.update({name: _plain(value) for name, value in metrics.items()})
+    path = Path(folder) / "metrics.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        handle.write(json.dumps(line) + "\n")
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write a whole file under a temporary name, sync it, and rename it into place."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(path: Path | str, table: pa.Table) -> None:
+    """Write a small Parquet table (no video) atomically."""
+    import io
+
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    write_bytes(path, buffer.getvalue())
+
+
+def _marker(folder: Path | str, stage: str) -> Path:
+    return Path(folder) / ".done" / f"{stage}.json"
+
+
+def _plain(value: Any) -> Any:
+    """JSON form of a config value; refuses what has no stable text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"__type__": type(value).__name__, **fields}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(_plain(item) for item in value)
+    if isinstance(value, Path):
+        return str(value)
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if hasattr(value, "item"):  # a NumPy or torch scalar
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no stable text form: {value!r}")

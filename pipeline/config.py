@@ -1,0 +1,92 @@
+"""What a recipe may say about the pipeline: one frozen dataclass per section, a unit in every field's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestConfig:
+    """Section ``[ingest]``: from raw video to clips."""
+
+    min_clip_s: float = 1.0
+    """Shots shorter than this are not cut into clips, seconds."""
+    max_clip_s: float = 10.0
+    """Longer shots are split into clips of at most this length, seconds."""
+    height: int | None = None
+    """Height of the clips in pixels, never scaled up; None keeps the source's size."""
+    crf: int = 18
+    """x264 quality of the clips: 0 is lossless, 18 looks lossless, 28 is small."""
+    deadline_s: float = 120.0
+    """Seconds a source may take in the decoding child before it is quarantined, per minute of video."""
+    memory_bytes: int = 4 << 30
+    """Memory the decoding child may use before its source is quarantined, bytes."""
+    shard_bytes: int = 256 << 20
+    """Size at which a file of ``clips/`` is closed, bytes."""
+
+
+CONCEPTS: dict[str, tuple[str, ...]] = {
+    "text": ("a frame full of text", "a title card with words"),
+    "blank": ("a black frame", "a blank screen", "television static"),
+}
+"""Concepts scored by default; each is a few prompts, set against ``ClipConfig.neutral``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipConfig:
+    """Section ``[clip]``: the CLIP model behind embeddings, concept scores and the text encoder."""
+
+    model: str = "embedded"
+    """``embedded``, an open_clip ``architecture/pretrained`` pair, or a local folder."""
+    frames: int = 8
+    """Frames of a clip, uniformly spaced, whose mean is its embedding."""
+    concepts: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(CONCEPTS))
+    """Concept name -> prompts; each adds a zero-shot score column ``concept_<name>``."""
+    neutral: tuple[str, ...] = ("a photo", "a video of something")
+    """Prompts that every concept is set against."""
+    aesthetic_head: str | None = None
+    """File of an aesthetic head over the embedding (safetensors); None leaves the score NULL."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectConfig:
+    """Section ``[select]``: which clips are kept, by query over the manifest."""
+
+    where: dict[str, str] = field(default_factory=dict)
+    """Reason -> SQL predicate over manifest columns that a kept clip satisfies; the reason names its failure."""
+    dedup_exact: bool = True
+    """Keep one of several clips with the same video bytes."""
+    dedup_phash_bits: int | None = 4
+    """Keep one of several clips whose 64-bit perceptual hashes differ in at most this many bits; None is off."""
+    dedup_cosine: float | None = None
+    """Keep one of several clips whose CLIP embeddings have at least this cosine; None is off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackConfig:
+    """Section ``[pack]``: from kept, captioned clips to training shards."""
+
+    kinds: tuple[str, ...] = ("short", "dense")
+    """Caption kinds a shard carries; a clip without any of them is left out and counted."""
+    shard_bytes: int = 256 << 20
+    """Size at which a shard is closed, bytes."""
+    row_group_bytes: int = 32 << 20
+    """Size of a row group, bytes of video."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeConfig:
+    """Section ``[encode]``: from shards to latents and text features."""
+
+    vae: str = "embedded"
+    """``embedded`` or a VAE checkpoint of ours."""
+    text_encoder: str = "embedded"
+    """``embedded``, or what ``[clip] model`` takes: the tower whose token features condition the DiT."""
+    kinds: tuple[str, ...] = ("short", "dense")
+    """Caption kinds encoded for every clip."""
+    max_pixels: int = 64 * 64
+    """Area a frame is scaled down to before encoding, pixels; sides become multiples of the VAE's patch."""
+    max_frames: int = 17
+    """Frames encoded of a clip, from its start; rounded down to 1 + 4k."""
+    fps: float = 8.0
+    """Frames per second the clip is sampled at."""
