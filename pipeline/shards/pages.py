@@ -1,0 +1,123 @@
+"""Where the cells of an uncompressed PLAIN binary column lie inside a Parquet file.
+
+pyarrow does not expose page locations, so this walks the page headers of the column chunk (Thrift compact protocol,
+the ``PageHeader`` struct of the Parquet format) and reads nothing but headers and length prefixes.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+HEADER_READ = 256
+"""Bytes read at a page start; a page header without statistics takes about 20."""
+
+_DATA_PAGE = 0
+_STRUCT, _LIST, _SET = 12, 9, 10
+_BOOLS = (1, 2)
+
+
+def cell_ranges(path: str | Path, column: str) -> list[tuple[int, int]]:
+    """(byte_offset, byte_length) of every cell of leaf ``column`` (dotted path) in row order; no cell is NULL."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        meta = file.metadata
+    paths = [meta.schema.column(i).path for i in range(meta.num_columns)]
+    index = paths.index(column)
+    optional = meta.schema.column(index).max_definition_level > 0
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        ranges: list[tuple[int, int]] = []
+        for group in range(meta.num_row_groups):
+            chunk = meta.row_group(group).column(index)
+            if chunk.compression != "UNCOMPRESSED" or chunk.dictionary_page_offset:
+                raise ValueError(f"{path}: column {column!r} is compressed or dictionary-coded")
+            end = chunk.data_page_offset + chunk.total_compressed_size
+            ranges += _chunk_ranges(fd, chunk.data_page_offset, end, optional)
+    finally:
+        os.close(fd)
+    return ranges
+
+
+def _chunk_ranges(fd: int, start: int, end: int, optional: bool) -> list[tuple[int, int]]:
+    ranges = []
+    while start < end:
+        kind, size, header = read_page_header(os.pread(fd, HEADER_READ, start))
+        if kind != _DATA_PAGE:
+            raise ValueError(f"page at byte {start} is of type {kind}, expected a v1 data page")
+        at, stop = start + header, start + header + size
+        if optional:  # definition levels: 4-byte length, then run-length coded bits
+            at += 4 + struct.unpack("<I", os.pread(fd, 4, at))[0]
+        while at < stop:
+            (length,) = struct.unpack("<I", os.pread(fd, 4, at))
+            ranges.append((at + 4, length))
+            at += 4 + length
+        if at != stop:
+            raise ValueError(f"page at byte {start}: values end at {at}, page ends at {stop}")
+        start = stop
+    return ranges
+
+
+def read_page_header(data: bytes) -> tuple[int, int, int]:
+    """(page type, compressed page size, header length) of the page that ``data`` begins with."""
+    values: dict[int, int] = {}
+    at = _skip_struct(data, 0, values)
+    if 1 not in values or 3 not in values:
+        raise ValueError("not a Parquet page header: type or compressed size missing")
+    return values[1], values[3], at
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+
+
+def _skip_struct(data: bytes, at: int, top: dict[int, int] | None = None) -> int:
+    """Position after the struct at ``at``; integer fields of this level are collected into ``top``."""
+    field = 0
+    while data[at] != 0:
+        delta, kind = data[at] >> 4, data[at] & 0x0F
+        at += 1
+        if delta:
+            field += delta
+        else:
+            zigzag, at = _varint(data, at)
+            field = (zigzag >> 1) ^ -(zigzag & 1)
+        if kind in (4, 5, 6) and top is not None:
+            zigzag, at = _varint(data, at)
+            top[field] = (zigzag >> 1) ^ -(zigzag & 1)
+        else:
+            at = _skip_value(data, at, kind, in_struct=True)
+    return at + 1
+
+
+def _skip_value(data: bytes, at: int, kind: int, *, in_struct: bool = False) -> int:
+    if kind in _BOOLS:
+        return at if in_struct else at + 1
+    if kind == 3:
+        return at + 1
+    if kind in (4, 5, 6):
+        return _varint(data, at)[1]
+    if kind == 7:
+        return at + 8
+    if kind == 8:
+        length, at = _varint(data, at)
+        return at + length
+    if kind == _STRUCT:
+        return _skip_struct(data, at)
+    if kind in (_LIST, _SET):
+        size, item = data[at] >> 4, data[at] & 0x0F
+        at += 1
+        if size == 15:
+            size, at = _varint(data, at)
+        for _ in range(size):
+            at = _skip_value(data, at, item)
+        return at
+    raise ValueError(f"unexpected Thrift type {kind} in a Parquet page header")
