@@ -1,7 +1,8 @@
 """Where the cells of an uncompressed PLAIN binary column lie inside a Parquet file.
 
-pyarrow does not expose page locations, so this walks the page headers of the column chunk (Thrift compact protocol,
-the ``PageHeader`` struct of the Parquet format) and reads nothing but headers and length prefixes.
+pyarrow does not expose page locations, so this walks the page headers of the column chunk (Thrift
+compact protocol, the ``PageHeader`` struct of the Parquet format) and reads only headers and
+length prefixes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _BOOLS = (1, 2)
 
 
 def cell_ranges(path: str | Path, column: str) -> list[tuple[int, int]]:
-    """(byte_offset, byte_length) of every cell of leaf ``column`` (dotted path) in row order; no cell is NULL."""
+    """(byte_offset, byte_length) of each cell of leaf ``column`` (dotted path); none is NULL."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
@@ -80,7 +81,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _skip_struct(data: bytes, at: int, top: dict[int, int] | None = None) -> int:
-    """Position after the struct at ``at``; integer fields of this level are collected into ``top``."""
+    """Position after the struct at ``at``; its own integer fields are collected into ``top``."""
     field = 0
     while data[at] != 0:
         delta, kind = data[at] >> 4, data[at] & 0x0F
