@@ -1,0 +1,64 @@
+"""Section ``[caption]`` of a recipe: which model describes the kept clips, what it sees and what it is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BACKENDS = ("transformers", "openai", "vllm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionConfig:
+    """How clips are described; every field but the last six changes the captions, so it re-captions."""
+
+    backend: str = "transformers"
+    """``transformers`` (in this process), ``openai`` (any OpenAI-compatible server) or ``vllm`` (its own extra)."""
+    model: str = "embedded"
+    """``embedded``, a Hugging Face id or a local folder; for ``openai``, the name the server knows."""
+    kinds: tuple[str, ...] = ("short", "dense")
+    """Caption kinds asked for; one request per clip and kind."""
+    frames: int = 8
+    """Frames shown of each clip, the centres of as many equal spans; a shorter clip shows all it has."""
+    frame_side: int = 384
+    """Longer side that larger frames are scaled down to before any backend sees them, pixels."""
+    max_new_tokens: int = 256
+    """Tokens a reply may have; a reply that reaches it is ``truncated``."""
+    temperature: float = 0.0
+    """0 takes the likeliest token each time; above 0 samples, keyed by ``seed``."""
+    seed: int = 0
+    """Seed of sampling, passed to servers that take one."""
+    prompts: dict[str, str] | None = None
+    """Kind -> prompt, instead of ours; ``{frames}`` and ``{seconds}`` are filled in per clip."""
+    batch_size: int = 16
+    """Clips and kinds described at once by the transformers and vllm backends."""
+    workers: int = 1
+    """Ray actors, each holding one model (or one connection pool)."""
+    base_url: str = "http://127.0.0.1:8000/v1"
+    """``openai``: address of the server, up to and including ``/v1``."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """``openai``: environment variable that holds the key; unset means none is sent."""
+    concurrency: int = 32
+    """``openai``: requests in flight per worker."""
+    deadline_s: float = 120.0
+    """``openai``: seconds a row may take, retries included, before it ends as an error."""
+
+    def __post_init__(self) -> None:
+        from pipeline.schema import CAPTION_KINDS
+
+        if self.backend not in BACKENDS:
+            raise ValueError(
+                f"caption backend {self.backend!r} is unknown; use one of {', '.join(BACKENDS)}"
+            )
+        for kind in self.kinds:
+            if kind not in CAPTION_KINDS[:2]:
+                raise ValueError(f"caption kind {kind!r} cannot be asked for; use short or dense")
+        if not self.kinds or len(set(self.kinds)) != len(self.kinds):
+            raise ValueError(f"caption kinds {self.kinds!r} must name each kind once")
+        for name in ("frames", "frame_side", "max_new_tokens", "batch_size", "workers", "concurrency"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"caption.{name} is {getattr(self, name)}; it must be at least 1")
+        if self.backend == "openai" and self.model == "embedded":
+            raise ValueError(
+                "backend 'openai' needs the name of a model its server has; "
+                "the embedded captioner runs with backend 'transformers'"
+            )

@@ -1,0 +1,62 @@
+"""The frames a captioner sees: chosen, scaled and hashed here, so that every backend describes the same pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.video.decode import decode_clip, sample_indices
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipFrames:
+    """Frames of one clip, ready for any backend."""
+
+    images: np.ndarray
+    """uint8 RGB (T, H, W, 3)."""
+    seconds: float
+    """Length of the clip, seconds."""
+    hash: str
+    """Content hash of ``images`` and ``seconds`` (to a tenth): 32 hex digits."""
+
+
+def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """(width, height) with the longer side at most ``side`` pixels, aspect kept, never scaled up."""
+    scale = min(1.0, side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def frames_hash(images: np.ndarray, seconds: float) -> str:
+    """Hash of pixels, shape and stated length: 32 hex digits."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{images.shape} {images.dtype} {seconds:.1f}".encode())
+    digest.update(np.ascontiguousarray(images).tobytes())
+    return digest.hexdigest()
+
+
+def clip_frames(
+    mp4: bytes, *, n_frames: int, fps: float, width: int, height: int, frames: int, side: int
+) -> ClipFrames:
+    """Decode the frames that stand for a clip.
+
+    Args:
+        mp4: The clip's bytes, as our own encoder wrote them.
+        n_frames, fps, width, height: The clip's shape, as its manifest row states it.
+        frames: How many frames to show; a clip with fewer shows each once.
+        side: Longer side that larger frames are scaled down to, pixels.
+    """
+    size = scaled_size(width, height, side)
+    indices = sample_indices(n_frames, frames)
+    images, _ = decode_clip(mp4, indices=indices, size=None if size == (width, height) else size)
+    return from_pixels(images, n_frames / fps)
+
+
+def from_pixels(images: np.ndarray, seconds: float) -> ClipFrames:
+    """Wrap frames that are already chosen and scaled: uint8 (T, H, W, 3)."""
+    if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8 or not len(images):
+        raise ValueError(
+            f"captioner frames must be uint8 (T, H, W, 3) with T >= 1, got {images.dtype} {images.shape}"
+        )
+    return ClipFrames(images=images, seconds=seconds, hash=frames_hash(images, seconds))
