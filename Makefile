@@ -1,0 +1,56 @@
+# make demo   films, curates, captions, trains and samples on synthetic footage (installs into .venv first)
+# make test   the tests that take seconds each; make test-all adds the slow ones
+# make lint   ruff, mypy, import rules
+# Every target installs what it needs, once; VENV=... and PYTHON=... choose where and with what.
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+DEMO ?= demo
+PYTEST_ARGS ?=
+STAMP = $(VENV)/.installed
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input install --quiet
+PIN = $$(sed -n 's/^$(1)==/$(1)==/p' constraints.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all lint format clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -4
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "filmstock needs Python 3.11 or newer on PATH, or PYTHON=/path/to/it"; exit 2; }
+	@echo "installing into $(VENV): a few minutes, once"
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@echo "  1/3 torch"
+	@$(PIP) "$(call PIN,torch)"
+	@echo "  2/3 torchvision"
+	@$(PIP) --no-deps "$(call PIN,torchvision)"
+	@echo "  3/3 everything else"
+	@$(PIP) -c constraints.txt -e '.[test]'
+	@touch $@
+	@echo "installed"
+
+demo: $(STAMP)
+	@$(VENV)/bin/filmstock demo --out $(DEMO)
+
+test: $(STAMP)
+	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+test-all: $(STAMP)
+	@$(VENV)/bin/python -m pytest -m '' $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(STAMP)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV)
