@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import UserError, unknown
-from jobs.runfolder import config_key
+from jobs.runfolder import config_key, write_bytes
 from pipeline.config import ClipConfig, EncodeConfig, IngestConfig, PackConfig, SelectConfig
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 """Folder of the recipes that come with filmstock; ``--recipe demo`` names a file in it."""
+
+RESOLVED = "recipe.toml"
+"""Name of the resolved recipe in a run folder."""
 
 SECTIONS = {
     "ingest": "pipeline.config:IngestConfig",
@@ -83,6 +86,21 @@ def load_recipe(
         for name, target in SECTIONS.items()
     }
     return Recipe(name="default" if path is None else path.stem, **sections)
+
+
+def folder_recipe(
+    folder: str | Path, recipe: str | Path | None, overrides: Mapping[str, Any] | None = None
+) -> Recipe:
+    """The recipe a stage of a run folder uses: the one named, else the folder's own, else the defaults."""
+    own = Path(folder) / RESOLVED
+    return load_recipe(own if recipe is None and own.is_file() else recipe, overrides)
+
+
+def save_recipe(folder: str | Path, recipe: Recipe) -> None:
+    """Write the resolved recipe into the run folder, atomically and only when it changed."""
+    path, text = Path(folder) / RESOLVED, to_toml(recipe)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_bytes(path, text.encode())
 
 
 def find_recipe(recipe: str) -> Path:

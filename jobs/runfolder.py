@@ -1,4 +1,4 @@
-"""A run folder remembers what it finished: ``.done/<stage>.json`` holds the key of the config and inputs it was made from.
+"""A run folder remembers what it finished: `.done/<stage>.json` holds a key of the config and inputs it came from.
 
 A stage computes its key, asks ``stage_is_done``, does its work, and calls ``mark_done`` last. Markers and tables are
 written under a temporary name and renamed, so a kill at any instant leaves either the old state or the new one.
