@@ -56,8 +56,10 @@ class SelectConfig:
     """Reason -> SQL predicate over manifest columns that a kept clip satisfies; the reason names its failure."""
     dedup_exact: bool = True
     """Keep one of several clips with the same video bytes."""
-    dedup_phash_bits: int | None = 4
-    """Keep one of several clips whose 64-bit perceptual hashes differ in at most this many bits; None is off."""
+    dedup_phash: bool = True
+    """Keep one of several clips that look alike, by their perceptual hashes."""
+    dedup_phash_bits: int = 4
+    """Bits, of 64, in which the perceptual hashes of clips that look alike may differ."""
     dedup_cosine: float | None = None
     """Keep one of several clips whose CLIP embeddings have at least this cosine; None is off."""
 

@@ -8,6 +8,7 @@ clips that passed, so the one that is kept is never one that was rejected.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def select_clips(
     matches = find_duplicates(
         candidates,
         exact=config.dedup_exact,
-        phash_bits=config.dedup_phash_bits,
+        phash_bits=config.dedup_phash_bits if config.dedup_phash else None,
         cosine=config.dedup_cosine,
         embeddings=_rows(candidates, embeddings),
     )
@@ -140,7 +141,9 @@ def evaluate(manifest: pa.Table, where: Mapping[str, str]) -> dict[str, list[boo
                 kinds = [str(column[1]) for column in result.description or ()]
                 rows = result.fetchall()
             except duckdb.Error as error:
-                raise ValueError(_explain(reason, predicate, str(error), manifest)) from None
+                raise ValueError(
+                    _explain(reason, predicate, str(error), manifest.column_names)
+                ) from None
             if kinds != ["BOOLEAN"] or len(rows) != manifest.num_rows:
                 raise ValueError(
                     f"select.where.{reason} = {predicate!r} is not one true-or-false value per clip; "
@@ -168,7 +171,7 @@ def funnel_lines(funnel: tuple[FunnelRow, ...]) -> list[str]:
 def _dedup_steps(config: SelectConfig) -> dict[str, bool]:
     return {
         EXACT: config.dedup_exact,
-        PHASH: config.dedup_phash_bits is not None,
+        PHASH: config.dedup_phash,
         COSINE: config.dedup_cosine is not None,
     }
 
@@ -244,9 +247,13 @@ def _check_reason(reason: str) -> None:
         )
 
 
-def _explain(reason: str, predicate: str, error: str, manifest: pa.Table) -> str:
-    """One line from DuckDB's several: what is wrong with the predicate, and the columns there are."""
+def _explain(reason: str, predicate: str, error: str, columns: list[str]) -> str:
+    """One line from DuckDB's several: what is wrong with the predicate, and the nearest column."""
     first = error.strip().splitlines()[0]
-    known = [name for name in manifest.column_names if name != schema.ERROR]
-    columns = f"; columns: {', '.join(known)}" if "column" in first.lower() else ""
-    return f"select.where.{reason} = {predicate!r}: {first}{columns}"
+    missing = re.search(r'Referenced column "([^"]+)" not found', first)
+    if missing:
+        name = missing.group(1)
+        close = difflib.get_close_matches(name, columns, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(columns)}"
+        first = f"the manifest has no column {name!r}; {hint}"
+    return f"select.where.{reason} = {predicate!r}: {first}"
