@@ -1,0 +1,239 @@
+"""Cut a file at exact presentation timestamps: a clip holds the frames with start_pts <= pts < end_pts, and no other.
+
+Every clip is re-encoded (a stream copy can only start at a keyframe) while the source is decoded once, front to back,
+without seeking. Frames keep their timestamps, shifted so that the first is 0, so a variable frame rate survives.
+Rotation is applied, pixels are made square, HDR is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.video.decode import sample_indices
+from pipeline.video.encode import ClipEncoder
+from pipeline.video.probe import (
+    MediaError,
+    check_size,
+    check_transfer,
+    describe,
+    media_type,
+    open_media,
+    pick_stream,
+    probe_stream,
+)
+
+if TYPE_CHECKING:
+    import av
+    from av.video.reformatter import VideoReformatter
+
+SQUARE_TOLERANCE = 0.02
+"""Pixels whose aspect is within this of 1 are taken for square (some muxers write 224:225)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """One clip to be: where it starts and ends in its source."""
+
+    start_pts: int
+    """Timestamp of the first frame, in the source's time base."""
+    end_pts: int
+    """Timestamp at which the last frame stops being shown (exclusive), in the source's time base."""
+    transition_in: str
+    """What comes before: ``start`` of the file, ``cut``, ``dissolve``, ``fade`` or ``split`` of a long shot."""
+    transition_out: str
+    """What comes after: ``end`` of the file, or as ``transition_in``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """One encoded clip and a few of its frames."""
+
+    span: Span
+    """What was asked for."""
+    video: bytes
+    """The MP4 file."""
+    n_frames: int
+    """Frames in the MP4."""
+    fps: float
+    """Average frames a second: ``n_frames`` over the length of the span."""
+    width: int
+    """Pixels across."""
+    height: int
+    """Pixels down."""
+    samples: np.ndarray
+    """Uniformly spaced frames, uint8 RGB (k, h, w, 3), scaled down to ``sample_side``."""
+
+
+def read_frames(
+    stream: av.video.VideoStream, path: str | Path, *, stage: str = "decode"
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Decode a stream front to back as (pts, frame), pts strictly rising; typed errors for damage and HDR.
+
+    A frame whose timestamp does not rise is dropped: it has no moment at which it is shown.
+    """
+    import av
+
+    last: int | None = None
+    try:
+        for frame in stream.container.decode(stream):
+            pts = frame.pts if frame.pts is not None else frame.dts
+            if pts is None:
+                raise MediaError(stage, "no_timestamps", f"{path}: a frame carries no timestamp")
+            if frame.is_corrupt:
+                raise MediaError(stage, "corrupt_frame", f"{path}: damaged frame at pts {pts}")
+            if last is None:
+                check_transfer(frame.color_trc, path)
+                check_size(frame.width, frame.height, path)
+                size = (frame.width, frame.height)
+            elif (frame.width, frame.height) != size:
+                raise MediaError(
+                    stage,
+                    "size_changed",
+                    f"{path}: frames go from {size[0]}x{size[1]} to {frame.width}x{frame.height}",
+                )
+            elif pts <= last:
+                continue
+            last = pts
+            yield pts, frame
+    except (av.error.FFmpegError, MemoryError, ValueError) as error:
+        raise MediaError(stage, media_type(error), f"{path}: {describe(error)}") from error
+    if last is None:
+        raise MediaError(stage, "no_frames", f"{path}: its video stream holds no picture")
+
+
+def frame_duration(frame: av.VideoFrame, previous: int) -> int:
+    """Time the last frame of a file is shown: what the file says, else as long as the one before it."""
+    return int(frame.duration) if frame.duration and frame.duration > 0 else max(1, previous)
+
+
+def cut(
+    path: str | Path,
+    spans: Sequence[Span],
+    pts: np.ndarray,
+    *,
+    crf: int = 18,
+    height: int | None = None,
+    samples: int = 8,
+    sample_side: int = 256,
+) -> Iterator[Clip | None]:
+    """Decode ``path`` once and yield its clips in order; ``None`` between them is a sign of life.
+
+    Args:
+        path: The source.
+        spans: Clips in rising order, not overlapping.
+        pts: Every timestamp of the source, rising, as the analysis pass saw them.
+        crf: x264 quality.
+        height: Height in pixels to scale down to; None keeps the source's.
+        samples: Frames kept of each clip (centres of equal spans).
+        sample_side: Longest short side of those frames, pixels.
+    """
+    with open_media(path) as container:
+        stream = pick_stream(container, path)
+        info = probe_stream(stream, path)
+        source = read_frames(stream, path, stage="cut")
+        position = 0
+        for span in spans:
+            first, stop = np.searchsorted(pts, [span.start_pts, span.end_pts])
+            shown = np.append(pts[first:stop], span.end_pts)
+            if stop <= first:
+                raise ValueError(f"span [{span.start_pts}, {span.end_pts}) of {path} holds no frame")
+            keep = set(sample_indices(int(stop - first), samples))
+            rate = Fraction(int(stop - first)) / (int(shown[-1] - shown[0]) * info.time_base)
+            maker: _ClipMaker | None = None
+            while position < stop:
+                try:
+                    stamp, frame = next(source)
+                except StopIteration:
+                    raise MediaError("cut", "passes_differ", f"{path}: frames went missing") from None
+                if stamp != pts[position]:
+                    raise MediaError(
+                        "cut", "passes_differ", f"{path}: frame {position} moved to pts {stamp}"
+                    )
+                index = position - int(first)
+                position += 1
+                if index >= 0:
+                    maker = maker or _ClipMaker(
+                        frame, info.sample_aspect, rate, info.time_base, crf, height, sample_side
+                    )
+                    maker.add(
+                        frame,
+                        pts=int(shown[index] - shown[0]),
+                        duration=int(shown[index + 1] - shown[index]),
+                        sample=index in keep,
+                    )
+                if position % 64 == 0:
+                    yield None
+            assert maker is not None
+            yield maker.finish(span, float(rate))
+
+
+class _ClipMaker:
+    """Turns upright, scales and encodes the frames of one clip, and keeps samples of them."""
+
+    def __init__(
+        self,
+        frame: av.VideoFrame,
+        aspect: Fraction,
+        rate: Fraction,
+        time_base: Fraction,
+        crf: int,
+        height: int | None,
+        sample_side: int,
+    ) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._scaler: VideoReformatter = VideoReformatter()
+        self._sampler: VideoReformatter = VideoReformatter()
+        self.turns = quarter_turns(frame)
+        coded = (frame.width, frame.height)
+        square = abs(float(aspect) - 1) <= SQUARE_TOLERANCE
+        self._coded = coded if square else (max(2, round(coded[0] * aspect)), coded[1])
+        shown = self._coded[::-1] if self.turns % 2 else self._coded
+        if height is not None and shown[1] > height:
+            scale = height / shown[1]
+            self._coded = tuple(max(2, 2 * round(side * scale / 2)) for side in self._coded)  # type: ignore[assignment]
+            shown = self._coded[::-1] if self.turns % 2 else self._coded
+        shrink = min(1.0, sample_side / min(shown))
+        self._sample_size = tuple(max(1, round(side * shrink)) for side in self._coded)
+        self._encoder = ClipEncoder(shown[0], shown[1], rate, time_base=time_base, crf=crf)
+        self._samples: list[np.ndarray] = []
+
+    def add(self, frame: av.VideoFrame, *, pts: int, duration: int, sample: bool) -> None:
+        import av
+
+        if sample:
+            small = self._sampler.reformat(frame, *self._sample_size, "rgb24", interpolation="AREA")
+            self._samples.append(np.rot90(small.to_ndarray(), self.turns))
+        if self.turns or (frame.width, frame.height) != self._coded:
+            form = "rgb24" if self.turns else None
+            frame = self._scaler.reformat(frame, *self._coded, form, interpolation="BICUBIC")
+        if self.turns:
+            turned = np.ascontiguousarray(np.rot90(frame.to_ndarray(), self.turns))
+            frame = av.VideoFrame.from_ndarray(turned, format="rgb24")
+        self._encoder.add(frame, pts=pts, duration=duration)
+
+    def finish(self, span: Span, fps: float) -> Clip:
+        video = self._encoder.finish()
+        return Clip(
+            span=span,
+            video=video,
+            n_frames=self._encoder.n_frames,
+            fps=fps,
+            width=self._encoder.width,
+            height=self._encoder.height,
+            samples=np.stack(self._samples),
+        )
+
+
+def quarter_turns(frame: av.VideoFrame) -> int:
+    """Counter-clockwise quarter turns that put the frame upright; other angles are refused."""
+    angle = round(frame.rotation) % 360
+    if angle % 90:
+        raise MediaError("cut", "rotation", f"rotated by {angle} degrees; only quarter turns are handled")
+    return angle // 90

@@ -1,0 +1,208 @@
+"""Run a function in a child process that may crash, hang or eat memory: its caller gets a result or a ``MediaError``.
+
+One child serves many calls (starting Python with FFmpeg costs about half a second); it is killed on a timeout and
+replaced before the next call. The child is a plain subprocess, so it never re-imports the caller's ``__main__``.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from pipeline.video.probe import MediaError, describe, media_type
+
+MEMORY_BYTES = 4 << 30
+"""Default cap on what a child may allocate, in bytes."""
+_CHILD = "import sys; from pipeline.video.isolate import _serve; _serve(int(sys.argv[1]), int(sys.argv[2]))"
+_GRACE_S = 5
+"""A child whose caller is gone kills itself this many seconds after its deadline."""
+
+
+class Sandbox:
+    """A child process for calls on untrusted media; use as a context manager or call ``close``.
+
+    Functions must be importable (module level) and their arguments and results picklable.
+    """
+
+    def __init__(self, *, memory_bytes: int = MEMORY_BYTES) -> None:
+        self.memory_bytes = memory_bytes
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests: BinaryIO | None = None
+        self._replies: int = -1
+
+    def run(self, fn: Callable[..., Any], *args: Any, deadline_s: float, stage: str = "decode") -> Any:
+        """Call ``fn(*args)`` in the child and return its result within ``deadline_s`` seconds."""
+        (result,) = self.stream(_once, fn, args, silence_s=deadline_s, total_s=deadline_s, stage=stage)
+        return result
+
+    def stream(
+        self, fn: Callable[..., Iterator[Any]], *args: Any, silence_s: float, total_s: float, stage: str = "decode"
+    ) -> Iterator[Any]:
+        """Yield what the generator ``fn(*args)`` yields in the child.
+
+        The child is killed after ``silence_s`` seconds without an item, or ``total_s`` seconds in all (time the
+        consumer spends between items does not count). Abandoning the iterator early kills the child.
+        """
+        self._start()
+        spent, finished = 0.0, False
+        try:
+            self._send((fn, args, silence_s))
+            while True:
+                begin = time.monotonic()
+                patience = min(silence_s, total_s - spent)
+                kind, value = self._receive(patience, stage)
+                spent += time.monotonic() - begin
+                if kind == "item":
+                    yield value
+                elif kind == "done":
+                    finished = True
+                    return
+                else:
+                    finished = True
+                    raise MediaError(value[0] or stage, value[1], value[2])
+        finally:
+            if not finished:
+                self.close()
+
+    def close(self) -> None:
+        """Kill the child, if there is one."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        if self._requests is not None:
+            self._requests.close()
+            self._requests = None
+        os.close(self._replies)
+
+    def _start(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        request_read, request_write = os.pipe()
+        reply_read, reply_write = os.pipe()
+        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _CHILD, str(request_read), str(reply_write), str(self.memory_bytes)],
+            pass_fds=(request_read, reply_write),
+            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(request_read)
+        os.close(reply_write)
+        self._requests, self._replies = os.fdopen(request_write, "wb"), reply_read
+
+    def _send(self, request: object) -> None:
+        assert self._requests is not None
+        try:
+            _write(self._requests, request)
+        except BrokenPipeError as error:
+            raise self._death("start") from error
+
+    def _receive(self, patience_s: float, stage: str) -> tuple[str, Any]:
+        """Next message of the child, or a typed error when it dies or is silent for too long."""
+        end = time.monotonic() + patience_s
+        head = self._read(8, end, patience_s, stage)
+        return pickle.loads(self._read(int.from_bytes(head, "little"), end, patience_s, stage))
+
+    def _read(self, size: int, end: float, patience_s: float, stage: str) -> bytes:
+        parts: list[bytes] = []
+        while size > 0:
+            poller = select.poll()
+            poller.register(self._replies, select.POLLIN | select.POLLHUP)
+            if not poller.poll(max(0.0, 1000 * (end - time.monotonic()))):
+                self.close()
+                raise MediaError(stage, "timeout", f"no answer within its deadline of {patience_s:.1f} s")
+            part = os.read(self._replies, min(size, 1 << 20))
+            if not part:
+                raise self._death(stage)
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _death(self, stage: str) -> MediaError:
+        assert self._process is not None
+        code = self._process.wait()
+        self.close()
+        if code < 0:
+            name = signal.Signals(-code).name
+            if -code == signal.SIGALRM:
+                return MediaError(stage, "timeout", "the decoder did not return within its deadline")
+            if -code == signal.SIGKILL:
+                return MediaError(stage, "killed", "the decoder was killed, most likely for memory")
+            return MediaError(stage, "crashed", f"the decoder died of {name}")
+        return MediaError(stage, "crashed", f"the decoder left with exit status {code}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def run_isolated(
+    fn: Callable[..., Any],
+    args: tuple[Any, ...] = (),
+    *,
+    deadline_s: float,
+    memory_bytes: int = MEMORY_BYTES,
+    stage: str = "decode",
+) -> Any:
+    """One call in a child of its own; keep a ``Sandbox`` for many calls."""
+    with Sandbox(memory_bytes=memory_bytes) as sandbox:
+        return sandbox.run(fn, *args, deadline_s=deadline_s, stage=stage)
+
+
+def _once(fn: Callable[..., Any], args: tuple[Any, ...]) -> Iterator[Any]:
+    yield fn(*args)
+
+
+def _write(pipe: BinaryIO, message: object) -> None:
+    body = pickle.dumps(message, protocol=5)
+    pipe.write(len(body).to_bytes(8, "little"))
+    pipe.write(body)
+    pipe.flush()
+
+
+def _serve(request_fd: int, reply_fd: int) -> None:
+    """The child's loop: a request in, its items out, until the caller closes the pipe."""
+    import resource
+
+    memory_bytes = int(sys.argv[3])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    requests, replies = os.fdopen(request_fd, "rb"), os.fdopen(reply_fd, "wb")
+    while head := requests.read(8):
+        body = requests.read(int.from_bytes(head, "little"))
+        try:
+            fn, args, silence_s = pickle.loads(body)
+            limit_s = silence_s + _GRACE_S
+            signal.setitimer(signal.ITIMER_REAL, limit_s)
+            for item in fn(*args):
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                _write(replies, ("item", item))
+                signal.setitimer(signal.ITIMER_REAL, limit_s)
+            message: tuple[str, object] = ("done", None)
+        except MediaError as error:
+            message = ("error", (error.stage, error.type, error.message))
+        except BrokenPipeError:
+            os._exit(0)
+        except Exception as error:
+            message = ("error", ("", media_type(error), describe(error)))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _write(replies, message)
