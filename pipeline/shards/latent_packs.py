@@ -1,0 +1,104 @@
+"""Latents in global steps of token packs: any mix of sizes and lengths under one token budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import schema as s
+from pipeline.shards.latents import MEMORY_BYTES, LatentStore
+from pipeline.shards.order import LoaderState, caption_draw, caption_weights
+from pipeline.shards.packs import WINDOW, plan_packs
+from pipeline.shards.quarantine import Quarantine
+from pipeline.shards.steps import Batches, Step, StepLoader
+
+
+class LatentPacks(Batches):
+    """Token packs of latents: ``Step.units`` is a list of packs, each a list of dicts.
+
+    Keys of a clip: latent_mean and latent_logvar (C,T,H,W) float32 as the VAE gave them
+    (``channel_mean``/``channel_std`` bring them to unit scale), text_features (L, text_dim) float32,
+    clip_id, kind, caption, fps, n_frames, width, height. ``weights`` maps kinds to draw weights;
+    the kind ``""`` is an empty caption, with no text features.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        token_budget: int,
+        packs_per_step: int = 1,
+        patch: tuple[int, int, int] = (1, 2, 2),
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        window: int = WINDOW,
+        weights: Mapping[str, float] | None = None,
+        drop_last: bool = True,
+        quarantine: str | Path | None = None,
+        max_bad_share: float = 0.001,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        self.store = LatentStore(folder, memory_bytes=memory_bytes)
+        self.token_budget, self.window, self.weights = token_budget, window, weights
+        self.clips: list[dict[str, int]] = []
+        self.clip_ids: list[str] = []
+        for number, row in enumerate(self.store.rows):
+            if not self.clip_ids or self.clip_ids[-1] != row[s.CLIP_ID]:
+                self.clip_ids.append(row[s.CLIP_ID])
+                self.clips.append({})
+            self.clips[-1][row[s.KIND]] = number
+        first = [next(iter(kinds.values())) for kinds in self.clips]
+        shapes = [self.store.rows[number][s.LATENT_SHAPE][1:] for number in first]
+        self.lengths = [
+            int(np.prod([-(-side // p) for side, p in zip(shape, patch, strict=True)]))
+            for shape in shapes
+        ]
+        self.steps = StepLoader(
+            len(self.clips),
+            seed,
+            self.store.hash,
+            packs_per_step,
+            rank,
+            world,
+            drop_last=drop_last,
+            plan=self._packed,
+        )
+        self.quarantine = Quarantine(quarantine, len(self.clips), max_share=max_bad_share)
+
+    def at(self, state: LoaderState) -> Step:
+        members = self.steps.units_at(state)
+        packs = [[self._clip(i, state.epoch) for i in pack] for pack in members]
+        everyone = self.steps.units_at(state, all_ranks=True)
+        return Step(
+            epoch=state.epoch,
+            step=state.step,
+            units=packs,
+            n_tokens=sum(self.lengths[i] for pack in everyone for i in pack),
+            state=self.steps.advance(state, 1),
+        )
+
+    def _clip(self, index: int, epoch: int) -> dict[str, Any]:
+        return self._fetch(index, epoch, lambda j: self.lengths[j] == self.lengths[index])
+
+    def _packed(self, epoch: int) -> list[list[int]]:
+        order = self.steps.order(epoch)
+        return plan_packs(self.lengths, order, self.token_budget, self.window)
+
+    def _clip_id(self, index: int) -> str:
+        return self.clip_ids[index]
+
+    def _sample(self, index: int, epoch: int) -> dict[str, Any]:
+        kinds = self.clips[index]
+        weights = {k: w for k, w in (self.weights or {}).items() if k in kinds or k == ""}
+        if not any(weights.values()):
+            weights = caption_weights(sorted(kinds))
+        kind = caption_draw(self.steps.seed, epoch, self.clip_ids[index], weights)
+        if kind:
+            return self.store.item(kinds[kind])
+        item = self.store.item(next(iter(kinds.values())))
+        empty = item[s.TEXT_FEATURES][:0]
+        return {**item, s.KIND: "", s.CAPTION: "", s.TEXT_FEATURES: empty}

@@ -1,0 +1,37 @@
+"""The loader, from one import: endless global steps whose whole state is (epoch, step).
+
+    loader = LatentPacks("runs/x/latents", token_budget=4096, packs_per_step=4, rank=r, world=w)
+    loader.seek(checkpoint["data"])           # to resume, at any step, with any world size
+    for step in loader:                       # step.units: this rank's packs
+        ...
+        checkpoint["data"] = step.state.to_dict()
+
+``order.py`` holds the pure functions, ``steps.py`` the stepping, ``videos.py`` and
+``latent_packs.py`` the two kinds of data.
+"""
+
+from pipeline.shards.latent_packs import LatentPacks
+from pipeline.shards.order import LoaderState, caption_draw, caption_weights, epoch_order
+from pipeline.shards.packs import packing_waste, plan_packs
+from pipeline.shards.quarantine import DataError
+from pipeline.shards.read import ClipError
+from pipeline.shards.steps import Step, StepLoader, with_workers
+from pipeline.shards.videos import VideoBatches
+from pipeline.shards.view import ClipView
+
+__all__ = [
+    "ClipError",
+    "ClipView",
+    "DataError",
+    "LatentPacks",
+    "LoaderState",
+    "Step",
+    "StepLoader",
+    "VideoBatches",
+    "caption_draw",
+    "caption_weights",
+    "epoch_order",
+    "packing_waste",
+    "plan_packs",
+    "with_workers",
+]

@@ -1,0 +1,219 @@
+"""Read clips by byte range: open a manifest, fetch one cell, check its hash.
+
+A manifest row names (shard, byte_offset, byte_length, video_xxh3); one ``pread`` fetches the clip.
+Folders may be local paths or URIs that pyarrow.fs knows (``s3://``, ``file://``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xxhash
+
+from pipeline import schema as s
+from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY
+from pipeline.shards.part import video_hash
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OPEN_FILES = 64
+"""Shard files kept open per process."""
+
+RANGE_COLUMNS = (s.SHARD, s.BYTE_OFFSET, s.BYTE_LENGTH, s.VIDEO_XXH3)
+
+
+class ClipError(ValueError):
+    """A clip that cannot be used; ``kind`` is missing, truncated, hash or decode."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Rows of a finished shard folder, sorted by clip id so that resharding does not move them."""
+
+    root: str
+    """Folder that holds the shard files."""
+    table: pa.Table
+    """All manifest columns, one row per clip."""
+    hash: str
+    """Identity of the data: ids, video hashes and captions; not the shard layout."""
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    def row(self, index: int) -> dict[str, Any]:
+        """Row ``index`` as a dict."""
+        return self.table.slice(index, 1).to_pylist()[0]
+
+    def read(self, index: int, *, check: bool = True) -> bytes:
+        """Encoded bytes of the clip in row ``index``, hash-checked."""
+        cells = {name: self.table[name][index].as_py() for name in RANGE_COLUMNS}
+        return read_clip(self.root, cells, check=check)
+
+    def caption(self, index: int, kind: str) -> str | None:
+        """Caption of ``kind`` of row ``index``, None when it has none."""
+        name = s.caption_column(kind)
+        return self.table[name][index].as_py() if name in self.table.column_names else None
+
+
+def open_manifest(folder: str | Path) -> Manifest:
+    """Open finished shards: a shard folder, its ``manifest.parquet``, or a run folder with ``shards/``."""
+    import pyarrow.parquet as pq
+
+    root = shard_root(folder)
+    filesystem, base = _filesystem(root)
+    try:
+        table = pq.read_table(f"{base}/{MANIFEST_NAME}", filesystem=filesystem, memory_map=False)
+    except FileNotFoundError:
+        raise ValueError(_no_manifest(root)) from None
+    except OSError as error:
+        raise ValueError(
+            f"{root}/{MANIFEST_NAME} is not a readable Parquet file: {error}"
+        ) from None
+    version = (table.schema.metadata or {}).get(VERSION_KEY.encode(), b"?").decode()
+    if version != s.SCHEMA_VERSION:
+        raise ValueError(
+            f"{root}/{MANIFEST_NAME} has schema version {version}, this filmstock reads "
+            f"{s.SCHEMA_VERSION}; write the shards again with `filmstock pack`"
+        )
+    missing = [name for name in (s.CLIP_ID, *RANGE_COLUMNS) if name not in table.column_names]
+    if missing:
+        raise ValueError(f"{root}/{MANIFEST_NAME} lacks {', '.join(missing)}: not a shard manifest")
+    table = table.sort_by(s.CLIP_ID).combine_chunks()
+    return Manifest(root=root, table=table, hash=manifest_hash(table))
+
+
+def manifest_hash(table: pa.Table) -> str:
+    """Identity of what a trainer sees (ids, video hashes, captions), whatever the order and layout."""
+    captions = [s.caption_column(kind) for kind in s.CAPTION_KINDS]
+    names = [n for n in (s.CLIP_ID, s.VIDEO_XXH3, *captions) if n in table.column_names]
+    digest = xxhash.xxh3_128()
+    for row in zip(*(table[name].to_pylist() for name in names), strict=True):
+        digest.update(repr(row).encode())
+    return digest.hexdigest()
+
+
+def shard_root(folder: str | Path) -> str:
+    """Folder of the shard files, from a shard folder, its manifest, or a run folder."""
+    text = str(folder).rstrip("/")
+    if text.endswith(f"/{MANIFEST_NAME}"):
+        text = text[: -len(MANIFEST_NAME) - 1]
+    if "://" in text:
+        return text
+    path = Path(text)
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; give a run folder or a folder of shards")
+    if not (path / MANIFEST_NAME).exists() and (path / "shards").is_dir():
+        path = path / "shards"
+    return str(path)
+
+
+def _no_manifest(root: str) -> str:
+    if "://" not in root and any(Path(root).glob("part-*.parquet")):
+        return (
+            f"{root} has shard files but no {MANIFEST_NAME}: the write was interrupted; "
+            "run the command that makes it again"
+        )
+    return (
+        f"{root} holds no {MANIFEST_NAME}; make shards with `filmstock pack` or `filmstock world`"
+    )
+
+
+def read_range(root: str | Path, shard: str, offset: int, length: int) -> bytes:
+    """``length`` bytes at ``offset`` of ``shard`` in ``root``; ClipError when they are not there."""
+    where = f"{root}/{shard}"
+    if offset < 0 or length <= 0:
+        raise ClipError("missing", f"{where}: byte range ({offset}, {length}) is empty")
+    try:
+        if "://" in where:
+            filesystem, path = _filesystem(where)
+            with filesystem.open_input_file(path) as file:
+                data = file.read_at(length, offset)
+        else:
+            data = os.pread(_descriptor(where, os.getpid()).fd, length, offset)
+    except FileNotFoundError:
+        raise ClipError("missing", f"shard {where} does not exist") from None
+    except OSError as error:
+        raise ClipError("missing", f"shard {where} cannot be read: {error}") from None
+    if len(data) != length:
+        raise ClipError("truncated", f"{where}: {len(data)} of {length} bytes at {offset}")
+    return data
+
+
+def read_clip(root: str | Path, row: dict[str, Any], *, check: bool = True) -> bytes:
+    """Bytes of the clip that manifest ``row`` names; ``check`` compares them with ``video_xxh3``."""
+    data = read_range(root, row[s.SHARD], row[s.BYTE_OFFSET], row[s.BYTE_LENGTH])
+    if check and video_hash(data) != row[s.VIDEO_XXH3]:
+        raise ClipError(
+            "hash", f"{root}/{row[s.SHARD]}: bytes at {row[s.BYTE_OFFSET]} do not match their hash"
+        )
+    return data
+
+
+def open_table(folder: str | Path, columns: list[str] | None = None) -> pa.Table:
+    """All ``*.parquet`` parts of a folder (or one file) as a table; never reads video bytes unasked."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    paths = table_files(folder)
+    if columns is None:
+        columns = [n for n in pq.read_schema(paths[0]).names if n != s.VIDEO]
+    tables = [pq.read_table(path, columns=columns, partitioning=None) for path in paths]
+    return pa.concat_tables(tables, promote_options="default")
+
+
+def table_files(folder: str | Path) -> list[Path]:
+    """Data files of a table: ``folder`` itself if it is a file, else its ``part-*.parquet``, sorted."""
+    path = Path(folder)
+    if path.is_file():
+        return [path]
+    found = sorted(path.glob("part-*.parquet"))
+    if not found:
+        raise ValueError(
+            f"{path} holds no part-*.parquet file; is the stage that writes it finished?"
+        )
+    return found
+
+
+def iter_videos(path: str | Path) -> Iterator[bytes]:
+    """Video bytes of a file we wrote, row by row, one clip in memory at a time."""
+    from pipeline.shards.layout import VIDEO_LEAF
+    from pipeline.shards.pages import cell_ranges
+
+    root, name = os.path.split(str(path))
+    for offset, length in cell_ranges(path, VIDEO_LEAF):
+        yield read_range(root or ".", name, offset, length)
+
+
+class _Descriptor:
+    """An open file that closes itself when the cache drops it."""
+
+    def __init__(self, path: str) -> None:
+        self.fd = -1
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+
+
+@lru_cache(maxsize=OPEN_FILES)
+def _descriptor(path: str, pid: int) -> _Descriptor:
+    return _Descriptor(path)
+
+
+def _filesystem(root: str) -> tuple[Any, str]:
+    from pyarrow import fs
+
+    if "://" in root:
+        return fs.FileSystem.from_uri(root)
+    return fs.LocalFileSystem(), os.path.abspath(root)

@@ -1,0 +1,186 @@
+"""Global steps: a plan per epoch, sliced by rank, replayed from (epoch, step) alone.
+
+Every process computes the same plan of an epoch from (manifest hash, seed, epoch) and takes its
+slice of each *global* step, so the data a step sees depends neither on the number of ranks or
+workers nor on where a run was stopped. A clip that cannot be read is replaced by the next one of its
+shape in the epoch's order, whichever rank meets it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pipeline.shards.order import LoaderState, epoch_order, n_steps, step_positions
+from pipeline.shards.quarantine import DataError, Quarantine
+from pipeline.shards.read import ClipError
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
+log = logging.getLogger(__name__)
+
+Plan = Callable[[int], Sequence[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What one rank trains on in one global step."""
+
+    epoch: int
+    """Pass over the data."""
+    step: int
+    """Global step within the epoch."""
+    units: list[Any]
+    """This rank's share: clips (VideoBatches) or packs, each a list of clips (LatentPacks)."""
+    n_tokens: int
+    """Tokens of the whole global step, over all ranks (0 where tokens are not counted)."""
+    state: LoaderState
+    """State to save after training on this step; resuming from it yields the next one."""
+
+
+class StepLoader:
+    """Index lists, one per global step, for one rank. ``plan(epoch)`` defaults to a shuffle."""
+
+    def __init__(
+        self,
+        index_len: int,
+        seed: int,
+        manifest_hash: str,
+        samples_per_step: int,
+        rank: int = 0,
+        world: int = 1,
+        *,
+        drop_last: bool = True,
+        plan: Plan | None = None,
+    ) -> None:
+        step_positions(0, 1, samples_per_step, rank, world)  # refuses impossible worlds here
+        self.index_len, self.seed, self.manifest_hash = index_len, seed, manifest_hash
+        self.samples_per_step, self.rank, self.world = samples_per_step, rank, world
+        self.drop_last = drop_last
+        self._make_plan, self._plans = plan, dict[int, Sequence[Any]]()
+        self.state = LoaderState(manifest_hash=manifest_hash, seed=seed)
+
+    def order(self, epoch: int) -> list[int]:
+        """The epoch's permutation of all indices."""
+        return epoch_order(self.index_len, self.manifest_hash, self.seed, epoch).tolist()
+
+    def plan(self, epoch: int) -> Sequence[Any]:
+        """The epoch's sequence of units, cut into global steps; the last two are kept."""
+        if epoch not in self._plans:
+            while len(self._plans) > 1:
+                self._plans.pop(next(iter(self._plans)))
+            make = self._make_plan or self.order
+            self._plans[epoch] = make(epoch)
+        return self._plans[epoch]
+
+    def steps_in(self, epoch: int) -> int:
+        """Global steps of an epoch."""
+        return n_steps(len(self.plan(epoch)), self.samples_per_step, drop_last=self.drop_last)
+
+    def seek(self, state: LoaderState | Mapping[str, Any]) -> None:
+        """Continue from ``state``; refuses one that was drawn for other data or another seed."""
+        state = state if isinstance(state, LoaderState) else LoaderState.from_dict(state)
+        if state.manifest_hash != self.manifest_hash:
+            raise ValueError(
+                f"the data changed since the checkpoint (manifest {state.manifest_hash[:12]} then, "
+                f"{self.manifest_hash[:12]} now); restore the data, or start the order afresh"
+            )
+        if state.seed != self.seed:
+            raise ValueError(f"the checkpoint used seed {state.seed}, this run uses {self.seed}")
+        self.state = self.advance(state, 0)
+
+    def advance(self, state: LoaderState, steps: int) -> LoaderState:
+        """The state ``steps`` global steps after ``state``."""
+        epoch, step = state.epoch, state.step + steps
+        while step >= (count := self.steps_in(epoch)):
+            epoch, step = epoch + 1, step - count
+        return replace(state, epoch=epoch, step=step)
+
+    def units_at(self, state: LoaderState, *, all_ranks: bool = False) -> list[Any]:
+        """This rank's units (or those of all ranks) of the step that ``state`` points at."""
+        plan = self.plan(state.epoch)
+        rank, world = (0, 1) if all_ranks else (self.rank, self.world)
+        at = step_positions(state.step, len(plan), self.samples_per_step, rank, world)
+        return [plan[i] for i in at]
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        while True:
+            units = self.units_at(self.state)
+            self.state = self.advance(self.state, 1)
+            yield units
+
+
+class Batches:
+    """What the two loaders share: stepping, worker wrapping, replacement of bad clips."""
+
+    steps: StepLoader
+    quarantine: Quarantine
+
+    @property
+    def state(self) -> LoaderState:
+        """State of the next step that iterating yields."""
+        return self.steps.state
+
+    def seek(self, state: LoaderState | Mapping[str, Any]) -> None:
+        """Continue from a saved ``Step.state``."""
+        self.steps.seek(state)
+
+    def at(self, state: LoaderState) -> Step:
+        """The step that ``state`` points at: a pure function of it."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Step]:
+        while True:
+            step = self.at(self.steps.state)
+            self.steps.state = step.state
+            yield step
+
+    def _fetch(self, index: int, epoch: int, fits: Callable[[int], bool]) -> dict[str, Any]:
+        """Sample ``index``, or the next readable one after it in the epoch's order that fits."""
+        try:
+            return self._sample(index, epoch)
+        except ClipError as error:
+            self._report(index, epoch, error)
+        order = self.steps.order(epoch)
+        at = order.index(index)
+        for other in order[at + 1 :] + order[:at]:
+            if fits(other):
+                try:
+                    return self._sample(other, epoch)
+                except ClipError as error:
+                    self._report(other, epoch, error)
+        raise DataError(f"no readable clip can stand in for clip {self._clip_id(index)}")
+
+    def _report(self, index: int, epoch: int, error: ClipError) -> None:
+        log.warning("clip %s skipped: %s", self._clip_id(index), error)
+        self.quarantine.add(self._clip_id(index), error, epoch=epoch)
+
+    def _sample(self, index: int, epoch: int) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _clip_id(self, index: int) -> str:
+        raise NotImplementedError
+
+
+class _StepDataset:
+    """Map-style view of a loader: item k is the k-th step from ``start``."""
+
+    def __init__(self, batches: Batches, start: LoaderState, n: int) -> None:
+        self.batches, self.start, self.n = batches, start, n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, k: int) -> Step:
+        return self.batches.at(self.batches.steps.advance(self.start, k))
+
+
+def with_workers(batches: Batches, n: int, num_workers: int) -> DataLoader:
+    """The next ``n`` steps through a torch DataLoader; the same steps for any number of workers."""
+    from torch.utils.data import DataLoader
+
+    dataset: Any = _StepDataset(batches, batches.state, n)
+    return DataLoader(dataset, batch_size=None, shuffle=False, num_workers=num_workers)
