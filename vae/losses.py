@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vae.config import LossConfig
-from vae.model import Posterior
+from vae.model import kl_divergence
 
 
 def laplacian_pyramid(frames: Tensor, levels: int) -> list[Tensor]:
@@ -29,25 +29,28 @@ def laplacian_pyramid(frames: Tensor, levels: int) -> list[Tensor]:
     return bands
 
 
-def pyramid_l1(x: Tensor, y: Tensor, levels: int) -> Tensor:
-    """Mean absolute difference of the Laplacian pyramids of two videos (B,3,T,H,W)."""
-    error = (x - y).transpose(1, 2).flatten(0, 1)
-    bands = laplacian_pyramid(error, levels)  # the pyramid is linear: its error is that of the error
+def pyramid_l1(error: Tensor, levels: int) -> Tensor:
+    """Mean absolute Laplacian pyramid of ``error`` = x - y (B,3,T,H,W), summed over its bands.
+
+    The pyramid is linear, so that of the difference is the difference of the two pyramids.
+    """
+    bands = laplacian_pyramid(error.transpose(1, 2).flatten(0, 1), levels)
     return torch.stack([band.abs().mean() for band in bands]).sum()
 
 
 def vae_loss(
-    x: Tensor, recon: Tensor, posterior: Posterior, config: LossConfig
+    x: Tensor, recon: Tensor, mean: Tensor, logvar: Tensor, config: LossConfig
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Total loss and its parts (detached, unweighted)."""
     x, recon = x.float(), recon.float()
-    parts = {"l1": (x - recon).abs().mean(), "kl": posterior.kl()}
+    error = x - recon
+    parts = {"l1": error.abs().mean(), "kl": kl_divergence(mean, logvar)}
     total = parts["l1"] + config.kl * parts["kl"]
     if config.pyramid:
-        parts["pyramid"] = pyramid_l1(x, recon, config.pyramid_levels)
+        parts["pyramid"] = pyramid_l1(error, config.pyramid_levels)
         total = total + config.pyramid * parts["pyramid"]
-    parts["mse"] = (x - recon).square().mean()
     if config.mse:
+        parts["mse"] = error.square().mean()
         total = total + config.mse * parts["mse"]
     return total, {key: value.detach() for key, value in parts.items()}
 

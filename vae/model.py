@@ -45,8 +45,13 @@ class Posterior:
 
     def kl(self) -> Tensor:
         """Mean KL divergence to N(0,1) per latent value, in nats."""
-        mean, logvar = self.mean.float(), self.logvar.float()
-        return 0.5 * (mean.square() + logvar.exp() - 1.0 - logvar).mean()
+        return kl_divergence(self.mean, self.logvar)
+
+
+def kl_divergence(mean: Tensor, logvar: Tensor) -> Tensor:
+    """Mean KL divergence of N(mean, exp(logvar)) from N(0,1) per value, in nats."""
+    mean, logvar = mean.float(), logvar.float()
+    return 0.5 * (mean.square() + logvar.exp() - 1.0 - logvar).mean()
 
 
 class Encoder(nn.Module):

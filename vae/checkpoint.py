@@ -1,0 +1,102 @@
+"""VAE files: ``vae.safetensors`` to use, ``state.pt`` to go on training. Both appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vae.config import VAEConfig
+from vae.model import VideoVAE
+
+EMBEDDED = Path(__file__).parent / "weights" / "vae.safetensors"
+WEIGHTS_NAME = "vae.safetensors"
+STATE_NAME = "state.pt"
+_FORMAT = "filmstock-vae-1"
+
+
+def content_id(tensors: dict[str, Tensor]) -> str:
+    """16 hex digits from names, shapes, dtypes and bytes of the tensors, in name order."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else b"")
+    return digest.hexdigest()
+
+
+def save_vae(
+    vae: VideoVAE, path: str | Path, *, dtype: torch.dtype = torch.float16, info: dict | None = None
+) -> str:
+    """Write weights as ``dtype`` (latent statistics stay float32) and return the id of the file's content."""
+    from safetensors.torch import save
+
+    tensors = {
+        name: tensor.detach().cpu().contiguous().to(torch.float32 if "latent_" in name else dtype)
+        for name, tensor in vae.state_dict().items()
+    }
+    metadata = {
+        "format": _FORMAT,
+        "config": json.dumps(vae.config.to_dict(), sort_keys=True),
+        "latent_mean": json.dumps(vae.latent_mean.tolist()),
+        "latent_std": json.dumps(vae.latent_std.tolist()),
+        "info": json.dumps(info or {}, sort_keys=True),
+    }
+    write_atomic(Path(path), save(tensors, metadata))
+    return content_id(tensors)
+
+
+def load_vae(path: str | Path = "embedded") -> VideoVAE:
+    """The VAE of a file, a folder that holds ``vae.safetensors``, or ``"embedded"``; fp32, eval mode."""
+    from safetensors import safe_open
+
+    file = EMBEDDED if str(path) == "embedded" else Path(path)
+    if file.is_dir():
+        file = file / WEIGHTS_NAME
+    if not file.is_file():
+        raise ValueError(f"no VAE at {file}; train one with `filmstock train-vae SHARDS --out DIR`")
+    try:
+        with safe_open(file, "pt") as handle:
+            metadata = handle.metadata() or {}
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    except Exception as error:
+        raise ValueError(f"{file} is not a readable safetensors file: {error}") from error
+    if metadata.get("format") != _FORMAT:
+        raise ValueError(f"{file} was not written by filmstock's VAE (no {_FORMAT!r} in its metadata)")
+    vae = VideoVAE(VAEConfig.from_dict(json.loads(metadata["config"])))
+    vae.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    vae.id = content_id(tensors)
+    return vae.eval().requires_grad_(False)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write beside ``path``, flush to disk, rename onto it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with open(partial, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Training state (tensors and plain values) to one file, atomically."""
+    import io
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomic(path, buffer.getvalue())
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Inverse of ``save_state``; loads tensors and plain values only."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"{path} is not a readable training state: {error}") from error

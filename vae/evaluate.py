@@ -1,0 +1,82 @@
+"""How good a VAE is on held-out clips: PSNR, latent statistics, a contact sheet of reconstructions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vae.losses import psnr
+from vae.model import VideoVAE
+from vae.train import to_frames
+
+
+@torch.no_grad()
+def reconstruct(vae: VideoVAE, clip: np.ndarray) -> Tensor:
+    """uint8 (T,H,W,3) through the posterior mean and back: (1,3,T,H,W) in [-1,1]."""
+    return vae.decode(vae.encode(to_frames(clip[None])).mean).clamp(-1, 1)
+
+
+def clip_psnrs(vae: VideoVAE, clips: Iterable[np.ndarray]) -> list[float]:
+    """PSNR in dB of each uint8 clip (T,H,W,3) after the posterior mean and back."""
+    return [float(psnr(to_frames(clip[None]), reconstruct(vae, clip))) for clip in clips]
+
+
+@torch.no_grad()
+def noisy_psnr(vae: VideoVAE, clips: Iterable[np.ndarray], sigma: float, seed: int = 0) -> float:
+    """Mean PSNR in dB when Gaussian noise of ``sigma`` channel deviations is added to the latents.
+
+    What a generator's small errors in latent space cost in pixels: the flatter, the easier to model.
+    """
+    generator, values = torch.Generator().manual_seed(seed), []
+    for clip in clips:
+        x = to_frames(clip[None])
+        z = vae.normalise(vae.encode(x).mean)
+        z = z + sigma * torch.randn(z.shape, generator=generator)
+        values.append(float(psnr(x, vae.decode(vae.denormalise(z)))))
+    return float(np.mean(values))
+
+
+@torch.no_grad()
+def latent_statistics(vae: VideoVAE, clips: Iterable[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+    """Per channel over all clips: mean, deviation, and mean posterior deviation of the latents, (C,)."""
+    count, total, square, noise = 0, 0.0, 0.0, 0.0
+    for clip in clips:
+        posterior = vae.encode(to_frames(clip[None]))
+        z = posterior.mean.double().transpose(0, 1).flatten(1)
+        count += z.shape[1]
+        total, square = total + z.sum(1), square + z.square().sum(1)
+        noise = noise + (0.5 * posterior.logvar.double()).exp().transpose(0, 1).flatten(1).sum(1)
+    if not count:
+        raise ValueError("latent statistics need at least one clip")
+    mean = total / count
+    std = (square / count - mean.square()).clamp_min(1e-12).sqrt()
+    return mean.float(), std.float(), (noise / count).float()
+
+
+def set_statistics(vae: VideoVAE, clips: Iterable[np.ndarray]) -> None:
+    """Store the latent mean and deviation of ``clips`` in the VAE, for ``normalise``."""
+    mean, std, _ = latent_statistics(vae, clips)
+    vae.latent_mean.copy_(mean)
+    vae.latent_std.copy_(std)
+
+
+def contact_sheet(vae: VideoVAE, clips: list[np.ndarray], path: Path, scale: int = 2) -> None:
+    """PNG with two rows per clip: five frames as they are, and reconstructed below."""
+    from PIL import Image
+
+    rows = []
+    for clip in clips:
+        recon = reconstruct(vae, clip)[0].permute(1, 2, 3, 0)
+        recon = ((recon + 1) * 127.5).round().to(torch.uint8).numpy()
+        pick = np.linspace(0, len(clip) - 1, 5).round().astype(int)
+        rows += [np.concatenate(list(video[pick]), axis=1) for video in (clip, recon)]
+    width = max(row.shape[1] for row in rows)
+    padded = [np.pad(row, ((0, 2), (0, width - row.shape[1]), (0, 0))) for row in rows]
+    image = Image.fromarray(np.concatenate(padded))
+    partial = path.with_name(f".{path.name}.partial")
+    image.resize((image.width * scale, image.height * scale), 0).save(partial, "PNG")
+    partial.replace(path)

@@ -1,0 +1,269 @@
+"""Training of the VAE: plain PyTorch, one process or DDP, every step a pure function of (config, step).
+
+Batches, image draws and posterior noise are all derived from (seed, step), so the state to resume
+from is weights, optimiser, average and step count, and a resumed run is bitwise the run that never stopped.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vae.checkpoint import STATE_NAME, load_state, save_state
+from vae.config import TrainConfig, VAEConfig
+from vae.data import StepBatches
+from vae.losses import vae_loss
+from vae.model import VideoVAE
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(kw_only=True)
+class RunState:
+    """What changes while training."""
+
+    vae: VideoVAE
+    ema: VideoVAE
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    skipped: int = 0
+    """Steps whose loss or gradient was not finite."""
+    seconds: float = 0.0
+    """Wall time spent so far, over all resumptions."""
+
+
+class TrainForward(nn.Module):
+    """Encode, draw, decode as one ``forward``, which is what DistributedDataParallel wraps."""
+
+    def __init__(self, vae: VideoVAE) -> None:
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        posterior = self.vae.encode(x)
+        z = posterior.mean + noise * (0.5 * posterior.logvar).exp()
+        return self.vae.decode(z), posterior.mean, posterior.logvar
+
+
+def to_frames(batch: Any) -> Tensor:
+    """uint8 (B,T,H,W,3) to float (B,3,T,H,W) in [-1,1]; memory stays channels-last."""
+    return torch.as_tensor(batch).float().div_(127.5).sub_(1).permute(0, 4, 1, 2, 3)
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Linear warm-up, then a cosine down to 5 % of the peak."""
+    if step < config.warmup:
+        return config.lr * (step + 1) / config.warmup
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.lr * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+def fresh_state(model: VAEConfig, config: TrainConfig) -> RunState:
+    """Seeded weights, their average, and an optimiser."""
+    torch.manual_seed(config.seed)
+    vae, ema = VideoVAE(model), VideoVAE(model)
+    ema.load_state_dict(vae.state_dict())
+    ema.requires_grad_(False)
+    decay = [p for p in vae.parameters() if p.ndim > 1]
+    plain = [p for p in vae.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": decay, "weight_decay": config.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=config.lr, betas=config.betas)
+    return RunState(vae=vae, ema=ema, optimiser=optimiser)
+
+
+def save_run(state: RunState, config: TrainConfig, out: Path) -> None:
+    """Everything needed to go on, in one atomic file."""
+    save_state(
+        out / STATE_NAME,
+        {
+            "model": state.vae.config.to_dict(),
+            "config": asdict(config),
+            "vae": state.vae.state_dict(),
+            "ema": state.ema.state_dict(),
+            "optimiser": state.optimiser.state_dict(),
+            "step": state.step,
+            "skipped": state.skipped,
+            "seconds": state.seconds,
+        },
+    )
+
+
+def resume_run(state: RunState, config: TrainConfig, out: Path) -> bool:
+    """Load ``out/state.pt`` into ``state`` if it is there; drop metric lines written after it."""
+    path = out / STATE_NAME
+    if not path.is_file():
+        return False
+    saved = load_state(path)
+    if VAEConfig.from_dict(json.loads(json.dumps(saved["model"]))) != state.vae.config:
+        raise ValueError(f"{path} is of another VAE preset; resume with its own or use another --out")
+    differ = sorted(k for k, v in asdict(config).items() if saved["config"].get(k, v) != v)
+    if differ:
+        raise ValueError(
+            f"{path} was trained with other settings of {', '.join(differ)}; resume with the same ones"
+        )
+    state.vae.load_state_dict(saved["vae"])
+    state.ema.load_state_dict(saved["ema"])
+    state.optimiser.load_state_dict(saved["optimiser"])
+    state.step, state.skipped, state.seconds = saved["step"], saved["skipped"], saved["seconds"]
+    metrics = out / "metrics.jsonl"
+    if metrics.is_file():
+        lines = metrics.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= state.step]
+        metrics.write_text("".join(kept))
+    return True
+
+
+def step_noise(shape: tuple[int, ...], seed: int, step: int) -> Tensor:
+    """Posterior noise of one global step, before it is split over processes."""
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % (1 << 62))
+    return torch.randn(shape, generator=generator)
+
+
+@torch.no_grad()
+def update_ema(ema: VideoVAE, vae: VideoVAE, decay: float, step: int) -> None:
+    """ema <- d * ema + (1 - d) * vae, with d ramping up over the first steps."""
+    d = min(decay, (1 + step) / (10 + step))
+    averaged, current = list(ema.parameters()), [p.detach() for p in vae.parameters()]
+    torch._foreach_mul_(averaged, d)
+    torch._foreach_add_(averaged, current, alpha=1 - d)
+
+
+def train_step(
+    state: RunState, forward: nn.Module, batch: Any, config: TrainConfig, *, rank: int, world: int, bf16: bool
+) -> dict[str, float]:
+    """One optimiser step on ``batch`` (the global one, of which this rank takes its slice).
+
+    A loss or gradient that is not finite changes neither weights nor optimiser nor average; the
+    returned dict then has ``skipped`` 1.
+    """
+    n = len(batch) // world
+    x = to_frames(batch[rank * n : (rank + 1) * n])
+    shape = (len(batch), *state.vae.latent_shape(*x.shape[2:]))
+    noise = step_noise(shape, config.seed, state.step)[rank * n : (rank + 1) * n]
+    rate = learning_rate(state.step, config)
+    for group in state.optimiser.param_groups:
+        group["lr"] = rate
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        recon, mean, logvar = forward(x, noise)
+    loss, parts = vae_loss(x, recon, mean, logvar, config.loss)
+    state.optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(state.vae.parameters(), config.clip_norm)
+    skipped = not bool(torch.isfinite(norm))
+    if skipped:
+        state.skipped += 1
+        log.warning("step %d: gradient is not finite; step skipped", state.step)
+    else:
+        state.optimiser.step()
+        update_ema(state.ema, state.vae, config.ema, state.step)
+    state.step += 1
+    row = {"loss": float(loss.detach()), **{k: float(v) for k, v in parts.items()}}
+    return {**row, "grad_norm": float(norm), "lr": rate, "skipped": float(skipped)}
+
+
+def train(
+    model: VAEConfig,
+    config: TrainConfig,
+    batches: StepBatches,
+    out: Path,
+    *,
+    resume: bool = False,
+    report: Report | None = None,
+    on_sheet: Callable[[RunState], dict[str, Any]] | None = None,
+    rank: int = 0,
+    world: int = 1,
+    stop_at: int | None = None,
+) -> RunState:
+    """Train to ``config.steps`` (or ``stop_at``), leaving ``state.pt`` and ``metrics.jsonl`` in ``out``.
+
+    With ``world`` > 1 a torch.distributed group must be up; rank 0 writes. ``on_sheet`` runs on rank 0
+    every ``sheet_every`` steps and its result is logged.
+    """
+    if config.batch % world:
+        raise ValueError(f"batch {config.batch} does not divide over {world} workers")
+    keep_large_buffers()
+    out.mkdir(parents=True, exist_ok=True)
+    state = fresh_state(model, config)
+    if not (resume and resume_run(state, config, out)):
+        (out / "metrics.jsonl").write_text("") if rank == 0 else None
+    forward: nn.Module = TrainForward(state.vae)
+    if world > 1:
+        forward = nn.parallel.DistributedDataParallel(forward)
+    bf16 = config.bf16 if config.bf16 is not None else bf16_is_faster()
+    sums: dict[str, float] = {}
+    count, clips, mark = 0, 0, time.perf_counter()
+    last = config.steps if stop_at is None else min(stop_at, config.steps)
+    while state.step < last:
+        batch = batches.at(state.step)
+        row = train_step(state, forward, batch, config, rank=rank, world=world, bf16=bf16)
+        if row["skipped"]:
+            write_metrics(out, rank, {"step": state.step, "skipped": True, "loss": repr(row["loss"])})
+        else:
+            count += 1
+            for key, value in row.items():
+                sums[key] = sums.get(key, 0.0) + value
+        clips += len(batch)
+        if state.step % config.log_every == 0 or state.step == last:
+            now = time.perf_counter()
+            state.seconds += now - mark
+            line = {k: v / max(1, count) for k, v in sums.items() if k != "skipped"}
+            line |= {"step": state.step, "clips_per_s": clips / (now - mark), "seconds": state.seconds}
+            write_metrics(out, rank, line)
+            if report and rank == 0:
+                report(line)
+            sums, count, clips, mark = {}, 0, 0, now
+        if rank == 0 and (state.step % config.save_every == 0 or state.step == last):
+            save_run(state, config, out)
+        if rank == 0 and on_sheet and state.step % config.sheet_every == 0 and state.step < last:
+            write_metrics(out, rank, {"step": state.step, **on_sheet(state)})
+    return state
+
+
+def write_metrics(out: Path, rank: int, row: dict[str, Any]) -> None:
+    """Append one line to ``metrics.jsonl`` (rank 0 only)."""
+    if rank == 0:
+        with open(out / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def bf16_is_faster() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices clearly faster than float32; probed once."""
+    def seconds(dtype: torch.dtype) -> float:
+        a = torch.ones(512, 512, dtype=dtype)
+        times = []
+        for _ in range(6):
+            start = time.perf_counter()
+            a @ a
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    return seconds(torch.bfloat16) < 0.7 * seconds(torch.float32)
+
+
+def keep_large_buffers() -> None:
+    """Ask glibc to reuse large buffers rather than return them to the kernel after every operation.
+
+    Frame-sized tensors are above malloc's default mmap threshold, so each one is otherwise mapped, faulted
+    in and unmapped again. Does nothing where there is no glibc.
+    """
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
+    except (OSError, AttributeError):
+        log.debug("no glibc mallopt here")
