@@ -1,0 +1,158 @@
+"""The command line: quick help without heavy imports, one-line errors, exit codes, and what counts as a bug."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs import cli
+from jobs.errors import UserError
+from pipeline.config import SelectConfig
+from pipeline.select import select_clips
+
+ROOT = Path(cli.__file__).resolve().parent.parent
+HEAVY = ("torch", "ray", "transformers", "open_clip", "numpy", "pyarrow", "duckdb", "tyro", "rich")
+
+
+def filmstock(*args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "jobs.cli", *args],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=env,
+        timeout=120,
+    )
+
+
+def run_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
+    """Exit code of a command that raises ``error``."""
+
+    def command(argv: list[str]) -> int:
+        raise error
+
+    monkeypatch.setattr("jobs.errors.fake_command", command, raising=False)
+    monkeypatch.setitem(cli.COMMANDS, "fake", cli.Command("jobs.errors:fake_command", "", ""))
+    return cli.main(["fake"])
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, json, jobs.cli; jobs.cli.main(['--help']);"
+        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60
+    )
+    loaded = json.loads(done.stderr)
+    assert "jobs.cli" in loaded
+    assert [name for name in loaded if name.split(".")[0] in HEAVY] == []
+
+
+def test_help_shows_every_command_in_the_order_of_the_data_flow(
+    capsys: pytest.CaptureFixture[str],
+):
+    assert cli.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    places = [text.index(f"\n  {name} ") for name in cli.COMMANDS]
+    assert places == sorted(places)
+    flow = ["ingest", "select", "caption", "pack", "train-vae", "encode", "train-dit", "sample"]
+    assert [name for name in cli.COMMANDS if name in flow] == flow
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_every_command_of_the_table_exists(name: str):
+    module, _, function = cli.COMMANDS[name].target.partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_no_arguments_is_wrong_usage(capsys: pytest.CaptureFixture[str]):
+    assert cli.main([]) == 2
+    assert "usage: filmstock" in capsys.readouterr().out
+
+
+def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["cuarte", "x"]) == 2
+    error = capsys.readouterr().err
+    assert "did you mean 'curate'?" in error
+    assert error.count("\n") == 1
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("filmstock ")
+
+
+def test_help_of_a_command_exits_with_zero():
+    done = filmstock("select", "--help")
+    assert done.returncode == 0
+    assert "--recipe" in done.stdout
+    assert filmstock("help", "select").stdout == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["select", "nowhere"], "nowhere does not exist"),
+        (["select", "."], "run filmstock ingest"),
+        (["select"], "Missing"),
+        (["select", ".", "--recpie", "x"], "--recpie"),
+        (["slect", "."], "did you mean 'select'?"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_two(args: list[str], says: str, tmp_path: Path):
+    done = filmstock(*args, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert done.stderr.startswith("filmstock: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_a_user_error_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert run_with(monkeypatch, UserError("clips/ is\n  missing; run ingest")) == 2
+    assert capsys.readouterr().err == "filmstock: clips/ is missing; run ingest\n"
+
+
+def test_a_missing_file_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    error = FileNotFoundError(2, "No such file or directory", "shards/part-0.parquet")
+    assert run_with(monkeypatch, error) == 2
+    assert "shards/part-0.parquet: No such file" in capsys.readouterr().err
+
+
+def test_a_bug_keeps_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert run_with(monkeypatch, KeyError("x")) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_value_error_of_our_libraries_is_for_the_user_and_one_of_a_dependency_is_a_bug():
+    import pyarrow as pa
+
+    table = pa.table({"clip_id": ["a"], "error": pa.nulls(1, pa.string())})
+    with pytest.raises(ValueError) as ours:
+        select_clips(table, SelectConfig(where={"x": "nope > 1"}))
+    assert "nope" in str(cli.user_message(ours.value))
+    with pytest.raises(ValueError) as theirs:
+        json.loads("{")
+    assert cli.user_message(theirs.value) is None
+
+
+def test_interrupting_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert run_with(monkeypatch, KeyboardInterrupt()) == 130
+    assert "again" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+"""``filmstock select`` on a run folder: writes the selection, does nothing twice, notices what changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs import cli
+from jobs import select as select_job
+from jobs.errors import UserError
+from jobs.select import read_embeddings, run
+from pipeline import schema
+from pipeline.config import SelectConfig
+
+
+def make_run(folder: Path, motions: list[float | None], parts: int = 2) -> Path:
+    """A run folder with a manifest of ten-second clips in several parts, and no video at all."""
+    kind = schema.manifest_schema()
+    empty: dict[str, Any] = dict.fromkeys(kind.names)
+    rows = [
+        {**empty, "clip_id": f"c{i}", "start_s": 0.0, "end_s": 10.0, "motion_mean": motion}
+        for i, motion in enumerate(motions)
+    ]
+    (folder / "manifest").mkdir(parents=True)
+    for part in range(parts):
+        table = pa.Table.from_pylist(rows[part::parts], schema=kind)
+        pq.write_table(table, folder / "manifest" / f"part-{part:05d}.parquet")
+    return folder
+
+
+def write_recipe(path: Path, least: float) -> Path:
+    path.write_text(f'[select.where]\nstatic = "motion_mean > {least}"\n')
+    return path
+
+
+def test_select_writes_the_selection_and_prints_the_funnel(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = make_run(tmp_path / "run", [0.0, 0.5, 0.9])
+    recipe = write_recipe(tmp_path / "r.toml", 0.1)
+    assert cli.main(["select", str(folder), "--recipe", str(recipe)]) == 0
+    rows = pq.read_table(folder / "selection.parquet").to_pylist()
+    assert [row["decision"] for row in rows] == ["reject", "keep", "keep"]
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines()] == [
+        "step", "all", "error", "static", "duplicate_exact", "duplicate_phash", "kept",
+    ]  # fmt: skip
+
+
+def test_rerunning_does_nothing_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = make_run(tmp_path / "run", [0.0, 0.5])
+    recipe = str(write_recipe(tmp_path / "r.toml", 0.1))
+    cli.main(["select", str(folder), "--recipe", recipe])
+    stamp = (folder / "selection.parquet").stat().st_mtime_ns
+    capsys.readouterr()
+    assert cli.main(["select", str(folder)]) == 0, "the folder remembers its recipe"
+    assert "nothing to do" in capsys.readouterr().out
+    assert (folder / "selection.parquet").stat().st_mtime_ns == stamp
+
+
+def test_a_new_threshold_or_a_new_manifest_selects_again(tmp_path: Path):
+    folder = make_run(tmp_path / "run", [0.0, 0.5, 0.9])
+    assert run(SelectConfig(where={"static": "motion_mean > 0.1"}), folder) == 2
+    assert run(SelectConfig(where={"static": "motion_mean > 0.6"}), folder) == 1
+    make_run(tmp_path / "more", [0.7, 0.8], parts=1)
+    extra = tmp_path / "more" / "manifest" / "part-00000.parquet"
+    extra.rename(folder / "manifest" / "part-00002.parquet")
+    assert run(SelectConfig(where={"static": "motion_mean > 0.6"}), folder) == 3
+
+
+def test_keeping_nothing_is_said_and_is_not_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = make_run(tmp_path / "run", [0.0])
+    recipe = str(write_recipe(tmp_path / "r.toml", 0.1))
+    assert cli.main(["select", str(folder), "--recipe", recipe]) == 3
+    assert "no clip was kept" in capsys.readouterr().err
+
+
+def test_missing_scores_are_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = make_run(tmp_path / "run", [None, 0.5])
+    assert run(SelectConfig(where={"static": "motion_mean > 0.1"}), folder) == 1
+    assert "1 of 2 clips have no score for 'static'" in capsys.readouterr().err
+
+
+def test_a_kill_while_writing_leaves_no_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = make_run(tmp_path / "run", [0.5])
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(SelectConfig(), folder)
+    assert sorted(entry.name for entry in folder.iterdir()) == ["manifest"]
+    assert run(SelectConfig(), folder) == 1
+
+
+def test_near_embeddings_are_found_from_the_embeddings_table(tmp_path: Path):
+    folder = make_run(tmp_path / "run", [0.5, 0.5, 0.5])
+    vectors = np.array([[1, 0], [0, 1], [1, 0]], np.float16)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 2)
+    table = pa.table({"clip_id": ["c0", "c1", "c2"], "clip_embedding": column})
+    (folder / "embeddings").mkdir()
+    pq.write_table(table, folder / "embeddings" / "part-00000.parquet")
+    assert read_embeddings(folder / "embeddings")["c1"].tolist() == [0.0, 1.0]
+    assert run(SelectConfig(dedup_cosine=0.95), folder) == 2
+
+
+def test_a_folder_without_clips_or_with_a_broken_part_says_what_to_do(tmp_path: Path):
+    folder = make_run(tmp_path / "empty", [], parts=1)
+    with pytest.raises(UserError, match=r"sources\.parquet"):
+        run(SelectConfig(), folder)
+    (folder / "manifest" / "part-00000.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(UserError, match="cannot read"):
+        run(SelectConfig(), folder)
+    (folder / "manifest" / "part-00000.parquet").unlink()
+    with pytest.raises(UserError, match="no part-"):
+        select_job.read_parts(folder / "manifest")

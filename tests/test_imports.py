@@ -1,0 +1,68 @@
+"""The arrows of the data flow, and one place for column names: rules of the code as tests."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import schema
+
+ROOT = Path(schema.__file__).resolve().parent.parent
+FOLDERS = ("pipeline", "captioner", "vae", "dit", "jobs")
+
+
+def loaded_after(code: str) -> set[str]:
+    """Top-level modules in sys.modules after running ``code`` in a fresh interpreter."""
+    script = f"{code}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_the_models_loads_neither_ray_nor_transformers():
+    loaded = loaded_after("import vae, dit")
+    assert {"vae", "dit"} <= loaded
+    assert not loaded & {"ray", "transformers", "open_clip", "captioner", "jobs"}
+
+
+@pytest.mark.parametrize("folder", ["vae", "dit"])
+def test_no_module_of_the_models_needs_ray_or_transformers(folder: str):
+    modules = [f"{folder}.{path.stem}" for path in sorted((ROOT / folder).glob("[a-z]*.py"))]
+    assert modules
+    loaded = loaded_after(f"import {', '.join(modules)}")
+    assert not loaded & {"ray", "transformers", "open_clip"}
+
+
+def test_the_arrows_of_the_design_hold():
+    from importlinter import cli
+
+    assert cli.lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
+def test_only_the_schema_spells_column_names():
+    """Names that are ordinary words too (``video``, ``error``, ``model``) cannot be told apart, so are not checked."""
+    names = {
+        value
+        for name, value in vars(schema).items()
+        if name.isupper() and isinstance(value, str) and "_" in value.strip("_")
+    }
+    assert {schema.CLIP_ID, schema.BYTE_OFFSET, schema.VIDEO_XXH3} <= names
+    found = []
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if path == Path(schema.__file__).resolve():
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Constant) and node.value in names:
+                    found.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.value!r}")
+    assert found == [], "use the constants of pipeline/schema.py"
