@@ -34,8 +34,8 @@ PAYLOAD = (s.LATENT_MEAN, s.LATENT_LOGVAR, s.TEXT_FEATURES)
 VAE_ID = "vae_id"
 TEXT_ENCODER_ID = "text_encoder_id"
 TEXT_DIM = "text_dim"
-CHANNEL_MEAN = "channel_mean"
-CHANNEL_STD = "channel_std"
+CHANNEL_MEAN = "latent_mean"
+CHANNEL_STD = "latent_std"
 METADATA_KEYS = (VAE_ID, TEXT_ENCODER_ID, TEXT_DIM, CHANNEL_MEAN, CHANNEL_STD)
 """Schema metadata of every part: what made the latents, and the VAE's per-channel statistics (JSON)."""
 

@@ -1,0 +1,193 @@
+"""``filmstock encode DIR``: shards to VAE latents and text features, only what is new or stale."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from jobs.args import parse_args
+from jobs.console import Progress, say, warn
+from jobs.encode_chunk import Chunk, Encoder, Task, encode_metadata
+from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.recipe import folder_recipe, parse_override
+from jobs.runfolder import config_key, log_metrics, mark_done
+from pipeline import schema as s
+from pipeline.config import EncodeConfig
+
+STAGE = "encode"
+CHUNK_CLIPS = 256
+"""Most clips of a chunk: the unit of work, of commit, and of one part file."""
+CLIPS_PER_WORKER = 2000
+"""Clips that are worth a Ray worker of their own when the number of workers is not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Encode shards to latents and text features; rerunning encodes only what changed."""
+
+    folder: tyro.conf.Positional[Path]
+    """Run folder with shards/, or a folder of shards."""
+    out: Path | None = None
+    """Folder of the latents; default: latents/ beside the shards."""
+    vae: str | None = None
+    """Override [encode] vae: embedded, or a checkpoint of train-vae."""
+    text: str | None = None
+    """Override [encode] text_encoder: embedded, or what open_clip calls a model."""
+    workers: int = 0
+    """Ray workers; 1 encodes in this process; 0 decides by the number of clips."""
+    recipe: str | None = None
+    """Recipe file or name; its [encode] section is used. Default: the folder's own recipe."""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Override a setting: --set encode.max_pixels=16384; may be repeated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeResult:
+    """What a run of encode did."""
+
+    rows: int = 0
+    """Rows in the latents folder at the end."""
+    encoded: int = 0
+    """Rows computed now."""
+    reused: int = 0
+    """Rows that were up to date."""
+    dropped: int = 0
+    """Stale rows removed."""
+    failed: int = 0
+    """Clips that could not be decoded."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    args = parse_args(Args, argv, STAGE)
+    if not args.folder.exists():
+        raise UserError(f"{args.folder} does not exist; give a run folder or a folder of shards")
+    overrides = dict(parse_override(text) for text in args.set)
+    if args.vae is not None:
+        overrides["encode.vae"] = args.vae
+    if args.text is not None:
+        overrides["encode.text_encoder"] = args.text
+    recipe = folder_recipe(run_folder(args.folder), args.recipe, overrides)
+    result = run(recipe.encode, args.folder, out=args.out, workers=args.workers)
+    return EXIT_PARTIAL if result.failed else EXIT_OK
+
+
+def run(
+    config: EncodeConfig, folder: Path | str, *, out: Path | None = None, workers: int = 0
+) -> EncodeResult:
+    """Bring ``latents/`` in line with the shards and the config; what is up to date is left alone."""
+    from pipeline.shards import latent_parts as parts
+    from pipeline.shards.read import open_manifest
+
+    manifest = open_manifest(folder)
+    target = out or Path(manifest.root).parent / "latents"
+    encoder = Encoder(config)
+    tasks, uncaptioned = plan_tasks(encoder, manifest)
+    wanted = {(task.clip_id, kind): key for task in tasks for kind, key in task.keys.items()}
+    if not wanted:
+        raise UserError(
+            f"no clip in {manifest.root} has a caption of kind {' or '.join(config.kinds)}"
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    kept, dropped = parts.prune(target, wanted)
+    todo = [task.without(kept) for task in tasks]
+    todo = [task for task in todo if task.keys]
+    if not todo and parts.is_committed(target):
+        say(f"encode: nothing to do, {len(kept)} rows in {target} are up to date")
+        return EncodeResult(rows=len(kept), reused=len(kept))
+    (target / "manifest.parquet").unlink(missing_ok=True)
+    metadata = encode_metadata(encoder)
+    chunks = make_chunks(todo, workers)
+    workers = workers or min(os.cpu_count() or 1, 1 + len(todo) // CLIPS_PER_WORKER)
+    results = (
+        _with_ray(config, manifest.root, target, chunks, workers)
+        if workers > 1
+        else (encoder.encode(chunk, manifest.root, target) for chunk in chunks)
+    )
+    encoded, failed = 0, []
+    with Progress(STAGE, len(todo), "clips") as progress:
+        for done in results:
+            encoded += done.rows
+            failed += done.failed
+            progress.update(done.clips)
+    rows = parts.commit(target, metadata)
+    result = EncodeResult(
+        rows=rows, encoded=encoded, reused=len(kept), dropped=dropped, failed=len(failed)
+    )
+    report(result, target, failed, uncaptioned)
+    log_metrics(target.parent, STAGE, vars(result))
+    if not failed:
+        key = config_key(config, manifest.hash, metadata)
+        mark_done(target.parent, STAGE, key, {**vars(result), "outputs": [target.name]})
+    return result
+
+
+def report(result: EncodeResult, target: Path, failed: list[str], uncaptioned: int) -> None:
+    """What was encoded, reused and left out."""
+    say(
+        f"encode: {result.rows} rows in {target}: {result.encoded} encoded, {result.reused} reused, "
+        f"{result.dropped} stale removed"
+    )
+    if uncaptioned:
+        warn(f"{uncaptioned} clips have no caption of the wanted kinds and were left out")
+    for line in failed[:5]:
+        warn(line)
+    if failed:
+        warn(f"{len(failed)} clips could not be encoded; a rerun tries them again")
+
+
+def run_folder(folder: Path) -> Path:
+    """The run folder of a shards folder or of itself."""
+    return folder if (folder / "shards").is_dir() else folder.parent
+
+
+def plan_tasks(encoder: Encoder, manifest: Any) -> tuple[list[Task], int]:
+    """One task per clip that has a wanted caption, and how many clips have none."""
+    tasks, uncaptioned = [], 0
+    for row in manifest.table.to_pylist():
+        captions = {kind: row.get(s.caption_column(kind)) for kind in encoder.config.kinds}
+        captions = {kind: text for kind, text in captions.items() if text}
+        if captions:
+            tasks.append(encoder.task(row, captions))
+        else:
+            uncaptioned += 1
+    return tasks, uncaptioned
+
+
+def make_chunks(tasks: list[Task], workers: int) -> list[Chunk]:
+    """Chunks of clips of like shape, small enough that every worker gets several."""
+    tasks = sorted(tasks, key=lambda task: (task.shape, task.clip_id))
+    size = max(1, min(CHUNK_CLIPS, len(tasks) // (4 * max(1, workers)) or 1))
+    size = CHUNK_CLIPS if workers <= 1 else size
+    return [Chunk(tasks=tuple(tasks[at : at + size])) for at in range(0, len(tasks), size)]
+
+
+def _with_ray(
+    config: EncodeConfig, root: str, target: Path, chunks: list[Chunk], workers: int
+) -> Iterator[Any]:
+    """Encode chunks on a pool of Ray Data actors; each writes its own part and returns counts."""
+    import msgspec
+    import ray
+
+    from jobs.encode_chunk import ChunkResult, RayEncoder
+    from jobs.rayrt import start_ray
+
+    start_ray()
+    rows = [{"chunk": msgspec.msgpack.encode(chunk)} for chunk in chunks]
+    data = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+        RayEncoder,
+        fn_constructor_kwargs={
+            "config": config,
+            "root": os.path.abspath(root) if "://" not in root else root,
+            "target": str(target.resolve()),
+        },
+        concurrency=min(workers, len(chunks)),
+        num_cpus=1,
+    )
+    for row in data.iter_rows():
+        yield msgspec.msgpack.decode(row["result"], type=ChunkResult)
