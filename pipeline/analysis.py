@@ -1,0 +1,99 @@
+"""One low-resolution pass over a file: timestamps of every frame, and per-frame statistics for shots and scores.
+
+Frames are decoded once on one thread and scaled to 64x36 inside the loop; nothing larger is kept. The statistics are
+independent of the codec: they are computed from pictures, never from motion vectors or frame sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.flow import mean_flow
+from pipeline.signatures import HISTORY, Signatures, compare, signatures
+from pipeline.video.cut import frame_duration, read_frames
+from pipeline.video.probe import Probe, open_media, pick_stream, probe_stream
+
+WIDTH, HEIGHT = 64, 36
+"""Size of the pictures that statistics are computed from, pixels; the aspect is not kept."""
+CHUNK = 128
+"""Frames processed together."""
+_ARRAYS = ("pts", "luma_mean", "luma_std", "flow", "distances", "blends")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """Per-frame statistics of a file; all arrays have one entry per frame in order of presentation."""
+
+    probe: Probe
+    """The stream the frames come from."""
+    pts: np.ndarray
+    """int64 (N,), rising, in ``probe.time_base``."""
+    end_pts: int
+    """Timestamp at which the last frame stops being shown."""
+    luma_mean: np.ndarray
+    """float32 (N,), mean luma in [0, 1]."""
+    luma_std: np.ndarray
+    """float32 (N,), standard deviation of luma inside the frame, in [0, 1]."""
+    flow: np.ndarray
+    """float32 (N,), mean optical flow from the frame before, in frame diagonals; 0 for the first frame."""
+    distances: np.ndarray
+    """float32 (N, len(LAGS), 3): how unlike the frame ``lag`` before it each frame is, see ``signatures.compare``."""
+    blends: np.ndarray
+    """float32 (N, len(BLENDS), 2): whether the frames before each one blend into it, see ``signatures.compare``."""
+
+    @property
+    def times_s(self) -> np.ndarray:
+        """float64 (N,) presentation times in seconds."""
+        return self.pts * float(self.probe.time_base)
+
+
+def read_lowres(path: str | Path) -> Iterator[tuple[Probe, np.ndarray, np.ndarray, int]]:
+    """Yield (probe, pts (n,), frames uint8 RGB (n, 36, 64, 3), end_pts so far) in chunks of at most ``CHUNK`` frames."""
+    from av.video.reformatter import VideoReformatter
+
+    with open_media(path) as container:
+        stream = pick_stream(container, path)
+        info = probe_stream(stream, path)
+        scaler = VideoReformatter()
+        stamps: list[int] = []
+        frames: list[np.ndarray] = []
+        step = 1
+        end = 0
+        for pts, frame in read_frames(stream, path):
+            if len(stamps) == CHUNK:
+                yield info, np.array(stamps, dtype=np.int64), np.stack(frames), end
+                stamps, frames = [], []
+            step = pts - (end - step) if end else step
+            end = pts + frame_duration(frame, step)
+            step = end - pts
+            small = scaler.reformat(frame, WIDTH, HEIGHT, "rgb24", interpolation="AREA")
+            frames.append(small.to_ndarray())
+            stamps.append(pts)
+        yield info, np.array(stamps, dtype=np.int64), np.stack(frames), end
+
+
+def analyse(path: str | Path) -> Iterator[Analysis | None]:
+    """Analyse a whole file in bounded memory; yields None as a sign of life, and the ``Analysis`` last."""
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
+    past: Signatures | None = None
+    info: Probe | None = None
+    end = 0
+    for info, stamps, frames, end in read_lowres(path):
+        new = signatures(frames)
+        before = new.grey[:1] if past is None else past.grey[-1:]
+        distances, blends = compare(past, new)
+        parts["pts"].append(stamps)
+        parts["luma_mean"].append(new.luma_mean)
+        parts["luma_std"].append(new.luma_std)
+        parts["flow"].append(mean_flow(np.concatenate([before, new.grey])))
+        parts["distances"].append(distances)
+        parts["blends"].append(blends)
+        past = (new if past is None else past.then(new)).tail(HISTORY)
+        yield None
+    assert info is not None
+    arrays = {name: np.concatenate(values) for name, values in parts.items()}
+    yield Analysis(probe=info, end_pts=end, **arrays)
