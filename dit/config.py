@@ -1,0 +1,126 @@
+"""Shape of the transformer and of its training run: two frozen dataclasses and the named sizes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+PRESETS: dict[str, dict[str, int]] = {
+    "tiny": {"width": 192, "depth": 6, "heads": 4, "mlp_ratio": 3, "refiner_depth": 1},
+    "S": {"width": 384, "depth": 12, "heads": 6, "mlp_ratio": 4, "refiner_depth": 2},
+    "B": {"width": 768, "depth": 12, "heads": 12, "mlp_ratio": 4, "refiner_depth": 2},
+    "L": {"width": 1024, "depth": 24, "heads": 16, "mlp_ratio": 4, "refiner_depth": 2},
+    "XL": {"width": 1152, "depth": 28, "heads": 16, "mlp_ratio": 4, "refiner_depth": 2},
+}
+"""Widths and depths of S to XL follow the DiT paper; tiny is made for two CPU cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiTConfig:
+    """Everything that fixes the parameters of a ``DiT``."""
+
+    width: int = 192
+    """Channels of the residual stream."""
+    depth: int = 6
+    """Transformer blocks."""
+    heads: int = 4
+    """Attention heads; ``width / heads`` must be even."""
+    mlp_ratio: int = 3
+    """Hidden width of the MLPs over ``width``."""
+    refiner_depth: int = 1
+    """Blocks of the small transformer that text tokens pass through."""
+    latent_channels: int = 8
+    """Channels of the VAE's latents."""
+    text_dim: int = 192
+    """Channels of the text encoder's token features."""
+    patch: tuple[int, int, int] = (1, 2, 2)
+    """Latent frames, rows and columns of one token."""
+    rope_theta: float = 100.0
+    """Longest rotary wavelength over 2 pi, in tokens along an axis."""
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ValueError(
+                f"DiTConfig: width {self.width} over {self.heads} heads gives no even head size; "
+                "choose heads so that width / heads is an even integer"
+            )
+        if self.head_dim < 6:
+            raise ValueError(f"DiTConfig: head size {self.head_dim} is below 6, too small for 3D RoPE")
+
+    @property
+    def head_dim(self) -> int:
+        """Channels of one attention head."""
+        return self.width // self.heads
+
+    @property
+    def token_dim(self) -> int:
+        """Numbers in one token: channels times patch volume."""
+        return self.latent_channels * self.patch[0] * self.patch[1] * self.patch[2]
+
+    @classmethod
+    def preset(cls, name: str, **changes: object) -> DiTConfig:
+        """A named size (``tiny``, ``S``, ``B``, ``L``, ``XL``), with any field replaced."""
+        if name not in PRESETS:
+            raise ValueError(f"DiT preset {name!r} is unknown; use one of {', '.join(PRESETS)}")
+        return replace(cls(**PRESETS[name]), **changes)  # type: ignore[arg-type]
+
+    def to_dict(self) -> dict:
+        """JSON-ready form; ``from_dict`` inverts it."""
+        return {**asdict(self), "patch": list(self.patch)}
+
+    @classmethod
+    def from_dict(cls, data: dict) -> DiTConfig:
+        """Inverse of ``to_dict``; an unknown field is an error that names it."""
+        unknown = set(data) - set(cls.__dataclass_fields__)
+        if unknown:
+            raise ValueError(f"DiTConfig has no field {sorted(unknown)[0]!r}; the checkpoint is newer")
+        return cls(**{**data, "patch": tuple(data.get("patch", (1, 2, 2)))})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run; together with the data it determines every weight."""
+
+    steps: int = 2000
+    """Optimiser steps; ignored when ``minutes`` is set."""
+    minutes: float | None = None
+    """Wall-clock budget, minutes; the rate decays over the last ``decay_share`` of it. Not bitwise repeatable."""
+    tokens_per_pack: int = 2560
+    """Latent tokens in one forward and backward pass."""
+    packs_per_step: int = 1
+    """Packs whose gradients are summed into one optimiser step, over all workers."""
+    lr: float = 2e-3
+    """Peak learning rate."""
+    optimizer: str = "muon"
+    """``muon`` (matrices by Muon, the rest by AdamW) or ``adamw``."""
+    weight_decay: float = 0.01
+    """Decoupled decay of matrices, per unit of learning rate."""
+    warmup_steps: int = 100
+    """Steps of linear warm-up."""
+    decay_share: float = 0.4
+    """Last share of the run over which the rate falls linearly to zero."""
+    grad_clip: float = 1.0
+    """Largest gradient norm of a step."""
+    ema_decay: float = 0.999
+    """Limit of the moving average's decay; it warms up as (1 + n) / (10 + n)."""
+    shift: float = 1.5
+    """Timestep shift alpha: logit t moves up by ln(alpha), towards noise."""
+    caption_dropout: float = 0.1
+    """Share of clips that see the null text, for classifier-free guidance."""
+    condition_share: float = 0.1
+    """Share of videos trained with some latent frames given clean (image-to-video, extension)."""
+    loss_unit: str = "token"
+    """What counts equally in the loss: every supervised ``token`` of a step, or every ``clip``."""
+    precision: str = "auto"
+    """Matrix products in ``fp32``, ``bf16``, or ``auto``: whichever a probe finds faster on this machine."""
+    compile: bool = False
+    """Compile the blocks with torch.compile."""
+    seed: int = 0
+    """Seed of initial weights, noise, timesteps, dropout and data order."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+    eval_every: int = 250
+    """Steps between held-out losses."""
+    sample_every: int = 1000
+    """Steps between contact sheets of samples; 0 is never."""
+    log_every: int = 10
+    """Steps between lines of metrics."""
