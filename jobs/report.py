@@ -32,6 +32,7 @@ KEPT_SHOWN = 60
 REJECTED_SHOWN = 6
 """Rejected clips shown at most per reason."""
 BINS = 40
+TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
 def write_report(folder: Path | str) -> Path:
@@ -56,7 +57,7 @@ def write_report(folder: Path | str) -> Path:
     recipe = folder / "recipe.toml"
     page = (
         jinja2.Environment(autoescape=True)
-        .from_string(TEMPLATE)
+        .from_string(TEMPLATE.read_text(encoding="utf-8"))
         .render(
             name=folder.name,
             sources=sources,
@@ -193,47 +194,3 @@ def strip(folder: Path, row: dict[str, Any]) -> str | None:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=78)
     return base64.b64encode(buffer.getvalue()).decode()
-
-
-TEMPLATE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>filmstock: {{ name }}</title>
-<style>
- body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1180px;padding:0 1rem;color:#1b1b1b;background:#fafaf8}
- h1{font-size:1.5rem} h2{font-size:1.15rem;margin-top:2.2rem;border-bottom:1px solid #ddd}
- table{border-collapse:collapse} td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}
- td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
- .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(350px,1fr));gap:1rem}
- .card{background:#fff;border:1px solid #e4e4e0;border-radius:6px;padding:.5rem;overflow:hidden}
- .card img{width:100%;display:block;border-radius:3px} .card p{margin:.35rem 0 0;font-size:.86rem}
- .dim{color:#777;font-size:.8rem} .gap{background:#eee;color:#a33;padding:1.5rem;text-align:center}
- .bar{height:.8rem;background:#4470b8;border-radius:2px} pre{background:#f0f0ec;padding:1rem;overflow:auto;font-size:.82rem}
- .hist{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:1rem} .bad{color:#a33}
-</style>
-<h1>{{ name }}</h1>
-<p>{{ sources|length }} inputs ({% for k, n in outcomes.items() %}{{ n }} {{ k }}{{ ", " if not loop.last }}{% endfor %}),
- {{ "%.3f"|format(hours_in) }} hours of footage; {{ n_kept }} clips kept, {{ "%.3f"|format(hours_kept) }} hours.</p>
-{% if funnel %}<h2>Funnel</h2><table><tr><th>after</th><th class="n">clips left</th><th></th></tr>
-{% for step, n in funnel %}<tr><td>{{ step }}</td><td class="n">{{ n }}</td>
-<td style="width:420px"><div class="bar" style="width:{{ (100 * n / (funnel[0][1] or 1))|round(1) }}%"></div></td></tr>{% endfor %}
-</table>{% endif %}
-<h2>Inputs</h2><table><tr><th>input</th><th>outcome</th><th class="n">clips</th><th class="n">seconds</th><th>why</th></tr>
-{% for r in sources %}<tr><td>{{ r[columns.SOURCE_URI].split("/")[-1] }}</td><td>{{ r[columns.OUTCOME] }}</td>
-<td class="n">{{ r[columns.N_CLIPS] if r[columns.N_CLIPS] is not none }}</td>
-<td class="n">{{ "%.1f"|format(r[columns.DURATION_S]) if r[columns.DURATION_S] is not none }}</td>
-<td class="bad">{% if r[columns.ERROR_TYPE] %}{{ r[columns.ERROR_STAGE] }} / {{ r[columns.ERROR_TYPE] }}: {{ r[columns.ERROR_MESSAGE] }}{% endif %}</td></tr>{% endfor %}</table>
-{% if caption_outcomes %}<h2>Captions</h2><table><tr><th>kind</th><th>outcome</th><th class="n">rows</th></tr>
-{% for (kind, outcome), n in caption_outcomes.items()|sort %}<tr><td>{{ kind }}</td><td>{{ outcome }}</td><td class="n">{{ n }}</td></tr>{% endfor %}</table>{% endif %}
-<h2>Scores</h2><p class="dim">grey: all clips, blue: kept; bar heights by square root</p><div class="hist">
-{% for h in histograms %}<div><svg viewBox="0 0 200 42" width="100%">
-{% for y, hh in h.all %}<rect x="{{ loop.index0 * 5 }}" y="{{ y }}" width="4.4" height="{{ hh }}" fill="#d0d0cc"/>{% endfor %}
-{% for y, hh in h.kept %}<rect x="{{ loop.index0 * 5 }}" y="{{ y }}" width="4.4" height="{{ hh }}" fill="#4470b8"/>{% endfor %}</svg>
-<div class="dim"><b>{{ h.name }}</b> {{ h.low }} … {{ h.high }}, median {{ h.median }}{% if h.missing %}, {{ h.missing }} not measured{% endif %}</div></div>{% endfor %}</div>
-{% macro card(c) %}<div class="card">{% if c.strip %}<img src="data:image/jpeg;base64,{{ c.strip }}" alt="">{% else %}<div class="gap">bytes unreadable</div>{% endif %}
-{% for kind, text, outcome in c.captions %}<p><b>{{ kind }}</b>{% if outcome != "ok" %} <span class="bad">{{ outcome }}</span>{% endif %} {{ text or "" }}</p>{% endfor %}
-<p class="dim">{{ c.where }} · {{ c.id }}{% if c.motion is not none %} · motion {{ "%.4f"|format(c.motion) }}{% endif %}{% if c.luma is not none %} · luma {{ "%.2f"|format(c.luma) }}{% endif %}</p></div>{% endmacro %}
-<h2>Kept ({{ kept|length }} of {{ n_kept }} shown)</h2><div class="grid">{% for c in kept %}{{ card(c) }}{% endfor %}</div>
-{% for reason, (n, cards) in rejected.items() %}<h2>Rejected: {{ reason }} ({{ n }})</h2><div class="grid">{% for c in cards %}{{ card(c) }}{% endfor %}</div>{% endfor %}
-{% if recipe %}<h2>Recipe</h2><pre>{{ recipe }}</pre>{% endif %}
-</html>
-"""

@@ -1,0 +1,132 @@
+"""``filmstock demo``: the whole data flow on a few minutes of synthetic footage, as the commands a user would type.
+
+Every step prints its command line before it runs, so the demo is also the tutorial. It ends with the funnel, how well
+four generated videos match their prompts, and where to look.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.args import parse_args
+from jobs.console import clock, say
+from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
+
+PROMPTS = (
+    "A large red circle moves slowly to the right, starting on the left. The background is plain grey."
+    " The camera is static. The light is even.",
+    "A medium green square bounces up and down, starting in the centre. The background is white with dots."
+    " The camera is static. The light is even.",
+    "A large yellow triangle stays still in the centre. The background is slate with checks."
+    " The camera pans left. The light is even.",
+    "A large blue diamond moves slowly downward, starting at the top. A small pink ring stays still at the bottom left."
+    " The background is beige with a grid. The camera is static. The light comes from the left.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Film, curate, encode, train, sample and judge: everything, on a laptop CPU in minutes."""
+
+    out: Path = Path("runs/demo")
+    """Folder for everything the demo makes."""
+    minutes: float = 3.2
+    """Raw footage to shoot, minutes."""
+    train_minutes: float = 1.5
+    """Time the DiT trains on the curated clips, from the shipped checkpoint, minutes."""
+    seed: int = 11
+    """Seed of the footage and of the samples."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    return run(parse_args(Args, argv, "demo"))
+
+
+def run(args: Args) -> int:
+    """Run every step in order; a finished step is not done again."""
+    out = args.out
+    out.mkdir(parents=True, exist_ok=True)
+    raw, data, dit, samples = out / "raw", out / "set", out / "dit", out / "samples"
+    prompts = out / "prompts.txt"
+    prompts.write_text("\n".join(PROMPTS) + "\n")
+    steps = [
+        ["film", raw, "--minutes", args.minutes, "--files", 5, "--seed", args.seed],
+        ["curate", raw, "--out", data, "--recipe", "demo"],
+        ["encode", data],
+        ["train-dit", data, "--out", dit, "--init", "embedded", "--minutes", args.train_minutes],
+        ["sample", "--prompts", prompts, "--dit", dit, "--out", samples, "--seed", args.seed],
+    ]
+    start = time.monotonic()
+    for step in steps:
+        _command([str(word) for word in step])
+    scores = judge_samples(samples)
+    say()
+    say(f"The demo took {clock(time.monotonic() - start)}.")
+    _funnel(data)
+    say()
+    say("four prompts, judged from the pixels of the generated videos:")
+    for line in scores:
+        say(f"  {line}")
+    say()
+    say("where to look:")
+    for label, path in (
+        ("how the set was made", data / "report.html"),
+        ("the shards", data / "shards"),
+        ("generated videos", samples),
+    ):
+        say(f"  {label:<22} {path}")
+    for sheet in sorted(samples.glob("*.png")):
+        say(f"  {'contact sheet':<22} {sheet}")
+    return EXIT_OK
+
+
+def _command(words: list[str]) -> None:
+    """Print a command as a user would type it, and run it in this process."""
+    import importlib
+
+    from jobs.cli import COMMANDS
+
+    say()
+    say("$ filmstock " + " ".join(words))
+    module, _, name = COMMANDS[words[0]].target.partition(":")
+    function: Callable[[list[str]], int | None] = getattr(importlib.import_module(module), name)
+    code = function(words[1:]) or EXIT_OK
+    if code not in (EXIT_OK, EXIT_PARTIAL):
+        raise UserError(f"the demo stopped: filmstock {words[0]} ended with exit code {code}")
+
+
+def judge_samples(folder: Path) -> list[str]:
+    """One line per sample: what the prompt asked for and what the judge read from the video's pixels."""
+    from pipeline.video.decode import decode_clip
+    from pipeline.world.captions import parse_caption
+    from pipeline.world.judge import judge, score_against
+
+    lines = []
+    videos = sorted(folder.glob("*.mp4"))
+    for prompt, video in zip(PROMPTS, videos, strict=True):
+        frames, pts = decode_clip(video.read_bytes())
+        fps = (len(pts) - 1) / float(pts[-1] - pts[0]) if len(pts) > 1 else 8.0
+        seen, asked = judge(frames, fps), parse_caption(prompt)
+        marks = score_against(asked, seen)
+        verdict = ", ".join(
+            f"{name} {'right' if right else 'WRONG'}" for name, right in marks.items()
+        )
+        lines.append(f"{video.name}: {verdict}  ({prompt.split('.')[0]})")
+    return lines
+
+
+def _funnel(folder: Path) -> None:
+    say()
+    say("the funnel, clips left after each step:")
+    last: dict[str, int] = {}
+    for line in (folder / "metrics.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        if entry.get("stage") == "select":
+            last = entry.get("funnel", last)
+    for step, count in last.items():
+        say(f"  {step:<22} {count:>5}")
