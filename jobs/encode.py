@@ -15,7 +15,15 @@ from jobs.console import Progress, say, warn
 from jobs.encode_chunk import Chunk, Encoder, Task, encode_metadata
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.recipe import folder_recipe, parse_override
-from jobs.runfolder import config_key, log_metrics, mark_done
+from jobs.runfolder import (
+    clear_done,
+    config_key,
+    done_info,
+    files_key,
+    log_metrics,
+    mark_done,
+    stage_is_done,
+)
 from pipeline import schema as s
 from pipeline.config import EncodeConfig
 
@@ -86,6 +94,11 @@ def run(
 
     manifest = open_manifest(folder)
     target = out or Path(manifest.root).parent / "latents"
+    key = config_key(config, manifest.hash, files_key(model_files(config)))
+    if stage_is_done(target.parent, STAGE, key) and parts.is_committed(target):
+        rows = int((done_info(target.parent, STAGE) or {}).get("rows", 0))
+        say(f"encode: nothing to do, {rows} rows in {target} are up to date")
+        return EncodeResult(rows=rows, reused=rows)
     encoder = Encoder(config)
     tasks, uncaptioned = plan_tasks(encoder, manifest)
     wanted = {(task.clip_id, kind): key for task in tasks for kind, key in task.keys.items()}
@@ -97,19 +110,18 @@ def run(
     kept, dropped = parts.prune(target, wanted)
     todo = [task.without(kept) for task in tasks]
     todo = [task for task in todo if task.keys]
-    if not todo and parts.is_committed(target):
-        say(f"encode: nothing to do, {len(kept)} rows in {target} are up to date")
-        return EncodeResult(rows=len(kept), reused=len(kept))
-    (target / "manifest.parquet").unlink(missing_ok=True)
+    clear_done(target.parent, STAGE)
+    if todo:
+        (target / "manifest.parquet").unlink(missing_ok=True)
     metadata = encode_metadata(encoder)
-    chunks = make_chunks(todo, workers)
     workers = workers or min(os.cpu_count() or 1, 1 + len(todo) // CLIPS_PER_WORKER)
+    chunks = make_chunks(todo, workers)
     results = (
         _with_ray(config, manifest.root, target, chunks, workers)
         if workers > 1
         else (encoder.encode(chunk, manifest.root, target) for chunk in chunks)
     )
-    encoded, failed = 0, []
+    encoded, failed = 0, list[str]()
     with Progress(STAGE, len(todo), "clips") as progress:
         for done in results:
             encoded += done.rows
@@ -122,7 +134,6 @@ def run(
     report(result, target, failed, uncaptioned)
     log_metrics(target.parent, STAGE, vars(result))
     if not failed:
-        key = config_key(config, manifest.hash, metadata)
         mark_done(target.parent, STAGE, key, {**vars(result), "outputs": [target.name]})
     return result
 
@@ -146,6 +157,16 @@ def run_folder(folder: Path) -> Path:
     return folder if (folder / "shards").is_dir() else folder.parent
 
 
+def model_files(config: EncodeConfig) -> list[Path]:
+    """Local files of the two models, whose content decides whether latents are still good."""
+    from pipeline.clip_find import EMBEDDED as EMBEDDED_CLIP
+    from vae.checkpoint import EMBEDDED as EMBEDDED_VAE
+
+    vae = EMBEDDED_VAE if config.vae == "embedded" else Path(config.vae)
+    text = EMBEDDED_CLIP if config.text_encoder == "embedded" else Path(config.text_encoder)
+    return [vae, text]
+
+
 def plan_tasks(encoder: Encoder, manifest: Any) -> tuple[list[Task], int]:
     """One task per clip that has a wanted caption, and how many clips have none."""
     tasks, uncaptioned = [], 0
@@ -162,8 +183,7 @@ def plan_tasks(encoder: Encoder, manifest: Any) -> tuple[list[Task], int]:
 def make_chunks(tasks: list[Task], workers: int) -> list[Chunk]:
     """Chunks of clips of like shape, small enough that every worker gets several."""
     tasks = sorted(tasks, key=lambda task: (task.shape, task.clip_id))
-    size = max(1, min(CHUNK_CLIPS, len(tasks) // (4 * max(1, workers)) or 1))
-    size = CHUNK_CLIPS if workers <= 1 else size
+    size = CHUNK_CLIPS if workers <= 1 else max(1, min(CHUNK_CLIPS, len(tasks) // (4 * workers)))
     return [Chunk(tasks=tuple(tasks[at : at + size])) for at in range(0, len(tasks), size)]
 
 

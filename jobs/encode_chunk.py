@@ -104,7 +104,7 @@ class Encoder:
         failed: list[str] = []
         texts = sorted({task.captions[kind] for task in chunk.tasks for kind in task.keys})
         features = dict(zip(texts, self.text.text_tokens(texts), strict=True))
-        rows = []
+        rows: list[dict[str, Any]] = []
         for batch in _batches(chunk.tasks):
             frames = {}
             for task in batch:
