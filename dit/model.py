@@ -10,10 +10,9 @@ starts as the identity and the model starts by predicting zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
+import torch.utils.checkpoint
 from torch import Tensor, nn
 
 from dit.attention import attend, segment_ends
@@ -270,9 +269,19 @@ class DiT(nn.Module):
                 module.compute = dtype
         return self
 
-    def forward(self, tokens: Tensor, t: Tensor, layout: Layout, given: Tensor | None = None) -> Tensor:
-        """Tokens (N, token_dim), noise levels t (N,) in [0, 1], ``given`` (N,) bool clean tokens -> velocity (N, token_dim)."""
-        memory, memory_cu, pooled = self.text(layout.text, layout.text_cu)
+    def forward(
+        self,
+        tokens: Tensor,
+        t: Tensor,
+        layout: Layout,
+        given: Tensor | None = None,
+        memory: tuple[Tensor, Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Tokens (N, token_dim), noise levels t (N,) in [0, 1] -> velocity (N, token_dim).
+
+        ``given`` (N,) bool marks clean tokens; ``memory`` is ``self.text(...)`` of the layout, if already at hand.
+        """
+        text, text_cu, pooled = memory or self.text(layout.text, layout.text_cu)
         clip = layout.clip
         fresh = torch.ones(len(t), dtype=torch.bool, device=t.device)
         fresh[1:] = (t[1:] != t[:-1]) | (clip[1:] != clip[:-1])
@@ -285,7 +294,7 @@ class DiT(nn.Module):
         if given is not None:
             x = x + given[:, None] * self.given
         for block in self.blocks:
-            arguments = (x, table, row, layout.cu, turns, memory, memory_cu)
+            arguments = (x, table, row, layout.cu, turns, text, text_cu)
             if self.checkpoint_blocks and torch.is_grad_enabled():
                 x = torch.utils.checkpoint.checkpoint(block, *arguments, use_reentrant=False)
             else:
@@ -318,6 +327,3 @@ def fastest_compute(width: int = 192, rows: int = 1024) -> torch.dtype:
 
     return torch.bfloat16 if best(torch.bfloat16) * 1.3 < best(torch.float32) else torch.float32
 
-
-Velocity = Callable[[Tensor, Tensor], Tensor]
-"""(tokens (N, token_dim), t (N,)) -> velocity (N, token_dim)."""

@@ -1,0 +1,159 @@
+"""DiT files: ``dit.safetensors`` to sample with, ``state.pt`` to go on training. Both appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dit.config import DiTConfig
+from dit.model import DiT
+
+EMBEDDED = Path(__file__).parent / "weights" / "dit.safetensors"
+WEIGHTS_NAME = "dit.safetensors"
+STATE_NAME = "state.pt"
+_FORMAT = "filmstock-dit-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentSpec:
+    """What the latents of a DiT are: made by which models, and how they are brought to unit scale."""
+
+    vae_id: str
+    """Content id of the VAE."""
+    text_encoder_id: str
+    """Content id of the text encoder."""
+    mean: tuple[float, ...]
+    """Per-channel mean of the VAE's latents."""
+    std: tuple[float, ...]
+    """Per-channel standard deviation of the VAE's latents."""
+
+    def _column(self, values: tuple[float, ...]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1)
+
+    def normalise(self, latent: Tensor) -> Tensor:
+        """VAE latents (C, T, H, W) -> unit scale."""
+        return (latent - self._column(self.mean)) / self._column(self.std)
+
+    def denormalise(self, latent: Tensor) -> Tensor:
+        """Inverse of ``normalise``."""
+        return latent * self._column(self.std) + self._column(self.mean)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return {**vars(self), "mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> LatentSpec:
+        """Inverse of ``to_dict``."""
+        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A DiT read from a file, with what it needs beside its weights."""
+
+    model: DiT
+    """Weights in float32, evaluation mode."""
+    latents: LatentSpec
+    """Which latents it makes."""
+    id: str
+    """Content id of the weights."""
+    info: dict[str, Any]
+    """How it was trained."""
+
+
+def content_id(tensors: dict[str, Tensor]) -> str:
+    """16 hex digits from names, shapes, dtypes and bytes of the tensors, in name order."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else b"")
+    return digest.hexdigest()
+
+
+def save_dit(
+    model: DiT,
+    latents: LatentSpec,
+    path: str | Path,
+    *,
+    info: dict[str, Any] | None = None,
+    dtype: torch.dtype = torch.bfloat16,
+) -> str:
+    """Write matrices as ``dtype`` and vectors as float32; returns the content id."""
+    from safetensors.torch import save
+
+    tensors = {
+        name: tensor.detach().cpu().to(dtype if name.endswith("weight") and tensor.ndim == 2 else torch.float32)
+        for name, tensor in model.state_dict().items()
+    }
+    metadata = {
+        "format": _FORMAT,
+        "config": json.dumps(model.config.to_dict(), sort_keys=True),
+        "latents": json.dumps(latents.to_dict(), sort_keys=True),
+        "info": json.dumps(info or {}, sort_keys=True),
+    }
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    write_atomic(Path(path), save(tensors, metadata))
+    return content_id(tensors)
+
+
+def load_dit(path: str | Path = "embedded") -> Loaded:
+    """The DiT of a file, of a folder that holds ``dit.safetensors``, or ``"embedded"``."""
+    from safetensors import safe_open
+
+    file = EMBEDDED if str(path) == "embedded" else Path(path)
+    if file.is_dir():
+        file = file / WEIGHTS_NAME
+    if not file.is_file():
+        raise ValueError(f"no DiT at {file}; train one with `filmstock train-dit LATENTS --out DIR`")
+    try:
+        with safe_open(file, "pt") as handle:
+            metadata = handle.metadata() or {}
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    except Exception as error:
+        raise ValueError(f"{file} is not a readable safetensors file: {error}") from error
+    if metadata.get("format") != _FORMAT:
+        raise ValueError(f"{file} was not written by filmstock's DiT (no {_FORMAT!r} in its metadata)")
+    model = DiT(DiTConfig.from_dict(json.loads(metadata["config"])))
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    return Loaded(
+        model=model.eval().requires_grad_(False),
+        latents=LatentSpec.from_dict(json.loads(metadata["latents"])),
+        id=content_id(tensors),
+        info=json.loads(metadata.get("info", "{}")),
+    )
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write beside ``path``, flush to disk, rename onto it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with open(partial, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Training state (tensors and plain values) to one file, atomically."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomic(path, buffer.getvalue())
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Inverse of ``save_state``; loads tensors and plain values only, never code."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"{path} is not a readable training state: {error}") from error

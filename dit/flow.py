@@ -1,0 +1,81 @@
+"""Rectified flow: x_t = (1 - t) x0 + t noise, velocity v = noise - x0; t = 0 is data, t = 1 is noise.
+
+A loss with known zeros: before training (zero prediction) it is E|noise - x0|^2 = 1 + s^2 per number for data of
+variance s^2, and for Gaussian data no model gets below ``gaussian_floor``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def shift_time(t: Tensor, shift: float) -> Tensor:
+    """Move noise levels towards 1: logit t' = logit t + ln(shift). Endpoints stay exactly 0 and 1."""
+    return shift * t / (1 + (shift - 1) * t)
+
+
+def draw_times(n: int, shift: float, generator: torch.Generator | None = None) -> Tensor:
+    """(n,) float32 noise levels: sigmoid of a standard normal, then shifted. Stratified over the n draws.
+
+    Stratification (one draw from each of n equal-probability intervals, in random order) leaves each level's
+    distribution as it is and takes variance out of the loss of a step.
+    """
+    strata = (torch.randperm(n, generator=generator) + torch.rand(n, generator=generator)) / n
+    normal = torch.special.ndtri(strata.double().clamp(1e-6, 1 - 1e-6)).float()
+    return shift_time(normal.sigmoid(), shift)
+
+
+def interpolate(x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+    """x_t for tokens (N, D) and noise levels (N,)."""
+    t = t[:, None]
+    return (1 - t) * x0 + t * noise
+
+
+def target_velocity(x0: Tensor, noise: Tensor) -> Tensor:
+    """What the model predicts."""
+    return noise - x0
+
+
+def data_estimate(x_t: Tensor, velocity: Tensor, t: Tensor) -> Tensor:
+    """The clean tokens that a velocity implies: x_t - t v."""
+    return x_t - t[:, None] * velocity
+
+
+def zero_loss(std: float) -> float:
+    """Loss per number of a model that predicts zero, for centred data of standard deviation ``std``."""
+    return 1 + std**2
+
+
+def gaussian_velocity(x_t: Tensor, t: Tensor, mean: Tensor | float, std: float) -> Tensor:
+    """Best velocity for data N(mean, std^2 I): E[noise - x0 | x_t], t broadcast against x_t."""
+    variance = (1 - t) ** 2 * std**2 + t**2
+    gain = (t - (1 - t) * std**2) / variance
+    return gain * (x_t - (1 - t) * mean) - mean
+
+
+def gaussian_floor_at(t: Tensor, std: float) -> Tensor:
+    """Lowest possible loss per number at noise levels t for data N(m, std^2 I): s^2 / ((1-t)^2 s^2 + t^2)."""
+    return std**2 / ((1 - t) ** 2 * std**2 + t**2)
+
+
+def gaussian_floor(std: float) -> float:
+    """Mean of ``gaussian_floor_at`` over uniform t: exactly (pi / 2) s."""
+    return math.pi / 2 * std
+
+
+def weighted_loss(
+    prediction: Tensor, target: Tensor, token_weight: Tensor, real: Tensor | None = None
+) -> Tensor:
+    """Sum over tokens of ``token_weight`` (N,) times the mean squared error over a token's numbers.
+
+    ``real`` (N, D) bool leaves numbers that are only edge padding out of their token's mean.
+    """
+    error = (prediction - target).square()
+    if real is None:
+        per_token = error.mean(1)
+    else:
+        per_token = (error * real).sum(1) / real.sum(1).clamp(min=1)
+    return (per_token * token_weight).sum()

@@ -1,0 +1,42 @@
+"""Guidance: pure functions that combine the conditional and the unconditional velocity of a pack."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def cfg(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
+    """Classifier-free guidance: scale 0 is unconditional, 1 conditional, above 1 exaggerates the difference."""
+    return unconditional + scale * (conditional - unconditional)
+
+
+def _per_clip(values: Tensor, clip: Tensor, clips: int) -> Tensor:
+    """Sums over a clip's numbers: (N, D) -> (clips,)."""
+    return torch.zeros(clips, device=values.device).index_add(0, clip, values.sum(1))
+
+
+def projection(conditional: Tensor, unconditional: Tensor, clip: Tensor) -> Tensor:
+    """(N, 1): per clip, the factor s that brings s * unconditional closest to conditional in least squares."""
+    clips = int(clip.max()) + 1
+    dot = _per_clip(conditional * unconditional, clip, clips)
+    norm = _per_clip(unconditional.square(), clip, clips)
+    return (dot / norm.clamp(min=1e-12))[clip, None]
+
+
+def cfg_zero_star(conditional: Tensor, unconditional: Tensor, scale: float, clip: Tensor) -> Tensor:
+    """CFG-Zero* (arXiv 2503.18886): guidance against the unconditional velocity rescaled to fit the conditional one."""
+    return cfg(conditional, projection(conditional, unconditional, clip) * unconditional, scale)
+
+
+def apg(
+    conditional: Tensor, unconditional: Tensor, scale: float, clip: Tensor, parallel: float = 0.0
+) -> Tensor:
+    """Adaptive projected guidance (arXiv 2410.02416) without its momentum and norm limit.
+
+    The part of the guidance direction that is parallel to the conditional velocity is weighted by ``parallel``;
+    1 is plain CFG.
+    """
+    difference = conditional - unconditional
+    along = projection(difference, conditional, clip) * conditional
+    return conditional + (scale - 1) * (difference - along + parallel * along)
