@@ -1,0 +1,104 @@
+"""``filmstock curate SRC... --out DIR``: raw videos to training shards in one command: ingest, select, caption, pack.
+
+Each stage is the command of the same name and leaves its own table in DIR, so a run that stopped goes on where it
+was, and a changed recipe redoes only what depends on the change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from jobs.args import parse_args
+from jobs.console import say, warn
+from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.recipe import RESOLVED, Recipe, load_recipe, parse_override, save_recipe
+from jobs.runfolder import config_key, mark_done, stage_is_done, stage_key
+
+STAGES = ("ingest", "select", "caption", "pack")
+REPORT = "report.html"
+DEFAULT_RECIPE = "demo"
+"""Recipe of a new folder when none is named: embedded models, nothing to download."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Ingest, select, caption and pack: raw videos to training shards."""
+
+    sources: tyro.conf.Positional[tuple[str, ...]]
+    """Video files, folders, or .txt files with one path a line."""
+    out: Path
+    """Run folder to write; a rerun goes on where an earlier one stopped."""
+    recipe: str | None = None
+    """Recipe file, or name of one of ours. Default: the folder's own recipe, or demo for a new folder."""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Override a setting: --set ingest.max_clip_s=6; may be repeated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurateResult:
+    """What a curation run came to."""
+
+    packed: int
+    """Clips in the shards."""
+    complete: bool
+    """False when a source was quarantined, or a kept clip has no caption or could not be read."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    args = parse_args(Args, argv, "curate")
+    overrides = dict(parse_override(text) for text in args.set)
+    own = args.out / RESOLVED
+    named = args.recipe or (own if own.is_file() else DEFAULT_RECIPE)
+    recipe = load_recipe(named, overrides)
+    result = run(recipe, list(args.sources), args.out)
+    return EXIT_OK if result.complete and result.packed else EXIT_PARTIAL
+
+
+def run(recipe: Recipe, sources: list[str], out: Path | str) -> CurateResult:
+    """Bring the run folder up to date with the sources and the recipe, and write its report."""
+    from jobs import caption, ingest, pack, select
+
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--out {folder} is a file; name a folder")
+    before = {stage: stage_key(folder, stage) for stage in STAGES}
+    ingested = ingest.run(recipe.ingest, recipe.clip, sources, folder)
+    save_recipe(folder, recipe)
+    if ingested.clips == 0:
+        raise UserError(
+            f"no clip came out of {ingested.done + ingested.quarantined} sources; "
+            f"{folder / 'sources.parquet'} says why (filmstock inspect {folder} shows it)"
+        )
+    if select.run(recipe.select, folder) == 0:
+        write_report(folder)
+        return CurateResult(packed=0, complete=False)
+    captioned = caption.run(recipe.caption, folder)
+    packed = pack.run(recipe.pack, folder)
+    write_report(folder)
+    if before == {stage: stage_key(folder, stage) for stage in STAGES}:
+        say(f"curate: nothing to do, {packed.packed} clips are in {folder / 'shards'}")
+    else:
+        say(f"curate: {packed.packed} clips, {packed.hours:.3f} hours in {folder / 'shards'}")
+        say(f"curate: see {folder / REPORT}, or filmstock inspect {folder}")
+    if ingested.quarantined:
+        warn(
+            f"{ingested.quarantined} sources are quarantined; {folder / 'sources.parquet'} says why"
+        )
+    failed = ingested.quarantined or captioned.failed or packed.uncaptioned or packed.unreadable
+    return CurateResult(packed=packed.packed, complete=not failed)
+
+
+def write_report(folder: Path) -> None:
+    """Write ``report.html`` unless the one that is there shows these very tables."""
+    from jobs import report
+
+    key = config_key([stage_key(folder, stage) for stage in STAGES])
+    if stage_is_done(folder, "report", key):
+        return
+    report.write_report(folder)
+    mark_done(folder, "report", key, {"outputs": [REPORT]})
