@@ -1,7 +1,7 @@
 """One algebra for every kind of conditioning: each token has its own noise level, and given tokens have level 0.
 
-Text-to-video gives no token. Image-to-video gives the first latent frame, extension forward the first few, backward
-the last few, connecting two videos gives both ends. Given tokens are clean, stay clean while sampling, and carry no loss.
+Text-to-video gives no token, image-to-video the first latent frame, extension forward the first few, backward
+the last few, connecting two videos both ends. Given tokens are clean, stay clean while sampling, and carry no loss.
 """
 
 from __future__ import annotations

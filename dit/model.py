@@ -10,6 +10,7 @@ starts as the identity and the model starts by predicting zero.
 from __future__ import annotations
 
 import math
+
 import torch
 import torch.nn.functional as F
 import torch.utils.checkpoint

@@ -1,0 +1,300 @@
+"""``filmstock train-dit LATENTS --out DIR``: train the diffusion transformer from encoded clips.
+
+One process is plain PyTorch; ``--workers N`` runs the same loop in N processes of Ray Train, which see the same global
+steps and so train the same model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from jobs.args import parse_args
+from jobs.console import clock, say, warn
+from jobs.errors import EXIT_OK, UserError
+from jobs.runfolder import clear_done, config_key, mark_done, stage_is_done, write_bytes
+
+if TYPE_CHECKING:
+    from dit.config import TrainConfig
+    from dit.data import TrainingPacks
+    from dit.model import DiT
+
+STAGE = "train-dit"
+SHEET_CLIPS = 8
+SHEET_STEPS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Train the diffusion transformer from latents; Ctrl-C or a kill loses at most the steps since a checkpoint."""
+
+    latents: tyro.conf.Positional[Path]
+    """Run folder with latents/, or a folder of latents."""
+    out: Path
+    """Folder for checkpoints, metrics, sample sheets and dit.safetensors."""
+    preset: str = "tiny"
+    """Size: tiny, S, B, L or XL."""
+    steps: int = 2000
+    """Optimiser steps."""
+    minutes: float | None = None
+    """Train for this many minutes instead of a number of steps."""
+    tokens_per_pack: int = 2560
+    """Latent tokens of one forward pass; 2560 is 32 clips of 17x64x64."""
+    packs_per_step: int = 1
+    """Packs per optimiser step, over all workers."""
+    lr: float | None = None
+    """Peak learning rate; default: the preset's."""
+    optimizer: str = "muon"
+    """muon or adamw."""
+    shift: float = 1.5
+    """Timestep shift: above 1 trains more on noisy levels."""
+    condition_share: float = 0.1
+    """Share of videos trained with some frames given (image-to-video, extension)."""
+    caption_dropout: float = 0.1
+    """Share of clips trained without their caption."""
+    decay_share: float = 0.4
+    """Last share of the run over which the learning rate falls to zero."""
+    ema: float = 0.999
+    """Limit of the weights' moving average."""
+    precision: str = "auto"
+    """fp32, bf16, or auto: what a probe finds faster here."""
+    compile: bool = False
+    """Compile the blocks with torch.compile."""
+    seed: int = 0
+    """Seed of weights, noise and data order."""
+    held_out_share: float = 0.02
+    """Share of clips kept out of training for the held-out loss."""
+    resume: bool = False
+    """Go on from the checkpoint in OUT."""
+    init: str | None = None
+    """Start from the weights of a DiT: embedded, a file, or a folder of train-dit."""
+    workers: int = 1
+    """Processes; more than one run through Ray Train."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+    eval_every: int = 250
+    """Steps between held-out losses."""
+    sample_every: int = 1000
+    """Steps between contact sheets of samples; 0 is never."""
+    vae: str = "embedded"
+    """VAE that decodes the contact sheets; it must be the one that made the latents."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    run(parse_args(Args, argv, STAGE))
+    return EXIT_OK
+
+
+def train_config(args: Args) -> TrainConfig:
+    """The library's settings from the command line's."""
+    from dit.config import LEARNING_RATES, TrainConfig
+
+    if args.preset not in LEARNING_RATES:
+        raise UserError(f"preset {args.preset!r} is unknown; use one of {', '.join(LEARNING_RATES)}")
+    names = {f.name for f in dataclasses.fields(TrainConfig)} & set(vars(args))
+    chosen = {name: getattr(args, name) for name in names if name != "lr"}
+    return TrainConfig(
+        lr=LEARNING_RATES[args.preset] if args.lr is None else args.lr, ema_decay=args.ema, **chosen
+    )
+
+
+def run(args: Args) -> Path:
+    """Train as asked; returns the path of ``dit.safetensors``."""
+    from dit.checkpoint import STATE_NAME, WEIGHTS_NAME
+
+    config = train_config(args)
+    weights = args.out / WEIGHTS_NAME
+    if args.resume and args.init:
+        raise UserError("--resume goes on from OUT's own checkpoint; leave --init out")
+    try:
+        data = open_data(args, 0, 1)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    key = config_key(
+        {k: v for k, v in vars(args).items() if k not in ("out", "resume", "latents", "vae")},
+        data.store.hash,
+    )
+    if stage_is_done(args.out, STAGE, key):
+        say(f"train-dit: nothing to do, {weights} was trained with these settings on these latents")
+        return weights
+    clear_done(args.out, STAGE)
+    if not args.resume and (args.out / STATE_NAME).exists():
+        warn(f"{args.out / STATE_NAME} is from an earlier run and is replaced; --resume would go on from it")
+        (args.out / STATE_NAME).unlink()
+        (args.out / "metrics.jsonl").unlink(missing_ok=True)
+    if data.steps.steps_in(0) < 1:
+        raise UserError(
+            f"{args.latents}: {len(data.clip_ids) - len(data.held_out)} training clips fill fewer than "
+            f"{config.packs_per_step} packs of {config.tokens_per_pack} tokens; lower --tokens-per-pack "
+            "or --packs-per-step, or add clips"
+        )
+    say(
+        f"train-dit: {len(data.clip_ids) - len(data.held_out)} clips, {len(data.held_out)} held out, "
+        f"{data.steps.steps_in(0)} steps an epoch"
+    )
+    try:
+        if args.workers > 1:
+            from jobs.train_dit_ray import fit
+
+            fit(args)
+        else:
+            train_here(args, data)
+    except ValueError as error:
+        if isinstance(error, UserError) or args.resume or args.init:
+            raise UserError(str(error)) from error
+        raise
+    write_card(args, weights)
+    mark_done(args.out, STAGE, key, {"outputs": [WEIGHTS_NAME]})
+    say(f"train-dit: weights in {weights}")
+    return weights
+
+
+def open_data(args: Args, rank: int, world: int) -> TrainingPacks:
+    """The loader over the latents, for one process."""
+    from dit.data import TrainingPacks
+
+    return TrainingPacks(
+        args.latents,
+        token_budget=args.tokens_per_pack,
+        packs_per_step=args.packs_per_step,
+        seed=args.seed,
+        rank=rank,
+        world=world,
+        held_out_share=args.held_out_share,
+        quarantine=args.out / "quarantine.jsonl",
+    )
+
+
+def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
+    """The training loop in this process (one of several when torch.distributed is up)."""
+    from dit.checkpoint import load_dit
+    from dit.config import DiTConfig
+    from dit.train import train
+
+    config = train_config(args)
+    initial, model_config = None, DiTConfig.preset(
+        args.preset,
+        latent_channels=len(data.store.channel_mean),
+        text_dim=data.store.text_dim,
+    )
+    if args.init:
+        loaded = load_dit(args.init)
+        check_same_latents(loaded.latents.to_dict(), data.spec().to_dict(), args.init)
+        initial, model_config = loaded.model.state_dict(), loaded.model.config
+    if leader:
+        sheet = make_sheet(args, data) if config.sample_every else None
+        train(
+            model_config, config, data, args.out,
+            resume=args.resume, initial=initial, report=Line(config), on_sample=sheet,
+        )  # fmt: skip
+    else:
+        train(model_config, config, data, args.out, resume=args.resume, initial=initial)
+
+
+def check_same_latents(have: dict[str, Any], want: dict[str, Any], name: str) -> None:
+    """Refuse to go on training a DiT on latents of another VAE or text encoder."""
+    for field, label in (("vae_id", "VAE"), ("text_encoder_id", "text encoder")):
+        if have[field] != want[field]:
+            raise UserError(
+                f"{name} was trained with {label} {have[field]}, the latents were made with {want[field]}; "
+                f"encode again with that {label}, or train from scratch without --init"
+            )
+
+
+class Line:
+    """One line of numbers per report: redrawn on a terminal, every few seconds in a pipe."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        from jobs.console import Progress
+
+        self.progress = Progress(STAGE)
+        self.config = config
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        """Show the numbers of a step."""
+        held = f" held-out {row['held_out']:.4f}" if "held_out" in row else ""
+        share = row["progress"]
+        left = row["elapsed_s"] * (1 - share) / share if share > 0 else 0.0
+        self.progress.done = row["step"]
+        self.progress.update(
+            0,
+            f"loss {row['loss']:.4f}{held} grad {row['grad_norm']:.2f} lr {row['lr']:.1e} "
+            f"{row['tokens_per_s']:.0f} tokens/s {row['clips_per_s']:.1f} clips/s "
+            f"waste {100 * row['waste']:.1f}% {clock(left)} left",
+        )
+        if share >= 1:
+            self.progress.close()
+
+
+def make_sheet(args: Args, data: TrainingPacks) -> Any:
+    """A function that samples held-out captions and writes ``samples/step-N.png``; None without the VAE."""
+    from dit.sample import generate
+    from jobs.sampling import contact_sheet, decode_latents, load_vae_for
+
+    try:
+        vae = load_vae_for(data.spec(), args.vae)
+    except UserError as error:
+        warn(f"no sample sheets: {error}")
+        return None
+    pool = data.held_out or list(range(len(data.clip_ids)))
+    clips = [data._fetch(i, 0, lambda _: False) for i in pool[:SHEET_CLIPS]]
+
+    def draw(step: int, model: DiT) -> None:
+        from jobs.sampling import png_bytes
+
+        latents = generate(
+            model,
+            [tuple(c["latent_mean"].shape[1:]) for c in clips],
+            [c["text_features"] if len(c["text_features"]) else None for c in clips],
+            steps=SHEET_STEPS,
+            fps=[float(c["fps"] or 8.0) for c in clips],
+        )
+        videos = [decode_latents(vae, data.spec().denormalise(z)) for z in latents]
+        image = contact_sheet(videos, [c["caption"] for c in clips])
+        write_bytes(args.out / "samples" / f"step-{step:06d}.png", png_bytes(image))
+
+    return draw
+
+
+def write_card(args: Args, weights: Path) -> None:
+    """CARD.md beside the weights: data, command, time, seed, held-out loss."""
+    from dit.checkpoint import load_dit
+
+    loaded = load_dit(weights)
+    info, config = loaded.info, loaded.model.config
+    held = ", ".join(f"{k} {v:.4f}" for k, v in info["held_out"].items()) or "not measured"
+    options = " ".join(_options(args))
+    text = f"""# DiT {loaded.id}
+
+Rectified-flow transformer over packed spacetime patches, {info["parameters"] / 1e6:.2f} M parameters
+(width {config.width}, depth {config.depth}, {config.heads} heads, patch {"x".join(map(str, config.patch))}).
+
+| | |
+|---|---|
+| command | `filmstock train-dit LATENTS --out DIR {options}` |
+| data | {info["clips"]} clips, latents of VAE `{loaded.latents.vae_id}`, text of `{loaded.latents.text_encoder_id}` |
+| started from | {args.init or "random weights"} |
+| steps | {info["steps"]} in {clock(info["seconds"])} |
+| seed | {args.seed} |
+| held-out loss per number (zero prediction: 2) | {held} |
+
+The averaged (EMA) weights, matrices in bfloat16. `dit.safetensors` samples with `filmstock sample --dit DIR`.
+"""
+    write_bytes(weights.with_name("CARD.md"), text.encode())
+
+
+def _options(args: Args) -> list[str]:
+    """Command-line options that differ from their defaults."""
+    words = []
+    for field in dataclasses.fields(Args):
+        value = getattr(args, field.name)
+        if field.name in ("latents", "out", "resume") or value == field.default:
+            continue
+        name = "--" + field.name.replace("_", "-")
+        words += [name] if value is True else [name, str(value)]
+    return words
