@@ -54,7 +54,14 @@ class CaptionConfig:
                 raise ValueError(f"caption kind {kind!r} cannot be asked for; use short or dense")
         if not self.kinds or len(set(self.kinds)) != len(self.kinds):
             raise ValueError(f"caption kinds {self.kinds!r} must name each kind once")
-        for name in ("frames", "frame_side", "max_new_tokens", "batch_size", "workers", "concurrency"):
+        for name in (
+            "frames",
+            "frame_side",
+            "max_new_tokens",
+            "batch_size",
+            "workers",
+            "concurrency",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"caption.{name} is {getattr(self, name)}; it must be at least 1")
         if self.backend == "openai" and self.model == "embedded":

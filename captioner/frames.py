@@ -60,3 +60,9 @@ def from_pixels(images: np.ndarray, seconds: float) -> ClipFrames:
             f"captioner frames must be uint8 (T, H, W, 3) with T >= 1, got {images.dtype} {images.shape}"
         )
     return ClipFrames(images=images, seconds=seconds, hash=frames_hash(images, seconds))
+
+
+def frames_key(video_xxh3: str, frames: int, side: int) -> str:
+    """What decides a clip's frames, known without decoding: 16 hex digits that open its stored ``frames_hash``."""
+    text = f"1 {video_xxh3} {frames} {side}"
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

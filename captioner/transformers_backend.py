@@ -1,0 +1,185 @@
+"""Captions from any ``AutoModelForImageTextToText`` in this process, batched; a bad row costs only itself."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from captioner.base import Reply, Request, error_reply, model_id
+from captioner.config import CaptionConfig
+from captioner.embedded import WEIGHTS
+
+log = logging.getLogger(__name__)
+
+
+class TransformersBackend:
+    """A model and its processor, on the GPU if there is one."""
+
+    def __init__(self, config: CaptionConfig) -> None:
+        self.config = config
+        self.model_id = model_id(config)
+        self.processor, self.model = load_model(config.model)
+        self._end_ids = end_ids(self.model, self.processor.tokenizer)
+
+    def caption(self, requests: Sequence[Request]) -> list[Reply]:
+        """One reply per request, in order; batches that fail are tried again row by row."""
+        # Sampling is keyed per row, so sampled rows go one at a time: batching would tie them to their neighbours.
+        size = self.config.batch_size if self.config.temperature == 0 else 1
+        replies: list[Reply | None] = [None] * len(requests)
+        # Equal lengths together: prompts and frame counts decide the padding.
+        order = sorted(
+            range(len(requests)), key=lambda i: (requests[i].kind, len(requests[i].frames.images))
+        )
+        for start in range(0, len(order), size):
+            picked = order[start : start + size]
+            answered = self._batch([requests[i] for i in picked])
+            for i, reply in zip(picked, answered, strict=True):
+                replies[i] = reply
+        return [reply for reply in replies if reply is not None]
+
+    def close(self) -> None:
+        """Drop the model."""
+        self.model = None
+
+    def _batch(self, requests: list[Request]) -> list[Reply]:
+        try:
+            return self._generate(requests)
+        except Exception as error:  # noqa: BLE001 - whatever the model raises belongs to its row
+            if len(requests) == 1:
+                return [error_reply(requests[0], error)]
+            log.warning(
+                "a batch of %d failed (%s); trying its rows one by one", len(requests), error
+            )
+            return [reply for request in requests for reply in self._batch([request])]
+
+    def _generate(self, requests: list[Request]) -> list[Reply]:
+        import torch
+        from PIL import Image
+
+        texts = [
+            self.processor.apply_chat_template(
+                [conversation(request)], add_generation_prompt=True, tokenize=False
+            )[0]
+            for request in requests
+        ]
+        images = [[Image.fromarray(frame) for frame in r.frames.images] for r in requests]
+        inputs = self.processor(text=texts, images=images, padding=True, return_tensors="pt")
+        inputs = inputs.to(self.model.device, dtype=self.model.dtype)
+        sampling: dict[str, Any] = {"do_sample": False}
+        if self.config.temperature > 0:
+            sampling = {"do_sample": True, "temperature": self.config.temperature}
+            torch.manual_seed(row_seed(self.config.seed, requests[0]))
+        with torch.inference_mode():
+            out = self.model.generate(
+                **inputs, max_new_tokens=self.config.max_new_tokens, **sampling
+            )
+        new_ids = out[:, inputs["input_ids"].shape[1] :].tolist()
+        return [self._reply(request, ids) for request, ids in zip(requests, new_ids, strict=True)]
+
+    def _reply(self, request: Request, ids: list[int]) -> Reply:
+        end = next((i for i, token in enumerate(ids) if token in self._end_ids), None)
+        text = self.processor.tokenizer.decode(ids[:end], skip_special_tokens=True).strip()
+        return Reply(
+            clip_id=request.clip_id,
+            kind=request.kind,
+            text=text,
+            finish="length" if end is None else "stop",
+        )
+
+
+def conversation(request: Request) -> list[dict]:
+    """The request as a chat: every frame in order, then the question."""
+    content: list[dict] = [{"type": "image"} for _ in request.frames.images]
+    return [{"role": "user", "content": [*content, {"type": "text", "text": request.prompt}]}]
+
+
+def load_model(name: str) -> tuple[Any, Any]:
+    """(processor, model) of ``embedded``, a local folder, or a Hugging Face id that is in the local cache."""
+    from pipeline.torchvision_compat import prepare_torchvision
+
+    prepare_torchvision()
+    import torch
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers.utils import logging as hf_logging
+
+    source = str(WEIGHTS) if name == "embedded" else str(Path(name).expanduser())
+    if not Path(source).is_dir():
+        source = name
+    hf_logging.disable_progress_bar()
+    on_gpu = torch.cuda.is_available()
+    # Pillow resizes alike on every machine; our own weights were trained on its pixels.
+    choice = {"backend": "pil"} if name == "embedded" else {}
+    try:
+        processor = AutoProcessor.from_pretrained(source, local_files_only=True, **choice)
+        model = AutoModelForImageTextToText.from_pretrained(
+            source, local_files_only=True, dtype="auto" if on_gpu else torch.float32
+        )
+    except OSError as error:
+        raise ValueError(not_here(name, error)) from error
+    except ImportError as error:
+        raise ValueError(f"caption model {name!r} needs a package: {_line(error)}") from error
+    if getattr(processor, "chat_template", None) is None:
+        raise ValueError(
+            f"caption model {name!r} has no chat template, so it cannot be asked a question; "
+            "choose an instruction-tuned vision-language model"
+        )
+    processor.tokenizer.padding_side = "left"
+    image_processor = processor.image_processor
+    if getattr(image_processor, "do_image_splitting", False):
+        # Tiles are for reading documents; eight frames in seventeen tiles each would drown the question.
+        image_processor.do_image_splitting = False
+    return processor, model.to("cuda" if on_gpu else "cpu").eval()
+
+
+def check_model(name: str) -> None:
+    """Raise one line when the model is not on this machine; reads nothing but its folder's listing."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if name == "embedded":
+        present = (WEIGHTS / "model.safetensors").is_file()
+    elif (folder := Path(name).expanduser()).is_dir() or name.startswith(("/", ".", "~")):
+        present = (folder / "config.json").is_file()
+    else:
+        try:
+            present = isinstance(try_to_load_from_cache(name, "config.json"), str)
+        except ValueError:
+            present = False
+    if not present:
+        raise ValueError(not_here(name, "it has no config.json"))
+
+
+def not_here(name: str, error: BaseException | str) -> str:
+    """One line for a model that is not on this machine: which, how to get it, what needs none."""
+    if name == "embedded":
+        return (
+            f"the embedded captioner is missing from {WEIGHTS}; "
+            "`filmstock train-captioner --out DIR` rebuilds it"
+        )
+    if Path(name).expanduser().is_dir():
+        return f"{name} is no complete model folder: {_line(error)}"
+    if name.startswith(("/", ".", "~")):
+        return f"caption model folder {name} does not exist"
+    return (
+        f"caption model {name!r} is not in the local Hugging Face cache; get it with `hf download {name}`, "
+        "or use recipes/demo.toml, which needs no download"
+    )
+
+
+def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Token ids that end a reply."""
+    ids = model.generation_config.eos_token_id
+    ids = [tokenizer.eos_token_id] if ids is None else ids
+    return frozenset([ids] if isinstance(ids, int) else ids)
+
+
+def row_seed(seed: int, request: Request) -> int:
+    """Sampling seed of a row: the same whatever it is batched with."""
+    text = f"{seed}:{request.clip_id}:{request.kind}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "little")
+
+
+def _line(error: BaseException | str) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,216 @@
+"""``filmstock caption DIR``: describe the kept clips of a run folder with a vision-language model, on Ray Data."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from jobs.args import parse_args
+from jobs.caption_rows import KINDS, CaptionWorker, Key, Made, answered, made_with, stored, tidy
+from jobs.console import Progress, say, warn
+from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.pack import kept_clips
+from jobs.recipe import folder_recipe, parse_override, save_recipe
+from jobs.runfolder import (
+    clear_done,
+    config_key,
+    done_info,
+    files_key,
+    log_metrics,
+    mark_done,
+    stage_is_done,
+)
+from pipeline import schema as s
+
+if TYPE_CHECKING:
+    from captioner.config import CaptionConfig
+
+STAGE = "caption"
+WORK_COLUMNS = (
+    s.CLIP_ID,
+    s.SHARD,
+    s.BYTE_OFFSET,
+    s.BYTE_LENGTH,
+    s.VIDEO_XXH3,
+    s.N_FRAMES,
+    s.FPS,
+    s.WIDTH,
+    s.HEIGHT,
+)
+"""Manifest columns that a worker needs."""
+OUT_OF_DOMAIN = (
+    "the embedded captioner knows only the synthetic world of `filmstock film`; "
+    "on any other footage its captions are meaningless (recipe laptop or cluster describes real footage)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Describe every kept clip, once per kind; rerunning asks only for what is missing or has changed."""
+
+    folder: tyro.conf.Positional[Path]
+    """Run folder that `filmstock ingest` and `filmstock select` wrote."""
+    recipe: str | None = None
+    """Recipe file or name; its [caption] section is used. Default: the folder's own recipe."""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Override a setting: --set caption.model=HuggingFaceTB/SmolVLM2-500M-Video-Instruct; may be repeated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionResult:
+    """What ``captions/`` holds after a run."""
+
+    clips: int = 0
+    """Kept clips."""
+    rows: int = 0
+    """Captions wanted: clips times kinds."""
+    asked: int = 0
+    """Captions asked for by this run."""
+    ok: int = 0
+    """Wanted captions whose outcome is ok."""
+    errors: int = 0
+    """Wanted captions without an answer; the next run asks again."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    args = parse_args(Args, argv, STAGE)
+    if not args.folder.is_dir():
+        raise UserError(f"{args.folder} is no folder; give the run folder that ingest wrote")
+    overrides = dict(parse_override(text) for text in args.set)
+    recipe = folder_recipe(args.folder, args.recipe, overrides)
+    result = run(recipe.caption, args.folder)
+    save_recipe(args.folder, recipe)
+    return EXIT_PARTIAL if result.errors or not result.ok else EXIT_OK
+
+
+def run(config: CaptionConfig, folder: Path | str) -> CaptionResult:
+    """Bring ``captions/`` in line with the kept clips and the config; what is answered already is not asked again."""
+    from captioner.base import check_backend, model_id
+    from captioner.prompts import prompt_set
+
+    folder = Path(folder)
+    for name, command in (("manifest", "ingest"), ("selection.parquet", "select")):
+        if not (folder / name).exists():
+            raise UserError(f"{folder} has no {name}; run filmstock {command} first")
+    check_backend(config)
+    model = model_id(config)
+    made_by = [config, model, prompt_set(config.model, config.prompts)]
+    key = config_key(*made_by, files_key([folder / "manifest", folder / "selection.parquet"]))
+    if stage_is_done(folder, STAGE, key):
+        info = done_info(folder, STAGE) or {}
+        result = CaptionResult(**{name: info[name] for name in CaptionResult.__dataclass_fields__})
+        say(
+            f"caption: nothing to do, {result.rows} captions of {result.clips} clips are up to date"
+        )
+        return result
+    if config.model == "embedded":
+        warn(OUT_OF_DOMAIN)
+    table = folder / "captions"
+    table.mkdir(parents=True, exist_ok=True)
+    clips = kept_clips(folder).select(list(WORK_COLUMNS)).to_pylist()
+    wanted: dict[Key, Made] = {
+        (clip[s.CLIP_ID], kind): made
+        for clip in clips
+        for kind, made in made_with(config, model, clip).items()
+    }
+    done = answered(table, wanted)
+    work = missing_work(clips, config.kinds, done)
+    clear_done(folder, STAGE)
+    asked = len(wanted) - len(done)
+    if work:
+        reused = f", {len(done)} are there already" if done else ""
+        say(f"caption: asking {model} for {asked} captions of {len(work)} clips{reused}")
+        ask(config, folder, work)
+    tidy(table, wanted)
+    outcomes = Counter(
+        row[s.OUTCOME] for _, _, row in stored(table) if (row[s.CLIP_ID], row[s.KIND]) in wanted
+    )
+    result = CaptionResult(
+        clips=len(clips),
+        rows=len(wanted),
+        asked=asked,
+        ok=outcomes[s.CaptionOutcome.OK],
+        errors=outcomes[s.CaptionOutcome.ERROR],
+    )
+    report(result, outcomes, table, wanted)
+    log_metrics(folder, STAGE, {**vars(result), "outcomes": dict(outcomes), "model": model})
+    if not result.errors:
+        mark_done(folder, STAGE, key, {**vars(result), "outputs": ["captions"]})
+    return result
+
+
+def missing_work(
+    clips: list[dict[str, Any]], kinds: tuple[str, ...], done: set[Key]
+) -> list[dict[str, Any]]:
+    """Work rows: each clip that lacks some kind, with the kinds it lacks."""
+    work = []
+    for clip in clips:
+        lacking = [kind for kind in kinds if (clip[s.CLIP_ID], kind) not in done]
+        if lacking:
+            work.append({**clip, KINDS: ",".join(lacking)})
+    return work
+
+
+def ask(config: CaptionConfig, folder: Path, work: list[dict[str, Any]]) -> None:
+    """Caption the work rows on ``config.workers`` Ray actors; every batch is stored when it is answered."""
+    import pyarrow as pa
+    import ray
+
+    from jobs.rayrt import start_ray
+
+    start_ray()
+    workers = min(config.workers, len(work))
+    batch = config.batch_size
+    if config.backend == "openai":  # enough clips at once to keep every connection busy
+        batch = max(batch, 2 * config.concurrency)
+    batch = min(batch, -(-len(work) // workers))
+    rows_per_block = max(batch, min(8 * batch, -(-len(work) // (4 * workers)) // batch * batch))
+    table = pa.Table.from_pylist(work)
+    blocks = [table.slice(i, rows_per_block) for i in range(0, len(work), rows_per_block)]
+    in_process = config.backend != "openai"
+    gpus = 1 if in_process and ray.cluster_resources().get("GPU", 0) >= workers else 0
+    answers = ray.data.from_arrow(blocks).map_batches(
+        CaptionWorker,
+        fn_constructor_args=(
+            config,
+            str(folder.resolve()),
+            max(1, (os.cpu_count() or 1) // workers),
+        ),
+        batch_size=batch,
+        compute=ray.data.ActorPoolStrategy(size=workers),
+        num_cpus=1,
+        num_gpus=gpus,
+    )
+    failed = 0
+    with Progress(STAGE, len(work), "clips") as progress:
+        for counts in answers.iter_batches(batch_size=None, batch_format="numpy"):
+            failed += int((counts["errors"] > 0).sum())
+            note = f"{failed} failed" if failed else ""
+            progress.update(len(counts[s.CLIP_ID]), note)
+
+
+def report(
+    result: CaptionResult, outcomes: Counter[str], table: Path, wanted: dict[Key, Made]
+) -> None:
+    """How the captions ended, and the first errors."""
+    ends = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
+    say(f"caption: {result.rows} captions of {result.clips} clips in {table}: {ends or 'none'}")
+    if not result.clips:
+        warn("select kept no clip, so there is nothing to describe")
+    if result.errors:
+        shown = 0
+        for _, _, row in stored(table):
+            if (
+                row[s.OUTCOME] == s.CaptionOutcome.ERROR
+                and (row[s.CLIP_ID], row[s.KIND]) in wanted
+                and shown < 3
+            ):
+                warn(f"clip {row[s.CLIP_ID]} {row[s.KIND]}: {row[s.ERROR_MESSAGE]}")
+                shown += 1
+        warn(f"{result.errors} captions have no answer; run the same command to ask again")

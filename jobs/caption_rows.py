@@ -1,0 +1,228 @@
+"""The Ray actor of ``filmstock caption``, and the part files that it writes.
+
+Each batch of clips becomes one part, named by what it answers and written atomically: a batch that is tried again
+overwrites its own part, and a killed run keeps every batch that was finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs.pack import clip_root
+from jobs.runfolder import write_table
+from pipeline import schema as s
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from captioner.base import Reply
+    from captioner.config import CaptionConfig
+
+Key = tuple[str, str]
+"""(clip_id, kind)"""
+Made = tuple[str, str, str, str, int]
+"""What a caption was made with: model, prompt hash, key of its frames, sampling hash, seed."""
+
+FRAMES_KEY_DIGITS = 16
+"""Leading digits of ``frames_hash`` that are known without decoding."""
+PART_ROWS = 20_000
+"""Rows of a finished part."""
+KINDS = "kinds"
+"""Column of a work row: the kinds that are still to be captioned, joined by commas."""
+
+
+class CaptionWorker:
+    """Captions batches of clips and writes a part for each; one model per worker."""
+
+    def __init__(self, config: CaptionConfig, folder: str, threads: int) -> None:
+        from captioner.base import open_backend
+
+        if config.backend == "transformers":
+            import torch
+
+            torch.set_num_threads(threads)
+        self.config, self.folder = config, Path(folder)
+        self.backend = open_backend(config)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Columns of work rows in, one row of counts per clip out."""
+        import numpy as np
+
+        names = list(batch)
+        clips = [
+            dict(zip(names, values, strict=True))
+            for values in zip(*(np.asarray(batch[name]).tolist() for name in names), strict=True)
+        ]
+        rows = self.rows(clips)
+        write_part(self.folder / "captions", rows)
+        errors = dict.fromkeys((clip[s.CLIP_ID] for clip in clips), 0)
+        for row in rows:
+            errors[row[s.CLIP_ID]] += row[s.OUTCOME] == s.CaptionOutcome.ERROR
+        return {s.CLIP_ID: np.array(list(errors)), "errors": np.array(list(errors.values()))}
+
+    def rows(self, clips: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Caption rows of some clips: every wanted kind of every clip exactly once."""
+        from captioner.base import Reply, Request
+        from captioner.frames import clip_frames
+        from captioner.prompts import fill, prompt_set
+        from pipeline.shards.read import read_clip
+
+        prompts = prompt_set(self.config.model, self.config.prompts)
+        requests: list[Request] = []
+        unread: list[Reply] = []
+        pixels: dict[str, str] = {}
+        for clip in clips:
+            clip_id, kinds = clip[s.CLIP_ID], clip[KINDS].split(",")
+            try:
+                frames = clip_frames(
+                    read_clip(clip_root(self.folder, clip[s.SHARD]), clip),
+                    n_frames=clip[s.N_FRAMES],
+                    fps=clip[s.FPS],
+                    width=clip[s.WIDTH],
+                    height=clip[s.HEIGHT],
+                    frames=self.config.frames,
+                    side=self.config.frame_side,
+                )
+            except Exception as error:  # noqa: BLE001 - one unreadable clip costs its own rows
+                line = " ".join(f"{type(error).__name__}: {error}".split())[:240]
+                unread += [Reply(clip_id=clip_id, kind=kind, error=line) for kind in kinds]
+                continue
+            pixels[clip_id] = frames.hash
+            for kind in kinds:
+                prompt = fill(prompts[kind], frames=len(frames.images), seconds=frames.seconds)
+                requests.append(Request(clip_id=clip_id, kind=kind, frames=frames, prompt=prompt))
+        replies = self.backend.caption(requests) + unread
+        made = {
+            clip[s.CLIP_ID]: made_with(self.config, self.backend.model_id, clip) for clip in clips
+        }
+        return [
+            caption_row(reply, made[reply.clip_id][reply.kind], pixels.get(reply.clip_id, ""))
+            for reply in replies
+        ]
+
+
+def made_with(config: CaptionConfig, model: str, clip: dict[str, Any]) -> dict[str, Made]:
+    """Per kind, what a caption of this clip is made with under this config."""
+    from captioner.frames import frames_key
+    from captioner.prompts import prompt_hash, prompt_set, sampling_hash
+
+    frames = frames_key(clip[s.VIDEO_XXH3], config.frames, config.frame_side)
+    sampling = sampling_hash(max_new_tokens=config.max_new_tokens, temperature=config.temperature)
+    prompts = prompt_set(config.model, config.prompts)
+    return {
+        kind: (model, prompt_hash(prompts[kind]), frames, sampling, config.seed)
+        for kind in config.kinds
+    }
+
+
+def caption_row(reply: Reply, made: Made, pixels: str) -> dict[str, Any]:
+    """A row of ``captions/``; ``pixels`` is the hash of the frames, empty when they could not be read."""
+    from captioner.checks import judge_reply
+
+    verdict = judge_reply(reply.text, finish=reply.finish, error=reply.error)
+    model, prompt, frames, sampling, seed = made
+    return {
+        s.CLIP_ID: reply.clip_id,
+        s.KIND: reply.kind,
+        s.TEXT: reply.text,
+        s.OUTCOME: str(verdict.outcome),
+        s.CHECKS: list(verdict.checks),
+        s.ERROR_MESSAGE: reply.error,
+        s.MODEL: model,
+        s.PROMPT_HASH: prompt,
+        s.FRAMES_HASH: frames + pixels[:16],
+        s.SAMPLING_HASH: sampling,
+        s.SEED: seed,
+    }
+
+
+def row_made(row: dict[str, Any]) -> Made:
+    """What a stored row was made with."""
+    frames = (row[s.FRAMES_HASH] or "")[:FRAMES_KEY_DIGITS]
+    return row[s.MODEL], row[s.PROMPT_HASH], frames, row[s.SAMPLING_HASH], row[s.SEED]
+
+
+def write_part(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    """Write rows as one part, atomically; the name is a hash of what they answer and say."""
+    import pyarrow as pa
+
+    rows = sorted(rows, key=lambda row: (row[s.CLIP_ID], row[s.KIND]))
+    digest = hashlib.blake2b(digest_size=8)
+    for row in rows:
+        digest.update(repr((row[s.CLIP_ID], row[s.KIND], row_made(row), row[s.TEXT])).encode())
+    path = folder / f"part-{digest.hexdigest()}.parquet"
+    write_table(path, pa.Table.from_pylist(rows, schema=s.captions_schema()))
+    return path
+
+
+def stored(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+    """(part, row number, row without its text) of every stored caption."""
+    import pyarrow.parquet as pq
+
+    columns = [name for name in s.captions_schema().names if name not in (s.TEXT, s.CHECKS)]
+    for path in sorted(folder.glob("part-*.parquet")):
+        for number, row in enumerate(
+            pq.read_table(path, columns=columns, partitioning=None).to_pylist()
+        ):
+            yield path, number, row
+
+
+def answered(folder: Path, wanted: dict[Key, Made]) -> set[Key]:
+    """Wanted captions that are stored, made with what is wanted now, and did not end in an error."""
+    return {
+        key
+        for _, _, row in stored(folder)
+        if wanted.get(key := (row[s.CLIP_ID], row[s.KIND])) == row_made(row)
+        and row[s.OUTCOME] != s.CaptionOutcome.ERROR
+    }
+
+
+def tidy(folder: Path, wanted: dict[Key, Made]) -> int:
+    """Leave exactly one row per clip and kind, in few parts, in order; returns the number of rows.
+
+    A row made with what is wanted now goes before an older one, an answer before an error. Rows of clips and kinds
+    that are not wanted now are kept as they are: they are right again when the selection is. New parts are written
+    before old ones are removed; a kill in between leaves doubles, which the next run removes.
+    """
+    best: dict[Key, tuple[tuple[bool, bool], Path, int]] = {}
+    total = 0
+    for path, number, row in stored(folder):
+        key = (row[s.CLIP_ID], row[s.KIND])
+        fits = key not in wanted or wanted[key] == row_made(row)
+        rank = (fits, row[s.OUTCOME] != s.CaptionOutcome.ERROR)
+        total += 1
+        if key not in best or rank > best[key][0]:
+            best[key] = (rank, path, number)
+    # A row made with something else may only stay if it is not wanted now.
+    best = {key: found for key, found in best.items() if found[0][0]}
+    before = set(folder.glob("part-*.parquet"))
+    if len(best) == total and len(before) == math.ceil(total / PART_ROWS):
+        return total
+    after = set()
+    for chunk in _chunks(sorted(best), PART_ROWS):
+        after.add(write_part(folder, _pick(chunk, best)))
+    for path in before - after:
+        os.unlink(path)
+    return len(best)
+
+
+def _pick(keys: list[Key], best: dict[Key, tuple[Any, Path, int]]) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    numbers: dict[Path, list[int]] = {}
+    for key in keys:
+        numbers.setdefault(best[key][1], []).append(best[key][2])
+    rows: list[dict[str, Any]] = []
+    for path, taken in numbers.items():
+        table: pa.Table = pq.read_table(path, partitioning=None)
+        rows += table.take(taken).to_pylist()
+    return rows
+
+
+def _chunks(items: list[Key], size: int) -> Iterable[list[Key]]:
+    return (items[i : i + size] for i in range(0, len(items), size))
