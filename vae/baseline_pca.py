@@ -72,9 +72,7 @@ def spans(n_frames: int, time: int) -> list[tuple[int, int]]:
     return [(0, 1)] + [(i, i + time) for i in range(1, n_frames, time)]
 
 
-def fit_pca(
-    clips: list[np.ndarray], *, components: int, time: int = 4, space: int = 8
-) -> PatchPCA:
+def fit_pca(clips: list[np.ndarray], *, components: int, time: int = 4, space: int = 8) -> PatchPCA:
     """Fit on uint8 clips (T,H,W,3), T = 1+k*time, sides multiples of ``space``."""
     first, later = [], []
     for clip in clips:

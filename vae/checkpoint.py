@@ -67,7 +67,9 @@ def load_vae(path: str | Path = "embedded") -> VideoVAE:
     except Exception as error:
         raise ValueError(f"{file} is not a readable safetensors file: {error}") from error
     if metadata.get("format") != _FORMAT:
-        raise ValueError(f"{file} was not written by filmstock's VAE (no {_FORMAT!r} in its metadata)")
+        raise ValueError(
+            f"{file} was not written by filmstock's VAE (no {_FORMAT!r} in its metadata)"
+        )
     vae = VideoVAE(VAEConfig.from_dict(json.loads(metadata["config"])))
     vae.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     vae.id = content_id(tensors)

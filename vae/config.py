@@ -22,6 +22,8 @@ class VAEConfig:
     """Residual blocks per stage of the encoder, from pixels to latents."""
     decoder_blocks: tuple[int, ...] = (2, 3)
     """Residual blocks per stage of the decoder, listed from pixels to latents too."""
+    linear_path: bool = True
+    """A linear code of whole patches beside the network, on both sides; training starts it at PCA."""
     time_kernel: int = 2
     """Frames (this one and those before it) that each causal convolution over time sees."""
 
@@ -125,14 +127,16 @@ class TrainConfig:
     lr: float = 2e-3
     """Peak learning rate of AdamW."""
     warmup: int = 200
-    """Steps of linear warm-up; a cosine to 5 % of the peak follows."""
+    """Steps of linear warm-up; the peak follows."""
+    decay_share: float = 0.5
+    """Last part of the run, over which the rate falls linearly to nothing."""
     betas: tuple[float, float] = (0.9, 0.98)
     """AdamW's moment decays."""
     weight_decay: float = 0.01
     """AdamW's decoupled weight decay."""
     clip_norm: float = 1.0
     """Largest gradient norm; larger ones are scaled down."""
-    ema: float = 0.998
+    ema: float = 0.995
     """Decay of the weight average that is saved and evaluated."""
     image_share: float = 0.15
     """Share of steps that train on single frames instead of clips."""
@@ -146,8 +150,10 @@ class TrainConfig:
     """Steps between lines of metrics.jsonl."""
     sheet_every: int = 2_000
     """Steps between held-out evaluations and reconstruction contact sheets."""
-    crop: int | None = None
-    """Side of the largest centre crop in pixels; None trains on native sizes."""
+    fps: float | None = None
+    """Rate that clips are sampled at; None takes every frame."""
+    max_pixels: int | None = 256 * 256
+    """Area that larger frames are scaled down to; None keeps every size."""
     max_frames: int = 17
     """Longest clip in frames, trimmed to 1 + a multiple of the time factor."""
     loss: LossConfig = LossConfig()

@@ -148,6 +148,32 @@ class UnfoldTime(nn.Module):
         return x[:, self.n - 1 :] if first else x
 
 
+class PatchLinear(nn.Module):
+    """A linear map of whole causal patches: pixels of (time, space, space) to a latent cell."""
+
+    def __init__(self, channels_out: int, time: int, space: int) -> None:
+        super().__init__()
+        self.s = space
+        self.fold_time = FoldTime(time)
+        self.project = nn.Linear(3 * time * space * space, channels_out)
+
+    def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
+        return self.project(fold_space(self.fold_time(x, state), self.s))
+
+
+class UnpatchLinear(nn.Module):
+    """A linear map from a latent cell to the pixels of its causal patch."""
+
+    def __init__(self, channels_in: int, time: int, space: int) -> None:
+        super().__init__()
+        self.s = space
+        self.project = nn.Linear(channels_in, 3 * time * space * space)
+        self.unfold_time = UnfoldTime(time)
+
+    def forward(self, z: Tensor, state: StreamState | None = None) -> Tensor:
+        return self.unfold_time(unfold_space(self.project(z), self.s), state)
+
+
 class Down(nn.Module):
     """From one stage of the encoder to the next: fold space, then stride over time."""
 

@@ -18,11 +18,13 @@ from vae.conv import (
     CausalTimeConv,
     Down,
     FoldTime,
+    PatchLinear,
     ResBlock,
     RMSNorm,
     SpaceConv,
     StreamState,
     UnfoldTime,
+    UnpatchLinear,
     Up,
     fold_space,
     unfold_space,
@@ -71,12 +73,19 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = RMSNorm(config.widths[-1])
         self.head = nn.Linear(config.widths[-1], 2 * config.latent_channels)
+        self.linear = None
+        if config.linear_path:
+            self.linear = PatchLinear(
+                config.latent_channels, config.time_factor, config.space_factor
+            )
 
     def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
+        base = None if self.linear is None else self.linear(x, state)
         x = self.stem(fold_space(self.fold_time(x, state), self.pixels))
         for layer in self.layers:
             x = layer(x, state)
-        return self.head(F.silu(self.norm(x)))
+        out = self.head(F.silu(self.norm(x)))
+        return out if base is None else out + F.pad(base, (0, base.shape[-1]))
 
 
 class Decoder(nn.Module):
@@ -103,13 +112,20 @@ class Decoder(nn.Module):
         )
         self.head = nn.Linear(hidden, values)
         self.unfold_time = UnfoldTime(frames)
+        self.linear = None
+        if config.linear_path:
+            self.linear = UnpatchLinear(
+                config.latent_channels, config.time_factor, config.space_factor
+            )
 
     def forward(self, z: Tensor, state: StreamState | None = None) -> Tensor:
+        base = None if self.linear is None else self.linear(z, state)
         x = self.stem(z, state)
         for layer in self.layers:
             x = layer(x, state)
         x = self.head(F.silu(self.widen(F.silu(self.norm(x)))))
-        return self.unfold_time(unfold_space(x, self.pixels), state)
+        x = self.unfold_time(unfold_space(x, self.pixels), state)
+        return x if base is None else x + base
 
 
 class VideoVAE(nn.Module):
@@ -126,6 +142,26 @@ class VideoVAE(nn.Module):
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
         self.id = "untrained"
 
+    @torch.no_grad()
+    def start_linear_path(self, mean: Tensor, components: Tensor, std: Tensor) -> None:
+        """Make the linear paths a whitened linear code, and let the networks beside them start at zero.
+
+        mean (D,), orthonormal components (C,D) and their deviations (C,), where D runs over
+        (row, column, frame, colour) within one patch.
+        """
+        if self.encoder.linear is None or self.decoder.linear is None:
+            raise ValueError("this VAE has no linear path (VAEConfig.linear_path is False)")
+        down = components / std[:, None]
+        self.encoder.linear.project.weight.copy_(down)
+        self.encoder.linear.project.bias.copy_(-down @ mean)
+        self.decoder.linear.project.weight.copy_((components * std[:, None]).T)
+        self.decoder.linear.project.bias.copy_(mean)
+        n = self.config.latent_channels
+        for head in (self.encoder.head, self.decoder.head):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+        self.encoder.head.bias[n:] = -4.0  # a posterior deviation of 0.14 to start from
+
     def check_frames(self, shape: torch.Size | tuple[int, ...]) -> None:
         """Raise ValueError unless (B,3,T,H,W) fits the compression."""
         f, s = self.config.time_factor, self.config.space_factor
@@ -135,7 +171,9 @@ class VideoVAE(nn.Module):
         if t < 1 or (t - 1) % f:
             raise ValueError(f"{t} frames do not fit the VAE; give 1 + a multiple of {f}")
         if h % s or w % s or not h or not w:
-            raise ValueError(f"frames of {w}x{h} do not fit the VAE; sides must be multiples of {s}")
+            raise ValueError(
+                f"frames of {w}x{h} do not fit the VAE; sides must be multiples of {s}"
+            )
 
     def latent_shape(self, n_frames: int, height: int, width: int) -> tuple[int, int, int, int]:
         """(C,T,H,W) of the latents of one clip."""

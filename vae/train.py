@@ -1,7 +1,8 @@
 """Training of the VAE: plain PyTorch, one process or DDP, every step a pure function of (config, step).
 
-Batches, image draws and posterior noise are all derived from (seed, step), so the state to resume
-from is weights, optimiser, average and step count, and a resumed run is bitwise the run that never stopped.
+Posterior noise is derived from (seed, step) and batches from the loader's (epoch, step), so the state to
+resume from is weights, optimiser, average and two counters, and a resumed run is bitwise the run that
+never stopped.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import json
 import logging
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -21,11 +21,18 @@ from torch import Tensor, nn
 
 from vae.checkpoint import STATE_NAME, load_state, save_state
 from vae.config import TrainConfig, VAEConfig
-from vae.data import StepBatches
+from vae.conv import fold_space
+from vae.data import TrainData, sample_clips
 from vae.losses import vae_loss
 from vae.model import VideoVAE
 
 log = logging.getLogger(__name__)
+
+FREE = frozenset({"steps", "save_every", "log_every", "sheet_every"})
+"""Settings that may change between a checkpoint and its resumption."""
+
+PCA_CLIPS = 256
+"""Clips whose patches the linear paths start from."""
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -38,6 +45,8 @@ class RunState:
     ema: VideoVAE
     optimiser: torch.optim.Optimizer
     step: int = 0
+    data: dict[str, Any] | None = None
+    """Loader state after ``step``."""
     skipped: int = 0
     """Steps whose loss or gradient was not finite."""
     seconds: float = 0.0
@@ -63,11 +72,10 @@ def to_frames(batch: Any) -> Tensor:
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a cosine down to 5 % of the peak."""
-    if step < config.warmup:
-        return config.lr * (step + 1) / config.warmup
-    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.lr * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+    """Linear warm-up, the peak, and a linear fall over the last ``decay_share`` of the steps."""
+    rise = (step + 1) / max(1, config.warmup)
+    fall = (config.steps - step) / max(1.0, config.decay_share * config.steps)
+    return config.lr * min(1.0, rise, fall)
 
 
 def fresh_state(model: VAEConfig, config: TrainConfig) -> RunState:
@@ -86,6 +94,25 @@ def fresh_state(model: VAEConfig, config: TrainConfig) -> RunState:
     return RunState(vae=vae, ema=ema, optimiser=optimiser)
 
 
+@torch.no_grad()
+def start_from_pca(vae: VideoVAE, clips: list[Any]) -> None:
+    """Set the linear paths to PCA over the patches of uint8 clips (T,H,W,3); a first frame counts as still video."""
+    fold = vae.encoder.linear
+    if fold is None:
+        return
+    count, total, square = 0, 0.0, 0.0
+    for clip in clips:
+        x = to_frames(clip[None]).permute(0, 2, 3, 4, 1)
+        patches = fold_space(fold.fold_time(x), fold.s).flatten(0, 3).double()
+        count, total = count + len(patches), total + patches.sum(0)
+        square = square + patches.T @ patches
+    mean = total / count
+    values, vectors = torch.linalg.eigh(square / count - torch.outer(mean, mean))
+    keep = list(range(len(values) - 1, len(values) - 1 - vae.config.latent_channels, -1))
+    std = values[keep].clamp_min(1e-8).sqrt()
+    vae.start_linear_path(mean.float(), vectors[:, keep].T.float(), std.float())
+
+
 def save_run(state: RunState, config: TrainConfig, out: Path) -> None:
     """Everything needed to go on, in one atomic file."""
     save_state(
@@ -97,6 +124,7 @@ def save_run(state: RunState, config: TrainConfig, out: Path) -> None:
             "ema": state.ema.state_dict(),
             "optimiser": state.optimiser.state_dict(),
             "step": state.step,
+            "data": state.data,
             "skipped": state.skipped,
             "seconds": state.seconds,
         },
@@ -110,8 +138,12 @@ def resume_run(state: RunState, config: TrainConfig, out: Path) -> bool:
         return False
     saved = load_state(path)
     if VAEConfig.from_dict(json.loads(json.dumps(saved["model"]))) != state.vae.config:
-        raise ValueError(f"{path} is of another VAE preset; resume with its own or use another --out")
-    differ = sorted(k for k, v in asdict(config).items() if saved["config"].get(k, v) != v)
+        raise ValueError(
+            f"{path} is of another VAE preset; resume with its own or use another --out"
+        )
+    differ = sorted(
+        k for k, v in asdict(config).items() if saved["config"].get(k, v) != v and k not in FREE
+    )
     if differ:
         raise ValueError(
             f"{path} was trained with other settings of {', '.join(differ)}; resume with the same ones"
@@ -120,10 +152,13 @@ def resume_run(state: RunState, config: TrainConfig, out: Path) -> bool:
     state.ema.load_state_dict(saved["ema"])
     state.optimiser.load_state_dict(saved["optimiser"])
     state.step, state.skipped, state.seconds = saved["step"], saved["skipped"], saved["seconds"]
+    state.data = saved["data"]
     metrics = out / "metrics.jsonl"
     if metrics.is_file():
         lines = metrics.read_text().splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= state.step]
+        kept = [
+            line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= state.step
+        ]
         metrics.write_text("".join(kept))
     return True
 
@@ -144,17 +179,25 @@ def update_ema(ema: VideoVAE, vae: VideoVAE, decay: float, step: int) -> None:
 
 
 def train_step(
-    state: RunState, forward: nn.Module, batch: Any, config: TrainConfig, *, rank: int, world: int, bf16: bool
+    state: RunState,
+    forward: nn.Module,
+    frames: Tensor,
+    config: TrainConfig,
+    *,
+    rank: int = 0,
+    world: int = 1,
+    bf16: bool = False,
 ) -> dict[str, float]:
-    """One optimiser step on ``batch`` (the global one, of which this rank takes its slice).
+    """One optimiser step on uint8 ``frames`` (B,T,H,W,3), this rank's share of the global step.
 
     A loss or gradient that is not finite changes neither weights nor optimiser nor average; the
     returned dict then has ``skipped`` 1.
     """
-    n = len(batch) // world
-    x = to_frames(batch[rank * n : (rank + 1) * n])
-    shape = (len(batch), *state.vae.latent_shape(*x.shape[2:]))
-    noise = step_noise(shape, config.seed, state.step)[rank * n : (rank + 1) * n]
+    x = to_frames(frames)
+    cell = state.vae.latent_shape(*x.shape[2:])
+    per_clip = len(x) * world // config.batch  # 1, or FRAMES_PER_CLIP on an image step
+    noise = step_noise((config.batch, per_clip, *cell), config.seed, state.step)
+    noise = noise[rank::world].flatten(0, 1)
     rate = learning_rate(state.step, config)
     for group in state.optimiser.param_groups:
         group["lr"] = rate
@@ -179,14 +222,12 @@ def train_step(
 def train(
     model: VAEConfig,
     config: TrainConfig,
-    batches: StepBatches,
+    data: TrainData,
     out: Path,
     *,
     resume: bool = False,
     report: Report | None = None,
     on_sheet: Callable[[RunState], dict[str, Any]] | None = None,
-    rank: int = 0,
-    world: int = 1,
     stop_at: int | None = None,
 ) -> RunState:
     """Train to ``config.steps`` (or ``stop_at``), leaving ``state.pt`` and ``metrics.jsonl`` in ``out``.
@@ -194,13 +235,17 @@ def train(
     With ``world`` > 1 a torch.distributed group must be up; rank 0 writes. ``on_sheet`` runs on rank 0
     every ``sheet_every`` steps and its result is logged.
     """
-    if config.batch % world:
-        raise ValueError(f"batch {config.batch} does not divide over {world} workers")
+    rank, world = data.rank, data.world
     keep_large_buffers()
     out.mkdir(parents=True, exist_ok=True)
     state = fresh_state(model, config)
-    if not (resume and resume_run(state, config, out)):
-        (out / "metrics.jsonl").write_text("") if rank == 0 else None
+    if resume and resume_run(state, config, out):
+        data.seek(state.data or {})
+    else:
+        start_from_pca(state.vae, sample_clips(data.folder, data.view, PCA_CLIPS, seed=config.seed))
+        state.ema.load_state_dict(state.vae.state_dict())
+        if rank == 0:
+            (out / "metrics.jsonl").write_text("")
     forward: nn.Module = TrainForward(state.vae)
     if world > 1:
         forward = nn.parallel.DistributedDataParallel(forward)
@@ -208,21 +253,29 @@ def train(
     sums: dict[str, float] = {}
     count, clips, mark = 0, 0, time.perf_counter()
     last = config.steps if stop_at is None else min(stop_at, config.steps)
+    steps = iter(data)
     while state.step < last:
-        batch = batches.at(state.step)
-        row = train_step(state, forward, batch, config, rank=rank, world=world, bf16=bf16)
+        batch = next(steps)
+        row = train_step(state, forward, batch.frames, config, rank=rank, world=world, bf16=bf16)
+        state.data = batch.data
         if row["skipped"]:
-            write_metrics(out, rank, {"step": state.step, "skipped": True, "loss": repr(row["loss"])})
+            write_metrics(
+                out, rank, {"step": state.step, "skipped": True, "loss": repr(row["loss"])}
+            )
         else:
             count += 1
             for key, value in row.items():
                 sums[key] = sums.get(key, 0.0) + value
-        clips += len(batch)
+        clips += config.batch
         if state.step % config.log_every == 0 or state.step == last:
             now = time.perf_counter()
             state.seconds += now - mark
             line = {k: v / max(1, count) for k, v in sums.items() if k != "skipped"}
-            line |= {"step": state.step, "clips_per_s": clips / (now - mark), "seconds": state.seconds}
+            line |= {
+                "step": state.step,
+                "clips_per_s": clips / (now - mark),
+                "seconds": state.seconds,
+            }
             write_metrics(out, rank, line)
             if report and rank == 0:
                 report(line)
@@ -243,6 +296,7 @@ def write_metrics(out: Path, rank: int, row: dict[str, Any]) -> None:
 
 def bf16_is_faster() -> bool:
     """Whether this CPU multiplies bfloat16 matrices clearly faster than float32; probed once."""
+
     def seconds(dtype: torch.dtype) -> float:
         a = torch.ones(512, 512, dtype=dtype)
         times = []

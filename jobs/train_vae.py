@@ -1,0 +1,334 @@
+"""``filmstock train-vae``: train the video VAE on shards; one process, or Ray Train with more workers."""
+
+from __future__ import annotations
+
+import math
+import platform
+import shlex
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from jobs.args import parse_args
+from jobs.console import Progress, say
+from jobs.errors import EXIT_OK, UserError
+from jobs.runfolder import config_key, files_key, mark_done, stage_is_done
+from vae.config import PRESETS, LossConfig, TrainConfig, VAEConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from vae.train import RunState
+
+STAGE = "train-vae"
+EVALUATED = 48
+"""Most held-out clips that figures are measured on."""
+FITTED = 400
+"""Most training clips that latent statistics and PCA are fitted on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainVaeArgs:
+    """Train the causal video VAE on video shards; writes vae.safetensors, CARD.md and a contact sheet to OUT."""
+
+    shards: Annotated[Path, tyro.conf.Positional]
+    """Folder of video shards, or a run folder that holds shards/."""
+    out: Path
+    """Folder for the run."""
+    preset: str = "tiny"
+    """tiny, 4x8x8 or 4x16x16 (time x height x width compression)."""
+    heldout: Path | None = None
+    """Shards to measure on; without them the figures are of training clips, and the card says so."""
+    steps: int = 1600
+    """Optimiser steps of the whole run."""
+    batch: int = 8
+    """Clips per step, over all workers."""
+    lr: float = 2e-3
+    """Peak learning rate."""
+    seed: int = 0
+    """Of weights, order and noise."""
+    max_frames: int = 17
+    """Longest clip in frames; longer ones are cut."""
+    max_pixels: int = 256 * 256
+    """Area that larger frames are scaled down to."""
+    image_share: float = 0.1
+    """Share of steps that train on single frames."""
+    kl: float = 1e-3
+    """Weight of the KL term."""
+    pyramid: float = 0.5
+    """Weight of the perceptual term, an L1 of Laplacian pyramids."""
+    mse: float = 1.0
+    """Weight of the squared error."""
+    save_every: int = 100
+    """Steps between checkpoints."""
+    sheet_every: int = 400
+    """Steps between held-out figures and contact sheets."""
+    workers: int = 1
+    """Processes; more than one runs under Ray Train (DistributedDataParallel over gloo or NCCL)."""
+    threads: int = 1
+    """CPU threads per process."""
+    stop_at: int | None = None
+    """Stop after this step, with a checkpoint, as if interrupted."""
+    resume: bool = False
+    """Go on from OUT's last checkpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaeRun:
+    """Everything a worker needs, in plain data."""
+
+    shards: Path
+    out: Path
+    preset: str
+    train: TrainConfig
+    heldout: Path | None = None
+    workers: int = 1
+    threads: int = 1
+    resume: bool = False
+    stop_at: int | None = None
+    command: list[str] = field(default_factory=list)
+    """Words of the command line, for the card."""
+
+
+def main(argv: list[str]) -> int:
+    """Command line of ``filmstock train-vae``."""
+    args = parse_args(TrainVaeArgs, argv, "train-vae")
+    if args.preset not in PRESETS:
+        raise UserError(f"no VAE preset {args.preset!r}; choose one of {', '.join(PRESETS)}")
+    loss = LossConfig(kl=args.kl, pyramid=args.pyramid, mse=args.mse)
+    own = {k: v for k, v in vars(args).items() if k in TrainConfig.__dataclass_fields__}
+    config = VaeRun(
+        shards=args.shards,
+        out=args.out,
+        preset=args.preset,
+        train=TrainConfig(**own, warmup=min(100, args.steps // 10), loss=loss),
+        heldout=args.heldout,
+        workers=args.workers,
+        threads=args.threads,
+        resume=args.resume,
+        stop_at=args.stop_at,
+        command=argv,
+    )
+    run(config)
+    return EXIT_OK
+
+
+def run(config: VaeRun) -> dict[str, Any]:
+    """Train, measure, write ``vae.safetensors`` and ``CARD.md``; returns the figures of the card."""
+    from vae.checkpoint import STATE_NAME
+
+    shards = shards_folder(config.shards)
+    heldout = shards_folder(config.heldout) if config.heldout else None
+    config = replace(config, shards=shards, heldout=heldout)
+    manifests = [folder / "manifest.parquet" for folder in (shards, heldout) if folder]
+    key = config_key(config.preset, asdict(config.train), files_key(manifests))
+    if stage_is_done(config.out, STAGE, key):
+        say(f"train-vae: {config.out} holds this VAE already; nothing to do")
+        return {}
+    if (config.out / STATE_NAME).is_file() and not config.resume:
+        raise UserError(
+            f"{config.out / STATE_NAME} is of an unfinished run; add --resume, or use another --out"
+        )
+    if config.train.batch % config.workers:
+        raise UserError(
+            f"--batch {config.train.batch} does not divide over --workers {config.workers}"
+        )
+    config.out.mkdir(parents=True, exist_ok=True)
+    try:
+        if config.workers > 1:
+            _train_on_ray(config)
+        else:
+            train_worker(config)
+        step, figures = finish(config)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if not figures:
+        say(f"train-vae: stopped after step {step}; go on with --resume")
+        return {}
+    mark_done(config.out, STAGE, key, {"outputs": ["vae.safetensors", "CARD.md"], **figures})
+    say(
+        f"train-vae: {config.out / 'vae.safetensors'}, PSNR {figures['psnr']:.2f} dB on "
+        f"{figures['heldout']}, PCA {figures['psnr_pca']:.2f} dB"
+    )
+    return figures
+
+
+def shards_folder(path: Path) -> Path:
+    """``path`` or ``path/shards``, whichever holds a manifest."""
+    from pipeline.shards.layout import MANIFEST_NAME
+
+    for folder in (path, path / "shards"):
+        if (folder / MANIFEST_NAME).is_file():
+            return folder
+    raise UserError(
+        f"{path} holds no {MANIFEST_NAME}; give shards of `filmstock pack` or `filmstock world`"
+    )
+
+
+def train_worker(config: VaeRun, *, rank: int = 0, world: int = 1) -> None:
+    """The training loop of one process; rank 0 reports and writes."""
+    import torch
+
+    from vae.data import TrainData, sample_clips, train_view
+    from vae.train import train
+
+    torch.set_num_threads(config.threads)
+    model = VAEConfig.preset(config.preset)
+    quarantine = config.out / f"quarantine-{rank}.jsonl"
+    data = TrainData(
+        config.shards, model, config.train, rank=rank, world=world, quarantine=quarantine
+    )
+    view = train_view(model, config.train)
+    clips = sample_clips(config.heldout or config.shards, view, EVALUATED) if rank == 0 else []
+    with Progress(STAGE, config.train.steps, "steps") as progress:
+
+        def report(row: dict[str, Any]) -> None:
+            note = (
+                f"loss {row['loss']:.4f}, L1 {row['l1']:.4f}, KL {row['kl']:.2f}, "
+                f"{row['clips_per_s']:.1f} clips/s"
+            )
+            progress.update(row["step"] - progress.done, note)
+
+        train(
+            model,
+            config.train,
+            data,
+            config.out,
+            resume=config.resume,
+            report=report,
+            on_sheet=lambda state: sheet(config.out, state, clips),
+            stop_at=config.stop_at,
+        )
+
+
+def sheet(out: Path, state: RunState, clips: list[np.ndarray]) -> dict[str, Any]:
+    """Held-out PSNR of the average, and its contact sheet."""
+    from vae.evaluate import clip_psnrs, contact_sheet
+
+    values = clip_psnrs(state.ema, clips[:16])
+    contact_sheet(state.ema, clips[:6], out / "reconstructions.png")
+    return {"heldout_psnr": sum(values) / len(values)}
+
+
+def finish(config: VaeRun) -> tuple[int, dict[str, Any]]:
+    """Statistics, weights, contact sheet and card from the finished ``state.pt``; ({} while unfinished)."""
+    import torch
+
+    from vae.baseline_pca import fit_pca, pca_psnr
+    from vae.card import card_text
+    from vae.checkpoint import WEIGHTS_NAME, load_vae, save_vae, write_atomic
+    from vae.data import TrainData, sample_clips
+    from vae.evaluate import (
+        clip_psnrs,
+        contact_sheet,
+        latent_statistics,
+        noisy_psnr,
+        set_statistics,
+    )
+    from vae.train import fresh_state, resume_run
+
+    model = VAEConfig.preset(config.preset)
+    state = fresh_state(model, config.train)
+    resume_run(state, config.train, config.out)
+    if state.step < config.train.steps:
+        return state.step, {}
+    data = TrainData(config.shards, model, config.train)
+    fitted = sample_clips(config.shards, data.view, FITTED, seed=config.train.seed)
+    clips = sample_clips(config.heldout or config.shards, data.view, EVALUATED)
+    set_statistics(state.ema, fitted)
+    weights = config.out / WEIGHTS_NAME
+    save_vae(state.ema, weights, info={"command": config.command, "step": state.step})
+    vae = load_vae(weights)  # figures are of the stored weights, not of those in memory
+    values, images = clip_psnrs(vae, clips), clip_psnrs(vae, [clip[:1] for clip in clips])
+    _, _, noise = latent_statistics(vae, fitted[:64])
+    code = fit_pca(
+        fitted, components=model.latent_channels, time=model.time_factor, space=model.space_factor
+    )
+    contact_sheet(vae, clips[:6], config.out / "reconstructions.png")
+    figures = {
+        "id": vae.id,
+        "preset": config.preset,
+        "compression": f"{model.time_factor}x{model.space_factor}x{model.space_factor}",
+        "latent_channels": model.latent_channels,
+        "parameters": sum(p.numel() for p in vae.parameters()),
+        "file_bytes": weights.stat().st_size,
+        "stored_as": "float16",
+        "clips": len(data.clips.manifest),
+        "shards": _label(config.shards),
+        "manifest_hash": data.clips.manifest.hash,
+        "heldout": _label(config.heldout) if config.heldout else "the training shards",
+        "heldout_clips": len(clips),
+        "command": shlex.join(
+            ["filmstock", STAGE, *(c for c in config.command if c != "--resume")]
+        ),
+        "seconds": state.seconds,
+        "workers": config.workers,
+        "hardware": f"{config.threads} thread(s) each, {platform.machine()}, torch {torch.__version__}",
+        "steps": state.step,
+        "batch": config.train.batch,
+        "seed": config.train.seed,
+        "skipped": state.skipped,
+        "psnr": _mean(values),
+        "psnr_min": min(values),
+        "psnr_image": _mean(images),
+        "psnr_pca": pca_psnr(code, clips),
+        "pca_clips": len(fitted),
+        "psnr_noise_01": noisy_psnr(vae, clips, 0.1),
+        "psnr_noise_03": noisy_psnr(vae, clips, 0.3),
+        "latent_mean": vae.latent_mean.tolist(),
+        "latent_std": vae.latent_std.tolist(),
+        "posterior_share": (noise / vae.latent_std).tolist(),
+    }
+    write_atomic(config.out / "CARD.md", card_text(figures).encode())
+    return state.step, figures
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _label(folder: Path) -> str:
+    """The last two parts of a path: enough to tell folders apart, nothing of the machine."""
+    return "/".join(folder.parts[-2:])
+
+
+def _train_on_ray(config: VaeRun) -> None:
+    """The same loop on ``config.workers`` Ray Train workers; each finds its shards by absolute path."""
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    from jobs.rayrt import start_ray, stop_ray
+
+    start_ray(num_cpus=max(config.workers, 2))
+    import torch
+
+    gpu = torch.cuda.is_available()
+    config = replace(
+        config,
+        shards=config.shards.resolve(),
+        heldout=config.heldout.resolve() if config.heldout else None,
+        out=config.out.resolve(),
+    )
+    try:
+        TorchTrainer(
+            _ray_worker,
+            train_loop_config={"run": config},
+            scaling_config=ScalingConfig(
+                num_workers=config.workers,
+                use_gpu=gpu,
+                resources_per_worker={"CPU": 1, **({"GPU": 1} if gpu else {})},
+            ),
+            torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
+            run_config=RunConfig(name="ray", storage_path=str(config.out)),
+        ).fit()
+    finally:
+        stop_ray()
+
+
+def _ray_worker(loop: dict[str, Any]) -> None:
+    from ray import train as ray_train
+
+    context = ray_train.get_context()
+    train_worker(loop["run"], rank=context.get_world_rank(), world=context.get_world_size())
