@@ -57,6 +57,9 @@ GROUPS: dict[str, dict[str, Command]] = {
         "inspect": Command(
             "jobs.inspect:main", "DIR|FILE", "rows, hours, scores, captions; --html for pictures"
         ),
+        "judge": Command(
+            "jobs.judge:main", "VIDEO...", "what a synthetic video shows, read off its pixels"
+        ),
         "demo": Command(
             "jobs.demo:main", "", "all of the above on a few minutes of synthetic footage"
         ),

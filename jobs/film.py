@@ -12,6 +12,7 @@ from typing import Annotated
 
 import tyro
 
+from jobs.args import parse_args
 from jobs.console import say
 from jobs.errors import EXIT_OK, UserError
 from jobs.runfolder import clear_done, config_key, mark_done, stage_is_done
@@ -79,5 +80,5 @@ def _line(entry: dict) -> str:
 
 def main(argv: list[str]) -> int:
     """Command line of ``filmstock film``."""
-    run(tyro.cli(FilmArgs, prog="filmstock film", args=argv))
+    run(parse_args(FilmArgs, argv, "film"))
     return EXIT_OK

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import tyro
 
+from jobs.args import parse_args
 from jobs.console import Progress, say
 from jobs.errors import EXIT_OK, UserError
 from jobs.runfolder import clear_done, config_key, mark_done, stage_is_done
@@ -101,7 +102,7 @@ def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
 
 def main(argv: list[str]) -> int:
     """Command line of ``filmstock world``."""
-    args = tyro.cli(WorldArgs, prog="filmstock world", args=argv)
+    args = parse_args(WorldArgs, argv, "world")
     fields = {k: v for k, v in vars(args).items() if k not in ("out", "workers", "sizes")}
     config = replace(WorldConfig(**fields), sizes=parse_sizes(args.sizes))
     run(config, args.out, workers=args.workers)

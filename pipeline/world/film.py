@@ -118,12 +118,19 @@ def _plan_film(
     kinds = _shot_kinds(rng, seconds, junk)
     shots: list[Shot] = []
     transitions: list[Transition] = []
-    at, incoming = 0, 0  # at: first frame of the next shot; incoming: its frames inside the transition before
+    at, incoming = (
+        0,
+        0,
+    )  # at: first frame of the next shot; incoming: its frames inside the transition before
     while not shots or shots[-1].end < total:
         number = len(shots)
         kind = kinds[number] if number < len(kinds) else None
         following = kinds[number + 1] if number + 1 < len(kinds) else None
-        joint = "cut" if kind or following else str(rng.choice(list(TRANSITIONS), p=list(TRANSITIONS.values())))
+        joint = (
+            "cut"
+            if kind or following
+            else str(rng.choice(list(TRANSITIONS), p=list(TRANSITIONS.values())))
+        )
         outgoing = 0 if joint == "cut" else max(2, round(rng.uniform(*TRANSITION_S) * fps))
         original = _original(rng, shots) if kind == "duplicate" else None
         if kind == "duplicate" and original is None:
@@ -182,7 +189,11 @@ def _shot_kinds(
 def _original(rng: np.random.Generator, shots: list[Shot]) -> int | None:
     """A sound earlier shot to repeat, not the last one; one that shows alone all along if there is any."""
     sound = [i for i, s in enumerate(shots[:-1]) if s.junk is None]
-    alone = [i for i in sound if (shots[i].start, shots[i].end) == (shots[i].clean_start, shots[i].clean_end)]
+    alone = [
+        i
+        for i in sound
+        if (shots[i].start, shots[i].end) == (shots[i].clean_start, shots[i].clean_end)
+    ]
     choices = alone or sound
     return int(rng.choice(choices)) if choices else None
 
@@ -256,7 +267,9 @@ def film_frames(film: Film) -> Iterator[np.ndarray]:
 
 def _blend(kind: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Frames of a dissolve or of a wipe from left to right; the first and last are already mixed."""
-    share = (np.arange(1, len(before) + 1, dtype=np.float32) / (len(before) + 1))[:, None, None, None]
+    share = (np.arange(1, len(before) + 1, dtype=np.float32) / (len(before) + 1))[
+        :, None, None, None
+    ]
     if kind == "wipe":
         width = before.shape[2]
         edge = (np.arange(width, dtype=np.float32) + 0.5)[None, None, :, None] / width

@@ -9,7 +9,14 @@ from pipeline.world.scene import Scene
 
 JUNK_KINDS = ("black", "static", "blurred", "text", "duplicate", "letterbox", "shaking")
 """static: one frame held. duplicate: an earlier shot again. letterbox: bars above and below. text: covered by it."""
-TEXT_LINES = ("SUBSCRIBE NOW", "LIMITED OFFER", "CALL 555 0199", "50% OFF TODAY", "CLICK THE LINK", "SALE ENDS SOON")
+TEXT_LINES = (
+    "SUBSCRIBE NOW",
+    "LIMITED OFFER",
+    "CALL 555 0199",
+    "50% OFF TODAY",
+    "CLICK THE LINK",
+    "SALE ENDS SOON",
+)
 LETTERBOX_SHARE = 0.62
 """Share of the height that the picture keeps between the bars."""
 SHAKE_SHARE = 0.09
@@ -42,9 +49,13 @@ def junk_shot(
         return frames
     if kind == "shaking":
         margin = max(1, round(side * SHAKE_SHARE))
-        wide = render(scene, **{**plain, "width": width + 2 * margin, "height": height + 2 * margin})
+        wide = render(
+            scene, **{**plain, "width": width + 2 * margin, "height": height + 2 * margin}
+        )
         jumps = rng.integers(0, 2 * margin + 1, (n_frames, 2))
-        return np.stack([f[y : y + height, x : x + width] for f, (y, x) in zip(wide, jumps, strict=True)])
+        return np.stack(
+            [f[y : y + height, x : x + width] for f, (y, x) in zip(wide, jumps, strict=True)]
+        )
     raise ValueError(f"junk kind {kind!r} is unknown; use one of {', '.join(JUNK_KINDS)}")
 
 
@@ -54,7 +65,9 @@ def without_index(mp4: bytes) -> bytes:
     while at + 8 <= len(mp4):
         size, name = int.from_bytes(mp4[at : at + 4], "big"), mp4[at + 4 : at + 8]
         if size < 8:
-            raise ValueError(f"box {name!r} at byte {at} has size {size}; this needs plain 32-bit MP4 boxes")
+            raise ValueError(
+                f"box {name!r} at byte {at} has size {size}; this needs plain 32-bit MP4 boxes"
+            )
         if name == b"mdat":
             kept += mp4[at : at + size // 2]
         elif name != b"moov":
