@@ -22,7 +22,7 @@ from pipeline.world.scene import SPLITS
 
 @dataclass(frozen=True, kw_only=True)
 class FilmArgs:
-    """Film raw videos of the synthetic world into OUT: hard and soft transitions, junk, one corrupt file, truth.json."""
+    """Film raw videos of the synthetic world into OUT: cuts, transitions, junk, a broken file, truth.json."""
 
     out: Annotated[Path, tyro.conf.Positional]
     """Folder to make."""

@@ -58,7 +58,7 @@ class Track:
 
 
 def judge(frames: np.ndarray, fps: float) -> Attributes:
-    """Attributes seen in uint8 RGB ``frames`` (T, H, W, 3); objects largest first, motion and camera None for one frame."""
+    """Attributes seen in uint8 RGB ``frames`` (T, H, W, 3); objects largest first; no motion in one frame."""
     if frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
         raise ValueError(
             f"judge takes a non-empty RGB array (T, H, W, 3), got shape {frames.shape}"
