@@ -7,6 +7,10 @@ import os
 import sys
 from pathlib import Path
 
+from jobs.errors import UserError
+
+ATTEMPTS = 3
+"""Times a local Ray is started before giving up."""
 REPOSITORY = Path(__file__).resolve().parent.parent
 """Folder that holds ``pipeline``, ``jobs`` and the others; workers must be able to import from it."""
 
@@ -28,13 +32,7 @@ def start_ray(num_cpus: int | None = None) -> None:
             )
         else:
             _inherit_import_path()
-            ray.init(
-                address="local",
-                num_cpus=num_cpus or os.cpu_count(),
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            _start_local(num_cpus or os.cpu_count() or 1)
     _quiet_ray_data()
 
 
@@ -43,6 +41,32 @@ def stop_ray() -> None:
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
         ray.shutdown()
+
+
+def _start_local(num_cpus: int) -> None:
+    """Start a local Ray; again when a loaded machine makes it miss its fixed 30 s start-up limit."""
+    import ray
+
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+            return
+        except Exception as error:  # Ray raises a bare Exception; its text is all there is to go by
+            ray.shutdown()
+            if "timed out during startup" not in str(error) and "GCS" not in str(error):
+                raise
+            if attempt == ATTEMPTS:
+                raise UserError(
+                    f"Ray did not start in {ATTEMPTS} attempts, the machine may be overloaded; "
+                    "run the same command again when it is less busy"
+                ) from error
 
 
 def _inherit_import_path() -> None:

@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jobs.rayrt import REPOSITORY, stop_ray
+import pytest
+
+from jobs.errors import UserError
+from jobs.rayrt import REPOSITORY, _start_local, stop_ray
 
 SCRIPT = """
 import sys
@@ -50,3 +53,38 @@ def test_stopping_without_ray_imports_nothing():
     )
     assert done.stdout.strip() == "False", done.stderr
     assert callable(stop_ray)
+
+
+def test_a_slow_machine_gets_further_attempts(monkeypatch: pytest.MonkeyPatch):
+    import ray
+
+    calls = []
+
+    def slow_then_fine(**options: object) -> None:
+        calls.append(options["num_cpus"])
+        if len(calls) < 3:
+            raise Exception("The current node timed out during startup. The GCS is overloaded.")
+
+    monkeypatch.setattr(ray, "init", slow_then_fine)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    _start_local(2)
+    assert calls == [2, 2, 2]
+
+
+def test_a_ray_that_never_starts_is_one_line_and_another_failure_is_not_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    import ray
+
+    def fail(text: str) -> None:
+        def init(**options: object) -> None:
+            raise RuntimeError(text)
+
+        monkeypatch.setattr(ray, "init", init)
+        monkeypatch.setattr(ray, "shutdown", lambda: None)
+        _start_local(2)
+
+    with pytest.raises(UserError, match="3 attempts"):
+        fail("The current node timed out during startup.")
+    with pytest.raises(RuntimeError, match="no space left"):
+        fail("no space left")
