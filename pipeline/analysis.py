@@ -52,7 +52,7 @@ class Analysis:
 
 
 def read_lowres(path: str | Path) -> Iterator[tuple[Probe, np.ndarray, np.ndarray, int]]:
-    """Yield (probe, pts (n,), frames uint8 RGB (n, 36, 64, 3), end_pts so far) in chunks of at most ``CHUNK`` frames."""
+    """Yield (probe, pts (n,), frames uint8 RGB (n, 36, 64, 3), end_pts so far), ``CHUNK`` frames at a time."""
     from av.video.reformatter import VideoReformatter
 
     with open_media(path) as container:
@@ -82,7 +82,7 @@ def analyse(path: str | Path) -> Iterator[Analysis | None]:
     past: Signatures | None = None
     info: Probe | None = None
     end = 0
-    for info, stamps, frames, end in read_lowres(path):
+    for info, stamps, frames, end in read_lowres(path):  # noqa: B007 - the last ones are used below
         new = signatures(frames)
         before = new.grey[:1] if past is None else past.grey[-1:]
         distances, blends = compare(past, new)

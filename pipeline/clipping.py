@@ -47,7 +47,9 @@ class ClipRecord:
     """Uniformly spaced frames, uint8 RGB (k, h, w, 3)."""
 
 
-def clip_source(path: str, config: IngestConfig, samples: int) -> Iterator[Plan | ClipRecord | None]:
+def clip_source(
+    path: str, config: IngestConfig, samples: int
+) -> Iterator[Plan | ClipRecord | None]:
     """Yield the source's ``Plan``, then its ``ClipRecord``s in order, and ``None`` as a sign of life."""
     analysis: Analysis | None = None
     for analysis in analyse(path):
@@ -56,7 +58,9 @@ def clip_source(path: str, config: IngestConfig, samples: int) -> Iterator[Plan 
     assert analysis is not None
     plan = plan_clips(analysis, config)
     yield plan
-    pieces = cut(path, plan.spans, analysis.pts, crf=config.crf, height=config.height, samples=samples)
+    pieces = cut(
+        path, plan.spans, analysis.pts, crf=config.crf, height=config.height, samples=samples
+    )
     for clip in pieces:
         if clip is None:
             yield None
@@ -87,7 +91,10 @@ def measure(analysis: Analysis, first: int, stop: int, samples: np.ndarray) -> d
     scores: dict[str, object] = {}
     errors = []
     for names, function in (
-        ((s.MOTION_MEAN, s.MOTION_P95, s.STATIC_SHARE), lambda: motion_scores(analysis, first, stop)),
+        (
+            (s.MOTION_MEAN, s.MOTION_P95, s.STATIC_SHARE),
+            lambda: motion_scores(analysis, first, stop),
+        ),
         ((s.LUMA_MEAN, s.LUMA_STD), lambda: luma_scores(analysis, first, stop)),
         ((s.BLUR,), lambda: {s.BLUR: blur_score(samples)}),
         ((s.PHASH,), lambda: {s.PHASH: perceptual_hash(samples)}),
@@ -130,7 +137,9 @@ def plan_clips(analysis: Analysis, config: IngestConfig) -> Plan:
                 )
             )
     length = int(analysis.end_pts - analysis.pts[0]) * base
-    return Plan(probe=analysis.probe, duration_s=length, n_frames=n, spans=tuple(spans), dropped=dropped)
+    return Plan(
+        probe=analysis.probe, duration_s=length, n_frames=n, spans=tuple(spans), dropped=dropped
+    )
 
 
 def split_shot(shot: Shot, edges_s: np.ndarray, max_clip_s: float) -> list[Shot]:

@@ -1,4 +1,4 @@
-"""Scores of a clip. Motion and luma come from the low-resolution pass over the whole clip, sharpness and hash from samples.
+"""Scores of a clip: motion and luma from the low-resolution pass over all of it, sharpness and hash from samples.
 
 Every score is a plain number with a stated unit; what was not measured is None, never 0 or -1.
 """
@@ -38,7 +38,9 @@ def motion_scores(analysis: Analysis, first: int, stop: int) -> dict[str, float 
 
 def luma_scores(analysis: Analysis, first: int, stop: int) -> dict[str, float | None]:
     """``luma_mean`` and ``luma_std`` over all pixels of frames [first, stop), luma in [0, 1]."""
-    mean, std = (values[first:stop].astype(np.float64) for values in (analysis.luma_mean, analysis.luma_std))
+    mean, std = (
+        values[first:stop].astype(np.float64) for values in (analysis.luma_mean, analysis.luma_std)
+    )
     total = float(mean.mean())
     variance = float((std**2 + mean**2).mean()) - total**2
     return {s.LUMA_MEAN: total, s.LUMA_STD: max(0.0, variance) ** 0.5}
@@ -56,7 +58,11 @@ def blur_score(samples: np.ndarray) -> float | None:
         if min(luma.shape) < 3 or spread < 1e-5:
             continue
         edges = (
-            luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * luma[1:-1, 1:-1]
+            luma[:-2, 1:-1]
+            + luma[2:, 1:-1]
+            + luma[1:-1, :-2]
+            + luma[1:-1, 2:]
+            - 4 * luma[1:-1, 1:-1]
         )
         values.append(float(edges.var()) / spread)
     return float(np.mean(values)) if values else None

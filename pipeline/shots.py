@@ -84,7 +84,11 @@ def find_transitions(analysis: Analysis, config: ShotConfig | None = None) -> li
     taken[cuts] = True
     score, half = dissolve_scores(analysis, taken)
     dissolves = [
-        Transition(kind="dissolve", first=max(1, int(t) - int(half[t])), stop=min(n - 1, int(t) + int(half[t]) + 1))
+        Transition(
+            kind="dissolve",
+            first=max(1, int(t) - int(half[t])),
+            stop=min(n - 1, int(t) + int(half[t]) + 1),
+        )
         for t in peaks(score, config.dissolve, 2 * max(BLENDS))
     ]
     hard = [Transition(kind="cut", first=t, stop=t) for t in cuts]
@@ -96,7 +100,9 @@ def shots_between(transitions: list[Transition], n_frames: int) -> list[Shot]:
     shots, first, kind = [], 0, "start"
     for each in transitions:
         if each.first > first:
-            shots.append(Shot(first=first, stop=each.first, transition_in=kind, transition_out=each.kind))
+            shots.append(
+                Shot(first=first, stop=each.first, transition_in=kind, transition_out=each.kind)
+            )
         first, kind = max(first, each.stop), each.kind
     if first < n_frames:
         shots.append(Shot(first=first, stop=n_frames, transition_in=kind, transition_out="end"))
@@ -107,7 +113,11 @@ def cut_scores(analysis: Analysis) -> np.ndarray:
     """Score in [0, 1] of every frame for being the first of a new shot after a hard cut; float32 (N,)."""
     sudden = _change(analysis, 1)
     lasting = np.minimum.reduce(
-        [_later(_change(analysis, 3), 1), _later(_change(analysis, 5), 2), _later(_change(analysis, 7), 3)]
+        [
+            _later(_change(analysis, 3), 1),
+            _later(_change(analysis, 5), 2),
+            _later(_change(analysis, 7), 3),
+        ]
     )
     around = sum(_later(sudden, by) for by in (-6, -5, -4, -3, -2, 2, 3, 4, 5, 6)) / 10
     inside = np.maximum(_later(_change(analysis, 3), -1), _later(_change(analysis, 3), 3))
@@ -131,7 +141,9 @@ def dissolve_scores(analysis: Analysis, barred: np.ndarray) -> tuple[np.ndarray,
         inside = np.maximum(_later(within, -half), _later(within, 2 * half))
         unmixed = _later(np.nan_to_num(analysis.blends[:, k, 0], nan=4.0), half)
         weight = _later(np.nan_to_num(analysis.blends[:, k, 1], nan=-1.0), half)
-        mix = np.clip(1 - unmixed / 0.5, 0, 1) * np.clip(1 - (np.abs(weight - 0.5) - 0.3) / 0.4, 0, 1)
+        mix = np.clip(1 - unmixed / 0.5, 0, 1) * np.clip(
+            1 - (np.abs(weight - 0.5) - 0.3) / 0.4, 0, 1
+        )
         free = count[np.clip(frame + half + 1, 0, n)] == count[np.clip(frame - half, 0, n)]
         free &= (frame >= half) & (frame < n - half)
         scores.append(change / (change + inside + 0.05) * mix * np.clip(change / 0.4, 0, 1) * free)
@@ -156,7 +168,10 @@ def find_fades(analysis: Analysis, config: ShotConfig) -> list[Transition]:
         if stop - first <= config.pause_frames:
             fades.append(Transition(kind="fade", first=low, stop=high))
         else:
-            fades += [Transition(kind="fade", first=low, stop=first), Transition(kind="fade", first=stop, stop=high)]
+            fades += [
+                Transition(kind="fade", first=low, stop=first),
+                Transition(kind="fade", first=stop, stop=high),
+            ]
     fades = [each for each in fades if each.first > 0 and each.stop < n]
     return _merge(fades)
 

@@ -42,7 +42,10 @@ class Signatures:
     def then(self, later: Signatures) -> Signatures:
         """These followed by ``later``."""
         return Signatures(
-            **{name: np.concatenate([value, getattr(later, name)]) for name, value in vars(self).items()}
+            **{
+                name: np.concatenate([value, getattr(later, name)])
+                for name, value in vars(self).items()
+            }
         )
 
 
@@ -108,7 +111,7 @@ def compare(past: Signatures | None, new: Signatures) -> tuple[np.ndarray, np.nd
 
 
 def unlike(first: np.ndarray, second: np.ndarray, reach: int) -> np.ndarray:
-    """(1 - correlation) / 2 of pictures (n, h, w), the smallest over shifts of up to ``reach`` pixels; (n,) in [0, 1]."""
+    """(1 - correlation) / 2 of pictures (n, h, w), least over shifts of up to ``reach`` pixels; (n,) in [0, 1]."""
     h, w = first.shape[1:]
     inner = first[:, reach : h - reach, reach : w - reach]
     a, norm_a = _centred(inner)

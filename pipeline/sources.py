@@ -24,14 +24,20 @@ def expand_sources(names: Iterable[str | Path]) -> list[str]:
         for path in _expand(Path(name)):
             found.setdefault(str(path.absolute()), None)
     if not found:
-        raise ValueError("no source named; give video files, folders, or a .txt file with one path a line")
+        raise ValueError(
+            "no source named; give video files, folders, or a .txt file with one path a line"
+        )
     return list(found)
 
 
 def _expand(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
-        inside = [p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts)]
+        inside = sorted(
+            p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()
+        )
+        inside = [
+            p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts)
+        ]
         if not inside:
             raise ValueError(
                 f"no video in folder {path}; it takes files ending in {', '.join(sorted(VIDEO_SUFFIXES))}, "

@@ -142,7 +142,9 @@ def cut(
             first, stop = np.searchsorted(pts, [span.start_pts, span.end_pts])
             shown = np.append(pts[first:stop], span.end_pts)
             if stop <= first:
-                raise ValueError(f"span [{span.start_pts}, {span.end_pts}) of {path} holds no frame")
+                raise ValueError(
+                    f"span [{span.start_pts}, {span.end_pts}) of {path} holds no frame"
+                )
             keep = set(sample_indices(int(stop - first), samples))
             rate = Fraction(int(stop - first)) / (int(shown[-1] - shown[0]) * info.time_base)
             maker: _ClipMaker | None = None
@@ -150,7 +152,9 @@ def cut(
                 try:
                     stamp, frame = next(source)
                 except StopIteration:
-                    raise MediaError("cut", "passes_differ", f"{path}: frames went missing") from None
+                    raise MediaError(
+                        "cut", "passes_differ", f"{path}: frames went missing"
+                    ) from None
                 if stamp != pts[position]:
                     raise MediaError(
                         "cut", "passes_differ", f"{path}: frame {position} moved to pts {stamp}"
@@ -235,5 +239,7 @@ def quarter_turns(frame: av.VideoFrame) -> int:
     """Counter-clockwise quarter turns that put the frame upright; other angles are refused."""
     angle = round(frame.rotation) % 360
     if angle % 90:
-        raise MediaError("cut", "rotation", f"rotated by {angle} degrees; only quarter turns are handled")
+        raise MediaError(
+            "cut", "rotation", f"rotated by {angle} degrees; only quarter turns are handled"
+        )
     return angle // 90

@@ -2,6 +2,9 @@
 
 One child serves many calls (starting Python with FFmpeg costs about half a second); it is killed on a timeout and
 replaced before the next call. The child is a plain subprocess, so it never re-imports the caller's ``__main__``.
+
+Deadlines are in seconds of the child's own time: CPU time while it is running or waiting for a core, wall time while it
+sleeps. A busy machine therefore quarantines nothing that an idle one would let pass, and a hang is still a hang.
 """
 
 from __future__ import annotations
@@ -22,8 +25,10 @@ from pipeline.video.probe import MediaError, describe, media_type
 MEMORY_BYTES = 4 << 30
 """Default cap on what a child may allocate, in bytes."""
 _CHILD = "import sys; from pipeline.video.isolate import _serve; _serve(int(sys.argv[1]), int(sys.argv[2]))"
-_GRACE_S = 5
-"""A child whose caller is gone kills itself this many seconds after its deadline."""
+_ORPHAN_S = 1800
+"""Wall time after its deadline at which a child kills itself, in case its caller is gone, seconds."""
+_POLL_S = 0.25
+"""How often a silent child's clock is read, seconds."""
 
 
 class Sandbox:
@@ -38,13 +43,22 @@ class Sandbox:
         self._requests: BinaryIO | None = None
         self._replies: int = -1
 
-    def run(self, fn: Callable[..., Any], *args: Any, deadline_s: float, stage: str = "decode") -> Any:
+    def run(
+        self, fn: Callable[..., Any], *args: Any, deadline_s: float, stage: str = "decode"
+    ) -> Any:
         """Call ``fn(*args)`` in the child and return its result within ``deadline_s`` seconds."""
-        (result,) = self.stream(_once, fn, args, silence_s=deadline_s, total_s=deadline_s, stage=stage)
+        (result,) = self.stream(
+            _once, fn, args, silence_s=deadline_s, total_s=deadline_s, stage=stage
+        )
         return result
 
     def stream(
-        self, fn: Callable[..., Iterator[Any]], *args: Any, silence_s: float, total_s: float, stage: str = "decode"
+        self,
+        fn: Callable[..., Iterator[Any]],
+        *args: Any,
+        silence_s: float,
+        total_s: float,
+        stage: str = "decode",
     ) -> Iterator[Any]:
         """Yield what the generator ``fn(*args)`` yields in the child.
 
@@ -56,10 +70,8 @@ class Sandbox:
         try:
             self._send((fn, args, silence_s))
             while True:
-                begin = time.monotonic()
-                patience = min(silence_s, total_s - spent)
-                kind, value = self._receive(patience, stage)
-                spent += time.monotonic() - begin
+                kind, value, used = self._receive(min(silence_s, total_s - spent), stage)
+                spent += used
                 if kind == "item":
                     yield value
                 elif kind == "done":
@@ -92,9 +104,21 @@ class Sandbox:
         reply_read, reply_write = os.pipe()
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, str(request_read), str(reply_write), str(self.memory_bytes)],
+            [
+                sys.executable,
+                "-c",
+                _CHILD,
+                str(request_read),
+                str(reply_write),
+                str(self.memory_bytes),
+            ],
             pass_fds=(request_read, reply_write),
-            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": paths,
+                "OMP_NUM_THREADS": "1",
+                "OPENBLAS_NUM_THREADS": "1",
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -110,25 +134,30 @@ class Sandbox:
         except BrokenPipeError as error:
             raise self._death("start") from error
 
-    def _receive(self, patience_s: float, stage: str) -> tuple[str, Any]:
-        """Next message of the child, or a typed error when it dies or is silent for too long."""
-        end = time.monotonic() + patience_s
-        head = self._read(8, end, patience_s, stage)
-        return pickle.loads(self._read(int.from_bytes(head, "little"), end, patience_s, stage))
+    def _receive(self, patience_s: float, stage: str) -> tuple[str, Any, float]:
+        """Next message of the child and the time it took, or a typed error when the child dies or takes too long."""
+        assert self._process is not None
+        clock = _ChildClock(self._process.pid)
+        size = int.from_bytes(self._read(8, clock, patience_s, stage), "little")
+        kind, value = pickle.loads(self._read(size, clock, patience_s, stage))
+        return kind, value, clock.spent_s
 
-    def _read(self, size: int, end: float, patience_s: float, stage: str) -> bytes:
+    def _read(self, size: int, clock: _ChildClock, patience_s: float, stage: str) -> bytes:
+        poller = select.poll()
+        poller.register(self._replies, select.POLLIN | select.POLLHUP)
         parts: list[bytes] = []
         while size > 0:
-            poller = select.poll()
-            poller.register(self._replies, select.POLLIN | select.POLLHUP)
-            if not poller.poll(max(0.0, 1000 * (end - time.monotonic()))):
-                self.close()
-                raise MediaError(stage, "timeout", f"no answer within its deadline of {patience_s:.1f} s")
+            if not poller.poll(1000 * min(_POLL_S, max(0.001, patience_s - clock.spent_s))):
+                if clock.tick() >= patience_s:
+                    self.close()
+                    raise MediaError(stage, "timeout", f"no answer within {patience_s:.1f} s")
+                continue
             part = os.read(self._replies, min(size, 1 << 20))
             if not part:
                 raise self._death(stage)
             parts.append(part)
             size -= len(part)
+        clock.tick()
         return b"".join(parts)
 
     def _death(self, stage: str) -> MediaError:
@@ -138,7 +167,9 @@ class Sandbox:
         if code < 0:
             name = signal.Signals(-code).name
             if -code == signal.SIGALRM:
-                return MediaError(stage, "timeout", "the decoder did not return within its deadline")
+                return MediaError(
+                    stage, "timeout", "the decoder did not return within its deadline"
+                )
             if -code == signal.SIGKILL:
                 return MediaError(stage, "killed", "the decoder was killed, most likely for memory")
             return MediaError(stage, "crashed", f"the decoder died of {name}")
@@ -147,11 +178,41 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __del__(self) -> None:
         self.close()
+
+
+class _ChildClock:
+    """Adds up a child's own time: CPU time while it wants to run, wall time while it sleeps."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.spent_s = 0.0
+        self._wall_s = time.monotonic()
+        self._cpu_s, _ = self._read()
+
+    def tick(self) -> float:
+        """Read the clock; seconds since the start."""
+        wall_s = time.monotonic()
+        cpu_s, sleeps = self._read()
+        passed = wall_s - self._wall_s
+        self.spent_s += passed if sleeps else min(passed, max(0.0, cpu_s - self._cpu_s))
+        self._wall_s, self._cpu_s = wall_s, cpu_s
+        return self.spent_s
+
+    def _read(self) -> tuple[float, bool]:
+        """CPU seconds of the process so far, and whether it sleeps; where /proc is missing, wall time counts."""
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb") as stat:
+                fields = stat.read().rpartition(b")")[2].split()
+        except OSError:
+            return 0.0, True
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), fields[0] != b"R"
 
 
 def run_isolated(
@@ -191,7 +252,7 @@ def _serve(request_fd: int, reply_fd: int) -> None:
         body = requests.read(int.from_bytes(head, "little"))
         try:
             fn, args, silence_s = pickle.loads(body)
-            limit_s = silence_s + _GRACE_S
+            limit_s = silence_s + _ORPHAN_S
             signal.setitimer(signal.ITIMER_REAL, limit_s)
             for item in fn(*args):
                 signal.setitimer(signal.ITIMER_REAL, 0)

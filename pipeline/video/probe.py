@@ -119,7 +119,9 @@ def probe_stream(stream: av.video.VideoStream, path: str | Path) -> Probe:
         fps=stream.average_rate or stream.guessed_rate or Fraction(25),
         time_base=stream.time_base,
         start_pts=stream.start_time or 0,
-        duration_s=seconds if seconds is not None and math.isfinite(seconds) and seconds > 0 else None,
+        duration_s=seconds
+        if seconds is not None and math.isfinite(seconds) and seconds > 0
+        else None,
         n_frames=stream.frames or None,
         color_transfer=int(codec.color_trc),
         size_bytes=Path(path).stat().st_size,

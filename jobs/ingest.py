@@ -1,0 +1,297 @@
+"""``filmstock ingest SRC... --out DIR``: raw videos to scored clips, on Ray Data.
+
+Sources are named by their content first; those that an earlier run finished are left alone. The rest stream through
+two stages (``ingest_stages``), and each is committed as soon as its last clip is in (``ingest_commit``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from jobs.args import parse_args
+from jobs.console import Progress, say, warn
+from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.ingest_commit import Ledger, check_settings, commit_source, compile_sources, exclusive
+from jobs.recipe import load_recipe, parse_override, save_recipe
+from jobs.runfolder import clear_done, config_key, files_key, log_metrics, mark_done, stage_is_done
+from pipeline import schema as s
+from pipeline.config import ClipConfig, IngestConfig
+from pipeline.sources import expand_sources, file_source_id, missing_source_id
+
+if TYPE_CHECKING:
+    import ray.data
+
+STAGE = "ingest"
+EMBED_BATCH = 4
+"""Clips embedded together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Split raw videos into shots, cut them into clips, score the clips."""
+
+    sources: tyro.conf.Positional[tuple[str, ...]]
+    """Video files, folders, or .txt files with one path a line."""
+    out: Path
+    """Run folder to write; a rerun goes on where an earlier one stopped."""
+    recipe: str | None = None
+    """Recipe file or name; its [ingest] and [clip] sections are used."""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Override a setting: --set ingest.max_clip_s=6; may be repeated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestResult:
+    """How the sources ended."""
+
+    done: int
+    """Sources that were brought to an end."""
+    quarantined: int
+    """Sources that cannot be used; ``sources.parquet`` says why."""
+    clips: int
+    """Clips in the folder."""
+    hours: float
+    """Length of the sources that are done, hours."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    args = parse_args(Args, argv, "ingest")
+    recipe = load_recipe(args.recipe, dict(parse_override(text) for text in args.set))
+    result = run(recipe.ingest, recipe.clip, list(args.sources), args.out)
+    save_recipe(args.out, recipe)
+    return EXIT_PARTIAL if result.quarantined else EXIT_OK
+
+
+def run(
+    config: IngestConfig, clip: ClipConfig, sources: list[str], out: Path | str
+) -> IngestResult:
+    """Bring every source to an end, ``done`` or ``quarantined``; finished ones are not redone."""
+    check_config(config)
+    folder = Path(out)
+    uris = expand_sources(sources)
+    settings = settings_key(config, clip)
+    named = identify_sources(uris)
+    key = config_key(settings, sorted((uri, source) for uri, source, _ in named))
+    ledger = Ledger(folder)
+    if stage_is_done(folder, STAGE, key):
+        result = summarise(ledger.all())
+        say(f"ingest: nothing to do, {result.clips} clips of {result.done} sources are in {folder}")
+        return result
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder):
+        check_settings(folder, settings, config_key(config))
+        clear_done(folder, STAGE)
+        todo = admit(ledger, named)
+        if todo:
+            split_and_score(ledger, todo, config, clip, already=len(named) - len(todo))
+        records = compile_sources(ledger, uris)
+        result = summarise(records)
+        report(records, result, folder)
+        outputs = ["sources.parquet", "clips", "manifest", "embeddings"]
+        mark_done(folder, STAGE, key, {"outputs": outputs, "clips": result.clips})
+    return result
+
+
+def check_config(config: IngestConfig) -> None:
+    """Refuse settings that cannot work."""
+    if not 0 < config.min_clip_s <= config.max_clip_s:
+        raise UserError(
+            f"min_clip_s is {config.min_clip_s} and max_clip_s {config.max_clip_s}; "
+            "the first must be above 0 and at most the second"
+        )
+    if config.height is not None and config.height < 16:
+        raise UserError(f"height is {config.height}; give at least 16 pixels, or leave it out")
+    if not 0 <= config.crf <= 51:
+        raise UserError(f"crf is {config.crf}; x264 takes 0 (lossless) to 51")
+
+
+def settings_key(config: IngestConfig, clip: ClipConfig) -> str:
+    """Hash of everything but the sources that the rows depend on, the bytes of local models included."""
+    from pipeline.clip_find import EMBEDDED
+
+    local = EMBEDDED if clip.model == "embedded" else Path(clip.model.removeprefix("local-dir:"))
+    files = [
+        path
+        for path in (local, Path(clip.aesthetic_head or ""))
+        if str(path) != "." and path.exists()
+    ]
+    neutral = IngestConfig()
+    kept = {"deadline_s": neutral.deadline_s, "memory_bytes": neutral.memory_bytes}
+    return config_key(vars(config) | kept, clip, files_key(files), s.SCHEMA_VERSION)
+
+
+def identify_sources(uris: list[str]) -> list[tuple[str, str, str | None]]:
+    """(uri, source_id, error) of every source, in order; an unreadable one gets an id from its name."""
+
+    def identify(uri: str) -> tuple[str, str, str | None]:
+        try:
+            return uri, file_source_id(uri), None
+        except OSError as error:
+            return uri, missing_source_id(uri), error.strerror or str(error)
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(identify, uris))
+
+
+def admit(ledger: Ledger, named: list[tuple[str, str, str | None]]) -> list[dict[str, Any]]:
+    """Sources that are left to do. Unreadable ones, and copies of another, are recorded at once."""
+    first: dict[str, str] = {}
+    todo = []
+    for order, (uri, source, error) in enumerate(named):
+        original = first.setdefault(source, uri)
+        if original != uri:
+            note = {s.ERROR_TYPE: "duplicate", s.ERROR_MESSAGE: f"same content as {original}"}
+            ledger.write(
+                {
+                    s.SOURCE_ID: source,
+                    s.SOURCE_URI: uri,
+                    s.OUTCOME: s.SourceOutcome.DONE,
+                    s.N_CLIPS: 0,
+                    **note,
+                }
+            )
+        elif error is not None:
+            note = {s.ERROR_STAGE: "open", s.ERROR_TYPE: "unreadable", s.ERROR_MESSAGE: error}
+            ledger.write(
+                {
+                    s.SOURCE_ID: source,
+                    s.SOURCE_URI: uri,
+                    s.OUTCOME: s.SourceOutcome.QUARANTINED,
+                    s.N_CLIPS: 0,
+                    **note,
+                }
+            )
+        elif not ledger.finished(uri, source):
+            todo.append({"order": order, s.SOURCE_URI: uri, s.SOURCE_ID: source})
+    return todo
+
+
+def split_and_score(
+    ledger: Ledger, todo: list[dict[str, Any]], config: IngestConfig, clip: ClipConfig, already: int
+) -> None:
+    """Stream the sources through Ray Data and commit each when it is complete."""
+    from jobs.ingest_stages import CLIP
+    from jobs.rayrt import start_ray
+    from pipeline.clip_model import load_clip
+
+    model = load_clip(clip.model)
+    if model.warning:
+        warn(model.warning)
+    if already:
+        say(f"ingest: {already} sources are finished, {len(todo)} to go")
+    dim, concepts = model.dim, tuple(clip.concepts)
+    del model
+    start_ray()
+    waiting: dict[int, list[tuple[dict[str, Any], bytes | None]]] = {}
+    ends: dict[int, dict[str, Any]] = {}
+    hours, n_clips = 0.0, 0
+    with Progress(STAGE, len(todo), "sources") as progress:
+        for kind, order, body, vector in stream(ledger.folder, todo, config, clip):
+            if kind == CLIP:
+                waiting.setdefault(order, []).append((body, vector))
+            else:
+                ends[order] = body
+            end = ends.get(order)
+            if end is None or len(waiting.get(order, [])) < end[s.N_CLIPS]:
+                continue
+            commit_source(ledger, ends.pop(order), waiting.pop(order, []), concepts, dim)
+            if end[s.OUTCOME] == s.SourceOutcome.DONE:
+                hours += (end.get(s.DURATION_S) or 0.0) / 3600
+                n_clips += end[s.N_CLIPS]
+            progress.update(1, f"{n_clips} clips, {hours:.2f} hours")
+    if ends or len(waiting):
+        raise RuntimeError(
+            f"{len(ends)} sources ended without all of their clips; run the same command again"
+        )
+
+
+def stream(
+    folder: Path, todo: list[dict[str, Any]], config: IngestConfig, clip: ClipConfig
+) -> Iterator[tuple[str, int, dict[str, Any], bytes | None]]:
+    """(kind, order, body, embedding) of every row that leaves the second stage, in any order."""
+    import json
+
+    from jobs.ingest_stages import BODY, EMBEDDING, KIND, ORDER
+
+    for batch in dataset(folder, todo, config, clip).iter_batches(
+        batch_size=None, batch_format="pyarrow", prefetch_batches=0
+    ):
+        columns = (batch[name].to_pylist() for name in (KIND, ORDER, BODY, EMBEDDING))
+        for kind, order, body, vector in zip(*columns, strict=True):
+            yield kind, order, json.loads(body), vector
+
+
+def dataset(
+    folder: Path, todo: list[dict[str, Any]], config: IngestConfig, clip: ClipConfig
+) -> ray.data.Dataset:
+    """The pipeline: as many splitters as there are cores or sources, and an embedder for every eight."""
+    import ray
+
+    from jobs.ingest_stages import Embedder, Splitter
+
+    cores = max(1, int(ray.cluster_resources().get("CPU", os.cpu_count() or 1)))
+    splitters = max(1, min(cores, len(todo)))
+    rows = ray.data.from_items(todo, override_num_blocks=len(todo))
+    split = rows.map_batches(
+        Splitter,
+        fn_constructor_args=(str(folder.absolute()), config, clip.frames),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=splitters),
+        num_cpus=0.5,
+    )
+    return split.map_batches(
+        Embedder,
+        fn_constructor_args=(clip,),
+        batch_size=EMBED_BATCH,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=max(1, cores // 8)),
+        num_cpus=0.25,
+    )
+
+
+def summarise(records: Any) -> IngestResult:
+    """Count how the sources ended."""
+    done = quarantined = clips = 0
+    seconds = 0.0
+    for record in records:
+        if record[s.OUTCOME] == s.SourceOutcome.DONE:
+            done += 1
+            clips += record[s.N_CLIPS] or 0
+            seconds += record[s.DURATION_S] or 0.0
+        else:
+            quarantined += 1
+    return IngestResult(done=done, quarantined=quarantined, clips=clips, hours=seconds / 3600)
+
+
+def report(records: list[dict[str, Any]], result: IngestResult, folder: Path) -> None:
+    """Print how the sources ended, every quarantined one by name (the first twenty)."""
+    say(
+        f"ingest: {result.done} sources done ({result.hours:.2f} hours), {result.quarantined} quarantined, "
+        f"{result.clips} clips in {folder}"
+    )
+    bad = [record for record in records if record[s.OUTCOME] == s.SourceOutcome.QUARANTINED]
+    for record in bad[:20]:
+        say(f"  quarantined {record[s.SOURCE_URI]}: {record[s.ERROR_STAGE]}/{record[s.ERROR_TYPE]}")
+    if len(bad) > 20:
+        say(f"  and {len(bad) - 20} more, see {folder / 'sources.parquet'}")
+    dropped: dict[str, int] = {}
+    for record in records:
+        for reason, count in record.get("dropped", {}).items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    for reason, count in sorted(dropped.items()):
+        say(f"  {count} shots dropped: {reason}")
+    metrics = {
+        "done": result.done,
+        "quarantined": result.quarantined,
+        "clips": result.clips,
+        "hours": result.hours,
+    }
+    log_metrics(folder, STAGE, metrics | {"dropped": dropped})

@@ -1,0 +1,172 @@
+"""What ingest leaves behind, source by source, so that a kill at any instant and a rerun end in the same rows.
+
+Order of a commit: ``clips/`` (by the splitter), ``embeddings/``, ``manifest/``, and last the source's record. Every
+name is derived from the source's content, every write is a rename, so doing a source twice writes the same files.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jobs.errors import UserError
+from jobs.runfolder import write_bytes, write_table
+from pipeline import schema as s
+
+HIDDEN = ".ingest"
+"""Folder of the records, beside the tables."""
+TABLES = ("clips", "embeddings", "manifest")
+
+
+class Ledger:
+    """Records of finished sources in a run folder; one file per source, named by its URI."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.records = folder / HIDDEN / "sources"
+
+    def path(self, uri: str) -> Path:
+        """Where the record of a source lies."""
+        name = hashlib.blake2b(uri.encode(errors="surrogateescape"), digest_size=10).hexdigest()
+        return self.records / name[:2] / f"{name}.json"
+
+    def read(self, uri: str) -> dict[str, Any] | None:
+        """Record of a source, or None when it has none."""
+        try:
+            record = json.loads(self.path(uri).read_text())
+        except (OSError, ValueError):
+            return None
+        return record if isinstance(record, dict) else None
+
+    def finished(self, uri: str, source: str) -> bool:
+        """True when this content at this place was brought to an end, and its rows are still there."""
+        record = self.read(uri)
+        if record is None or record.get(s.SOURCE_ID) != source:
+            return False
+        return not record.get(s.N_CLIPS) or (self.folder / "manifest" / part_name(source)).exists()
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Record how a source ended; makes it finished."""
+        names = s.sources_schema().names
+        body = {name: record.get(name) for name in names} | {"dropped": record.get("dropped") or {}}
+        write_bytes(self.path(str(record[s.SOURCE_URI])), json.dumps(body).encode())
+
+    def all(self) -> Iterator[dict[str, Any]]:
+        """Every record, in a stable order."""
+        for path in sorted(self.records.glob("*/*.json")):
+            yield json.loads(path.read_text())
+
+    def forget(self, record: dict[str, Any]) -> None:
+        """Remove a record."""
+        self.path(str(record[s.SOURCE_URI])).unlink(missing_ok=True)
+
+
+def part_name(source: str) -> str:
+    """File name of a source's part of the manifest and the embeddings."""
+    return f"part-{source}.parquet"
+
+
+def commit_source(
+    ledger: Ledger,
+    end: dict[str, Any],
+    clips: list[tuple[dict[str, Any], bytes | None]],
+    concepts: tuple[str, ...],
+    dim: int,
+) -> None:
+    """Write a finished source: embeddings, manifest, record, in this order.
+
+    ``clips``: rows and embeddings (float16 bytes or None) in any order; ``end``: the splitter's last row.
+    """
+    import pyarrow as pa
+
+    clips = sorted(clips, key=lambda clip: clip[0][s.START_PTS])
+    source = end[s.SOURCE_ID]
+    if end[s.OUTCOME] == s.SourceOutcome.DONE and clips:
+        rows = []
+        for (row, _), (shard, offset, length, digest) in zip(clips, end["ranges"], strict=True):
+            where = {
+                s.SHARD: shard,
+                s.BYTE_OFFSET: offset,
+                s.BYTE_LENGTH: length,
+                s.VIDEO_XXH3: digest,
+            }
+            rows.append(row | where)
+        vectors = [
+            None if blob is None else np.frombuffer(blob, dtype=np.float16) for _, blob in clips
+        ]
+        columns = {s.CLIP_ID: [row[s.CLIP_ID] for row in rows], s.CLIP_EMBEDDING: vectors}
+        schema = s.manifest_schema(concepts)
+        manifest = pa.table(
+            {name: [row.get(name) for row in rows] for name in schema.names}, schema=schema
+        )
+        write_table(
+            ledger.folder / "embeddings" / part_name(source),
+            pa.table(columns, schema=s.embeddings_schema(dim)),
+        )
+        write_table(ledger.folder / "manifest" / part_name(source), manifest)
+    ledger.write(end)
+
+
+def compile_sources(ledger: Ledger, uris: Iterable[str]) -> list[dict[str, Any]]:
+    """Write ``sources.parquet`` from the records of ``uris``; removes the rows of sources that are no longer named."""
+    import pyarrow as pa
+
+    wanted = set(uris)
+    records = []
+    for record in ledger.all():
+        if record[s.SOURCE_URI] in wanted:
+            records.append(record)
+        else:
+            ledger.forget(record)
+    held = {record[s.SOURCE_ID] for record in records if record[s.N_CLIPS]}
+    for table in TABLES:
+        for path in (ledger.folder / table).glob("part-*.parquet"):
+            if path.stem.split("-")[1] not in held:
+                path.unlink()
+    records.sort(key=lambda record: record[s.SOURCE_URI])
+    schema = s.sources_schema()
+    columns = {name: [record[name] for record in records] for name in schema.names}
+    write_table(ledger.folder / "sources.parquet", pa.table(columns, schema=schema))
+    return records
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the run folder for one ingest at a time, and sweep what a killed one left half written."""
+    hidden = folder / HIDDEN
+    hidden.mkdir(parents=True, exist_ok=True)
+    with (hidden / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(
+                f"another ingest is writing to {folder}; wait for it, or choose another --out"
+            ) from None
+        for table in TABLES:
+            (folder / table).mkdir(exist_ok=True)
+            for path in (folder / table).glob(".*"):
+                if path.is_file():
+                    os.unlink(path)
+        yield
+
+
+def check_settings(folder: Path, key: str, settings: str) -> None:
+    """Refuse to mix clips of different settings in one folder; the first run writes them down."""
+    path = folder / HIDDEN / "settings.json"
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        write_bytes(path, json.dumps({"key": key, "settings": settings}).encode())
+        return
+    if known.get("key") != key:
+        raise UserError(
+            f"{folder} was ingested with other [ingest] or [clip] settings; choose another --out, or remove {folder}"
+        )
