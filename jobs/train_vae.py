@@ -41,11 +41,11 @@ class TrainVaeArgs:
     """tiny, 4x8x8 or 4x16x16 (time x height x width compression)."""
     heldout: Path | None = None
     """Shards to measure on; without them the figures are of training clips, and the card says so."""
-    steps: int = 1600
+    steps: int = 1200
     """Optimiser steps of the whole run."""
     batch: int = 8
     """Clips per step, over all workers."""
-    lr: float = 2e-3
+    lr: float = 5e-3
     """Peak learning rate."""
     seed: int = 0
     """Of weights, order and noise."""

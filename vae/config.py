@@ -124,9 +124,9 @@ class TrainConfig:
     """Optimiser steps of the whole run (the learning-rate schedule ends there)."""
     batch: int = 8
     """Clips per step, over all processes."""
-    lr: float = 2e-3
-    """Peak learning rate of AdamW."""
-    warmup: int = 200
+    lr: float = 5e-3
+    """Peak learning rate (of Muon and AdamW alike)."""
+    warmup: int = 100
     """Steps of linear warm-up; the peak follows."""
     decay_share: float = 0.5
     """Last part of the run, over which the rate falls linearly to nothing."""

@@ -25,11 +25,15 @@ from vae.conv import fold_space
 from vae.data import TrainData, sample_clips
 from vae.losses import vae_loss
 from vae.model import VideoVAE
+from vae.optimiser import MuonAdamW
 
 log = logging.getLogger(__name__)
 
 FREE = frozenset({"steps", "save_every", "log_every", "sheet_every"})
 """Settings that may change between a checkpoint and its resumption."""
+
+LINEAR_RATE = 0.02
+"""Share of the learning rate that the linear paths get: hundreds of inputs add up, and PCA is a good start."""
 
 PCA_CLIPS = 256
 """Clips whose patches the linear paths start from."""
@@ -84,14 +88,27 @@ def fresh_state(model: VAEConfig, config: TrainConfig) -> RunState:
     vae, ema = VideoVAE(model), VideoVAE(model)
     ema.load_state_dict(vae.state_dict())
     ema.requires_grad_(False)
-    decay = [p for p in vae.parameters() if p.ndim > 1]
-    plain = [p for p in vae.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decay, "weight_decay": config.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=config.lr, betas=config.betas)
+    optimiser = MuonAdamW(
+        parameter_groups(vae), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay
+    )
     return RunState(vae=vae, ema=ema, optimiser=optimiser)
+
+
+def parameter_groups(vae: VideoVAE) -> list[dict[str, Any]]:
+    """Weights of hidden layers (matrices), of stems and heads, vectors, and the linear paths."""
+    edges = ("stem", "head", "linear")
+    named = [(name, name.split(".")[1], p) for name, p in vae.named_parameters()]
+    hidden = [p for _, part, p in named if part not in edges and p.ndim > 1]
+    outer = [p for _, part, p in named if part in edges[:2] and p.ndim > 1]
+    vectors = [p for _, part, p in named if part != "linear" and p.ndim <= 1]
+    linear = [p for _, part, p in named if part == "linear"]
+    groups = [
+        {"params": hidden, "scale": 1.0, "matrix": True},
+        {"params": outer, "scale": 1.0},
+        {"params": vectors, "scale": 1.0, "weight_decay": 0.0},
+        {"params": linear, "scale": LINEAR_RATE, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
 
 
 @torch.no_grad()
@@ -200,7 +217,7 @@ def train_step(
     noise = noise[rank::world].flatten(0, 1)
     rate = learning_rate(state.step, config)
     for group in state.optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["scale"]
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         recon, mean, logvar = forward(x, noise)
     loss, parts = vae_loss(x, recon, mean, logvar, config.loss)
