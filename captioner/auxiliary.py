@@ -52,7 +52,7 @@ def targets(examples: list[Example], shown: range) -> dict[str, Tensor]:
     }
     for b, example in enumerate(examples):
         scene = example.scene
-        times = (np.array(shown) + 0.5) / len(example.images) * example.seconds
+        times = example.times_s[shown.start : shown.stop]
         for obj in scene.objects:
             slot = SLOTS.index(obj.size)
             slots["colour"][b, slot] = list(COLOURS).index(obj.colour)

@@ -38,7 +38,7 @@ class TrainConfig:
     """What the training of the embedded captioner depends on."""
 
     minutes: float | None = None
-    """Wall-clock budget, minutes over all resumes; the schedule ends at whichever limit comes first."""
+    """Budget of processor time, minutes of one core over all resumes; whichever limit comes first ends the run."""
     steps: int | None = None
     """Optimiser steps; with this limit alone a run is reproducible."""
     seed: int = 0
@@ -67,9 +67,9 @@ class TrainConfig:
 
 def tokenizer_texts() -> list[str]:
     """Texts that the tokenizer is trained on: captions of scenes and stills, and every question."""
-    scenes = [random_scene(i) for i in range(2000)]
+    scenes = [random_scene(i) for i in range(500)]
     texts = [caption(s, kind) for s in scenes for kind in ("short", "dense")]
-    texts += [caption(s, "dense", still=True) for s in scenes[:300]]
+    texts += [caption(s, "dense", still=True) for s in scenes]
     return texts + [
         fill(prompt, frames=frames, seconds=frames / 3)
         for prompt in WORLD_PROMPTS.values()
@@ -241,12 +241,12 @@ def train(config: TrainConfig, out_dir: Path, *, resume: bool = False) -> dict[s
         step, elapsed_s = state["step"], state["elapsed_s"]
     pool = WorldPool(out_dir / "pool", config.pool)
     fast = bfloat16_is_faster()
-    began, last_save, last_log = time.monotonic() - elapsed_s, time.monotonic(), time.monotonic()
+    began, last_save, last_log = time.process_time() - elapsed_s, time.monotonic(), time.monotonic()
     metrics = (out_dir / "metrics.jsonl").open("a")
     recent: dict[str, list[float]] = {}
     model.train()
     while True:
-        elapsed_s = time.monotonic() - began
+        elapsed_s = time.process_time() - began
         progress = max(
             step / config.steps if config.steps else 0.0,
             elapsed_s / 60 / config.minutes if config.minutes else 0.0,
@@ -335,7 +335,7 @@ def _picks(config: TrainConfig, step: int, batch: int) -> np.ndarray:
 def _first_frame(example: Example) -> Example:
     from dataclasses import replace
 
-    return replace(example, images=example.images[:1], seconds=0.1)
+    return replace(example, images=example.images[:1], seconds=0.1, times_s=example.times_s[:1])
 
 
 def make_optimizers(model: Any, heads: Any, lr: float) -> list[torch.optim.Optimizer]:

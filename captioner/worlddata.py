@@ -42,6 +42,8 @@ class Example:
     """uint8 RGB (T, 64, 64, 3)."""
     seconds: float
     """Length of the clip that the frames stand for."""
+    times_s: np.ndarray
+    """(T,) time of each frame from the clip's start, seconds."""
     scene: Scene
     """Scene whose captions are true of the frames, in this order."""
 
@@ -72,11 +74,19 @@ def squash(images: np.ndarray, side: int = SIDE) -> np.ndarray:
 
 
 def shift(scene: Scene, start_s: float, end_s: float) -> Scene:
-    """The scene as seen from ``start_s`` to ``end_s``: objects start where they are by then (for captions only)."""
+    """The scene as seen from ``start_s`` to ``end_s``: objects start where, and as fast as, they are by then.
+
+    True of captions and of ``position``; the camera's own offset is not carried over, so do not render it.
+    """
     objects = []
+    instant = 1e-4
     for obj in scene.objects:
-        x, y = position(obj, np.array([start_s]))
-        objects.append(replace(obj, x=float(x[0]), y=float(y[0])))
+        x, y = position(obj, np.array([start_s, start_s + instant]))
+        backward = (x[1] - x[0]) * obj.vx + (y[1] - y[0]) * obj.vy < 0  # a bounce has turned
+        sign = -1 if backward else 1
+        objects.append(
+            replace(obj, x=float(x[0]), y=float(y[0]), vx=sign * obj.vx, vy=sign * obj.vy)
+        )
     return replace(scene, objects=tuple(objects), duration_s=end_s - start_s)
 
 
@@ -133,8 +143,12 @@ def render_example(
     if rng.random() < 0.5:
         images = subsample_colour(images)
     seconds = (min(last, count) - first) * scene.duration_s / count
+    start_s = first * scene.duration_s / count
     return Example(
-        images=squash(images), seconds=seconds, scene=shift(scene, start_s, start_s + seconds)
+        images=squash(images),
+        seconds=seconds,
+        times_s=np.array(picked) * scene.duration_s / count - start_s,
+        scene=shift(scene, start_s, start_s + seconds),
     )
 
 
@@ -153,19 +167,20 @@ def subsample_colour(images: np.ndarray) -> np.ndarray:
 
 def augment(example: Example, rng: np.random.Generator) -> Example:
     """Mirror, flip or reverse an example, with its scene; then disturb brightness and add noise."""
-    images, scene = example.images, example.scene
+    images, scene, times_s = example.images, example.scene, example.times_s
     if rng.random() < 0.5:
         images, scene = images[:, :, ::-1], mirrored(scene)
     if rng.random() < 0.5 and all(o.shape != "triangle" for o in scene.objects):
         images, scene = images[:, ::-1], flipped(scene)
     if rng.random() < 0.5:
         images, scene = images[::-1], backwards(scene)
+        times_s = example.seconds - times_s[::-1]
     gain, offset = rng.uniform(0.93, 1.07), rng.uniform(-6, 6)
     noisy = images * np.float32(gain) + np.float32(offset)
     if rng.random() < 0.5:
         noisy += rng.standard_normal(noisy.shape, np.float32) * np.float32(rng.uniform(0, 5))
     images = np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
-    return replace(example, images=images, scene=scene)
+    return replace(example, images=images, scene=scene, times_s=times_s)
 
 
 class WorldPool:
@@ -182,7 +197,7 @@ class WorldPool:
         if self.images.shape != shape:
             raise ValueError(f"{path} holds {self.images.shape}, expected {shape}; delete it")
         self.split = split
-        self._known: dict[int, tuple[float, Scene]] = {}
+        self._known: dict[int, Example] = {}
 
     def __len__(self) -> int:
         return len(self.images)
@@ -191,7 +206,5 @@ class WorldPool:
         if index not in self._known:
             example = render_example(index, self.split)
             self.images[index] = example.images
-            self._known[index] = (example.seconds, example.scene)
-            return example
-        seconds, scene = self._known[index]
-        return Example(images=np.array(self.images[index]), seconds=seconds, scene=scene)
+            self._known[index] = replace(example, images=self.images[index])
+        return self._known[index]
