@@ -89,7 +89,7 @@ def run(recipe: Recipe, sources: list[str], out: Path | str) -> CurateResult:
         warn(
             f"{ingested.quarantined} sources are quarantined; {folder / 'sources.parquet'} says why"
         )
-    failed = ingested.quarantined or captioned.failed or packed.uncaptioned or packed.unreadable
+    failed = ingested.quarantined or captioned.errors or packed.uncaptioned or packed.unreadable
     return CurateResult(packed=packed.packed, complete=not failed)
 
 

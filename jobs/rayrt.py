@@ -17,11 +17,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 def start_ray(num_cpus: int | None = None) -> None:
     """Connect to RAY_ADDRESS, or start a local Ray with ``num_cpus`` (all cores by default). Idempotent."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ core prints to our stderr
     import ray
 
     if not ray.is_initialized():
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         address = os.environ.get("RAY_ADDRESS")
         if address and address != "local":
             ray.init(
