@@ -62,9 +62,14 @@ class LatentStore:
         tables, self._cells, self._ranges = [], [], []
         for number, path in enumerate(self.paths):
             columns = scalars + list(PAYLOAD if self.in_memory else ())
-            table = pq.read_table(
-                path, columns=columns, page_checksum_verification=True, partitioning=None
-            )
+            try:
+                table = pq.read_table(
+                    path, columns=columns, page_checksum_verification=True, partitioning=None
+                )
+            except (pa.ArrowException, OSError) as error:
+                raise ValueError(
+                    f"{path} is damaged ({error}); delete it and run `filmstock encode` again"
+                ) from None
             if self.in_memory:
                 self._cells.append({name: table[name].combine_chunks() for name in PAYLOAD})
             else:

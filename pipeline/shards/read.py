@@ -75,7 +75,7 @@ def open_manifest(folder: str | Path) -> Manifest:
         table = pq.read_table(f"{base}/{MANIFEST_NAME}", filesystem=filesystem, memory_map=False)
     except FileNotFoundError:
         raise ValueError(_no_manifest(root)) from None
-    except OSError as error:
+    except (pa.ArrowException, OSError) as error:
         raise ValueError(
             f"{root}/{MANIFEST_NAME} is not a readable Parquet file: {error}"
         ) from None
@@ -139,7 +139,9 @@ def read_range(root: str | Path, shard: str, offset: int, length: int) -> bytes:
             with filesystem.open_input_file(path) as file:
                 data = file.read_at(length, offset)
         else:
-            data = os.pread(_descriptor(where, os.getpid()).fd, length, offset)
+            stat = os.stat(where)
+            identity = (os.getpid(), stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            data = os.pread(_descriptor(where, identity).fd, length, offset)
     except FileNotFoundError:
         raise ClipError("missing", f"shard {where} does not exist") from None
     except OSError as error:
@@ -207,7 +209,8 @@ class _Descriptor:
 
 
 @lru_cache(maxsize=OPEN_FILES)
-def _descriptor(path: str, pid: int) -> _Descriptor:
+def _descriptor(path: str, identity: tuple[int, ...]) -> _Descriptor:
+    """The open file; ``identity`` (process, inode, time, size) tells a replaced shard from the old one."""
     return _Descriptor(path)
 
 

@@ -1,0 +1,171 @@
+"""encode: right latents, exactly the stale rows renewed, resumable, the same through Ray."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from jobs.encode import main, run
+from jobs.encode_chunk import Encoder
+from jobs.errors import UserError
+from pipeline import schema as s
+from pipeline.config import EncodeConfig
+from pipeline.shards import latent_parts as parts
+from pipeline.shards.latents import LatentStore
+from pipeline.shards.read import open_manifest
+from pipeline.shards.view import decode_view
+from tests.shard_media import flip_byte, make_rows, make_shards
+from tests.tiny_models import tiny_clip, tiny_vae
+
+N = 12
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    vae, clip = tiny_vae(folder / "vae.safetensors"), tiny_clip(folder / "clip")
+    return EncodeConfig(vae=str(vae), text_encoder=str(clip), max_pixels=48 * 32)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    make_shards(tmp_path / "shards", make_rows(N))
+    return tmp_path
+
+
+def keys_of(folder):
+    found = {}
+    for rows in parts.present_keys(folder / "latents").values():
+        found.update(rows)
+    return found
+
+
+def test_rows_hold_the_posterior_and_the_text_features(folder, config):
+    result = run(config, folder, workers=1)
+    assert (result.rows, result.encoded, result.failed) == (2 * N, 2 * N, 0)
+    store, encoder, manifest = LatentStore(folder), Encoder(config), open_manifest(folder)
+    assert store.metadata["vae_id"] == encoder.vae.id
+    assert store.metadata["text_encoder_id"] == encoder.text.id
+    assert store.text_dim == 24
+    rows = {row[s.CLIP_ID]: i for i, row in enumerate(manifest.table.to_pylist())}
+    for number in range(0, 2 * N, 5):
+        row = store.rows[number]
+        clip = manifest.row(rows[row[s.CLIP_ID]])
+        native = {name: clip[name] for name in (s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT)}
+        frames = decode_view(manifest.read(rows[row[s.CLIP_ID]]), encoder.view, **native)
+        assert frames.shape[:3] == (row[s.N_FRAMES], row[s.HEIGHT], row[s.WIDTH])
+        x = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+        posterior = encoder.vae.encode(x)
+        mean, logvar, text = store.payload(number)
+        np.testing.assert_allclose(mean, posterior.mean[0].numpy(), atol=2e-3, rtol=2e-3)
+        np.testing.assert_allclose(logvar, posterior.logvar[0].numpy(), atol=2e-3, rtol=2e-3)
+        np.testing.assert_array_equal(text, encoder.text.text_tokens([row[s.CAPTION]])[0])
+
+
+def test_rerun_does_nothing_and_says_so(folder, config, capsys):
+    run(config, folder, workers=1)
+    before = {p: p.stat().st_mtime_ns for p in (folder / "latents").iterdir()}
+    capsys.readouterr()
+    assert main([str(folder), "--vae", config.vae, "--text", config.text_encoder,
+                 "--set", f"encode.max_pixels={config.max_pixels}"]) == 0  # fmt: skip
+    assert "nothing to do" in capsys.readouterr().out
+    assert {p: p.stat().st_mtime_ns for p in (folder / "latents").iterdir()} == before
+
+
+def test_only_rows_whose_key_changed_are_encoded(folder, config):
+    run(config, folder, workers=1)
+    before = keys_of(folder)
+    rows = make_rows(N)
+    rows[3][s.CAPTION_DENSE] = "another caption"
+    rows[5][s.VIDEO] = make_rows(N + 6)[N + 5][s.VIDEO]
+    reshard(folder, rows)
+    result = run(config, folder, workers=1)
+    assert (result.encoded, result.reused, result.dropped) == (3, 2 * N - 3, 3)
+    after = keys_of(folder)
+    changed = {key for key in after if after[key] != before[key]}
+    ids = [row[s.CLIP_ID] for row in rows]
+    assert changed == {(ids[3], "dense"), (ids[5], "dense"), (ids[5], "short")}
+    reshard(folder, rows[:-1])
+    assert run(config, folder, workers=1).rows == 2 * N - 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"fps": 4.0}, {"max_frames": 5}, {"max_pixels": 32 * 32}, {"vae": 1}, {"text_encoder": 1}],
+)
+def test_every_setting_that_matters_renews_all(folder, config, change, tmp_path):
+    run(config, folder, workers=1)
+    if "vae" in change:
+        change = {"vae": str(tiny_vae(tmp_path / "other.safetensors", seed=1))}
+    if "text_encoder" in change:
+        change = {"text_encoder": str(tiny_clip(tmp_path / "other_clip", seed=1))}
+    result = run(replace(config, **change), folder, workers=1)
+    assert (result.encoded, result.dropped, result.rows) == (2 * N, 2 * N, 2 * N)
+
+
+def test_interrupted_run_goes_on_where_it_stopped(folder, config, monkeypatch):
+    monkeypatch.setattr("jobs.encode.CHUNK_CLIPS", 4)
+    whole, calls = Encoder.encode, []
+
+    def stop_at_third(self, chunk, *rest):
+        calls.append(len(chunk.tasks))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return whole(self, chunk, *rest)
+
+    monkeypatch.setattr(Encoder, "encode", stop_at_third)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, folder, workers=1)
+    with pytest.raises(ValueError, match="encoding was interrupted"):
+        LatentStore(folder)
+    monkeypatch.setattr(Encoder, "encode", whole)
+    result = run(config, folder, workers=1)
+    assert (result.encoded, result.reused, result.rows) == (8, 16, 2 * N)
+    assert len(LatentStore(folder)) == 2 * N
+
+
+def test_damaged_clip_is_reported_and_tried_again(folder, config, capsys):
+    manifest = open_manifest(folder)
+    flip_byte(folder / "shards", manifest.row(0))
+    result = run(config, folder, workers=1)
+    assert (result.rows, result.failed) == (2 * N - 2, 1)
+    assert "do not match their hash" in capsys.readouterr().err
+    flip_byte(folder / "shards", manifest.row(0))  # flips it back
+    assert run(config, folder, workers=1).encoded == 2
+
+
+def test_chosen_kinds_only(folder, config):
+    run(replace(config, kinds=("short",)), folder, workers=1)
+    assert {kind for _, kind in keys_of(folder)} == {"short"}
+    with pytest.raises(UserError, match="no clip in .* has a caption of kind structured"):
+        run(replace(config, kinds=("structured",)), folder, workers=1)
+
+
+def test_wrong_paths_are_one_line_errors(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        main([str(tmp_path / "nope")])
+    with pytest.raises(ValueError, match="filmstock pack"):
+        main([str(tmp_path)])
+
+
+@pytest.mark.slow
+def test_ray_workers_give_the_same_rows(folder, config):
+    run(config, folder, workers=1)
+    out = folder / "ray" / "latents"
+    result = run(config, folder, out=out, workers=2)
+    assert result.rows == 2 * N
+    a, b = LatentStore(folder), LatentStore(out)
+    assert a.hash == b.hash
+    for i in range(2 * N):
+        for x, y in zip(a.payload(i), b.payload(i), strict=True):
+            np.testing.assert_allclose(x, y, atol=2e-3, rtol=2e-3)
+
+
+def reshard(folder, rows):
+    """Replace the shards by those of ``rows``."""
+    for path in (folder / "shards").iterdir():
+        path.unlink()
+    make_shards(folder / "shards", rows)

@@ -1,0 +1,114 @@
+"""Opening manifests and reading clips by range; every way a read can go wrong is told apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline import schema as s
+from pipeline.shards.read import (
+    ClipError,
+    iter_videos,
+    open_manifest,
+    open_table,
+    read_clip,
+    read_range,
+)
+from tests.shard_media import flip_byte, make_rows, make_shards
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return make_rows(8)
+
+
+def test_reads_every_clip(tmp_path, rows):
+    manifest = open_manifest(make_shards(tmp_path / "shards", rows))
+    assert len(manifest) == 8
+    by_id = {row[s.CLIP_ID]: row for row in rows}
+    for i in range(8):
+        row = manifest.row(i)
+        assert manifest.read(i) == by_id[row[s.CLIP_ID]][s.VIDEO]
+        assert manifest.caption(i, "short") == by_id[row[s.CLIP_ID]][s.CAPTION_SHORT]
+        assert manifest.caption(i, "original") is None
+
+
+def test_accepts_run_folder_shard_folder_manifest_file_and_uri(tmp_path, rows):
+    folder = make_shards(tmp_path / "shards", rows)
+    places = [tmp_path, folder, folder / "manifest.parquet", f"file://{folder}"]
+    opened = [open_manifest(place) for place in places]
+    assert len({m.hash for m in opened}) == 1
+    assert all(m.read(3) == opened[0].read(3) for m in opened)
+
+
+def test_hash_is_of_the_data_not_of_the_layout(tmp_path, rows):
+    a = open_manifest(make_shards(tmp_path / "a", rows, shard_bytes=5_000))
+    b = open_manifest(make_shards(tmp_path / "b", rows[::-1], shard_bytes=1 << 20))
+    assert a.hash == b.hash
+    assert a.table[s.CLIP_ID].to_pylist() == b.table[s.CLIP_ID].to_pylist()
+    changed = [{**rows[0], s.CAPTION_DENSE: "another caption"}, *rows[1:]]
+    assert open_manifest(make_shards(tmp_path / "c", changed)).hash != a.hash
+
+
+def test_flipped_byte_is_a_hash_error(tmp_path, rows):
+    folder = make_shards(tmp_path / "shards", rows)
+    manifest = open_manifest(folder)
+    flip_byte(folder, manifest.row(2))
+    with pytest.raises(ClipError, match="do not match their hash") as caught:
+        manifest.read(2)
+    assert caught.value.kind == "hash"
+    assert len(manifest.read(2, check=False)) == manifest.row(2)[s.BYTE_LENGTH]
+    manifest.read(1)
+
+
+def test_truncated_and_missing_shards(tmp_path, rows):
+    folder = make_shards(tmp_path / "shards", rows)
+    manifest = open_manifest(folder)
+    row = manifest.row(0)
+    with (folder / row[s.SHARD]).open("r+b") as file:
+        file.truncate(row[s.BYTE_OFFSET] + 10)
+    with pytest.raises(ClipError, match="10 of") as caught:
+        read_clip(folder, row)
+    assert caught.value.kind == "truncated"
+    with pytest.raises(ClipError, match="does not exist") as caught:
+        read_range(folder, "part-99999.parquet", 4, 10)
+    assert caught.value.kind == "missing"
+
+
+def test_unfinished_or_wrong_folders_say_what_to_do(tmp_path, rows):
+    with pytest.raises(ValueError, match="does not exist; give a run folder"):
+        open_manifest(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="filmstock pack"):
+        open_manifest(tmp_path)
+    folder = make_shards(tmp_path / "shards", rows)
+    manifest = (folder / "manifest.parquet").read_bytes()
+    (folder / "manifest.parquet").unlink()
+    with pytest.raises(ValueError, match="the write was interrupted"):
+        open_manifest(folder)
+    (folder / "manifest.parquet").write_bytes(manifest[:-20])
+    with pytest.raises(ValueError, match="not a readable Parquet file"):
+        open_manifest(folder)
+
+
+def test_other_schema_version_is_refused(tmp_path, rows, monkeypatch):
+    monkeypatch.setattr(s, "SCHEMA_VERSION", "0")
+    folder = make_shards(tmp_path / "shards", rows[:2])
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="schema version 0, this filmstock reads 1"):
+        open_manifest(folder)
+
+
+def test_open_table_leaves_videos_on_disk(tmp_path, rows):
+    folder = make_shards(tmp_path / "shards", rows)
+    table = open_table(folder)
+    assert table.num_rows == 8 and s.VIDEO not in table.column_names
+    part = sorted(folder.glob("part-*.parquet"))[0]
+    assert list(iter_videos(part)) == [row[s.VIDEO] for row in rows][: open_table(part).num_rows]
+
+
+def test_a_replaced_shard_is_read_afresh(tmp_path, rows):
+    folder = make_shards(tmp_path / "shards", rows[:1])
+    assert open_manifest(folder).read(0) == rows[0][s.VIDEO]
+    for path in folder.iterdir():
+        path.unlink()
+    make_shards(folder, rows[1:2])
+    assert open_manifest(folder).read(0) == rows[1][s.VIDEO]
