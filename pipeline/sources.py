@@ -8,7 +8,29 @@ from pathlib import Path
 from pipeline.schema import source_id
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .m2v .ts .m2ts .mts .vob .wmv .asf .flv .ogv .3gp .mxf .gif .y4m".split()
+    (
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".flv",
+        ".gif",
+        ".m2ts",
+        ".m2v",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogv",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".wmv",
+        ".y4m",
+    )
 )
 """Files taken from folders; a file that is named itself is taken whatever its suffix."""
 LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})

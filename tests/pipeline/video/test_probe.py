@@ -1,0 +1,61 @@
+"""What is no video ends in a typed error, with the stage at which it failed."""
+
+from __future__ import annotations
+
+import pickle
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from pipeline.analysis import analyse
+from pipeline.video.probe import MediaError, probe
+from tests.counter_media import SIZE, write_counter, write_sound
+
+
+def test_headers(tmp_path: Path) -> None:
+    path = write_counter(tmp_path / "a.mp4", 30, rate=Fraction(30000, 1001), audio=True)
+    info = probe(path)
+    assert (info.width, info.height) == SIZE
+    assert (info.codec, info.fps, info.n_frames) == ("h264", Fraction(30000, 1001), 30)
+    assert info.duration_s == pytest.approx(30 * 1001 / 30000, abs=1e-3)
+    assert info.size_bytes == path.stat().st_size
+
+
+def failure(path: Path) -> tuple[str, str]:
+    with pytest.raises(MediaError) as error:
+        for _ in analyse(path):
+            pass
+    assert str(path) in error.value.message
+    return error.value.stage, error.value.type
+
+
+def test_what_is_no_video(tmp_path: Path) -> None:
+    empty, text = tmp_path / "empty.mp4", tmp_path / "text.mp4"
+    empty.touch()
+    text.write_text("This is not a video.\n" * 100)
+    assert failure(tmp_path / "none.mp4") == ("open", "unreadable")
+    assert failure(tmp_path) == ("open", "is_a_directory")
+    assert failure(empty) == ("open", "empty_file")
+    assert failure(text) == ("open", "invalid_data")
+    assert failure(write_sound(tmp_path / "sound.m4a")) == ("probe", "no_video_stream")
+
+
+def test_headers_without_pictures(tmp_path: Path) -> None:
+    path = write_counter(tmp_path / "a.mp4", 30)
+    data = path.read_bytes()
+    at = data.find(b"mdat") + 4
+    path.write_bytes(data[:at] + bytes(len(data) - at) if data.find(b"moov") < at else _blank(data, at))
+    stage, kind = failure(path)
+    assert stage == "decode" and kind in ("invalid_data", "no_frames", "corrupt_frame")
+
+
+def _blank(data: bytes, at: int) -> bytes:
+    end = data.find(b"moov") - 4
+    return data[:at] + bytes(end - at) + data[end:]
+
+
+def test_errors_survive_pickling() -> None:
+    error = pickle.loads(pickle.dumps(MediaError("cut", "timeout", "too slow")))
+    assert (error.stage, error.type, error.message) == ("cut", "timeout", "too slow")
+    assert str(error) == "cut/timeout: too slow"
