@@ -67,6 +67,7 @@ class Manifest:
 
 def open_manifest(folder: str | Path) -> Manifest:
     """Open finished shards: a shard folder, its ``manifest.parquet``, or a run folder with ``shards/``."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     root = shard_root(folder)
