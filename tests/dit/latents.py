@@ -1,0 +1,51 @@
+"""Latents folders for tests, in the format that ``filmstock encode`` writes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import schema as s
+from pipeline.shards import latent_parts
+
+SHAPES = ((4, 3, 4, 4), (4, 1, 4, 6), (4, 3, 4, 4), (4, 2, 6, 4))
+TEXT_DIM = 8
+
+
+def write_folder(folder: Path, clips: int = 24, *, seed: int = 0, vae_id: str = "vae0") -> Path:
+    """``clips`` clips of several shapes with dense (and some short) captions; returns the folder."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for i in range(clips):
+        shape = SHAPES[i % len(SHAPES)]
+        mean = rng.standard_normal(shape).astype(np.float16)
+        for kind in ("dense", "short")[: 1 + i % 2]:
+            text = rng.standard_normal((3 + i % 5, TEXT_DIM)).astype(np.float16)
+            rows.append(
+                {
+                    s.CLIP_ID: f"clip{i:04d}",
+                    s.KIND: kind,
+                    s.CAPTION: f"caption {i} {kind}",
+                    s.CACHE_KEY: latent_parts.cache_key(seed, i, kind),
+                    s.LATENT_MEAN: mean.tobytes(),
+                    s.LATENT_LOGVAR: np.full(shape, -4, np.float16).tobytes(),
+                    s.LATENT_SHAPE: list(shape),
+                    s.TEXT_FEATURES: text.tobytes(),
+                    s.TEXT_LEN: len(text),
+                    s.N_FRAMES: 1 + 4 * (shape[1] - 1),
+                    s.WIDTH: 8 * shape[3],
+                    s.HEIGHT: 8 * shape[2],
+                    s.FPS: 8.0,
+                }
+            )
+    metadata = {
+        "vae_id": vae_id,
+        "text_encoder_id": "text0",
+        "text_dim": str(TEXT_DIM),
+        "latent_mean": json.dumps([0.0, 0.1, 0.0, -0.1]),
+        "latent_std": json.dumps([1.0, 1.0, 1.1, 0.9]),
+    }
+    latent_parts.write_latents(folder, rows, metadata)
+    latent_parts.commit(folder, metadata)
+    return folder

@@ -1,0 +1,223 @@
+"""Objective, conditioning, guidance, samplers and averaging against closed forms."""
+
+import math
+
+import pytest
+import torch
+
+from dit.conditioning import draw_given, given_frames, spread_frames, token_times
+from dit.config import DiTConfig, TrainConfig
+from dit.ema import Ema, ema_decay
+from dit.flow import (
+    data_estimate,
+    draw_times,
+    gaussian_floor,
+    gaussian_floor_at,
+    gaussian_velocity,
+    interpolate,
+    shift_time,
+    target_velocity,
+    weighted_loss,
+    zero_loss,
+)
+from dit.guidance import apg, cfg, cfg_zero_star, projection
+from dit.model import DiT
+from dit.optim import Optimizer, learning_rate
+from dit.packing import make_layout
+from dit.sample import euler, generate, heun, schedule
+
+SMALL = DiTConfig(width=48, depth=1, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
+
+
+def test_shift_is_an_offset_in_logit_space_with_exact_endpoints():
+    t = torch.linspace(0.05, 0.95, 19)
+    torch.testing.assert_close(shift_time(t, 3.0).logit(), t.logit() + math.log(3.0))
+    assert shift_time(torch.tensor([0.0, 1.0]), 5.0).tolist() == [0.0, 1.0]
+    assert schedule(7, 3.0)[0] == 1.0
+    assert schedule(7, 3.0)[-1] == 0.0
+
+
+def test_drawn_times_are_logit_normal():
+    g = torch.Generator().manual_seed(0)
+    t = torch.cat([draw_times(32, 2.0, g) for _ in range(200)])
+    z = t.logit() - math.log(2.0)
+    grid = torch.linspace(-2.5, 2.5, 41)
+    gap = (z[:, None] <= grid).float().mean(0) - torch.special.ndtr(grid)
+    assert float(gap.abs().max()) < 0.01  # stratified: well inside Kolmogorov's band for 6400 draws
+    assert abs(float(z.mean())) < 0.02
+
+
+def test_zero_prediction_has_loss_one_plus_variance():
+    torch.manual_seed(0)
+    for std in (0.5, 1.0, 2.0):
+        x0, noise = torch.randn(4000, 32) * std, torch.randn(4000, 32)
+        loss = weighted_loss(torch.zeros(4000, 32), target_velocity(x0, noise), torch.ones(4000)) / 4000
+        assert float(loss) == pytest.approx(zero_loss(std), rel=0.02)
+
+
+def test_an_untrained_model_starts_at_the_zero_loss():
+    torch.manual_seed(0)
+    layout = make_layout([(2, 8, 8)] * 16, [None] * 16, patch=SMALL.patch, text_dim=16)
+    x0, noise = torch.randn(len(layout.coords), 16), torch.randn(len(layout.coords), 16)
+    t = torch.rand(16)[layout.clip]
+    velocity = DiT(SMALL)(interpolate(x0, noise, t), t, layout)
+    loss = (velocity - target_velocity(x0, noise)).square().mean()
+    assert float(loss.detach()) == pytest.approx(2.0, rel=0.05)
+
+
+def test_the_best_velocity_reaches_the_floor_and_nothing_less():
+    torch.manual_seed(0)
+    for std, mean in ((0.25, 0.0), (1.0, 0.7)):
+        t = torch.rand(200_000)
+        x0, noise = mean + std * torch.randn(200_000), torch.randn(200_000)
+        x_t = (1 - t) * x0 + t * noise
+        error = gaussian_velocity(x_t, t, mean, std) - (noise - x0)
+        assert float(error.square().mean()) == pytest.approx(gaussian_floor(std), rel=0.015)
+        assert float(gaussian_floor_at(t, std).mean()) == pytest.approx(gaussian_floor(std), rel=0.01)
+
+
+def test_the_model_learns_gaussian_data_to_its_floor():
+    """The whole objective (model, target, loss, optimiser) ends within 2 % above (pi/2) s, never below."""
+    torch.manual_seed(0)
+    std, clips = 0.5, 128
+    config = DiTConfig(
+        width=32, depth=1, heads=2, mlp_ratio=2, refiner_depth=0, latent_channels=4, text_dim=8
+    )
+    model = DiT(config)
+    settings = TrainConfig(steps=200, lr=8e-3, warmup_steps=20, decay_share=0.6, optimizer="adamw")
+    optimizer = Optimizer(model, settings)
+    layout = make_layout([(1, 2, 2)] * clips, [None] * clips, patch=config.patch, text_dim=8)
+
+    def draw():
+        level = (torch.randperm(clips) + torch.rand(clips)) / clips
+        x0, noise = std * torch.randn(clips, 16), torch.randn(clips, 16)
+        return interpolate(x0, noise, level), target_velocity(x0, noise), level
+
+    for step in range(settings.steps):
+        x_t, target, t = draw()
+        loss = (model(x_t, t, layout) - target).square().mean()
+        loss.backward()
+        optimizer.step(learning_rate(step / settings.steps, step, settings))
+    with torch.no_grad():
+        excess = []
+        for _ in range(60):
+            x_t, target, t = draw()
+            best = gaussian_velocity(x_t, t[:, None], 0.0, std)
+            gap = (model(x_t, t, layout) - target).square() - (best - target).square()
+            excess.append(float(gap.mean()))
+    share = sum(excess) / len(excess) / gaussian_floor(std)
+    assert -0.002 < share < 0.02, share
+
+
+def test_conditioning_masks():
+    assert given_frames(5, "first").tolist() == [True, False, False, False, False]
+    assert given_frames(5, "prefix", 3).tolist() == [True, True, True, False, False]
+    assert given_frames(5, "suffix", 9).tolist() == [False, True, True, True, True]
+    assert given_frames(5, "ends").tolist() == [True, False, False, False, True]
+    assert not given_frames(1, "first").any()
+    g = torch.Generator().manual_seed(0)
+    drawn = [draw_given(5, 0.4, g) for _ in range(2000)]
+    share = sum(bool(mask.any()) for mask in drawn) / 2000
+    assert share == pytest.approx(0.4, abs=0.04)
+    assert not any(bool(mask.all()) for mask in drawn)
+    layout = make_layout([(2, 4, 4), (1, 2, 4)], [None, None], patch=(1, 2, 2), text_dim=16)
+    mask = spread_frames([given_frames(2, "first"), given_frames(1, None)], layout)
+    assert mask.tolist() == [True] * 4 + [False] * 6
+    t = token_times(torch.tensor([0.5, 0.25]), layout, mask)
+    assert t.tolist() == [0.0] * 4 + [0.5] * 4 + [0.25] * 2
+
+
+def test_guidance_identities():
+    torch.manual_seed(0)
+    c, u = torch.randn(12, 5), torch.randn(12, 5)
+    clip = torch.arange(3).repeat_interleave(4)
+    assert torch.equal(cfg(c, u, 0.0), u)
+    torch.testing.assert_close(cfg(c, u, 1.0), c)
+    torch.testing.assert_close(apg(c, u, 1.0, clip), c)
+    torch.testing.assert_close(apg(c, u, 3.0, clip, parallel=1.0), cfg(c, u, 3.0))
+    torch.testing.assert_close(cfg_zero_star(c, u, 1.0, clip), c)
+    factor = projection(c, u, clip)
+    for i in range(3):
+        rows = clip == i
+        best = torch.linalg.lstsq(u[rows].reshape(-1, 1), c[rows].reshape(-1, 1)).solution
+        torch.testing.assert_close(factor[rows][0, 0], best[0, 0])
+    assert torch.allclose((apg(c, u, 3.0, clip) - c).mul(c)[clip == 0].sum(), torch.tensor(0.0), atol=1e-5)
+
+
+def test_solvers_follow_the_gaussian_flow_with_their_order():
+    """Data N(m, s^2): the flow maps noise x to m + s x exactly, which gives a solver's error."""
+    mean, std = 0.5, 0.3
+    x = torch.randn(256, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def velocity(x, t):
+        return gaussian_velocity(x, torch.tensor(t, dtype=torch.float64), mean, std)
+
+    orders = {}
+    for solver in (euler, heun):
+        errors = [
+            float((solver(velocity, x, schedule(n)) - (mean + std * x)).abs().mean()) for n in (20, 40, 80)
+        ]
+        orders[solver.__name__] = [math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)]
+    assert all(0.85 < order < 1.15 for order in orders["euler"]), orders
+    assert all(order > 1.6 for order in orders["heun"]), orders
+
+
+def test_data_estimate_inverts_the_interpolation():
+    torch.manual_seed(0)
+    x0, noise, t = torch.randn(7, 3), torch.randn(7, 3), torch.rand(7)
+    x_t = interpolate(x0, noise, t)
+    torch.testing.assert_close(data_estimate(x_t, target_velocity(x0, noise), t), x0)
+
+
+def test_ema_equals_its_closed_form():
+    model = torch.nn.Linear(2, 2)
+    ema = Ema(model, 0.9)
+    expected = model.weight.detach().clone()
+    for step in range(30):
+        with torch.no_grad():
+            model.weight.add_(1.0)
+        decay = ema_decay(step, 0.9)
+        assert decay == min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * model.weight.detach()
+        ema.update(model)
+    torch.testing.assert_close(ema.model.weight.detach(), expected)
+
+
+def test_generate_any_shapes_and_each_clip_from_its_own_seed():
+    torch.manual_seed(0)
+    model = DiT(SMALL)
+    for parameter in model.parameters():
+        if parameter.abs().max() == 0:
+            torch.nn.init.normal_(parameter, std=0.05)
+    shapes = [(3, 4, 6), (1, 5, 7), (3, 4, 6)]
+    texts = [torch.randn(4, 16), None, torch.randn(9, 16)]
+    out = generate(model, shapes, texts, steps=3, seeds=[5, 6, 7])
+    assert [tuple(z.shape) for z in out] == [(4, *shape) for shape in shapes]
+    assert all(bool(z.isfinite().all()) for z in out)
+    (alone,) = generate(model, shapes[2:], texts[2:], steps=3, seeds=[7])
+    torch.testing.assert_close(alone, out[2], atol=1e-5, rtol=1e-5)
+    plain = generate(model, shapes, texts, steps=3, seeds=[5, 6, 7], guidance=1.0)
+    assert not torch.allclose(plain[0], out[0])
+    torch.testing.assert_close(plain[1], out[1], atol=1e-5, rtol=1e-5)  # null caption: nothing to guide
+    for options in ({"solver": "heun"}, {"rule": "cfg-zero"}, {"rule": "apg"}):
+        generate(model, shapes[:1], texts[:1], steps=2, **options)
+    with pytest.raises(ValueError, match="cfg, cfg-zero, apg"):
+        generate(model, shapes[:1], texts[:1], rule="none")
+
+
+def test_given_frames_come_out_as_they_went_in():
+    torch.manual_seed(0)
+    model = DiT(SMALL)
+    clean = torch.randn(4, 3, 4, 4)
+    mask = given_frames(3, "ends")
+    (out,) = generate(model, [(3, 4, 4)], [None], steps=2, clean=[clean], given=[mask])
+    assert torch.equal(out[:, mask], clean[:, mask])
+    assert not torch.allclose(out[:, ~mask], clean[:, ~mask])
+
+
+def test_learning_rate_warms_up_holds_and_decays():
+    config = TrainConfig(lr=1.0, warmup_steps=10, decay_share=0.25)
+    assert learning_rate(0.0, 0, config) == pytest.approx(0.1)
+    assert learning_rate(0.5, 50, config) == 1.0
+    assert learning_rate(0.875, 80, config) == pytest.approx(0.5)
+    assert learning_rate(1.0, 100, config) == 0.0

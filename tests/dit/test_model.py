@@ -1,0 +1,195 @@
+"""The packed transformer: what one clip gets does not depend on the others, and what it starts as."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from dit.attention import attend, attend_loop, segment_ends
+from dit.config import PRESETS, DiTConfig
+from dit.model import DiT
+from dit.packing import (
+    make_layout,
+    patchify,
+    real_share,
+    split_pack,
+    token_count,
+    unpatchify,
+)
+from dit.rope import rope_turns, rotate
+
+SMALL = DiTConfig(width=48, depth=2, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
+SHAPES = [(3, 4, 6), (1, 8, 8), (3, 5, 7), (2, 4, 4), (3, 4, 6)]
+LENGTHS = [7, 0, 12, 3, 9]
+
+
+def awake(config: DiTConfig = SMALL, seed: int = 0) -> DiT:
+    """A model whose zero-initialised layers are random, so that every path matters."""
+    torch.manual_seed(seed)
+    model = DiT(config)
+    for parameter in model.parameters():
+        if parameter.abs().max() == 0:
+            torch.nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+def pack(config: DiTConfig = SMALL, shapes=SHAPES, lengths=LENGTHS):
+    torch.manual_seed(1)
+    texts = [torch.randn(n, config.text_dim) if n else None for n in lengths]
+    layout = make_layout(shapes, texts, patch=config.patch, text_dim=config.text_dim)
+    latents = [torch.randn(config.latent_channels, *shape) for shape in shapes]
+    tokens = torch.cat([patchify(z, config.patch) for z in latents])
+    t = torch.rand(len(shapes))
+    return latents, texts, tokens, t, layout
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 2), (5, 8, 8), (3, 5, 7), (1, 1, 1), (4, 3, 9)])
+@pytest.mark.parametrize("patch", [(1, 2, 2), (2, 2, 2), (1, 1, 1)])
+def test_patchify_round_trip(shape, patch):
+    z = torch.randn(3, *shape)
+    tokens = patchify(z, patch)
+    assert tokens.shape == (token_count(shape, patch), 3 * patch[0] * patch[1] * patch[2])
+    assert torch.equal(unpatchify(tokens, shape, patch), z)
+    real = real_share(shape, patch)
+    full = all(a % b == 0 for a, b in zip(shape, patch, strict=True))
+    assert (real is None) == full
+    if real is not None:
+        assert int(real.sum()) == shape[0] * shape[1] * shape[2]
+
+
+@pytest.mark.parametrize(
+    ("queries", "keys"),
+    [
+        ([5, 9, 5, 3], [5, 9, 5, 3]),
+        ([8] * 6, [3, 4, 5, 11, 30, 4]),
+        ([40, 41, 44, 80], [1, 2, 1, 7]),
+        ([16, 16, 16], [4, 4, 4]),
+        ([700, 3], [600, 600]),
+    ],
+)
+def test_attend_equals_loop(queries, keys):
+    torch.manual_seed(0)
+    cu_q, cu_k = segment_ends(queries), segment_ends(keys)
+    made = [torch.randn(n, 2, 8, requires_grad=True) for n in (sum(queries), sum(keys), sum(keys))]
+    weight = torch.randn(sum(queries), 2, 8)
+    results = []
+    for function in (attend, attend_loop):
+        out = function(*made, cu_q, cu_k)
+        grads = torch.autograd.grad((out * weight).sum(), made)
+        results.append((out, *grads))
+    for ours, reference in zip(*results, strict=True):
+        torch.testing.assert_close(ours, reference, atol=1e-5, rtol=1e-5)
+
+
+def test_attend_without_keys_is_refused():
+    q, k = torch.randn(4, 1, 8), torch.randn(2, 1, 8)
+    with pytest.raises(ValueError, match="no keys"):
+        attend(q, k, k, segment_ends([2, 2]), segment_ends([2, 0]))
+
+
+def test_pack_equals_one_by_one_in_outputs_and_gradients():
+    model = awake()
+    latents, texts, tokens, t, layout = pack()
+    given = layout.coords[:, 0] == 1
+    out = model(tokens, t[layout.clip], layout, given)
+    packed = split_pack(out, layout, SMALL.patch)
+    weights = [torch.randn_like(z) for z in latents]
+    sum((a * b).sum() for a, b in zip(packed, weights, strict=True)).backward()
+    grads = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    for i, latent in enumerate(latents):
+        alone = make_layout([SHAPES[i]], [texts[i]], patch=SMALL.patch, text_dim=SMALL.text_dim)
+        level, mask = t[i].expand(len(alone.coords)), alone.coords[:, 0] == 1
+        single = model(patchify(latent, SMALL.patch), level, alone, mask)
+        (mine,) = split_pack(single, alone, SMALL.patch)
+        torch.testing.assert_close(mine, packed[i], atol=1e-5, rtol=1e-5)
+        (mine * weights[i]).sum().backward()
+    for name, p in model.named_parameters():
+        scale = grads[name].abs().max().clamp(min=1)
+        assert float((p.grad - grads[name]).abs().max() / scale) <= 1e-5, name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_changing_one_clip_leaves_the_others_bitwise_equal(dtype):
+    model = awake().set_compute(dtype)
+    _, _, tokens, t, layout = pack()
+    before = split_pack(model(tokens, t[layout.clip], layout), layout, SMALL.patch)
+    ends, text_ends = layout.cu.tolist(), layout.text_cu.tolist()
+    changed, level = tokens.clone(), t.clone()
+    changed[ends[2] : ends[3]] = torch.randn_like(changed[ends[2] : ends[3]]) * 5
+    layout.text[text_ends[2] : text_ends[3]] += 3
+    level[2] = 0.123
+    after = split_pack(model(changed, level[layout.clip], layout), layout, SMALL.patch)
+    for i in range(len(SHAPES)):
+        assert torch.equal(before[i], after[i]) == (i != 2)
+
+
+def test_every_block_starts_as_the_identity_and_the_model_at_zero():
+    torch.manual_seed(0)
+    model = DiT(SMALL)
+    _, _, tokens, t, layout = pack()
+    assert not model(tokens, t[layout.clip], layout).any()
+    seen = []
+    for block in model.blocks:
+        block.register_forward_hook(lambda _m, args, out: seen.append(torch.equal(args[0], out)))
+    model(tokens, t[layout.clip], layout)
+    assert seen == [True] * SMALL.depth
+
+
+def test_rope_keeps_norms_and_sees_only_differences():
+    torch.manual_seed(0)
+    q, k = torch.randn(6, 2, 24), torch.randn(6, 2, 24)
+    coords = torch.randint(0, 9, (6, 3))
+    shift = torch.tensor([3, 5, 2])
+    near, far = rope_turns(coords, 24, 100.0), rope_turns(coords + shift, 24, 100.0)
+    torch.testing.assert_close(rotate(q, near).norm(dim=-1), q.norm(dim=-1))
+    scores = [
+        torch.einsum("ihd,jhd->hij", rotate(q, turns), rotate(k, turns)) for turns in (near, far)
+    ]
+    torch.testing.assert_close(scores[0], scores[1], atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(rotate(q, near), rotate(q, far))
+
+
+def test_a_caption_matters_and_a_dropped_one_is_the_null_caption():
+    model = awake()
+    latents, texts, tokens, t, _ = pack(shapes=[(2, 4, 4)], lengths=[6])
+    outs = []
+    for text in (texts[0], texts[0] * 2 + 1, None, torch.zeros(0, SMALL.text_dim)):
+        layout = make_layout([(2, 4, 4)], [text], patch=SMALL.patch, text_dim=SMALL.text_dim)
+        outs.append(model(tokens, t[layout.clip], layout))
+    assert not torch.allclose(outs[0], outs[1])
+    assert not torch.allclose(outs[0], outs[2])
+    assert torch.equal(outs[2], outs[3])
+
+
+def test_gradient_checkpointing_changes_nothing():
+    model = awake()
+    _, _, tokens, t, layout = pack()
+    grads = []
+    for flag in (False, True):
+        model.checkpoint_blocks = flag
+        model.zero_grad()
+        model(tokens, t[layout.clip], layout).square().sum().backward()
+        grads.append(torch.cat([p.grad.flatten() for p in model.blocks.parameters()]))
+    assert torch.equal(*grads)
+
+
+def test_presets_and_refusals():
+    tiny = DiT(DiTConfig.preset("tiny"))
+    assert 2 * tiny.n_parameters() < 8 << 20
+    for name in PRESETS:
+        assert DiTConfig.from_dict(DiTConfig.preset(name).to_dict()) == DiTConfig.preset(name)
+    with pytest.raises(ValueError, match="use one of tiny, S, B, L, XL"):
+        DiTConfig.preset("huge")
+    with pytest.raises(ValueError, match="text encoder"):
+        make_layout([(1, 2, 2)], [torch.zeros(3, 5)], patch=(1, 2, 2), text_dim=16)
+
+
+def test_importing_the_models_needs_neither_ray_nor_transformers():
+    code = (
+        "import vae, dit, dit.model, dit.train, dit.sample, dit.data, sys; "
+        "print([m for m in ('ray', 'transformers', 'open_clip', 'tyro') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

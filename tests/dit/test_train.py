@@ -1,0 +1,222 @@
+"""The training loop: exact resume, accumulation, held-out clips, checkpoints, guards."""
+
+import dataclasses
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from dit.checkpoint import load_dit, load_state, save_dit
+from dit.config import DiTConfig, TrainConfig
+from dit.data import TrainingPacks, generator_for, is_held_out, make_batch
+from dit.train import held_out_loss, pack_loss, train
+from tests.dit.latents import TEXT_DIM, write_folder
+
+MODEL = DiTConfig(
+    width=24, depth=1, heads=2, mlp_ratio=2, refiner_depth=1, latent_channels=4, text_dim=TEXT_DIM
+)
+CONFIG = TrainConfig(
+    steps=6, tokens_per_pack=40, packs_per_step=2, precision="fp32", warmup_steps=2,
+    checkpoint_every=3, eval_every=2, log_every=1, sample_every=0, condition_share=0.5,
+)  # fmt: skip
+
+
+def packs(folder: Path, config: TrainConfig = CONFIG, **options) -> TrainingPacks:
+    return TrainingPacks(
+        folder,
+        held_out_share=0.15,
+        token_budget=config.tokens_per_pack,
+        packs_per_step=config.packs_per_step,
+        seed=config.seed,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("latents"))
+
+
+def logged(out: Path) -> list[dict]:
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [{k: r[k] for k in ("step", "loss", "grad_norm", "held_out") if k in r} for r in rows]
+
+
+def flatten(value) -> list[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [tensor for item in items for tensor in flatten(item)]
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_resume_is_bitwise_equal(folder, tmp_path, optimizer):
+    config = dataclasses.replace(CONFIG, optimizer=optimizer)
+    train(MODEL, config, packs(folder), tmp_path / "whole")
+    train(MODEL, config, packs(folder), tmp_path / "cut", stop_after=4)  # saved at 3, killed at 4
+    train(MODEL, config, packs(folder), tmp_path / "cut", resume=True)
+    states = [load_state(tmp_path / name / "state.pt") for name in ("whole", "cut")]
+    for part in ("model", "optimizer", "ema"):
+        pairs = zip(flatten(states[0][part]), flatten(states[1][part]), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs), part
+    assert states[0]["cursor"] == states[1]["cursor"]
+    whole, cut = logged(tmp_path / "whole"), logged(tmp_path / "cut")
+    assert cut[:4] == whole[:4]
+    assert cut[4:] == whole[3:]
+    names = [(tmp_path / n / "dit.safetensors") for n in ("whole", "cut")]
+    assert load_dit(names[0]).id == load_dit(names[1]).id
+
+
+def test_resume_refuses_other_settings_and_other_latents(folder, tmp_path):
+    train(MODEL, CONFIG, packs(folder), tmp_path, stop_after=3)
+    with pytest.raises(ValueError, match="lr = 0.002, this run has 0.1"):
+        train(MODEL, dataclasses.replace(CONFIG, lr=0.1), packs(folder), tmp_path, resume=True)
+    with pytest.raises(ValueError, match="another size"):
+        other = dataclasses.replace(MODEL, depth=2)
+        train(other, CONFIG, packs(folder), tmp_path, resume=True)
+    foreign = write_folder(tmp_path / "foreign", vae_id="vae1")
+    with pytest.raises(ValueError, match="another VAE"):
+        train(MODEL, CONFIG, packs(foreign), tmp_path, resume=True)
+    changed = write_folder(tmp_path / "changed", seed=1)
+    with pytest.raises(ValueError, match="data changed"):
+        train(MODEL, CONFIG, packs(changed), tmp_path, resume=True)
+
+
+def test_accumulated_packs_equal_one_pack(folder):
+    """Gradients of two packs over their joint weight are those of one pack with all clips, for both loss units."""
+    data = packs(folder)
+    clips = [clip for unit in data.at(data.state).units for clip in unit]
+    torch.manual_seed(0)
+    from dit.model import DiT
+
+    model = DiT(MODEL)
+    for parameter in model.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    for unit in ("token", "clip"):
+        config = dataclasses.replace(CONFIG, loss_unit=unit, condition_share=0, caption_dropout=0)
+        grads = []
+        for groups in ([clips], [clips[:3], clips[3:]]):
+            model.zero_grad()
+            batches = [_fixed(group, data, config) for group in groups]
+            total = sum(float(b.weight.sum()) for b in batches)
+            assert total == pytest.approx(len(clips) if unit == "clip" else len_tokens(batches))
+            for batch in batches:
+                (pack_loss(model, batch) / total).backward()
+            used = [p for p in model.parameters() if p.grad is not None]
+            grads.append(torch.cat([p.grad.flatten() for p in used]))
+        torch.testing.assert_close(grads[0], grads[1], atol=1e-6, rtol=1e-4)
+
+
+def len_tokens(batches) -> int:
+    return sum(len(b.t) for b in batches)
+
+
+def _fixed(clips, data, config):
+    """A batch whose randomness belongs to each clip, so that grouping cannot change it."""
+    from dataclasses import replace
+
+    parts = [
+        make_batch([clip], data.spec(), MODEL, config, generator_for(int(clip["clip_id"][4:])),
+                   times=torch.tensor([0.4]))
+        for clip in sorted(clips, key=lambda c: (c["latent_mean"].shape, len(c["text_features"])))
+    ]  # fmt: skip
+    whole = make_batch(clips, data.spec(), MODEL, config, generator_for(0), times=torch.full((len(clips),), 0.4))
+    x_t, target = torch.cat([p.x_t for p in parts]), torch.cat([p.target for p in parts])
+    return replace(whole, x_t=x_t, target=target)
+
+
+def _two_process_worker(rank: int, folder: str, out: str, port: int) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    train(MODEL, CONFIG, packs(Path(folder), rank=rank, world=2), out)
+    dist.destroy_process_group()
+
+
+def test_two_processes_train_the_model_of_one(folder, tmp_path):
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    train(MODEL, CONFIG, packs(folder), tmp_path / "one")
+    context = multiprocessing.get_context("spawn")
+    workers = [
+        context.Process(target=_two_process_worker, args=(r, str(folder), str(tmp_path / "two"), port))
+        for r in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(150)
+        assert worker.exitcode == 0
+    one, two = (load_state(tmp_path / name / "state.pt")["model"] for name in ("one", "two"))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], atol=2e-5, rtol=1e-3)
+
+
+def test_held_out_clips_are_never_trained_on(folder):
+    data = packs(folder)
+    held = {data.clip_ids[i] for i in data.held_out}
+    assert held == {name for name in data.clip_ids if is_held_out(name, 0.15)}
+    assert 0 < len(held) < 24
+    seen = {i for epoch in range(3) for pack in data.steps.plan(epoch) for i in pack}
+    assert {data.clip_ids[i] for i in seen} == set(data.clip_ids) - held
+    measured = [clip["clip_id"] for pack in data.held_out_packs() for clip in pack]
+    assert sorted(measured) == sorted(held)
+
+
+def test_held_out_loss_is_repeatable_and_per_level(folder, tmp_path):
+    data = packs(folder)
+    run = train(MODEL, CONFIG, data, tmp_path)
+    first = held_out_loss(run.ema.model, data.held_out_packs(), data, CONFIG)
+    assert first == held_out_loss(run.ema.model, data.held_out_packs(), data, CONFIG)
+    assert set(first) == {"held_out", "t0.1", "t0.3", "t0.5", "t0.7", "t0.9"}
+
+
+def test_a_bad_gradient_is_skipped_and_counted(folder, tmp_path, monkeypatch):
+    import dit.train as module
+
+    real, calls = module.pack_loss, [0]
+
+    def poisoned(model, batch):
+        calls[0] += 1
+        return real(model, batch) * (float("nan") if calls[0] == 3 else 1.0)
+
+    monkeypatch.setattr(module, "pack_loss", poisoned)
+    run = train(MODEL, dataclasses.replace(CONFIG, eval_every=100), packs(folder), tmp_path)
+    assert run.skipped == 1
+    assert all(bool(p.isfinite().all()) for p in run.model.parameters())
+
+
+def test_training_lowers_the_loss(folder, tmp_path):
+    config = dataclasses.replace(CONFIG, steps=60, lr=5e-3, packs_per_step=1, checkpoint_every=100)
+    train(MODEL, config, packs(folder, config), tmp_path)
+    losses = [row["loss"] for row in logged(tmp_path)]
+    assert losses[0] == pytest.approx(2.0, rel=0.3)
+    assert sum(losses[-10:]) / 10 < 0.8 * sum(losses[:5]) / 5
+
+
+def test_a_file_is_refused_unless_ours(tmp_path):
+    with pytest.raises(ValueError, match="no DiT at"):
+        load_dit(tmp_path)
+    (tmp_path / "dit.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match="not a readable"):
+        load_dit(tmp_path)
+
+
+def test_saved_weights_come_back(folder, tmp_path):
+    from dit.model import DiT
+
+    spec = packs(folder).spec()
+    model = DiT(MODEL)
+    name = save_dit(model, spec, tmp_path / "a.safetensors", info={"steps": 3}, dtype=torch.float32)
+    loaded = load_dit(tmp_path / "a.safetensors")
+    assert (loaded.id, loaded.latents, loaded.info) == (name, spec, {"steps": 3})
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, loaded.model.state_dict()[key])
+    z = torch.randn(4, 2, 3, 3)
+    torch.testing.assert_close(spec.denormalise(spec.normalise(z)), z)
