@@ -110,9 +110,9 @@ class LossConfig:
     """Weight of the Laplacian-pyramid L1 (the perceptual term) beside the plain L1 of weight 1."""
     pyramid_levels: int = 3
     """Band-pass levels of the pyramid; each halves the frame."""
-    mse: float = 0.0
-    """Weight of the mean squared error, for those who want PSNR above all."""
-    kl: float = 1e-4
+    mse: float = 1.0
+    """Weight of the mean squared error, which is what PSNR measures."""
+    kl: float = 1e-3
     """Weight of the mean KL divergence per latent value."""
 
 

@@ -1,0 +1,47 @@
+"""The loss terms do what their names say."""
+
+from __future__ import annotations
+
+import torch
+
+from vae.config import LossConfig
+from vae.losses import laplacian_pyramid, psnr, pyramid_l1, vae_loss
+
+
+def test_pyramid_of_a_flat_frame_is_zero_and_of_an_edge_is_not():
+    flat = torch.full((1, 3, 2, 16, 16), 0.3)
+    assert pyramid_l1(flat, 3) < 1e-6
+    edge = flat.clone()
+    edge[..., 5:] = -0.3
+    assert pyramid_l1(edge, 3) > 0.01
+
+
+def test_bands_and_residual_rebuild_the_frame():
+    x = torch.rand(2, 3, 16, 16)
+    rest = torch.nn.functional.avg_pool2d(x, 4)
+    for band in reversed(laplacian_pyramid(x, 2)):
+        rest = band + torch.nn.functional.interpolate(rest, scale_factor=2)
+    torch.testing.assert_close(rest, x)
+
+
+def test_odd_sizes_have_a_pyramid():
+    assert [tuple(b.shape[-2:]) for b in laplacian_pyramid(torch.rand(1, 3, 7, 5), 3)] == [
+        (7, 5),
+        (4, 3),
+        (2, 2),
+    ]
+
+
+def test_terms_add_up():
+    x, y = torch.rand(1, 3, 5, 8, 8), torch.rand(1, 3, 5, 8, 8)
+    mean, logvar = torch.randn(1, 4, 2, 1, 1), torch.randn(1, 4, 2, 1, 1)
+    config = LossConfig(pyramid=0.5, mse=2.0, kl=0.1)
+    total, parts = vae_loss(x, y, mean, logvar, config)
+    expected = parts["l1"] + 0.5 * parts["pyramid"] + 2.0 * parts["mse"] + 0.1 * parts["kl"]
+    torch.testing.assert_close(total, expected)
+    torch.testing.assert_close(parts["l1"], (x - y).abs().mean())
+
+
+def test_psnr_of_a_known_error():
+    x = torch.zeros(1, 3, 1, 4, 4)
+    torch.testing.assert_close(psnr(x, x + 0.2), torch.tensor([20.0]))  # 10 log10(4 / 0.04)
