@@ -19,7 +19,8 @@ STAGE = "train-clip"
 CHECKPOINT = "checkpoint.pt"
 CHECKPOINT_S = 120.0
 """Seconds between checkpoints."""
-PERSISTENT_LOG_STEPS = 20
+METRIC_STEPS = 20
+"""Steps between lines of metrics.jsonl."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +56,7 @@ def run(args: TrainClipArgs) -> dict[str, Any]:
 
     _check(args)
     config = ClipTrainConfig(batch=min(128, args.scenes))
-    key = config_key(
-        config, args.steps, args.minutes, args.scenes, args.seed, "train-clip 1"
-    )
+    key = config_key(config, args.steps, args.minutes, args.scenes, args.seed, "train-clip 1")
     if stage_is_done(args.out, STAGE, key):
         say(f"{args.out / 'model'} is trained already; nothing to do")
         return {}
@@ -99,7 +98,9 @@ def _train(
 ) -> tuple[int, float]:
     limit = args.minutes * 60
     last = saved = time.monotonic()
-    with Progress("train", total=args.steps, unit="steps") as bar:
+    with Progress(
+        "train", unit="steps"
+    ) as bar:  # no estimate from steps: the minutes may end it first
         bar.done = step
         while step < args.steps and spent < limit:
             progress = max(step / args.steps, spent / limit)
@@ -109,7 +110,7 @@ def _train(
             spent, last = spent + now - last, now
             note = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
             bar.update(1, f"{spent / 60:.1f} of {args.minutes:g} min, {note}")
-            if step % PERSISTENT_LOG_STEPS == 0:
+            if step % METRIC_STEPS == 0:
                 log_metrics(args.out, STAGE, {"step": step, "minutes": spent / 60, **losses})
             if now - saved > CHECKPOINT_S:
                 _save(checkpoint, trainer, key, step, spent)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-_LAYER = re.compile(r"^(?:.*\.)?(?P<stem>layers\.(?P<index>\d+)\.)?(?P<kind>weight|bias)$")
+_LAYER = re.compile(r"^(?:(?:.*\.)?layers\.(?P<index>\d+)\.)?(?P<kind>weight|bias)$")
 
 
 @dataclass(frozen=True, kw_only=True)

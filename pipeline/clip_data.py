@@ -86,7 +86,8 @@ def scene_texts(scene: Scene) -> tuple[str, ...]:
         caption(scene, "dense", still=True),
         caption(scene, "short", still=True),
         f"{look} {place(main)}, {ground}",
-        " and ".join(f"{_a(o.colour)} {o.colour} {o.shape}" for o in scene.objects) + f" on {ground}",
+        " and ".join(f"{_a(o.colour)} {o.colour} {o.shape}" for o in scene.objects)
+        + f" on {ground}",
     )
 
 
@@ -133,9 +134,7 @@ def _item(
     scene: Scene, kind: str | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, set[str], tuple[str, ...]]:
     width, height = RENDER_SIZES[int(rng.integers(len(RENDER_SIZES)))]
-    clip = render(
-        scene, width=width, height=height, fps=FRAMES / scene.duration_s, n_frames=FRAMES
-    )
+    clip = render(scene, width=width, height=height, fps=FRAMES / scene.duration_s, n_frames=FRAMES)
     if kind is not None:
         return squash(_junk(kind, clip, rng)), set(JUNK_PROMPTS[kind]), JUNK_PROMPTS[kind]
     true, texts = true_prompts(scene), scene_texts(scene)
@@ -180,7 +179,9 @@ def _with_text(clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         words = ["".join(rng.choice(letters, int(rng.integers(2, 9)))) for _ in range(14)]
         y = (row + 0.1) * scale * height / rows
         draw.text((rng.uniform(0, 0.12) * scale * width, y), " ".join(words), fill=255, font=font)
-    cover = np.asarray(mask.resize((width, height), Image.Resampling.BOX), np.float32)[..., None] / 255
+    cover = (
+        np.asarray(mask.resize((width, height), Image.Resampling.BOX), np.float32)[..., None] / 255
+    )
     mixed = ground + cover * (np.asarray(ink, np.float32) - ground)
     return np.clip(mixed + 0.5, 0, 255).astype(np.uint8).reshape(t, height, width, 3)
 
@@ -233,7 +234,7 @@ def _a(word: str) -> str:
 
 
 def _ground(texture: str, background: str) -> str:
-    """"a plain grey background", "a grey background with dots"."""
+    """ "a plain grey background", "a grey background with dots"."""
     phrase = TEXTURE_PHRASES[texture].format(colour=f"{background} background")
     phrase = f"plain {background} background" if texture == "plain" else phrase
     return f"a {phrase}"

@@ -1,4 +1,4 @@
-"""How good a CLIP model is on the synthetic world: retrieval among held-out scenes, and concept scores on held-out junk."""
+"""How good a CLIP model is on the synthetic world: retrieval among held-out scenes, concept scores on junk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.concepts import ConceptScorer
 from pipeline.world.captions import caption
 from pipeline.world.junk import junk_shot
 from pipeline.world.render import render
-from pipeline.world.scene import random_scene
+from pipeline.world.scene import Scene, random_scene
 
 SIZES = ((160, 90), (128, 128), (90, 160), (192, 112))
 """Width x height of the rendered clips, in turn: larger than, and mostly not the shape of, the training renders."""
@@ -20,7 +20,7 @@ EVAL_SEED = 50_000_000
 """First scene seed of evaluations."""
 
 
-def evaluation_clip(seed: int, *, split: str, frames: int) -> tuple[np.ndarray, object]:
+def evaluation_clip(seed: int, *, split: str, frames: int) -> tuple[np.ndarray, Scene]:
     """(frames (T, H, W, 3) spaced over the shot, scene) of an evaluation scene."""
     scene = random_scene(seed, split=split)
     width, height = SIZES[seed % len(SIZES)]
@@ -71,8 +71,8 @@ def concept_quality(
     n: int = 100,
     frames: int = 4,
 ) -> dict[str, dict[str, float]]:
-    """Per concept of ``junk`` (concept -> junk kinds that show it): area under the ROC curve against clean shots, and the
-    share of junk and of clean shots that score above 0.5. ``n`` shots of each.
+    """Per concept of ``junk`` (concept -> junk kinds that show it), over ``n`` shots each of junk and of clean footage:
+    area under the ROC curve, and the share of either that scores above 0.5.
     """
     scorer = ConceptScorer(model, concepts, neutral)
     clean = np.stack(

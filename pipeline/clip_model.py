@@ -1,14 +1,12 @@
-"""CLIP through open_clip: image and clip embeddings, text embeddings, and the token features that condition the DiT.
+"""CLIP through open_clip: embeddings of images, clips and texts, and the token features that condition the DiT.
 
-``load_clip("embedded")`` reads the small model of this repository, ``load_clip("ViT-B-32/laion2b_s34b_b79k")`` a published
-one from the local cache, ``load_clip("path/to/folder")`` any folder open_clip's ``local-dir:`` scheme reads. All three go
-through the same open_clip calls. Nothing is ever downloaded here: a model that is not in the cache is a ``ValueError``
-that says how to fetch it and which recipe needs none.
+``load_clip("embedded")`` reads the small model of this repository, ``load_clip("ViT-B-32/laion2b_s34b_b79k")`` a
+published one from the local cache, ``load_clip("path/to/folder")`` any folder that open_clip's ``local-dir:`` scheme
+reads. All three go through the same open_clip calls.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.clip_find import find_clip, offline
 from pipeline.torchvision_compat import prepare_torchvision
 
-EMBEDDED = Path(__file__).resolve().parent / "weights" / "clip"
-"""Folder of the model that ships with filmstock."""
-CONFIG = "open_clip_config.json"
 IMAGE_BATCH = 64
 TEXT_BATCH = 64
 _PROBES = ("a red circle moves left.", "Zwölf 12 ...", "", "text covering the screen")
@@ -122,9 +118,7 @@ class ClipModel:
             out += [row[:n].astype(np.float16) for row, n in zip(hidden, lengths, strict=True)]
         return out
 
-    def _encode(
-        self, texts: Sequence[str]
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, list[int]]]:
+    def _encode(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray, list[int]]]:
         import torch
 
         if isinstance(texts, str):
@@ -170,113 +164,21 @@ def load_clip(model: str | Path = "embedded", *, device: str = "cpu") -> ClipMod
     prepare_torchvision()
     import open_clip
 
-    spec, pretrained, domain = _resolve(str(model))
+    found = find_clip(str(model))
     try:
-        with _offline():
+        with offline():
             net, preprocess = open_clip.create_model_from_pretrained(
-                spec, pretrained=pretrained, device=device
+                found.spec, pretrained=found.pretrained, device=device
             )
-            tokenizer = open_clip.get_tokenizer(spec)
-            config = open_clip.factory.get_model_config(spec)
-    except (OSError, RuntimeError, ValueError) as error:
+            tokenizer = open_clip.get_tokenizer(found.spec)
+            config = open_clip.factory.get_model_config(found.spec)
+    except Exception as error:  # open_clip, safetensors and transformers each raise their own kinds
         first = (str(error).splitlines() or [""])[0][:200]
-        raise ValueError(f"CLIP model {str(model)!r} does not load: {first}") from error
-    return ClipModel(net, preprocess, tokenizer, name=str(model), config=config, domain=domain)
-
-
-def _resolve(model: str) -> tuple[str, str | None, str | None]:
-    """(open_clip name, pretrained tag, domain) of a model that is present, or ``ValueError`` with the fix."""
-    if model == "embedded":
-        model = str(EMBEDDED)
-        if not (EMBEDDED / CONFIG).is_file():
-            raise ValueError(
-                f"the embedded CLIP model is missing from {EMBEDDED}; rebuild it with: filmstock train-clip"
-            )
-    folder = Path(model.removeprefix("local-dir:")).expanduser()
-    if folder.is_dir():
-        return _resolve_folder(folder)
-    if model.startswith(("local-dir:", "/", "./", "../", "~")):
-        raise ValueError(f"CLIP model folder {folder} does not exist; give a folder with {CONFIG}")
-    if model.startswith("hf-hub:"):
-        repo = model.removeprefix("hf-hub:")
-        if not _cached_repo_file(repo, (CONFIG,)):
-            raise ValueError(_not_cached(model, f"hf download {repo}"))
-        return model, None, None
-    return _resolve_published(model)
-
-
-def _resolve_folder(folder: Path) -> tuple[str, None, str | None]:
-    try:
-        config = json.loads((folder / CONFIG).read_text())
-    except FileNotFoundError:
-        raise ValueError(
-            f"folder {folder} has no {CONFIG}; a CLIP folder holds it beside its weights"
-        ) from None
-    except ValueError as error:
-        raise ValueError(f"{folder / CONFIG} is not valid JSON: {error}") from None
-    return f"local-dir:{folder}", None, config.get("filmstock", {}).get("domain")
-
-
-def _resolve_published(model: str) -> tuple[str, str, None]:
-    import open_clip
-
-    name, slash, tag = model.partition("/")
-    known = open_clip.list_models()
-    if name not in known:
-        import difflib
-
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "it is no folder and no open_clip architecture"
-        raise ValueError(
-            f"CLIP model {model!r} is unknown; {hint} Use embedded, ARCHITECTURE/PRETRAINED, or a folder"
-        )
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    if not slash or tag not in tags:
-        raise ValueError(
-            f"CLIP model {model!r} needs a pretrained tag; write {name}/TAG with TAG one of: {', '.join(tags)}"
-        )
-    entry = open_clip.get_pretrained_cfg(name, tag)
-    repo, _, file = str(entry.get("hf_hub", "")).rpartition("/")
-    command = (
-        f"python -c \"import open_clip; open_clip.create_model_and_transforms('{name}', pretrained='{tag}')\""
+        fix = f"; if files are missing, fetch them with: {found.fetch}" if found.fetch else ""
+        raise ValueError(f"CLIP model {str(model)!r} does not load: {first}{fix}") from error
+    return ClipModel(
+        net, preprocess, tokenizer, name=str(model), config=config, domain=found.domain
     )
-    if repo:
-        files = (file,) if file else (
-            "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin",
-        )  # fmt: skip
-        present = _cached_repo_file(repo, files)
-    else:
-        url = str(entry.get("url", ""))
-        present = (Path.home() / ".cache" / "clip" / Path(url).name).is_file()
-    if not present:
-        raise ValueError(_not_cached(model, command))
-    return name, tag, None
-
-
-def _not_cached(model: str, command: str) -> str:
-    return (
-        f"CLIP model {model!r} is not in the local cache; fetch it once with: {command}; "
-        "or use recipe demo, whose embedded model needs no download"
-    )
-
-
-def _cached_repo_file(repo: str, files: tuple[str, ...]) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    return any(isinstance(try_to_load_from_cache(repo, file), str) for file in files)
-
-
-@contextlib.contextmanager
-def _offline() -> Iterator[None]:
-    """Keep huggingface_hub to its cache while loading, so that nothing downloads or waits on a network."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
 
 
 def _token_layer(text: Any, name: str) -> Any:

@@ -1,13 +1,15 @@
-"""Training step of the embedded CLIP: contrastive over captions, exact truth over short prompts, and two small text losses.
+"""Training step of the embedded CLIP: contrastive over captions, truth over short prompts, two small text losses.
 
-The image side is the mean of a clip's frame embeddings, so it cannot see the direction of motion. The text side still has to
-keep it, because its token features condition the DiT: every token must give back its own identity, and the full stop that
-ends a sentence must give back what the sentence said (colour, shape, motion, camera, ...). Both heads are thrown away.
+The image side is the mean of a clip's frame embeddings, so it cannot see the direction of motion. The text side still
+has to keep it, because its token features condition the DiT: every token must give back its own identity, and the full
+stop that ends a sentence must give back what the sentence said (colour, shape, motion, camera, ...). Both heads are
+thrown away.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,40 +18,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.clip_data import IMAGE_SIZE, Pool
+from pipeline.clip_texts import CONTEXT_LENGTH, SLOTS, TokenisedTexts
 from pipeline.tokenizer import BOS_ID, EOS_ID, PAD_ID, save_tokenizer
 from pipeline.torchvision_compat import prepare_torchvision
-from pipeline.world.captions import (
-    CAMERA_PHRASES,
-    LIGHT_PHRASES,
-    MOTION_PHRASES,
-    PLACES,
-    SHORT_PHRASES,
-)
-from pipeline.world.scene import BACKGROUNDS, COLOURS, SHAPES, SIZES, TEXTURES
 
 if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
 
-CONTEXT_LENGTH = 128
 DOMAIN = "the synthetic world"
 TEXT_WEIGHTS = (0.4, 0.1, 0.15, 0.1, 0.15, 0.1)
 """How often each of ``clip_data.scene_texts`` is drawn."""
 TEXT_PARTS = 3
 """Batches of like length that the captions of a step are encoded in."""
-SLOTS: dict[str, int] = {
-    "colour": len(COLOURS),
-    "size": len(SIZES),
-    "shape": len(SHAPES),
-    "motion": len(MOTION_PHRASES),
-    "speed": 2,
-    "place": 9,
-    "background": len(BACKGROUNDS),
-    "texture": len(TEXTURES),
-    "camera": len(CAMERA_PHRASES),
-    "light": len(LIGHT_PHRASES),
-}
-"""What a sentence can state, and the number of values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,73 +97,6 @@ def preprocess_config() -> dict[str, Any]:
     }
 
 
-def sentence_slots(sentence: str) -> dict[str, int]:
-    """What one sentence of a world caption states: slot -> index of its value; empty for other sentences."""
-    text = sentence.strip().rstrip(".").lower()
-    if text.startswith("the camera"):
-        return _first("camera", text, [p.rstrip(".").lower() for p in CAMERA_PHRASES.values()])
-    if text.startswith("the light"):
-        return _first("light", text, [p.rstrip(".").lower() for p in LIGHT_PHRASES.values()])
-    if text.startswith("the background"):
-        return _first("background", text, list(BACKGROUNDS)) | _first("texture", text, list(TEXTURES))
-    found = _first("colour", text, list(COLOURS)) | _first("shape", text, list(SHAPES))
-    if len(found) < 2:
-        return {}
-    found |= _first("size", text, list(SIZES)) | _first("speed", text, ["slowly", "quickly"])
-    for i, (long, short) in enumerate(
-        zip(MOTION_PHRASES.values(), SHORT_PHRASES.values(), strict=True)
-    ):
-        plain = text.replace("slowly ", "").replace("quickly ", "")
-        if long.replace("{speed} ", "") in plain or short in plain:
-            found["motion"] = i
-    places = [p for row in PLACES for p in row]
-    held = [i for i, p in enumerate(places) if text.endswith(p)]
-    if held:
-        found["place"] = max(held, key=lambda i: len(places[i]))
-    return found
-
-
-class TokenisedTexts:
-    """All texts of a pool as token ids, with the slot labels of every sentence end."""
-
-    def __init__(self, texts: Sequence[Sequence[str]], tokenizer: Tokenizer) -> None:
-        flat = [t for group in texts for t in group]
-        unique = list(dict.fromkeys(flat))
-        self._number = {text: i for i, text in enumerate(unique)}
-        stop = tokenizer.encode(".", add_special_tokens=False).ids[-1]
-        self.ids: list[list[int]] = []
-        self.labels: list[list[tuple[int, list[int]]]] = []
-        cache: dict[str, list[int]] = {}
-        for text, encoded in zip(unique, tokenizer.encode_batch(unique), strict=True):
-            ids = encoded.ids
-            if len(ids) > CONTEXT_LENGTH:
-                raise ValueError(f"text of {len(ids)} tokens exceeds the context: {text!r}")
-            ends = [i for i, token in enumerate(ids) if token == stop]
-            sentences = [s for s in text.split(".") if s.strip()][: len(ends)]
-            rows = []
-            for end, sentence in zip(ends, sentences, strict=False):
-                if sentence not in cache:
-                    said = sentence_slots(sentence)
-                    cache[sentence] = [said.get(slot, -1) for slot in SLOTS]
-                rows.append((end, cache[sentence]))
-            self.ids.append(ids)
-            self.labels.append(rows)
-
-    def number(self, text: str) -> int:
-        """Index of a text; equal texts share it."""
-        return self._number[text]
-
-    def padded(self, numbers: Sequence[int]) -> torch.Tensor:
-        """Token ids (B, L) int64, padded to the longest of the batch."""
-        import torch
-
-        rows = [self.ids[n] for n in numbers]
-        out = torch.full((len(rows), max(map(len, rows))), PAD_ID, dtype=torch.long)
-        for i, row in enumerate(rows):
-            out[i, : len(row)] = torch.tensor(row)
-        return out
-
-
 def build_model(config: ClipTrainConfig, vocab_size: int) -> Any:
     """A fresh open_clip model of the embedded architecture."""
     prepare_torchvision()
@@ -218,8 +132,12 @@ def to_images(frames: np.ndarray, rng: np.random.Generator | None) -> torch.Tens
         n = len(x)
         gain = torch.from_numpy(rng.uniform(0.92, 1.08, (n, 1, 1, 1)).astype(np.float32))
         shift = torch.from_numpy(rng.uniform(-0.03, 0.03, (n, 1, 1, 1)).astype(np.float32))
-        sigma = rng.uniform(0, 0.02, (n, 1, 1, 1)).astype(np.float32) * (rng.random((n, 1, 1, 1)) < 0.5)
-        noise = torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32) * sigma.astype(np.float32))
+        sigma = rng.uniform(0, 0.02, (n, 1, 1, 1)).astype(np.float32) * (
+            rng.random((n, 1, 1, 1)) < 0.5
+        )
+        noise = torch.from_numpy(
+            rng.standard_normal(x.shape, dtype=np.float32) * sigma.astype(np.float32)
+        )
         x = (x * gain + shift + noise).clamp_(0, 1)
     return ((x - 0.5) / 0.25).contiguous(memory_format=torch.channels_last)
 
@@ -256,14 +174,14 @@ class Trainer:
             lr=config.lr,
             betas=(0.9, 0.98),
         )
-        self.bf16 = _bf16_is_faster()
+        self.bf16 = _has_bf16_units()
 
     def step(self, index: int, progress: float) -> dict[str, float]:
         """One optimiser step; ``progress`` in [0, 1] places it on the schedule. Returns the losses."""
         import torch
 
         rate = self.config.lr * min(1.0, (index + 1) / self.config.warmup)
-        rate *= 0.5 * (1 + np.cos(np.pi * min(1.0, progress)))
+        rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.model.train()
@@ -316,7 +234,9 @@ class Trainer:
         chosen = rng.choice(len(pool.bank), min(config.prompts, len(pool.bank)), replace=False)
         prompt_ids = self.texts.padded([self.texts.number(pool.bank[c]) for c in chosen])
         prompt, _ = text_forward(self.model.text, prompt_ids)
-        scores = seen @ F.normalize(prompt, dim=-1).T * self.prompt_line[0].exp() + self.prompt_line[1]
+        scores = (
+            seen @ F.normalize(prompt, dim=-1).T * self.prompt_line[0].exp() + self.prompt_line[1]
+        )
         truth = torch.from_numpy(pool.truth[rows][:, chosen]).float()
         prompts = F.binary_cross_entropy_with_logits(scores, truth)
         return {
@@ -384,7 +304,9 @@ def save_model(
         name: (t.half() if t.is_floating_point() else t).to(memory_format=torch.contiguous_format).contiguous().clone()
         for name, t in model.state_dict().items()
     }  # fmt: skip
-    save_file(state, str(folder / "open_clip_model.safetensors"), metadata={"format": "pt"})
+    weights = folder / "open_clip_model.safetensors"
+    save_file(state, str(weights), metadata={"format": "pt"})
+    weights.chmod(0o644)  # safetensors leaves it unreadable for others
     described = {
         "model_cfg": model_config(config, tokenizer.get_vocab_size()),
         "preprocess_cfg": preprocess_config(),
@@ -394,26 +316,10 @@ def save_model(
     save_tokenizer(tokenizer, folder, context_length=CONTEXT_LENGTH)
 
 
-def _first(slot: str, text: str, values: Sequence[str]) -> dict[str, int]:
-    words = f" {text} "
-    for i, value in enumerate(values):
-        if f" {value} " in words or f" {value}," in words:
-            return {slot: i}
-    return {}
-
-
-def _bf16_is_faster() -> bool:
-    """Time one small product both ways: bf16 pays off only on CPUs with the instructions for it."""
-    import time
-
+def _has_bf16_units() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware; read, not timed, so that equal runs stay equal."""
     import torch
 
-    def seconds(dtype: torch.dtype) -> float:
-        a = torch.ones(384, 384, dtype=dtype)
-        a @ a
-        start = time.perf_counter()
-        for _ in range(8):
-            a @ a
-        return time.perf_counter() - start
-
-    return seconds(torch.bfloat16) < 0.6 * seconds(torch.float32)
+    read = getattr(torch.cpu, "get_capabilities", dict)
+    capabilities = read()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
