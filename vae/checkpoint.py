@@ -20,10 +20,13 @@ STATE_NAME = "state.pt"
 _FORMAT = "filmstock-vae-1"
 
 
-def content_id(tensors: dict[str, Tensor]) -> str:
-    """16 hex digits from names, shapes, dtypes and bytes of the tensors, in name order."""
+def latent_space_id(tensors: dict[str, Tensor]) -> str:
+    """16 hex digits that name a latent space: from the encoder and the latent statistics, in name order.
+
+    The decoder has no part in it, so a decoder trained further still reads latents that were cached before.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    for name in sorted(tensors):
+    for name in sorted(name for name in tensors if not name.startswith("decoder.")):
         tensor = tensors[name].contiguous()
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else b"")
@@ -33,7 +36,7 @@ def content_id(tensors: dict[str, Tensor]) -> str:
 def save_vae(
     vae: VideoVAE, path: str | Path, *, dtype: torch.dtype = torch.float16, info: dict | None = None
 ) -> str:
-    """Write weights as ``dtype`` (latent statistics stay float32) and return the id of the file's content."""
+    """Write weights as ``dtype`` (latent statistics stay float32) and return the id of its latent space."""
     from safetensors.torch import save
 
     tensors = {
@@ -48,7 +51,7 @@ def save_vae(
         "info": json.dumps(info or {}, sort_keys=True),
     }
     write_atomic(Path(path), save(tensors, metadata))
-    return content_id(tensors)
+    return latent_space_id(tensors)
 
 
 def load_vae(path: str | Path = "embedded") -> VideoVAE:
@@ -72,7 +75,7 @@ def load_vae(path: str | Path = "embedded") -> VideoVAE:
         )
     vae = VideoVAE(VAEConfig.from_dict(json.loads(metadata["config"])))
     vae.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    vae.id = content_id(tensors)
+    vae.id = latent_space_id(tensors)
     return vae.eval().requires_grad_(False)
 
 
