@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.errors import UserError
@@ -51,13 +53,14 @@ def _start_local(num_cpus: int) -> None:
     os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            ray.init(
-                address="local",
-                num_cpus=num_cpus,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            with _silent_stderr():  # the core announces its own log level there
+                ray.init(
+                    address="local",
+                    num_cpus=num_cpus,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
             return
         except Exception as error:  # Ray raises a bare Exception; its text is all there is to go by
             ray.shutdown()
@@ -68,6 +71,20 @@ def _start_local(num_cpus: int) -> None:
                     f"Ray did not start in {ATTEMPTS} attempts, the machine may be overloaded; "
                     "run the same command again when it is less busy"
                 ) from error
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Send file descriptor 2 nowhere: what native code prints passes by ``sys.stderr``. Errors are raised anyway."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _inherit_import_path() -> None:

@@ -113,9 +113,7 @@ def find_recipe(recipe: str) -> Path:
         return shipped[recipe]
     if path.is_dir():
         raise UserError(f"recipe {recipe!r} is a folder; give the .toml file in it")
-    raise UserError(
-        f"recipe {recipe!r} is neither a file nor one of ours; ours are {', '.join(shipped)}"
-    )
+    raise UserError(f"no such file, and {unknown('recipe', recipe, shipped)}")
 
 
 def section_from(cls: type, raw: Any, where: str) -> Any:
