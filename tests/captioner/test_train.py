@@ -109,7 +109,7 @@ def test_augmented_scenes_still_describe_their_frames() -> None:
                 continue
             centre = (near.min(0) + near.max(0)) / 2 / 64
             errors.append(np.abs(centre - [y[0], x[0]]).max())
-    # A box around the lit pixels misses a triangle's or a shaded ring's centre by some; a wrong path misses by far more.
+    # A box around the lit pixels misses a triangle's or a shaded ring's centre a little; a wrong path misses by far.
     assert len(errors) > 40 and np.mean(np.array(errors) < 0.09) > 0.95, errors
 
 
