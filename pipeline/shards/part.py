@@ -46,6 +46,16 @@ def write_table_atomic(path: str | Path, table: pa.Table, **options: Any) -> Non
             tmp.unlink()
 
 
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write a small text file under a temporary name, then rename it."""
+    tmp = _temporary(path)
+    try:
+        tmp.write_text(text, encoding="utf-8")
+        _publish(tmp, path)
+    finally:
+        tmp.unlink(missing_ok=True)
+
+
 class OpenPart:
     """A video file being written under a temporary name; ``commit`` verifies and renames it."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import schema as s
+from pipeline.shards.card import dataset_card
 from pipeline.shards.layout import (
     MANIFEST_NAME,
     ROW_GROUP_BYTES,
@@ -18,7 +19,7 @@ from pipeline.shards.layout import (
     file_metadata,
     manifest_schema_of,
 )
-from pipeline.shards.part import OpenPart, video_hash, write_table_atomic
+from pipeline.shards.part import OpenPart, video_hash, write_table_atomic, write_text_atomic
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -166,6 +167,7 @@ class ShardWriter:
         schema = manifest_schema_of(self.schema)
         table = pa.concat_tables(self._manifest) if self._manifest else schema.empty_table()
         table = table.replace_schema_metadata(file_metadata(schema, self.metadata))
+        write_text_atomic(self.out_dir / "README.md", dataset_card(self.n_rows, self.n_bytes))
         path = self.out_dir / MANIFEST_NAME
         write_table_atomic(path, table)
         return path

@@ -118,6 +118,7 @@ def test_error_inside_the_block_leaves_no_manifest_and_the_next_writer_cleans_up
     make_shards(folder, rows[:4])
     assert pq.read_table(folder / "manifest.parquet").num_rows == 4
     assert not list(folder.glob(".*"))
+    assert "4 clips" in (folder / "README.md").read_text()
     named = {row[s.SHARD] for row in pq.read_table(folder / "manifest.parquet").to_pylist()}
     assert named == {path.name for path in folder.glob("part-*.parquet")}
 
@@ -164,6 +165,18 @@ def test_opens_with_datasets_as_video(tmp_path, monkeypatch):
         assert cell["path"] == f"{row[s.CLIP_ID]}.mp4"
         with av.open(io.BytesIO(cell["bytes"])) as container:
             assert sum(1 for _ in container.decode(video=0)) == row[s.N_FRAMES]
+
+
+def test_folder_opens_with_datasets_by_its_card(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+
+    folder = make_shards(tmp_path / "shards", make_rows(5), shard_bytes=6_000)
+    data = datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
+    assert data.num_rows == 5 and isinstance(data.features["video"], datasets.Video)
+    assert "byte_offset" not in data.features
+    card = (folder / "README.md").read_text()
+    assert "5 clips" in card and "n<1K" in card
 
 
 def test_opens_with_duckdb(tmp_path):
