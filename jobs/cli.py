@@ -60,11 +60,6 @@ GROUPS: dict[str, dict[str, Command]] = {
         "judge": Command(
             "jobs.judge:main", "VIDEO...", "what a synthetic video shows, read off its pixels"
         ),
-        "judge": Command(
-            "jobs.judge:main",
-            "VIDEO...",
-            "read a video of the synthetic world back into attributes",
-        ),
         "demo": Command(
             "jobs.demo:main", "", "all of the above on a few minutes of synthetic footage"
         ),
