@@ -41,7 +41,7 @@ class TrainVaeArgs:
     """tiny, 4x8x8 or 4x16x16 (time x height x width compression)."""
     heldout: Path | None = None
     """Shards to measure on; without them the figures are of training clips, and the card says so."""
-    steps: int = 1200
+    steps: int = 2400
     """Optimiser steps of the whole run."""
     batch: int = 8
     """Clips per step, over all workers."""
@@ -55,11 +55,13 @@ class TrainVaeArgs:
     """Area that larger frames are scaled down to."""
     image_share: float = 0.1
     """Share of steps that train on single frames."""
+    latent_noise: float = 0.3
+    """Most extra noise on latents while training; half of the clips get none."""
     kl: float = 1e-3
     """Weight of the KL term."""
     pyramid: float = 0.5
     """Weight of the perceptual term, an L1 of Laplacian pyramids."""
-    mse: float = 1.0
+    mse: float = 3.0
     """Weight of the squared error."""
     save_every: int = 100
     """Steps between checkpoints."""

@@ -16,12 +16,16 @@ class VAEConfig:
     """(frames, pixels) folded into channels before the first layer; 1 means none."""
     widths: tuple[int, ...] = (64, 128)
     """Channels of each stage, from pixels to latents."""
+    decoder_widths: tuple[int, ...] | None = None
+    """Channels of the decoder's stages, listed from pixels to latents; None repeats ``widths``."""
     strides: tuple[tuple[int, int], ...] = ((1, 2),)
     """(time, space) stride between one stage and the next; one fewer than ``widths``."""
     encoder_blocks: tuple[int, ...] = (2, 2)
     """Residual blocks per stage of the encoder, from pixels to latents."""
     decoder_blocks: tuple[int, ...] = (2, 3)
     """Residual blocks per stage of the decoder, listed from pixels to latents too."""
+    reach: int = 1
+    """Dilation of every second block of the decoder's deepest stage: how far it looks for what moved."""
     linear_path: bool = True
     """A linear code of whole patches beside the network, on both sides; training starts it at PCA."""
     time_kernel: int = 2
@@ -36,6 +40,10 @@ class VAEConfig:
                 f"VAEConfig has {stages} widths, {len(self.strides)} strides, "
                 f"{len(self.encoder_blocks)} encoder and {len(self.decoder_blocks)} decoder block "
                 "counts; give one stride fewer than widths and one block count per width"
+            )
+        if self.decoder_widths is not None and len(self.decoder_widths) != stages:
+            raise ValueError(
+                f"decoder_widths has {len(self.decoder_widths)} stages, widths has {stages}"
             )
         if self.time_kernel < 2:
             raise ValueError(f"time_kernel is {self.time_kernel}; it must be 2 or more")
@@ -80,7 +88,7 @@ class VAEConfig:
 
 
 PRESETS: dict[str, VAEConfig] = {
-    "tiny": VAEConfig(),
+    "tiny": VAEConfig(decoder_widths=(96, 128), reach=3),
     "4x8x8": VAEConfig(
         latent_channels=16,
         patch=(1, 2),
@@ -110,7 +118,7 @@ class LossConfig:
     """Weight of the Laplacian-pyramid L1 (the perceptual term) beside the plain L1 of weight 1."""
     pyramid_levels: int = 3
     """Band-pass levels of the pyramid; each halves the frame."""
-    mse: float = 1.0
+    mse: float = 3.0
     """Weight of the mean squared error, which is what PSNR measures."""
     kl: float = 1e-3
     """Weight of the mean KL divergence per latent value."""
@@ -140,6 +148,9 @@ class TrainConfig:
     """Decay of the weight average that is saved and evaluated."""
     image_share: float = 0.15
     """Share of steps that train on single frames instead of clips."""
+    latent_noise: float = 0.3
+    """Most extra noise on the latents of a clip, in latent units; half of the clips get none. The decoder
+    learns to bear the small errors that a generator makes."""
     seed: int = 0
     """Seed of the weights, the order, the image draws and the posterior noise."""
     bf16: bool | None = None

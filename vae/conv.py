@@ -38,9 +38,9 @@ class RMSNorm(nn.Module):
 class SpaceConv(nn.Module):
     """3x3 convolution within each frame, zero padded. (B,T,H,W,C) -> (B,T,H,W,C')."""
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, dilation: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels_out, 3, padding=1)
+        self.conv = nn.Conv2d(channels_in, channels_out, 3, padding=dilation, dilation=dilation)
         self.conv.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -76,10 +76,10 @@ class CausalTimeConv(nn.Module):
 class ResBlock(nn.Module):
     """x + time(silu(norm(space(silu(norm(x)))))); the last layer starts at zero."""
 
-    def __init__(self, channels: int, time_kernel: int) -> None:
+    def __init__(self, channels: int, time_kernel: int, dilation: int = 1) -> None:
         super().__init__()
         self.norm_space, self.norm_time = RMSNorm(channels), RMSNorm(channels)
-        self.space = SpaceConv(channels, channels)
+        self.space = SpaceConv(channels, channels, dilation)
         self.time = CausalTimeConv(channels, channels, time_kernel)
         nn.init.zeros_(self.time.mix.weight)
         nn.init.zeros_(self.time.mix.bias)

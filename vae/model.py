@@ -94,7 +94,7 @@ class Decoder(nn.Module):
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         frames, pixels = config.patch
-        widths = config.widths[::-1]
+        widths = (config.decoder_widths or config.widths)[::-1]
         self.pixels = pixels
         self.stem = CausalTimeConv(config.latent_channels, widths[0], config.time_kernel)
         layers: list[nn.Module] = []
@@ -102,7 +102,9 @@ class Decoder(nn.Module):
             if i:
                 layers.append(Up(widths[i - 1], width, *config.strides[len(widths) - 1 - i]))
             blocks = config.decoder_blocks[len(widths) - 1 - i]
-            layers += [ResBlock(width, config.time_kernel) for _ in range(blocks)]
+            for k in range(blocks):
+                dilation = config.reach if i == 0 and k % 2 else 1
+                layers.append(ResBlock(width, config.time_kernel, dilation))
         self.layers = nn.ModuleList(layers)
         values = 3 * frames * pixels * pixels
         hidden = max(widths[-1], values)

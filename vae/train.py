@@ -58,15 +58,18 @@ class RunState:
 
 
 class TrainForward(nn.Module):
-    """Encode, draw, decode as one ``forward``, which is what DistributedDataParallel wraps."""
+    """Encode, draw, decode as one ``forward``, which is what DistributedDataParallel wraps.
+
+    ``extra`` (B,1,1,1,1) is the deviation of the noise added on top of the posterior's own.
+    """
 
     def __init__(self, vae: VideoVAE) -> None:
         super().__init__()
         self.vae = vae
 
-    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor, noise: Tensor, extra: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         posterior = self.vae.encode(x)
-        z = posterior.mean + noise * (0.5 * posterior.logvar).exp()
+        z = posterior.mean + noise * (posterior.logvar.exp() + extra.square()).sqrt()
         return self.vae.decode(z), posterior.mean, posterior.logvar
 
 
@@ -180,10 +183,12 @@ def resume_run(state: RunState, config: TrainConfig, out: Path) -> bool:
     return True
 
 
-def step_noise(shape: tuple[int, ...], seed: int, step: int) -> Tensor:
-    """Posterior noise of one global step, before it is split over processes."""
-    generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % (1 << 62))
-    return torch.randn(shape, generator=generator)
+def step_noise(shape: tuple[int, ...], config: TrainConfig, step: int) -> tuple[Tensor, Tensor]:
+    """Noise of ``shape`` (B, per clip, C,T,H,W) for one global step, and each clip's extra deviation."""
+    generator = torch.Generator().manual_seed((config.seed * 1_000_003 + step) % (1 << 62))
+    noise = torch.randn(shape, generator=generator)
+    draw = torch.rand((*shape[:2], 1, 1, 1, 1), generator=generator)
+    return noise, config.latent_noise * (2 * draw - 1).clamp_min(0)
 
 
 @torch.no_grad()
@@ -213,13 +218,13 @@ def train_step(
     x = to_frames(frames)
     cell = state.vae.latent_shape(*x.shape[2:])
     per_clip = len(x) * world // config.batch  # 1, or FRAMES_PER_CLIP on an image step
-    noise = step_noise((config.batch, per_clip, *cell), config.seed, state.step)
-    noise = noise[rank::world].flatten(0, 1)
+    draws = step_noise((config.batch, per_clip, *cell), config, state.step)
+    noise, extra = (draw[rank::world].flatten(0, 1) for draw in draws)
     rate = learning_rate(state.step, config)
     for group in state.optimiser.param_groups:
         group["lr"] = rate * group["scale"]
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        recon, mean, logvar = forward(x, noise)
+        recon, mean, logvar = forward(x, noise, extra)
     loss, parts = vae_loss(x, recon, mean, logvar, config.loss)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()

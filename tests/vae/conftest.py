@@ -49,6 +49,8 @@ def small() -> VAEConfig:
     return VAEConfig(
         latent_channels=4,
         widths=(16, 24),
+        decoder_widths=(20, 24),
+        reach=3,
         encoder_blocks=(1, 1),
         decoder_blocks=(1, 1),
     )
