@@ -172,7 +172,6 @@ def attend_varlen(q: Tensor, k: Tensor, v: Tensor, cu_q: Tensor, cu_k: Tensor) -
     return varlen_attn(q, k, v, cu_q, cu_k, longest_q, longest_k)
 
 
-@torch.compiler.disable
 def attend(q: Tensor, k: Tensor, v: Tensor, cu_q: Tensor, cu_k: Tensor) -> Tensor:
     """Attention within segments: q (N, heads, head_dim), k and v (M, heads, head_dim) -> (N, heads, head_dim).
 

@@ -13,8 +13,8 @@ import math
 
 import torch
 import torch.nn.functional as F
-import torch.utils.checkpoint
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as recompute
 
 from dit.attention import attend, segment_ends
 from dit.config import DiTConfig
@@ -93,6 +93,7 @@ class Attention(nn.Module):
             self.qkv = Linear(width, 3 * width)
         self.scale = nn.Parameter(torch.ones(2, 1, self.head_dim))
         self.out = Linear(width, width)
+        self.attend = attend
 
     def forward(
         self,
@@ -119,7 +120,7 @@ class Attention(nn.Module):
                 rms_norm(y.float(), scale).to(v.dtype)
                 for y, scale in zip((q, k), self.scale, strict=True)
             )
-        mixed = attend(q, k, v, cu, cu if memory_cu is None else memory_cu)
+        mixed = self.attend(q, k, v, cu, cu if memory_cu is None else memory_cu)
         return self.out(mixed.flatten(1))
 
 
@@ -297,12 +298,22 @@ class DiT(nn.Module):
         for block in self.blocks:
             arguments = (x, table, row, layout.cu, turns, text, text_cu)
             if self.checkpoint_blocks and torch.is_grad_enabled():
-                x = torch.utils.checkpoint.checkpoint(block, *arguments, use_reentrant=False)
+                x = recompute(block, *arguments, use_reentrant=False)
             else:
                 x = block(*arguments)
         shift, scale = self.last_modulation(signal).index_select(0, row).chunk(2, dim=1)
         x = F.layer_norm(x, x.shape[1:]) * (1 + scale) + shift
         return self.last(x).float()
+
+    def compile_blocks(self) -> DiT:
+        """Compile every block around the attention seam, whose work depends on the pack. Returns self."""
+        seam = torch.compiler.disable(attend)
+        for block in [*self.blocks, *self.text.blocks]:
+            for module in block.modules():
+                if isinstance(module, Attention):
+                    module.attend = seam
+            block.compile(dynamic=True)
+        return self
 
     def n_parameters(self) -> int:
         """Number of weights."""

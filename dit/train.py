@@ -244,8 +244,7 @@ def train(
     run.model.set_compute(dtype)
     run.ema.model.set_compute(dtype)
     if config.compile:
-        for block in [*run.model.blocks, *run.model.text.blocks]:
-            block.compile(dynamic=True)
+        run.model.compile_blocks()
     held = data.held_out_packs()
     spread = 1.0  # latents are normalised to unit scale
     log.info("a model that predicts zero has loss %.2f", zero_loss(spread))

@@ -19,7 +19,8 @@ def write_folder(folder: Path, clips: int = 24, *, seed: int = 0, vae_id: str = 
     rows = []
     for i in range(clips):
         shape = SHAPES[i % len(SHAPES)]
-        mean = rng.standard_normal(shape).astype(np.float16)
+        signs = np.array([1, -1, 1, -1]).reshape(4, 1, 1, 1)
+        mean = (signs + 0.3 * rng.standard_normal(shape)).astype(np.float16)
         for kind in ("dense", "short")[: 1 + i % 2]:
             text = rng.standard_normal((3 + i % 5, TEXT_DIM)).astype(np.float16)
             rows.append(

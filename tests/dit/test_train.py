@@ -197,7 +197,7 @@ def test_training_lowers_the_loss(folder, tmp_path):
     train(MODEL, config, packs(folder, config), tmp_path)
     losses = [row["loss"] for row in logged(tmp_path)]
     assert losses[0] == pytest.approx(2.0, rel=0.3)
-    assert sum(losses[-10:]) / 10 < 0.8 * sum(losses[:5]) / 5
+    assert sum(losses[-10:]) / 10 < 0.7 * sum(losses[:5]) / 5
 
 
 def test_a_file_is_refused_unless_ours(tmp_path):
