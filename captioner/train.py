@@ -15,9 +15,10 @@ import logging
 import math
 import os
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -207,8 +208,17 @@ def learning_rate(config: TrainConfig, phase: str, progress: float) -> float:
     return peak * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
-def train(config: TrainConfig, out_dir: Path, *, resume: bool = False) -> dict[str, Any]:
-    """Run or resume the training; writes ``state.pt``, ``metrics.jsonl`` and the exported ``weights/``."""
+def train(
+    config: TrainConfig,
+    out_dir: Path,
+    *,
+    resume: bool = False,
+    note: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Run or resume the training; writes ``state.pt``, ``metrics.jsonl`` and the exported ``weights/``.
+
+    ``note`` is given a copy of each row of metrics.
+    """
     import torch
 
     if config.minutes is None and config.steps is None:
@@ -302,8 +312,7 @@ def train(config: TrainConfig, out_dir: Path, *, resume: bool = False) -> dict[s
                 "progress": round(progress, 4),
                 "elapsed_s": round(elapsed_s),
             }
-            log.info("%s", row)
-            print(json.dumps(row), file=metrics, flush=True)
+            _tell(row, metrics, note)
             recent, last_log = {}, now
         if now - last_save > 60 * config.save_minutes:
             _save(state_path, model, heads, optimizers, step, elapsed_s)
@@ -314,8 +323,7 @@ def train(config: TrainConfig, out_dir: Path, *, resume: bool = False) -> dict[s
                     model, processor, count=48
                 )
                 model.train()
-                log.info("held-out %s", row)
-                print(json.dumps(row), file=metrics, flush=True)
+                _tell(row, metrics, note)
             last_save = time.monotonic()
     _save(state_path, model, heads, optimizers, step, elapsed_s)
     export(model, processor, out_dir / "weights")
@@ -332,9 +340,16 @@ def _picks(config: TrainConfig, step: int, batch: int) -> np.ndarray:
     return order[place * batch : (place + 1) * batch]
 
 
-def _first_frame(example: Example) -> Example:
-    from dataclasses import replace
+def _tell(
+    row: dict[str, Any], metrics: IO[str], note: Callable[[dict[str, Any]], None] | None
+) -> None:
+    log.info("%s", row)
+    print(json.dumps(row), file=metrics, flush=True)
+    if note is not None:
+        note(dict(row))
 
+
+def _first_frame(example: Example) -> Example:
     return replace(example, images=example.images[:1], seconds=0.1, times_s=example.times_s[:1])
 
 
