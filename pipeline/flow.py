@@ -9,7 +9,7 @@ import numpy as np
 
 _WINDOW = 5
 """Side of the window in which the flow is taken to be constant, pixels."""
-_NOISE = 0.006
+_NOISE = 0.003
 """Luma change that is taken for noise, in [0, 1]: regularises the least squares."""
 _REACH = 2.0
 """Longest flow that one level can be trusted with, pixels; longer is clipped to it."""

@@ -2,7 +2,8 @@
 
 A hard cut is a change that is sudden (against the changes around it) and that lasts (the frames a few steps to either
 side stay unlike each other, so a flash is none). A dissolve is a lasting change of structure and colour in whose
-middle frames are a mix of the outer ones, which a moving camera's are not. A fade passes through plain frames.
+middle frames are a mix of the outer ones: they fit one, and have lost the contrast that a mix loses, which motion
+and exposure do not cost. A fade passes through plain frames.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _INNER = {3: 3, 6: 7, 10: 9, 15: 16}
 class ShotConfig:
     """Thresholds of the detector."""
 
-    cut: float = 0.64
+    cut: float = 0.62
     """Score of a frame, in [0, 1], from which it starts a new shot."""
     dissolve: float = 0.56
     """Score of a frame, in [0, 1], from which it is the middle of a dissolve."""
@@ -141,9 +142,11 @@ def dissolve_scores(analysis: Analysis, barred: np.ndarray) -> tuple[np.ndarray,
         inside = np.maximum(_later(within, -half), _later(within, 2 * half))
         unmixed = _later(np.nan_to_num(analysis.blends[:, k, 0], nan=4.0), half)
         weight = _later(np.nan_to_num(analysis.blends[:, k, 1], nan=-1.0), half)
+        dip = _later(np.nan_to_num(analysis.blends[:, k, 2]), half)
         mix = np.clip(1 - unmixed / 0.5, 0, 1) * np.clip(
             1 - (np.abs(weight - 0.5) - 0.3) / 0.4, 0, 1
         )
+        mix *= np.clip(dip / 0.5, 0, 1)
         free = count[np.clip(frame + half + 1, 0, n)] == count[np.clip(frame - half, 0, n)]
         free &= (frame >= half) & (frame < n - half)
         scores.append(change / (change + inside + 0.05) * mix * np.clip(change / 0.4, 0, 1) * free)
@@ -177,14 +180,17 @@ def find_fades(analysis: Analysis, config: ShotConfig) -> list[Transition]:
 
 
 def _slope(values: np.ndarray, start: int, step: int, longest: int) -> int:
-    """Last frame reached from ``start`` in direction ``step`` while the values keep rising by more than a tremble."""
+    """Last mixed frame from ``start`` in direction ``step``: values keep rising there by more than a tremble.
+
+    The frame at the top of the rise has its full contrast and is none of them.
+    """
     at = start
     for _ in range(longest):
         following = at + step
         if not 0 <= following < len(values) or values[following] < values[at] * 1.02 + 1e-4:
             break
         at = following
-    return at
+    return at if at == start else at - step
 
 
 def _merge(fades: list[Transition]) -> list[Transition]:
