@@ -206,7 +206,7 @@ def _with_ray(
             "root": os.path.abspath(root) if "://" not in root else root,
             "target": str(target.resolve()),
         },
-        concurrency=min(workers, len(chunks)),
+        compute=ray.data.ActorPoolStrategy(size=min(workers, len(chunks))),
         num_cpus=1,
     )
     for row in data.iter_rows():

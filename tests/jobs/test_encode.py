@@ -152,6 +152,7 @@ def test_wrong_paths_are_one_line_errors(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_ray_workers_give_the_same_rows(folder, config):
     run(config, folder, workers=1)
     out = folder / "ray" / "latents"
