@@ -55,7 +55,7 @@ def camera_rates(video: np.ndarray, covered: np.ndarray, fps: float) -> tuple[fl
     level = float(np.median(luma[free]))
     luma = np.where(free, luma, level)
     free = _shrink(free, 2)
-    if free.mean() < 0.05 or float(np.std(luma[free])) < FLAT:
+    if free.mean() < 0.05 or float(np.std(_blur(luma, 2)[free])) < FLAT:
         return 0.0, 0.0, 0.0
     rate = fps / step
     guess = np.zeros(3)
@@ -127,9 +127,9 @@ def _fit(luma: np.ndarray, free: np.ndarray, guess: np.ndarray) -> np.ndarray:
         bound = 2.5 * float(np.sqrt(np.mean(error[usable] ** 2))) + 1e-3 if usable.any() else 1.0
         weight = usable / np.maximum(1.0, np.abs(error) / bound)
         slopes = np.stack([slope_x, slope_y, slope_x * (x - cx) + slope_y * (y - cy)], axis=-1)
-        weighted = slopes * weight[..., None]
-        matrix = np.einsum("tyxi,tyxj->ij", weighted, slopes)
-        vector = np.einsum("tyxi,tyx->i", weighted, error)
+        flat = slopes.reshape(-1, 3)
+        weighted = flat * weight.reshape(-1, 1)
+        matrix, vector = weighted.T @ flat, weighted.T @ error.ravel()
         scale = np.array([1.0, 1.0, max(width, height) / 3])
         damped = matrix + np.diag(
             1e-3 * np.trace(matrix / np.outer(scale, scale)) * scale**2 + 1e-9

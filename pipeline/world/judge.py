@@ -14,8 +14,8 @@ import numpy as np
 
 from pipeline.world.camera import read_camera
 from pipeline.world.captions import Attributes
-from pipeline.world.render import signed_distance
-from pipeline.world.scene import BACKGROUNDS, COLOURS, SHAPES, SLOW, Scene
+from pipeline.world.outline import nearest_shape, on_grid
+from pipeline.world.scene import BACKGROUNDS, COLOURS, SLOW, Scene
 
 MAX_FRAMES = 40
 """Frames looked at; longer videos are thinned evenly."""
@@ -32,12 +32,6 @@ FRINGE_SHARE = 0.4
 """A colour smaller than this share of one that it always touches is that one's fringe, not an object."""
 TURN = 0.07
 """Frame fraction by which a path must come back to count as a bounce."""
-GRID = 28
-WINDOW = 1.3
-"""Half width of the shape grid, in square roots of the mask's area."""
-BLURS = (0.04, 0.09, 0.14, 0.2, 0.28)
-"""Blurs of the shape templates, standard deviations in square roots of the area."""
-
 _COLOUR_NAMES = tuple(COLOURS)
 
 
@@ -54,7 +48,7 @@ class Track:
     y: np.ndarray
     """Centre in pixels; NaN where it does not show."""
     alpha: np.ndarray
-    """float32 (T, H, W): coverage in [0, 1]."""
+    """float32 (T, H, W): coverage, 1 where the colour is full (noise may exceed it)."""
 
 
 def judge(frames: np.ndarray, fps: float) -> Attributes:
@@ -115,7 +109,7 @@ def find_tracks(video: np.ndarray) -> list[Track]:
     top, low = video.max(axis=-1), video.min(axis=-1)
     vivid = (top - low > MIN_CHROMA) & (top - low > MIN_SATURATION * top)
     chroma = _chroma(video)
-    names = np.where(vivid, _hue_names(chroma), -1)
+    names = np.where(vivid & (_neighbours(vivid) >= 5), _hue_names(chroma), -1)
     side = min(video.shape[1:3])
     least = max(4.0, MIN_AREA * side * side)
     grounds = chroma[~vivid]
@@ -160,13 +154,20 @@ def _follow(
             continue
         core = np.median(chroma[t][near[t]], axis=0)
         share = chroma[t] @ core / max(1e-6, float(core @ core))
-        share = share / max(0.5, float(np.quantile(share[near[t]], 0.6)))
+        share = share / max(0.5, float(np.quantile(share[near[t]], 0.75)))
         mine = window & ((names[t] == index) | (names[t] < 0))
-        alpha[t] = np.where(mine & (share > 0.08), np.clip(share, 0, 1), 0)
+        alpha[t] = np.where(mine & (share > 0.08), np.clip(share, 0, 1.5), 0)
         area[t] = alpha[t].sum()
         x[t] = (alpha[t] * xs).sum() / area[t] + 0.5
         y[t] = (alpha[t] * ys).sum() / area[t] + 0.5
     return Track(colour=colour, mask=near, area=area, x=x, y=y, alpha=alpha)
+
+
+def _neighbours(mask: np.ndarray) -> np.ndarray:
+    """How many of the 3x3 pixels around (and at) each pixel of ``mask`` (T, H, W) are set."""
+    wide = np.pad(mask, ((0, 0), (1, 1), (1, 1)), mode="edge").astype(np.int8)
+    rows = wide[:, :-2] + wide[:, 1:-1] + wide[:, 2:]
+    return rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
 
 
 def grow(mask: np.ndarray, pixels: int) -> np.ndarray:
@@ -190,48 +191,11 @@ def _is_fringe(track: Track, other: Track) -> bool:
     return bool((track.mask & grow(other.mask, 2)).sum() > 0.7 * mine)
 
 
-def _templates() -> tuple[np.ndarray, list[int]]:
-    """Soft masks of the shapes on the common grid at every blur, (N, GRID * GRID), and the shape of each."""
-    scale, rows, owners = 4, [], []
-    fine = GRID * scale
-    axis = ((np.arange(fine) + 0.5) / fine * 2 - 1) * WINDOW
-    for number, shape in enumerate(SHAPES):
-        x, y = np.meshgrid(axis, axis)
-        cell = (axis[1] - axis[0]) ** 2
-        inside = signed_distance(shape, x, y, np.float32(0.5)) < 0
-        radius = 0.5 / (inside.sum() * cell) ** 0.5
-        inside = signed_distance(shape, x, y, np.float32(radius)) < 0
-        dx, dy = x[inside].mean(), y[inside].mean()
-        solid = (signed_distance(shape, x + dx, y + dy, np.float32(radius)) < 0).astype(np.float32)
-        for blur in BLURS:
-            kernel = np.exp(-0.5 * ((axis[:, None] - axis[None, :]) / blur) ** 2)
-            kernel /= kernel.sum(axis=1, keepdims=True)
-            soft = kernel @ solid @ kernel.T
-            rows.append(soft.reshape(GRID, scale, GRID, scale).mean(axis=(1, 3)).ravel())
-            owners.append(number)
-    return np.array(rows, np.float32), owners
-
-
-def _on_grid(alpha: np.ndarray, x: float, y: float, area: float) -> np.ndarray:
-    """Coverage of one frame sampled on the common grid around (x, y), bilinear, zero outside the frame."""
-    axis = ((np.arange(GRID) + 0.5) / GRID * 2 - 1) * WINDOW * area**0.5
-    padded = np.pad(alpha, 2)
-    column = np.clip(x - 0.5 + axis + 2, 0, padded.shape[1] - 1.001)
-    row = np.clip(y - 0.5 + axis + 2, 0, padded.shape[0] - 1.001)
-    c0, r0 = column.astype(int), row.astype(int)
-    fc, fr = (column - c0)[None, :], (row - r0)[:, None]
-    a, b = padded[np.ix_(r0, c0)], padded[np.ix_(r0, c0 + 1)]
-    c, d = padded[np.ix_(r0 + 1, c0)], padded[np.ix_(r0 + 1, c0 + 1)]
-    return (a * (1 - fc) + b * fc) * (1 - fr) + (c * (1 - fc) + d * fc) * fr
-
-
 def read_shape(track: Track, others: list[Track]) -> str:
-    """Shape whose template is nearest to the mean mask over the frames that show the object whole."""
+    """Shape whose outline is nearest to the track's mask over the frames that show the object whole."""
     whole = _whole_frames(track, others)
-    masks = [_on_grid(track.alpha[t], track.x[t], track.y[t], track.area[t]) for t in whole]
-    mean = np.mean(masks, axis=0).ravel()
-    templates, owners = _templates()
-    return SHAPES[owners[int(np.argmin(((templates - mean) ** 2).sum(axis=1)))]]
+    masks = [on_grid(track.alpha[t], track.x[t], track.y[t], track.area[t]) for t in whole]
+    return nearest_shape(np.mean(masks, axis=0), float(np.mean(track.area[whole])) ** 0.5)
 
 
 def _whole_frames(track: Track, others: list[Track]) -> np.ndarray:
