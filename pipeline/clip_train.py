@@ -321,5 +321,5 @@ def _has_bf16_units() -> bool:
     import torch
 
     read = getattr(torch.cpu, "get_capabilities", dict)
-    capabilities = read()
+    capabilities: dict[str, Any] = read()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -28,6 +28,7 @@ class IngestConfig:
 CONCEPTS: dict[str, tuple[str, ...]] = {
     "text": ("a frame full of text", "a title card with words"),
     "blank": ("a black frame", "a blank screen", "television static"),
+    "blur": ("a blurred picture", "a picture out of focus"),
 }
 """Concepts scored by default; each is a few prompts, set against ``ClipConfig.neutral``."""
 

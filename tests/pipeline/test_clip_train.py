@@ -56,7 +56,8 @@ def test_training_lowers_the_losses_and_is_reproducible(pool: Pool, tokenizer: o
         trainer.bf16 = False
     history = [one.step(i, 0.0) for i in range(20)]
     first, last = history[0], history[-1]
-    for name in ("contrastive", "identity", "slots"):  # prompts start near their floor, by their bias
+    # The prompts loss starts near its floor, by its bias.
+    for name in ("contrastive", "identity", "slots"):
         assert last[name] < 0.85 * first[name], (name, first, last)
     for i in range(3):
         again = two.step(i, 0.0)

@@ -7,7 +7,7 @@ from pipeline.torchvision_compat import prepare_torchvision
 
 
 def _run(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=170)
 
 
 def test_open_clip_imports_in_a_fresh_process_after_preparing() -> None:
