@@ -39,6 +39,10 @@ class TrainVaeArgs:
     """Folder for the run."""
     preset: str = "tiny"
     """tiny, 4x8x8 or 4x16x16 (time x height x width compression)."""
+    init: str | None = None
+    """VAE to start from: embedded, a vae.safetensors or the folder of one."""
+    decoder_only: bool = False
+    """Train only the decoder; encoder, latent statistics and so the VAE's id stay those of --init."""
     heldout: Path | None = None
     """Shards to measure on; without them the figures are of training clips, and the card says so."""
     steps: int = 2400
@@ -85,6 +89,7 @@ class VaeRun:
     out: Path
     preset: str
     train: TrainConfig
+    init: str | None = None
     heldout: Path | None = None
     workers: int = 1
     threads: int = 1
@@ -99,12 +104,15 @@ def main(argv: list[str]) -> int:
     args = parse_args(TrainVaeArgs, argv, "train-vae")
     if args.preset not in PRESETS:
         raise UserError(f"no VAE preset {args.preset!r}; choose one of {', '.join(PRESETS)}")
+    if args.decoder_only and not args.init:
+        raise UserError("--decoder-only needs a VAE to start from; add --init embedded, or a path")
     loss = LossConfig(kl=args.kl, pyramid=args.pyramid, mse=args.mse)
     own = {k: v for k, v in vars(args).items() if k in TrainConfig.__dataclass_fields__}
     config = VaeRun(
         shards=args.shards,
         out=args.out,
         preset=args.preset,
+        init=args.init,
         train=TrainConfig(**own, warmup=min(100, args.steps // 10), loss=loss),
         heldout=args.heldout,
         workers=args.workers,
@@ -125,7 +133,7 @@ def run(config: VaeRun) -> dict[str, Any]:
     heldout = shards_folder(config.heldout) if config.heldout else None
     config = replace(config, shards=shards, heldout=heldout)
     manifests = [folder / "manifest.parquet" for folder in (shards, heldout) if folder]
-    key = config_key(config.preset, asdict(config.train), files_key(manifests))
+    key = config_key(config.preset, config.init, asdict(config.train), files_key(manifests))
     if stage_is_done(config.out, STAGE, key):
         say(f"train-vae: {config.out} holds this VAE already; nothing to do")
         return {}
@@ -173,6 +181,7 @@ def train_worker(config: VaeRun, *, rank: int = 0, world: int = 1) -> None:
     """The training loop of one process; rank 0 reports and writes."""
     import torch
 
+    from vae.checkpoint import load_vae
     from vae.data import TrainData, sample_clips, train_view
     from vae.train import train
 
@@ -184,6 +193,7 @@ def train_worker(config: VaeRun, *, rank: int = 0, world: int = 1) -> None:
     )
     view = train_view(model, config.train)
     clips = sample_clips(config.heldout or config.shards, view, EVALUATED) if rank == 0 else []
+    init = load_vae(config.init) if config.init else None
     with Progress(STAGE, config.train.steps, "steps") as progress:
 
         def report(row: dict[str, Any]) -> None:
@@ -198,6 +208,7 @@ def train_worker(config: VaeRun, *, rank: int = 0, world: int = 1) -> None:
             config.train,
             data,
             config.out,
+            init=init,
             resume=config.resume,
             report=report,
             on_sheet=lambda state: sheet(config.out, state, clips),
@@ -232,14 +243,15 @@ def finish(config: VaeRun) -> tuple[int, dict[str, Any]]:
     from vae.train import fresh_state, resume_run
 
     model = VAEConfig.preset(config.preset)
-    state = fresh_state(model, config.train)
+    state = fresh_state(model, config.train, load_vae(config.init) if config.init else None)
     resume_run(state, config.train, config.out)
     if state.step < config.train.steps:
         return state.step, {}
     data = TrainData(config.shards, model, config.train)
     fitted = sample_clips(config.shards, data.view, FITTED, seed=config.train.seed)
     clips = sample_clips(config.heldout or config.shards, data.view, EVALUATED)
-    set_statistics(state.ema, fitted)
+    if not config.train.decoder_only:
+        set_statistics(state.ema, fitted)
     weights = config.out / WEIGHTS_NAME
     save_vae(state.ema, weights, info={"command": config.command, "step": state.step})
     vae = load_vae(weights)  # figures are of the stored weights, not of those in memory
@@ -262,6 +274,8 @@ def finish(config: VaeRun) -> tuple[int, dict[str, Any]]:
         "manifest_hash": data.clips.manifest.hash,
         "heldout": _label(config.heldout) if config.heldout else "the training shards",
         "heldout_clips": len(clips),
+        "init": config.init or "PCA of training clips",
+        "trained": "decoder only" if config.train.decoder_only else "encoder and decoder",
         "command": shlex.join(
             ["filmstock", STAGE, *(c for c in config.command if c != "--resume")]
         ),

@@ -151,6 +151,8 @@ class TrainConfig:
     latent_noise: float = 0.3
     """Most extra noise on the latents of a clip, in latent units; half of the clips get none. The decoder
     learns to bear the small errors that a generator makes."""
+    decoder_only: bool = False
+    """Leave the encoder and the latent statistics as they are, so that latents made earlier stay valid."""
     seed: int = 0
     """Seed of the weights, the order, the image draws and the posterior noise."""
     bf16: bool | None = None

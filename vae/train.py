@@ -63,12 +63,13 @@ class TrainForward(nn.Module):
     ``extra`` (B,1,1,1,1) is the deviation of the noise added on top of the posterior's own.
     """
 
-    def __init__(self, vae: VideoVAE) -> None:
+    def __init__(self, vae: VideoVAE, *, learn_encoder: bool = True) -> None:
         super().__init__()
-        self.vae = vae
+        self.vae, self.learn_encoder = vae, learn_encoder
 
     def forward(self, x: Tensor, noise: Tensor, extra: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        posterior = self.vae.encode(x)
+        with torch.set_grad_enabled(self.learn_encoder and torch.is_grad_enabled()):
+            posterior = self.vae.encode(x)
         z = posterior.mean + noise * (posterior.logvar.exp() + extra.square()).sqrt()
         return self.vae.decode(z), posterior.mean, posterior.logvar
 
@@ -85,10 +86,15 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return config.lr * min(1.0, rise, fall)
 
 
-def fresh_state(model: VAEConfig, config: TrainConfig) -> RunState:
-    """Seeded weights, their average, and an optimiser."""
+def fresh_state(model: VAEConfig, config: TrainConfig, init: VideoVAE | None = None) -> RunState:
+    """Seeded weights (or those of ``init`` where they fit), their average, and an optimiser."""
     torch.manual_seed(config.seed)
     vae, ema = VideoVAE(model), VideoVAE(model)
+    if init is not None:
+        load_from(vae, init)
+    elif config.decoder_only:
+        raise ValueError("training only the decoder needs a VAE to start from")
+    vae.encoder.requires_grad_(not config.decoder_only)
     ema.load_state_dict(vae.state_dict())
     ema.requires_grad_(False)
     optimiser = MuonAdamW(
@@ -97,10 +103,33 @@ def fresh_state(model: VAEConfig, config: TrainConfig) -> RunState:
     return RunState(vae=vae, ema=ema, optimiser=optimiser)
 
 
+@torch.no_grad()
+def load_from(vae: VideoVAE, init: VideoVAE) -> None:
+    """Encoder and latent statistics of ``init``, exactly; its decoder too, or of it the linear path alone.
+
+    A decoder of another size starts as the linear path of the old one, its network at zero.
+    """
+    missing = {**vae.encoder.state_dict()}.keys() ^ init.encoder.state_dict().keys()
+    if missing or vae.config.latent_channels != init.config.latent_channels:
+        raise ValueError(
+            "the VAE to start from has another encoder; use the preset it was trained with"
+        )
+    vae.encoder.load_state_dict(init.encoder.state_dict())
+    vae.latent_mean.copy_(init.latent_mean)
+    vae.latent_std.copy_(init.latent_std)
+    old, new = init.decoder.state_dict(), vae.decoder.state_dict()
+    if all(name in old and old[name].shape == value.shape for name, value in new.items()):
+        vae.decoder.load_state_dict(old)
+    elif vae.decoder.linear is not None and init.decoder.linear is not None:
+        vae.decoder.linear.load_state_dict(init.decoder.linear.state_dict())
+        nn.init.zeros_(vae.decoder.head.weight)
+        nn.init.zeros_(vae.decoder.head.bias)
+
+
 def parameter_groups(vae: VideoVAE) -> list[dict[str, Any]]:
     """Weights of hidden layers (matrices), of stems and heads, vectors, and the linear paths."""
     edges = ("stem", "head", "linear")
-    named = [(name, name.split(".")[1], p) for name, p in vae.named_parameters()]
+    named = [(name, name.split(".")[1], p) for name, p in vae.named_parameters() if p.requires_grad]
     hidden = [p for _, part, p in named if part not in edges and p.ndim > 1]
     outer = [p for _, part, p in named if part in edges[:2] and p.ndim > 1]
     vectors = [p for _, part, p in named if part != "linear" and p.ndim <= 1]
@@ -193,9 +222,10 @@ def step_noise(shape: tuple[int, ...], config: TrainConfig, step: int) -> tuple[
 
 @torch.no_grad()
 def update_ema(ema: VideoVAE, vae: VideoVAE, decay: float, step: int) -> None:
-    """ema <- d * ema + (1 - d) * vae, with d ramping up over the first steps."""
+    """ema <- d * ema + (1 - d) * vae over what is trained, with d ramping up over the first steps."""
     d = min(decay, (1 + step) / (10 + step))
-    averaged, current = list(ema.parameters()), [p.detach() for p in vae.parameters()]
+    pairs = zip(ema.parameters(), vae.parameters(), strict=True)
+    averaged, current = zip(*((a, p.detach()) for a, p in pairs if p.requires_grad), strict=True)
     torch._foreach_mul_(averaged, d)
     torch._foreach_add_(averaged, current, alpha=1 - d)
 
@@ -247,6 +277,7 @@ def train(
     data: TrainData,
     out: Path,
     *,
+    init: VideoVAE | None = None,
     resume: bool = False,
     report: Report | None = None,
     on_sheet: Callable[[RunState], dict[str, Any]] | None = None,
@@ -255,20 +286,22 @@ def train(
     """Train to ``config.steps`` (or ``stop_at``), leaving ``state.pt`` and ``metrics.jsonl`` in ``out``.
 
     With ``world`` > 1 a torch.distributed group must be up; rank 0 writes. ``on_sheet`` runs on rank 0
-    every ``sheet_every`` steps and its result is logged.
+    every ``sheet_every`` steps and its result is logged. Weights start at ``init`` if it is given, else at PCA.
     """
     rank, world = data.rank, data.world
     keep_large_buffers()
     out.mkdir(parents=True, exist_ok=True)
-    state = fresh_state(model, config)
+    state = fresh_state(model, config, init)
     if resume and resume_run(state, config, out):
         data.seek(state.data or {})
     else:
-        start_from_pca(state.vae, sample_clips(data.folder, data.view, PCA_CLIPS, seed=config.seed))
+        if init is None:
+            clips = sample_clips(data.folder, data.view, PCA_CLIPS, seed=config.seed)
+            start_from_pca(state.vae, clips)
         state.ema.load_state_dict(state.vae.state_dict())
         if rank == 0:
             (out / "metrics.jsonl").write_text("")
-    forward: nn.Module = TrainForward(state.vae)
+    forward: nn.Module = TrainForward(state.vae, learn_encoder=not config.decoder_only)
     if world > 1:
         forward = nn.parallel.DistributedDataParallel(forward)
     bf16 = config.bf16 if config.bf16 is not None else bf16_is_faster()
