@@ -10,18 +10,14 @@ import pytest
 
 from captioner import embedded
 from captioner.prompts import WORLD_PROMPTS, fill
-from captioner.train import (
-    TrainConfig,
+from captioner.teach import (
     caption_loss,
-    export,
-    learning_rate,
-    phase_of,
     pixel_values,
     prefix_ids,
     tokenizer_texts,
-    train,
     visual_tokens,
 )
+from captioner.train import TrainConfig, export, learning_rate, phase_of, train
 from captioner.worlddata import SIZES, augment, render_example, squash
 from pipeline.world.scene import random_scene
 

@@ -1,0 +1,96 @@
+"""What the embedded captioner is taught with: token ids, pixels and the loss of a reply.
+
+Frames and prompts bypass the Hugging Face processor here, which would take longer than the model; a test holds the two
+paths equal.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from captioner import embedded
+from captioner.prompts import WORLD_PROMPTS, fill
+from captioner.worlddata import Example
+from pipeline.world.captions import caption
+from pipeline.world.scene import random_scene
+
+if TYPE_CHECKING:
+    import torch
+
+
+def tokenizer_texts() -> list[str]:
+    """Texts that the tokenizer is trained on: captions of scenes and stills, and every question."""
+    scenes = [random_scene(i) for i in range(500)]
+    texts = [caption(s, kind) for s in scenes for kind in ("short", "dense")]
+    texts += [caption(s, "dense", still=True) for s in scenes]
+    return texts + [
+        fill(prompt, frames=frames, seconds=frames / 3)
+        for prompt in WORLD_PROMPTS.values()
+        for frames in range(1, 30)
+    ]
+
+
+def prefix_ids(tokenizer: Any, kind: str, frames: int, seconds: float) -> list[int]:
+    """Token ids before the reply, exactly as the processor and chat template write them."""
+    name = tokenizer.convert_tokens_to_ids
+    edge, tag = name(embedded.FRAME_EDGE), name(embedded.FRAME_TAG)
+    image = [name(embedded.IMAGE)] * embedded.VISUAL_TOKENS
+    ids: list[int] = []
+    for number in range(1, frames + 1):
+        ids += [*tokenizer(str(number))["input_ids"], edge, tag, *image, edge]
+    question = fill(WORLD_PROMPTS[kind], frames=frames, seconds=seconds)
+    return [*ids, *tokenizer(question)["input_ids"], name(embedded.END)]
+
+
+def pixel_values(images: np.ndarray) -> torch.Tensor:
+    """Processor's scaling of squashed frames: uint8 (..., H, W, 3) to float32 (..., 3, H, W) in [-1, 1]."""
+    import torch
+
+    moved = np.ascontiguousarray(np.moveaxis(images, -1, -3))
+    return torch.from_numpy(moved).float() / 127.5 - 1
+
+
+def visual_tokens(model: Any, images: np.ndarray) -> torch.Tensor:
+    """Frames (N, 64, 64, 3) uint8 through tower and connector: (N, 16, D)."""
+    core = model.model
+    hidden = core.vision_model(pixel_values=pixel_values(images)).last_hidden_state
+    return core.connector(hidden)
+
+
+def caption_loss(
+    model: Any,
+    tokenizer: Any,
+    examples: list[Example],
+    kinds: list[str],
+    tokens: list[torch.Tensor],
+) -> torch.Tensor:
+    """Mean cross-entropy of the reply tokens; ``tokens`` holds each example's (T, 16, D) visual tokens."""
+    import torch
+    from torch.nn import functional as F
+
+    end, pad = (
+        tokenizer.convert_tokens_to_ids(embedded.END),
+        tokenizer.convert_tokens_to_ids(embedded.PAD),
+    )
+    rows, starts = [], []
+    for example, kind in zip(examples, kinds, strict=True):
+        prefix = prefix_ids(tokenizer, kind, len(example.images), example.seconds)
+        rows.append([*prefix, *tokenizer(example.text(kind))["input_ids"], end])
+        starts.append(len(prefix))
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), pad)
+    wanted = torch.zeros((len(rows), longest), dtype=torch.bool)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+        wanted[i, starts[i] - 1 : len(row) - 1] = True
+    core = model.model
+    embeds = core.text_model.get_input_embeddings()(ids)
+    visual = torch.cat([t.flatten(0, 1) for t in tokens])
+    mask = (ids == model.config.image_token_id)[..., None].expand_as(embeds)
+    embeds = embeds.masked_scatter(mask, visual.to(embeds.dtype))
+    # Replies come last and padding after them, so a causal model needs no padding mask.
+    hidden = core.text_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
+    logits = model.lm_head(hidden[wanted]).float()
+    return F.cross_entropy(logits, ids.roll(-1, 1)[wanted])
