@@ -12,7 +12,7 @@ import tyro
 
 from jobs.args import parse_args
 from jobs.console import Progress, say, warn
-from jobs.encode_chunk import Chunk, Encoder, Task, encode_metadata
+from jobs.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encode_metadata
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.recipe import folder_recipe, parse_override
 from jobs.runfolder import (
@@ -94,7 +94,7 @@ def run(
 
     manifest = open_manifest(folder)
     target = out or Path(manifest.root).parent / "latents"
-    key = config_key(config, manifest.hash, files_key(model_files(config)))
+    key = config_key(RECIPE_VERSION, config, manifest.hash, files_key(model_files(config)))
     if stage_is_done(target.parent, STAGE, key) and parts.is_committed(target):
         rows = int((done_info(target.parent, STAGE) or {}).get("rows", 0))
         say(f"encode: nothing to do, {rows} rows in {target} are up to date")

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 STAGE = "pack"
-OUTPUTS = ["shards/manifest.parquet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +113,8 @@ def run(config: PackConfig, folder: Path | str) -> PackResult:
     result = PackResult(**counts, hours=seconds / 3600)
     report(result, folder)
     log_metrics(folder, STAGE, vars(result))
-    mark_done(folder, STAGE, key, {**vars(result), "outputs": OUTPUTS})
+    outputs = sorted(f"shards/{path.name}" for path in (folder / "shards").glob("*.parquet"))
+    mark_done(folder, STAGE, key, {**vars(result), "outputs": outputs})
     return result
 
 

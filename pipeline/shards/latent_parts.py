@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from pipeline import schema as s
-from pipeline.shards.latents import METADATA_KEYS, PAYLOAD
+from pipeline.shards.latents import METADATA_KEYS, PAYLOAD, committed_parts
 from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY
 from pipeline.shards.part import write_table_atomic
 
@@ -127,8 +127,11 @@ def commit(folder: Path, metadata: Mapping[str, str]) -> int:
 
 
 def is_committed(folder: Path) -> bool:
-    """Whether the last encoding into ``folder`` ran to its end."""
-    return (folder / MANIFEST_NAME).exists()
+    """Whether the last encoding into ``folder`` ran to its end and its parts are all there."""
+    try:
+        return all(path.exists() for path in committed_parts(folder))
+    except ValueError:
+        return False
 
 
 def _checked(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -48,9 +48,10 @@ class LatentStore:
         import pyarrow.parquet as pq
 
         self.root = latents_root(folder)
-        self.paths = sorted(self.root.glob("part-*.parquet"))
-        if not self.paths:
-            raise ValueError(f"{self.root} holds no latents; run `filmstock encode` first")
+        self.paths = committed_parts(self.root)
+        for path in self.paths:
+            if not path.exists():
+                raise ValueError(f"{path} is missing; run `filmstock encode` again to make it anew")
         self.metadata = _common_metadata(self.paths)
         self.text_dim = int(self.metadata[TEXT_DIM])
         self.channel_mean: list[float] = json.loads(self.metadata[CHANNEL_MEAN])
@@ -138,18 +139,29 @@ class LatentStore:
 
 
 def latents_root(folder: str | Path) -> Path:
-    """The latents folder: ``folder`` itself, or ``folder/latents``; ValueError when not finished."""
+    """The latents folder: ``folder`` itself, or ``folder/latents`` of a run folder."""
     root = Path(folder)
     if not root.exists():
         raise ValueError(f"{root} does not exist; give a run folder or a folder of latents")
-    if not any(root.glob("part-*.parquet")) and (root / "latents").is_dir():
-        root = root / "latents"
-    if any(root.glob("part-*.parquet")) and not (root / MANIFEST_NAME).exists():
-        raise ValueError(
-            f"{root} has parts but no {MANIFEST_NAME}: encoding was interrupted; "
-            "run `filmstock encode` again, it goes on where it stopped"
-        )
-    return root
+    nested = root / "latents"
+    return nested if nested.is_dir() and not any(root.glob("part-*.parquet")) else root
+
+
+def committed_parts(root: Path) -> list[Path]:
+    """Parts that the manifest names, in name order; ValueError when there is no finished encoding."""
+    import pyarrow.parquet as pq
+
+    if not (root / MANIFEST_NAME).exists():
+        if any(root.glob("part-*.parquet")):
+            raise ValueError(
+                f"{root} has parts but no {MANIFEST_NAME}: encoding was interrupted; "
+                "run `filmstock encode` again, it goes on where it stopped"
+            )
+        raise ValueError(f"{root} holds no latents; run `filmstock encode` first")
+    table = pq.read_table(root / MANIFEST_NAME)
+    if s.CACHE_KEY not in table.column_names:
+        raise ValueError(f"{root} holds shards, not latents; run `filmstock encode {root}` first")
+    return [root / name for name in sorted(set(table[s.SHARD].to_pylist()))]
 
 
 def _common_metadata(paths: list[Path]) -> dict[str, str]:

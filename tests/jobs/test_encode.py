@@ -75,6 +75,13 @@ def test_rerun_does_nothing_and_says_so(folder, config, capsys):
     assert {p: p.stat().st_mtime_ns for p in (folder / "latents").iterdir()} == before
 
 
+def test_a_deleted_part_is_encoded_again(folder, config):
+    run(config, folder, workers=1)
+    next((folder / "latents").glob("part-*.parquet")).unlink()
+    assert run(config, folder, workers=1).encoded == 2 * N
+    assert len(LatentStore(folder)) == 2 * N
+
+
 def test_only_rows_whose_key_changed_are_encoded(folder, config):
     run(config, folder, workers=1)
     before = keys_of(folder)

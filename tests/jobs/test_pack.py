@@ -85,6 +85,13 @@ def test_rerun_does_nothing_and_says_so(folder, capsys):
     assert open_manifest(folder).caption(0, "dense") is None
 
 
+def test_a_deleted_shard_is_packed_again(folder):
+    run(PackConfig(), folder)
+    next((folder / "shards").glob("part-*.parquet")).unlink()
+    run(PackConfig(), folder)
+    assert all(open_manifest(folder).read(i) for i in range(3))
+
+
 def test_changed_captions_pack_again(folder):
     run(PackConfig(), folder)
     path = folder / "captions" / "part-00000.parquet"

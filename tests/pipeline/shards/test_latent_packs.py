@@ -166,7 +166,13 @@ def test_row_with_nan_is_replaced(tmp_path):
 def test_unfinished_or_mixed_folders_are_refused(tmp_path, tmp_path_factory):
     folder = make_latents(tmp_path / "latents", n=4)
     parts.write_latents(folder, latent_rows(5)[-1:], {**METADATA, "vae_id": "v2"})
+    assert len(LatentStore(folder)) == 8  # a part that no manifest names is not read
+    parts.commit(folder, METADATA)
     with pytest.raises(ValueError, match="another vae_id than"):
+        LatentStore(folder)
+    (folder / parts.committed_parts(folder)[0]).unlink()
+    assert not parts.is_committed(folder)
+    with pytest.raises(ValueError, match="is missing; run `filmstock encode` again"):
         LatentStore(folder)
     (folder / "manifest.parquet").unlink()
     with pytest.raises(ValueError, match="encoding was interrupted"):
