@@ -1,0 +1,176 @@
+"""``filmstock curate`` end to end: real stages, a small CLIP of a stock class, a captioning server on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from jobs import cli
+from pipeline import schema as s
+from tests.captioner.caption_server import CaptionServer
+
+FPS = 12.0
+
+
+@pytest.fixture(scope="module")
+def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.pipeline.clip_folders import VIT_LIKE, write_folder
+
+    return write_folder(tmp_path_factory.mktemp("clip"), VIT_LIKE)
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    """A moving and a still file, a copy of the moving one in other bytes, and one that is no video."""
+    from pipeline.video.encode import encode_mp4
+    from tests.moving_scenes import scene, to_uint8
+
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    moving = to_uint8(scene(1, 24, speed=3))
+    still = to_uint8(scene(2, 1)).repeat(24, axis=0)
+    (folder / "moving.mp4").write_bytes(encode_mp4(moving, FPS))
+    (folder / "still.mp4").write_bytes(encode_mp4(still, FPS))
+    (folder / "copy.mp4").write_bytes(encode_mp4(moving, FPS, crf=30))
+    (folder / "broken.mp4").write_bytes(b"no video at all")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    with CaptionServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ray_started() -> Iterator[None]:
+    from jobs.rayrt import start_ray, stop_ray
+
+    start_ray()
+    yield
+    stop_ray()
+
+
+def write_recipe(path: Path, clip_folder: Path, url: str, least: float = 0.001) -> Path:
+    path.write_text(
+        f"""
+[clip]
+model = "{clip_folder}"
+frames = 2
+[select.where]
+still = "motion_mean > {least}"
+[caption]
+backend = "openai"
+model = "vlm"
+base_url = "{url}"
+frames = 2
+prompts = {{ short = "plain short {{frames}}", dense = "plain dense {{frames}}" }}
+"""
+    )
+    return path
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in files}
+
+
+def test_footage_becomes_shards_and_a_rerun_does_nothing(
+    footage: Path,
+    clip_folder: Path,
+    server: Any,
+    ray_started: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "set"
+    recipe = write_recipe(tmp_path / "mine.toml", clip_folder, server.url)
+    command = ["curate", str(footage), "--out", str(out), "--recipe", str(recipe)]
+    assert cli.main(command) == 3, "one source is quarantined"
+    printed = capsys.readouterr().out
+    for line in ("ingest: 3 sources done", "1 quarantined", "still", "kept", "curate: 1 clips"):
+        assert line in printed
+    ends = {
+        Path(row[s.SOURCE_URI]).name: row[s.OUTCOME]
+        for row in pq.read_table(out / "sources.parquet").to_pylist()
+    }
+    assert ends == {
+        "broken.mp4": "quarantined",
+        "copy.mp4": "done",
+        "moving.mp4": "done",
+        "still.mp4": "done",
+    }
+    decisions = pq.read_table(out / "selection.parquet").to_pylist()
+    assert sorted(row[s.DECISION] for row in decisions) == ["keep", "reject", "reject"]
+    assert sorted(sum((row[s.REASONS] for row in decisions), [])) == ["duplicate_phash", "still"]
+    (shard,) = pq.read_table(out / "shards" / "manifest.parquet").to_pylist()
+    assert shard[s.CAPTION_SHORT] and shard[s.CAPTION_DENSE]
+    assert (out / "report.html").read_text().count("data:image/jpeg") > 0
+
+    before, asked = stamps(out), len(server.bodies)
+    again = ["curate", str(footage), "--out", str(out)]
+    assert cli.main(again) == 3
+    printed = capsys.readouterr().out
+    for stage in ("ingest", "select", "caption", "pack", "curate"):
+        assert f"{stage}: nothing to do" in printed
+    assert stamps(out) == before, "the folder remembers its recipe and nothing is written again"
+
+    looser = write_recipe(tmp_path / "mine.toml", clip_folder, server.url, least=-1)
+    assert cli.main([*again, "--recipe", str(looser)]) == 3
+    printed = capsys.readouterr().out
+    assert "ingest: nothing to do" in printed
+    assert "curate: 2 clips" in printed
+    assert len(server.bodies) - asked == 2, (
+        "only the clip that is new in the selection is captioned"
+    )
+
+
+def test_footage_without_any_usable_file_is_one_line(
+    clip_folder: Path,
+    server: Any,
+    ray_started: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "notes.mp4").write_bytes(b"not a video")
+    recipe = write_recipe(tmp_path / "mine.toml", clip_folder, server.url)
+    out = tmp_path / "set"
+    args = ["curate", str(tmp_path / "notes.mp4"), "--out", str(out), "--recipe", str(recipe)]
+    assert cli.main(args) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("filmstock: no clip came out of 1 sources")
+    assert str(out / "sources.parquet") in error
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["nowhere", "--out", "o"], "nowhere does not exist"),
+        (["empty", "--out", "o"], "no video in folder empty"),
+        (["empty"], "--out"),
+        (["empty", "--out", "file"], "--out file is a file"),
+        (["empty", "--out", "o", "--recipe", "dmeo"], "did you mean 'demo'"),
+        (["empty", "--out", "o", "--set", "ingest.max_clips=3"], "'max_clip_s'"),
+        (["empty", "--out", "o", "--set", "ingest.crf"], "no '='"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_fix_and_leaves_nothing(
+    words: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("file").write_text("")
+    assert cli.main(["curate", *words]) == 2
+    caught = capsys.readouterr()
+    assert says in caught.err
+    assert caught.err.startswith("filmstock: ")
+    assert caught.err.count("\n") == 1
+    assert not Path("o").exists()
