@@ -20,7 +20,7 @@ from vae.config import PRESETS, LossConfig, TrainConfig, VAEConfig
 if TYPE_CHECKING:
     import numpy as np
 
-    from vae.train import RunState
+    from vae.state import RunState
 
 STAGE = "train-vae"
 EVALUATED = 48
@@ -240,7 +240,7 @@ def finish(config: VaeRun) -> tuple[int, dict[str, Any]]:
         noisy_psnr,
         set_statistics,
     )
-    from vae.train import fresh_state, resume_run
+    from vae.state import fresh_state, resume_run
 
     model = VAEConfig.preset(config.preset)
     state = fresh_state(model, config.train, load_vae(config.init) if config.init else None)

@@ -74,7 +74,8 @@ def spans(n_frames: int, time: int) -> list[tuple[int, int]]:
 
 def fit_pca(clips: list[np.ndarray], *, components: int, time: int = 4, space: int = 8) -> PatchPCA:
     """Fit on uint8 clips (T,H,W,3), T = 1+k*time, sides multiples of ``space``."""
-    first, later = [], []
+    first: list[np.ndarray] = []
+    later: list[np.ndarray] = []
     for clip in clips:
         frames = clip.astype(np.float32) / 127.5 - 1
         for start, stop in spans(len(frames), time):

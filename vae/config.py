@@ -74,7 +74,7 @@ class VAEConfig:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> VAEConfig:
         """Rebuild a config from ``to_dict`` after a trip through JSON (lists become tuples)."""
-        fields = {
+        fields: dict[str, Any] = {
             key: tuple(tuple(v) if isinstance(v, list) else v for v in value)
             if isinstance(value, list)
             else value

@@ -94,3 +94,8 @@ def sample_clips(folder: str | Path, view: ClipView, n: int, *, seed: int = 0) -
     clips = VideoBatches(folder, samples_per_step=1, seed=seed, view=view, same_shape=False)
     n = min(n, len(clips.manifest))
     return [step.units[0]["frames"].numpy() for step, _ in zip(clips, range(n), strict=False)]
+
+
+def to_frames(batch: Any) -> Tensor:
+    """uint8 (B,T,H,W,3) to float (B,3,T,H,W) in [-1,1]; memory stays channels-last."""
+    return torch.as_tensor(batch).float().div_(127.5).sub_(1).permute(0, 4, 1, 2, 3)

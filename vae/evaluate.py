@@ -9,20 +9,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vae.data import to_frames
 from vae.losses import psnr
 from vae.model import VideoVAE
-from vae.train import to_frames
 
 
 @torch.no_grad()
 def reconstruct(vae: VideoVAE, clip: np.ndarray) -> Tensor:
     """uint8 (T,H,W,3) through the posterior mean and back: (1,3,T,H,W) in [-1,1]."""
-    return vae.decode(vae.encode(to_frames(clip[None])).mean).clamp(-1, 1)
+    return vae.decode(vae.encode(on_device(vae, clip)).mean).clamp(-1, 1)
+
+
+def on_device(vae: VideoVAE, clip: np.ndarray) -> Tensor:
+    """uint8 (T,H,W,3) as (1,3,T,H,W) in [-1,1] where the VAE is."""
+    return to_frames(clip[None]).to(vae.latent_mean.device)
 
 
 def clip_psnrs(vae: VideoVAE, clips: Iterable[np.ndarray]) -> list[float]:
     """PSNR in dB of each uint8 clip (T,H,W,3) after the posterior mean and back."""
-    return [float(psnr(to_frames(clip[None]), reconstruct(vae, clip))) for clip in clips]
+    return [float(psnr(on_device(vae, clip), reconstruct(vae, clip))) for clip in clips]
 
 
 @torch.no_grad()
@@ -33,9 +38,9 @@ def noisy_psnr(vae: VideoVAE, clips: Iterable[np.ndarray], sigma: float, seed: i
     """
     generator, values = torch.Generator().manual_seed(seed), []
     for clip in clips:
-        x = to_frames(clip[None])
+        x = on_device(vae, clip)
         z = vae.normalise(vae.encode(x).mean)
-        z = z + sigma * torch.randn(z.shape, generator=generator)
+        z = z + sigma * torch.randn(z.shape, generator=generator).to(z)
         values.append(float(psnr(x, vae.decode(vae.denormalise(z)))))
     return float(np.mean(values))
 
@@ -43,18 +48,19 @@ def noisy_psnr(vae: VideoVAE, clips: Iterable[np.ndarray], sigma: float, seed: i
 @torch.no_grad()
 def latent_statistics(vae: VideoVAE, clips: Iterable[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
     """Per channel over all clips: mean, deviation, and mean posterior deviation of the latents, (C,)."""
-    count, total, square, noise = 0, 0.0, 0.0, 0.0
+    sums = torch.zeros(3, vae.config.latent_channels, dtype=torch.float64)
+    count = 0
     for clip in clips:
-        posterior = vae.encode(to_frames(clip[None]))
+        posterior = vae.encode(on_device(vae, clip))
         z = posterior.mean.double().transpose(0, 1).flatten(1)
         count += z.shape[1]
-        total, square = total + z.sum(1), square + z.square().sum(1)
-        noise = noise + (0.5 * posterior.logvar.double()).exp().transpose(0, 1).flatten(1).sum(1)
+        deviation = (0.5 * posterior.logvar.double()).exp().transpose(0, 1).flatten(1)
+        sums += torch.stack([z.sum(1), z.square().sum(1), deviation.sum(1)]).cpu()
     if not count:
         raise ValueError("latent statistics need at least one clip")
-    mean = total / count
-    std = (square / count - mean.square()).clamp_min(1e-12).sqrt()
-    return mean.float(), std.float(), (noise / count).float()
+    mean, square, noise = sums / count
+    std = (square - mean.square()).clamp_min(1e-12).sqrt()
+    return mean.float(), std.float(), noise.float()
 
 
 def set_statistics(vae: VideoVAE, clips: Iterable[np.ndarray]) -> None:
@@ -71,7 +77,7 @@ def contact_sheet(vae: VideoVAE, clips: list[np.ndarray], path: Path, scale: int
     rows = []
     for clip in clips:
         recon = reconstruct(vae, clip)[0].permute(1, 2, 3, 0)
-        recon = ((recon + 1) * 127.5).round().to(torch.uint8).numpy()
+        recon = ((recon + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
         pick = np.linspace(0, len(clip) - 1, 5).round().astype(int)
         rows += [np.concatenate(list(video[pick]), axis=1) for video in (clip, recon)]
     width = max(row.shape[1] for row in rows)

@@ -11,7 +11,8 @@ from vae.checkpoint import load_vae, save_vae
 from vae.config import TrainConfig
 from vae.data import TrainData
 from vae.model import VideoVAE
-from vae.train import fresh_state, train
+from vae.state import fresh_state
+from vae.train import train
 
 CONFIG = TrainConfig(
     steps=4, batch=4, warmup=1, max_frames=5, bf16=False, decoder_only=True, latent_noise=0.3

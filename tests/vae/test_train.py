@@ -105,7 +105,7 @@ def test_start_is_pca_and_training_improves_on_it(shards, small, tmp_path):
     from vae.baseline_pca import fit_pca, pca_psnr
     from vae.data import sample_clips, train_view
     from vae.evaluate import clip_psnrs
-    from vae.train import fresh_state, start_from_pca
+    from vae.state import fresh_state, start_from_pca
 
     clips = sample_clips(shards, train_view(small, CONFIG), 24)
     state = fresh_state(small, CONFIG)
