@@ -18,8 +18,9 @@ from torch.utils.checkpoint import checkpoint as recompute
 
 from dit.attention import attend, segment_ends
 from dit.config import DiTConfig
+from dit.fused import add_gated, modulate, norm_turn
 from dit.packing import Layout
-from dit.rope import rope_turns, rotate
+from dit.rope import rope_turns
 
 TIME_FEATURES = 128
 PLACE_BANDS = 4
@@ -35,29 +36,6 @@ class Linear(nn.Linear):
         """(..., in) -> (..., out)."""
         bias = None if self.bias is None else self.bias.to(self.compute)
         return F.linear(x.to(self.compute), self.weight.to(self.compute), bias)
-
-
-class _RmsNorm(torch.autograd.Function):
-    """x / rms(x) over the last axis in float32: the composite form costs three times the passes over memory."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:  # type: ignore[override]
-        size = x.shape[-1]
-        inverse = (torch.linalg.vector_norm(x, dim=-1, keepdim=True) * size**-0.5 + 1e-6).reciprocal()
-        out = x * inverse
-        ctx.save_for_backward(out, inverse)
-        return out
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore[override]
-        out, inverse = ctx.saved_tensors
-        along = (grad * out).mean(-1, keepdim=True)
-        return torch.addcmul(grad, out, along, value=-1).mul_(inverse)
-
-
-def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
-    """Root-mean-square norm of float32 x over its last axis, times ``weight``."""
-    return _RmsNorm.apply(x) * weight
 
 
 def sinusoids(x: Tensor, features: int, low: float, high: float) -> Tensor:
@@ -105,21 +83,13 @@ class Attention(nn.Module):
         turns: Tensor | None = None,
     ) -> Tensor:
         """(N, width) -> (N, width) in the compute dtype; queries and keys are RMS-normed, then turned."""
+        split = (self.heads, self.head_dim)
         if memory is None:
-            qkv = self.qkv(x).unflatten(1, (3, self.heads, self.head_dim))
-            both, v = qkv[:, :2].float(), qkv[:, 2]
-            both = rms_norm(both, self.scale)
-            if turns is not None:
-                both = rotate(both, turns[:, None])
-            q, k = both.to(v.dtype).unbind(1)
+            q, k, v = (part.unflatten(1, split) for part in self.qkv(x).chunk(3, dim=1))
         else:
-            kv = self.kv(memory).unflatten(1, (2, self.heads, self.head_dim))
-            q = self.q(x).unflatten(1, (self.heads, self.head_dim))
-            k, v = kv.unbind(1)
-            q, k = (
-                rms_norm(y.float(), scale).to(v.dtype)
-                for y, scale in zip((q, k), self.scale, strict=True)
-            )
+            q = self.q(x).unflatten(1, split)
+            k, v = (part.unflatten(1, split) for part in self.kv(memory).chunk(2, dim=1))
+        q, k = norm_turn(q, self.scale[0, 0], turns), norm_turn(k, self.scale[1, 0], turns)
         mixed = self.attend(q, k, v, cu, cu if memory_cu is None else memory_cu)
         return self.out(mixed.flatten(1))
 
@@ -204,11 +174,11 @@ class Block(nn.Module):
         super().__init__()
         self.attention = Attention(config.width, config.heads)
         self.cross = Attention(config.width, config.heads, cross=True)
-        self.cross_norm = nn.LayerNorm(config.width)
         self.mlp = Mlp(config.width, config.mlp_ratio)
         self.bias = nn.Parameter(torch.zeros(6, config.width))
         with torch.no_grad():
             self.bias[[1, 4]] = 1.0  # scales
+        self.cross_norm = nn.LayerNorm(config.width)
         self.cross_gate = nn.Parameter(torch.zeros(config.width))
 
     def forward(
@@ -222,15 +192,14 @@ class Block(nn.Module):
         memory_cu: Tensor,
     ) -> Tensor:
         """x (N, width) float32; ``table`` (rows, 6, width) of modulation, ``row`` (N,) which row each token uses."""
-        width = x.shape[1:]
-        mods = (table + self.bias).unbind(1)
-        shift1, scale1, gate1, shift2, scale2, gate2 = (m.index_select(0, row) for m in mods)
-        h = torch.addcmul(shift1, F.layer_norm(x, width), scale1)
-        x = torch.addcmul(x, gate1, self.attention(h, cu, turns=turns).float())
+        compute = self.mlp.up.compute
+        shift1, scale1, gate1, shift2, scale2, gate2 = (table + self.bias).unbind(1)
+        h = modulate(x, shift1, scale1, row, compute)
+        x = add_gated(x, gate1, row, self.attention(h, cu, turns=turns))
         h = self.cross(self.cross_norm(x), cu, memory=memory, memory_cu=memory_cu)
-        x = torch.addcmul(x, self.cross_gate, h.float())
-        h = torch.addcmul(shift2, F.layer_norm(x, width), scale2)
-        return torch.addcmul(x, gate2, self.mlp(h).float())
+        x = add_gated(x, self.cross_gate, None, h)
+        h = modulate(x, shift2, scale2, row, compute)
+        return add_gated(x, gate2, row, self.mlp(h))
 
 
 class DiT(nn.Module):
@@ -301,9 +270,8 @@ class DiT(nn.Module):
                 x = recompute(block, *arguments, use_reentrant=False)
             else:
                 x = block(*arguments)
-        shift, scale = self.last_modulation(signal).index_select(0, row).chunk(2, dim=1)
-        x = F.layer_norm(x, x.shape[1:]) * (1 + scale) + shift
-        return self.last(x).float()
+        shift, scale = self.last_modulation(signal).chunk(2, dim=1)
+        return self.last(modulate(x, shift, 1 + scale, row, self.last.compute)).float()
 
     def compile_blocks(self) -> DiT:
         """Compile every block around the attention seam, whose work depends on the pack. Returns self."""
