@@ -72,3 +72,5 @@ def test_wrong_input_is_one_line(shards, tmp_path):
         main(words(shards, tmp_path / "out", "--preset", "huge"))
     with pytest.raises(UserError, match="does not divide"):
         main(words(shards, tmp_path / "out", "--workers", "3"))
+    with pytest.raises(UserError, match="add --init embedded"):
+        main(words(shards, tmp_path / "out", "--decoder-only"))
