@@ -22,6 +22,8 @@ from dit.flow import draw_times, interpolate, target_velocity
 from dit.packing import Layout, make_layout, patchify, real_share
 from pipeline import schema as s
 from pipeline.shards.latent_packs import LatentPacks
+from pipeline.shards.latents import TEXT_ENCODER_ID, VAE_ID
+from pipeline.shards.packs import plan_packs
 
 HELD_OUT_LIMIT = 256
 """Most clips kept out of training to measure the held-out loss."""
@@ -43,15 +45,11 @@ class TrainingPacks(LatentPacks):
         self._held = set(self.held_out)
 
     def _packed(self, epoch: int) -> list[list[int]]:
-        from pipeline.shards.packs import plan_packs
-
         order = [index for index in self.steps.order(epoch) if index not in self._held]
         return plan_packs(self.lengths, order, self.token_budget, self.window)
 
     def held_out_packs(self) -> list[list[dict[str, Any]]]:
         """The held-out clips, packed, always the same."""
-        from pipeline.shards.packs import plan_packs
-
         packs = plan_packs(self.lengths, self.held_out, self.token_budget, self.window)
         return [[self._fetch(i, 0, lambda j: j in self._held) for i in pack] for pack in packs]
 
@@ -59,8 +57,8 @@ class TrainingPacks(LatentPacks):
         """Which models made these latents, and their statistics."""
         metadata = self.store.metadata
         return LatentSpec(
-            vae_id=metadata["vae_id"],
-            text_encoder_id=metadata["text_encoder_id"],
+            vae_id=metadata[VAE_ID],
+            text_encoder_id=metadata[TEXT_ENCODER_ID],
             mean=tuple(self.store.channel_mean),
             std=tuple(self.store.channel_std),
         )

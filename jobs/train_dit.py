@@ -17,6 +17,7 @@ from jobs.args import parse_args
 from jobs.console import clock, say, warn
 from jobs.errors import EXIT_OK, UserError
 from jobs.runfolder import clear_done, config_key, mark_done, stage_is_done, write_bytes
+from pipeline import schema as s
 
 if TYPE_CHECKING:
     from dit.config import TrainConfig
@@ -249,13 +250,13 @@ def make_sheet(args: Args, data: TrainingPacks) -> Any:
 
         latents = generate(
             model,
-            [tuple(c["latent_mean"].shape[1:]) for c in clips],
-            [c["text_features"] if len(c["text_features"]) else None for c in clips],
+            [tuple(c[s.LATENT_MEAN].shape[1:]) for c in clips],
+            [c[s.TEXT_FEATURES] if len(c[s.TEXT_FEATURES]) else None for c in clips],
             steps=SHEET_STEPS,
-            fps=[float(c["fps"] or 8.0) for c in clips],
+            fps=[float(c[s.FPS] or 8.0) for c in clips],
         )
         videos = [decode_latents(vae, data.spec().denormalise(z)) for z in latents]
-        image = contact_sheet(videos, [c["caption"] for c in clips])
+        image = contact_sheet(videos, [c[s.CAPTION] for c in clips])
         write_bytes(args.out / "samples" / f"step-{step:06d}.png", png_bytes(image))
 
     return draw
