@@ -43,7 +43,7 @@ class Analysis:
     distances: np.ndarray
     """float32 (N, len(LAGS), 3): how unlike the frame ``lag`` before it each frame is, see ``signatures.compare``."""
     blends: np.ndarray
-    """float32 (N, len(BLENDS), 3): whether the frames before each one blend into it, see ``signatures.compare``."""
+    """float32 (N, len(BLENDS), 5): whether the frames before each one blend into it, see ``signatures.compare``."""
 
     @property
     def times_s(self) -> np.ndarray:

@@ -1,9 +1,10 @@
-"""Shots of a file from its per-frame statistics: hard cuts, dissolves and fades, blind to flashes, shake and ramps.
+"""Shots of a file from its per-frame statistics: cuts, dissolves, wipes, fades; blind to flashes, shake and ramps.
 
 A hard cut is a change that is sudden (against the changes around it) and that lasts (the frames a few steps to either
 side stay unlike each other, so a flash is none). A dissolve is a lasting change of structure and colour in whose
 middle frames are a mix of the outer ones: they fit one, and have lost the contrast that a mix loses, which motion
-and exposure do not cost. A fade passes through plain frames.
+and exposure do not cost. In a wipe every pixel is that of the one shot or of the
+other. A fade passes through plain frames.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ class ShotConfig:
 
     cut: float = 0.62
     """Score of a frame, in [0, 1], from which it starts a new shot."""
-    dissolve: float = 0.56
-    """Score of a frame, in [0, 1], from which it is the middle of a dissolve."""
+    gradual: float = 0.56
+    """Score of a frame, in [0, 1], from which it is the middle of a dissolve or a wipe."""
+    margin_frames: int = 2
+    """Frames on either side of a dissolve or wipe that are left out with it: its ends are hard to see."""
     plain_std: float = 0.012
     """Luma deviation inside a frame, in [0, 1], below which it is plain, as in the middle of a fade."""
     black_mean: float = 0.08
@@ -46,7 +49,7 @@ class Transition:
     """A boundary between two shots."""
 
     kind: str
-    """``cut``, ``dissolve`` or ``fade``."""
+    """``cut``, ``dissolve``, ``wipe`` or ``fade``."""
     first: int
     """First frame that is mixed; for a cut, the first frame of the new shot."""
     stop: int
@@ -83,17 +86,16 @@ def find_transitions(analysis: Analysis, config: ShotConfig | None = None) -> li
     scores = np.where(taken, 0, cut_scores(analysis))
     cuts = [int(t) for t in peaks(scores, config.cut, 2)]
     taken[cuts] = True
-    score, half = dissolve_scores(analysis, taken)
-    dissolves = [
-        Transition(
-            kind="dissolve",
-            first=max(1, int(t) - int(half[t])),
-            stop=min(n - 1, int(t) + int(half[t]) + 1),
+    dissolve, wipe, half = gradual_scores(analysis, taken)
+    gradual = []
+    for t in peaks(np.maximum(dissolve, wipe), config.gradual, 2 * max(BLENDS)).tolist():
+        reach = int(half[t]) + config.margin_frames
+        kind = "dissolve" if dissolve[t] >= wipe[t] else "wipe"
+        gradual.append(
+            Transition(kind=kind, first=max(1, t - reach), stop=min(n - 1, t + reach + 1))
         )
-        for t in peaks(score, config.dissolve, 2 * max(BLENDS))
-    ]
     hard = [Transition(kind="cut", first=t, stop=t) for t in cuts]
-    return sorted(hard + dissolves + fades, key=lambda each: each.first)
+    return sorted(hard + gradual + fades, key=lambda each: each.first)
 
 
 def shots_between(transitions: list[Transition], n_frames: int) -> list[Shot]:
@@ -127,33 +129,38 @@ def cut_scores(analysis: Analysis) -> np.ndarray:
     return np.minimum(rise, last).astype(np.float32)
 
 
-def dissolve_scores(analysis: Analysis, barred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Score in [0, 1] of every frame for being the middle of a dissolve, and its likely half-length in frames.
+def gradual_scores(
+    analysis: Analysis, barred: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score in [0, 1] of every frame for being the middle of a dissolve, the same of a wipe, and its half-length.
 
-    ``barred``: bool (N,), frames that no dissolve may contain (cuts, fades).
+    ``barred``: bool (N,), frames that no transition may contain (cuts, fades). All (N,), the half-length in frames.
     """
     n = len(barred)
     frame = np.arange(n)
     count = np.concatenate([[0], np.cumsum(barred)])
-    scores, changes = [], []
+    dissolves, wipes, changes = [], [], []
     for k, half in enumerate(BLENDS):
         change = _later(_both(analysis, _OUTER[half]), _OUTER[half] // 2)
         within = _both(analysis, _INNER[half])
         inside = np.maximum(_later(within, -half), _later(within, 2 * half))
-        unmixed = _later(np.nan_to_num(analysis.blends[:, k, 0], nan=4.0), half)
-        weight = _later(np.nan_to_num(analysis.blends[:, k, 1], nan=-1.0), half)
-        dip = _later(np.nan_to_num(analysis.blends[:, k, 2]), half)
-        mix = np.clip(1 - unmixed / 0.5, 0, 1) * np.clip(
-            1 - (np.abs(weight - 0.5) - 0.3) / 0.4, 0, 1
-        )
-        mix *= np.clip(dip / 0.5, 0, 1)
         free = count[np.clip(frame + half + 1, 0, n)] == count[np.clip(frame - half, 0, n)]
         free &= (frame >= half) & (frame < n - half)
-        scores.append(change / (change + inside + 0.05) * mix * np.clip(change / 0.4, 0, 1) * free)
+        lasting = change / (change + inside + 0.05) * np.clip(change / 0.4, 0, 1) * free
+        unmixed, weight, dip, unwiped, wiped = _later(analysis.blends[:, k], half).T
+        mix = np.clip(1 - unmixed / 0.5, 0, 1) * _about_half(weight) * np.clip(dip / 0.5, 0, 1)
+        wipe = np.clip(1 - unwiped / 0.15, 0, 1) * _about_half(wiped) * (half > 3)
+        dissolves.append(lasting * np.nan_to_num(mix))
+        wipes.append(lasting * np.nan_to_num(wipe))
         changes.append(change * free)
     best = np.array(changes).max(0)
     whole = np.array(changes) >= 0.85 * best
-    return np.max(scores, axis=0), np.array(BLENDS)[whole.argmax(0)]
+    return np.max(dissolves, axis=0), np.max(wipes, axis=0), np.array(BLENDS)[whole.argmax(0)]
+
+
+def _about_half(weight: np.ndarray) -> np.ndarray:
+    """1 where a mixing weight lies in [0.2, 0.8], falling to 0 at 0.4 beyond."""
+    return np.clip(1 - (np.abs(weight - 0.5) - 0.3) / 0.4, 0, 1)
 
 
 def find_fades(analysis: Analysis, config: ShotConfig) -> list[Transition]:

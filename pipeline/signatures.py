@@ -82,7 +82,7 @@ def compare(past: Signatures | None, new: Signatures) -> tuple[np.ndarray, np.nd
 
     Returns:
         distances: float32 (n, len(LAGS), 3), in [0, 1]: fine structure, coarse structure, colour; NaN before the file.
-        blends: float32 (n, len(BLENDS), 3): how much the frame ``half`` before is a mix of this one and the one twice
+        blends: float32 (n, len(BLENDS), 5): how much the frame ``half`` before is a mix of this one and the one twice
             as far back, see ``blend``; NaN before the file.
     """
     both = new if past is None else past.then(new)
@@ -100,7 +100,7 @@ def compare(past: Signatures | None, new: Signatures) -> tuple[np.ndarray, np.nd
         distances[to, k, 0] = unlike(both.grey[old], both.grey[rows], 2 if lag <= 5 else 0)
         distances[to, k, 1] = unlike(coarse[old], coarse[rows], 1)
         distances[to, k, 2] = np.abs(both.histogram[old] - both.histogram[rows]).sum(1) / 2
-    blends = np.full((n, len(BLENDS), 3), np.nan, dtype=np.float32)
+    blends = np.full((n, len(BLENDS), 5), np.nan, dtype=np.float32)
     for k, half in enumerate(BLENDS):
         rows = now[now >= 2 * half]
         if len(rows):
@@ -136,8 +136,9 @@ def _centred(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def blend(first: np.ndarray, middle: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Fit middle = first + w (last - first) in pictures (n, h, w).
 
-    Returns (n, 3): the share of the change that the fit leaves, w clipped to [-1, 2], and the loss of contrast in the
-    middle over what a mix of the two loses, clipped to [-1, 2] (1 for a mix, near 0 for motion and for exposure).
+    Returns (n, 5): the share of the change that the fit leaves, w clipped to [-1, 2], and the loss of contrast in the
+    middle over what a mix of the two loses, clipped to [-1, 2] (1 for a mix, near 0 for motion and for exposure); then
+    the same share and weight for a wipe, in which every pixel is that of the first or that of the last.
     """
     n = len(first)
     change = (last - first).reshape(n, -1)
@@ -151,4 +152,7 @@ def blend(first: np.ndarray, middle: np.ndarray, last: np.ndarray) -> np.ndarray
     loss = (1 - w) * contrast[0] + w * contrast[2] - contrast[1]
     dip = loss / (w * (1 - w) * (change.var(1) + 1e-4))
     columns = [np.minimum(share, 4.0), np.clip(weight, -1.0, 2.0), np.clip(dip, -1.0, 2.0)]
+    squares, to_first, to_last = change**2, step**2, (step - change) ** 2
+    wiped = squares * (to_last < to_first)
+    columns += [np.minimum(to_first, to_last).sum(1) / energy, wiped.sum(1) / energy]
     return np.stack(columns, axis=1).astype(np.float32)

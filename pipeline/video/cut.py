@@ -45,7 +45,7 @@ class Span:
     end_pts: int
     """Timestamp at which the last frame stops being shown (exclusive), in the source's time base."""
     transition_in: str
-    """What comes before: ``start`` of the file, ``cut``, ``dissolve``, ``fade`` or ``split`` of a long shot."""
+    """What comes before: ``start`` of the file, ``cut``, ``dissolve``, ``wipe``, ``fade`` or ``split`` (too long)."""
     transition_out: str
     """What comes after: ``end`` of the file, or as ``transition_in``."""
 

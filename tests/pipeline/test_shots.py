@@ -41,6 +41,17 @@ def test_dissolve(tmp_path: Path, length: int) -> None:
     assert abs(found.boundary - (60 - length / 2)) <= 4
 
 
+def test_wipe(tmp_path: Path) -> None:
+    first, second = scene(3, 60), scene(4, 60)
+    frames = np.concatenate([first, second[14:]])
+    for i in range(14):
+        edge = round((i + 1) * frames.shape[2] / 15)
+        frames[46 + i, :, :edge] = second[i, :, :edge]
+    (found,) = find_transitions(analysis_of(tmp_path, frames))
+    assert found.kind == "wipe"
+    assert 48 <= found.boundary <= 58
+
+
 def test_fade_through_black(tmp_path: Path) -> None:
     (found,) = find_transitions(analysis_of(tmp_path, fade(scene(1, 50), scene(2, 50), 8)))
     assert found.kind == "fade"
