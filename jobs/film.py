@@ -8,7 +8,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -16,7 +16,8 @@ from jobs.args import parse_args
 from jobs.console import say
 from jobs.errors import EXIT_OK, UserError
 from jobs.runfolder import clear_done, config_key, mark_done, stage_is_done
-from pipeline.world.film import TRUTH_NAME, plan_films, shoot
+from pipeline.world.film import TRUTH_NAME, shoot
+from pipeline.world.film_plan import plan_films
 from pipeline.world.scene import SPLITS
 
 
@@ -44,7 +45,7 @@ def run(args: FilmArgs) -> Path:
     """Film into ``args.out`` unless that footage is there already; returns the path of truth.json."""
     if args.split not in SPLITS:
         raise UserError(f"split {args.split!r} is unknown; use one of {', '.join(SPLITS)}")
-    plan = {"minutes": args.minutes, "files": args.files, "seed": args.seed}
+    plan: dict[str, Any] = {"minutes": args.minutes, "files": args.files, "seed": args.seed}
     plan |= {"split": args.split, "corrupt": args.corrupt}
     try:
         films = plan_films(**plan)

@@ -35,7 +35,7 @@ FLASH_WHITE = 0.85
 def shot_frames(film: Film, index: int) -> np.ndarray:
     """Frames of one shot as planned, uint8 (end - start, H, W, 3), flash included, transitions not."""
     shot = film.shots[index]
-    form = {
+    form: dict[str, Any] = {
         "width": film.width,
         "height": film.height,
         "fps": float(film.fps),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pipeline.world.render import render
@@ -29,7 +31,7 @@ def junk_shot(
     """Frames of a junk shot of ``kind`` over ``scene``, uint8 RGB (T, H, W, 3)."""
     rng = np.random.default_rng([seed, 0x17AB])
     side = min(width, height)
-    plain = {"width": width, "height": height, "fps": fps, "n_frames": n_frames}
+    plain: dict[str, Any] = {"width": width, "height": height, "fps": fps, "n_frames": n_frames}
     if kind == "black":
         noise = rng.integers(0, 3, (n_frames, height, width, 1), dtype=np.uint8)
         return np.repeat(noise, 3, axis=3)
