@@ -37,6 +37,8 @@ class DiTConfig:
     """Channels of the text encoder's token features."""
     patch: tuple[int, int, int] = (1, 2, 2)
     """Latent frames, rows and columns of one token."""
+    local_mix: bool = False
+    """Whether MLPs also see a learned mix of the six neighbouring tokens (a depthwise 3D convolution)."""
     rope_theta: float = 100.0
     """Longest rotary wavelength over 2 pi, in tokens along an axis."""
 

@@ -1,4 +1,4 @@
-"""Three elementwise steps of a block as single autograd functions.
+"""Four elementwise steps of a block as single autograd functions.
 
 On CPUs the composites cost several times the passes over memory (autograd's formulas scale, zero-fill and copy),
 as much as all matrix products of a small model together. Each function here is tested against its composite.
@@ -105,6 +105,43 @@ class _AddGated(torch.autograd.Function):
 def add_gated(x: Tensor, gate: Tensor, row: Tensor | None, h: Tensor) -> Tensor:
     """Float32 x (N, C) + gate * h, h (N, C): gate (rows, C) with row (N,), or one gate (C,) with row None."""
     return _AddGated.apply(x, gate, row, h)
+
+
+class _MixNeighbours(torch.autograd.Function):
+    """x + sum over offsets o of weight[o] * x[token at o]."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, neighbours: Tensor) -> Tensor:  # type: ignore[override]
+        padded = torch.cat((x, x.new_zeros(1, x.shape[1])))
+        ctx.save_for_backward(padded, weight, neighbours)
+        out = x.clone()
+        for w, index in zip(weight, neighbours, strict=True):
+            out.addcmul_(padded.index_select(0, index), w)
+        return out
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+        padded, weight, neighbours = ctx.saved_tensors
+        grad_padded = torch.cat((grad, grad.new_zeros(1, grad.shape[1])))
+        out, grad_weight = grad.clone(), torch.empty_like(weight)
+        for o, index in enumerate(neighbours):
+            out.addcmul_(grad_padded.index_select(0, index), weight[o ^ 1])  # the opposite offset
+            torch.sum(padded.index_select(0, index).mul_(grad), 0, out=grad_weight[o])
+        return out, grad_weight, None
+
+
+def mix_neighbours(x: Tensor, weight: Tensor, neighbours: Tensor) -> Tensor:
+    """Depthwise 3D convolution with a cross-shaped kernel on float32 tokens x (N, C) of a pack.
+
+    ``weight`` (offsets, C), ``neighbours`` (offsets, N) as in ``Layout``; nothing lies beyond a clip's edge.
+    """
+    return _MixNeighbours.apply(x, weight, neighbours)
+
+
+def composite_mix_neighbours(x: Tensor, weight: Tensor, neighbours: Tensor) -> Tensor:
+    """``mix_neighbours`` from plain operations."""
+    padded = torch.cat((x, x.new_zeros(1, x.shape[1])))
+    return x + sum(w * padded[index] for w, index in zip(weight, neighbours, strict=True))
 
 
 def composite_norm_turn(x: Tensor, gain: Tensor, turns: Tensor | None) -> Tensor:

@@ -18,8 +18,8 @@ from torch.utils.checkpoint import checkpoint as recompute
 
 from dit.attention import attend, segment_ends
 from dit.config import DiTConfig
-from dit.fused import add_gated, modulate, norm_turn
-from dit.packing import Layout
+from dit.fused import add_gated, mix_neighbours, modulate, norm_turn
+from dit.packing import OFFSETS, Layout
 from dit.rope import rope_turns
 
 TIME_FEATURES = 128
@@ -175,6 +175,9 @@ class Block(nn.Module):
         self.attention = Attention(config.width, config.heads)
         self.cross = Attention(config.width, config.heads, cross=True)
         self.mlp = Mlp(config.width, config.mlp_ratio)
+        self.local = (
+            nn.Parameter(torch.zeros(len(OFFSETS), config.width)) if config.local_mix else None
+        )
         self.bias = nn.Parameter(torch.zeros(6, config.width))
         with torch.no_grad():
             self.bias[[1, 4]] = 1.0  # scales
@@ -190,6 +193,7 @@ class Block(nn.Module):
         turns: Tensor,
         memory: Tensor,
         memory_cu: Tensor,
+        neighbours: Tensor,
     ) -> Tensor:
         """x (N, width) float32; ``table`` (rows, 6, width) of modulation, ``row`` (N,) which row each token uses."""
         compute = self.mlp.up.compute
@@ -198,7 +202,11 @@ class Block(nn.Module):
         x = add_gated(x, gate1, row, self.attention(h, cu, turns=turns))
         h = self.cross(self.cross_norm(x), cu, memory=memory, memory_cu=memory_cu)
         x = add_gated(x, self.cross_gate, None, h)
-        h = modulate(x, shift2, scale2, row, compute)
+        if self.local is None:
+            h = modulate(x, shift2, scale2, row, compute)
+        else:
+            h = modulate(x, shift2, scale2, row, torch.float32)
+            h = mix_neighbours(h, self.local, neighbours)
         return add_gated(x, gate2, row, self.mlp(h))
 
 
@@ -265,7 +273,7 @@ class DiT(nn.Module):
         if given is not None:
             x = x + given[:, None] * self.given
         for block in self.blocks:
-            arguments = (x, table, row, layout.cu, turns, text, text_cu)
+            arguments = (x, table, row, layout.cu, turns, text, text_cu, layout.neighbours)
             if self.checkpoint_blocks and torch.is_grad_enabled():
                 x = recompute(block, *arguments, use_reentrant=False)
             else:

@@ -9,8 +9,8 @@ from dit.config import TrainConfig
 
 
 def learning_rate(progress: float, step: int, config: TrainConfig) -> float:
-    """Warm-up, constant, then linear to zero over the last ``decay_share`` of ``progress`` (0 to 1)."""
-    warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    """Warm-up (a tenth of a short run), constant, then linear to zero over the last ``decay_share`` of ``progress``."""
+    warm = min(1.0, max((step + 1) / max(1, config.warmup_steps), progress / 0.1))
     left = (1 - progress) / max(config.decay_share, 1e-9)
     return config.lr * min(warm, max(0.0, min(1.0, left)))
 

@@ -6,6 +6,7 @@ not multiples of the patch are padded by repeating the edge; ``unpatchify`` crop
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -71,6 +72,35 @@ def grid_coords(grid: Shape) -> Tensor:
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
 
 
+OFFSETS = ((-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1))
+"""Neighbours of a token (frame, row, column); each is followed by its opposite."""
+
+
+@functools.lru_cache(maxsize=256)
+def _grid_neighbours(grid: Shape) -> Tensor:
+    """(offsets, tokens) int64 index of each token's neighbours within its clip; -1 beyond the edge."""
+    coords = grid_coords(grid)
+    sizes = torch.tensor(grid)
+    rows = []
+    for offset in OFFSETS:
+        there = coords + torch.tensor(offset)
+        inside = ((there >= 0) & (there < sizes)).all(1)
+        index = (there[:, 0] * grid[1] + there[:, 1]) * grid[2] + there[:, 2]
+        rows.append(torch.where(inside, index, -1))
+    return torch.stack(rows)
+
+
+def neighbours_of(grids: Sequence[Shape]) -> Tensor:
+    """(offsets, N) int64 neighbours of a pack's tokens; N (one past the last token) where there is none."""
+    counts = [g[0] * g[1] * g[2] for g in grids]
+    total, start, parts = sum(counts), 0, []
+    for grid, count in zip(grids, counts, strict=True):
+        local = _grid_neighbours(grid)
+        parts.append(torch.where(local < 0, total, local + start))
+        start += count
+    return torch.cat(parts, dim=1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layout:
     """What the transformer needs to know of a pack besides the numbers in its tokens."""
@@ -87,6 +117,8 @@ class Layout:
     """(clips + 1,) int32 ends of the clips' tokens."""
     clip: Tensor
     """(N,) int64 index of each token's clip."""
+    neighbours: Tensor
+    """(offsets, N) int64 index of the tokens next to each one; N where the clip ends."""
     text: Tensor
     """(M, text_dim) token features of the captions."""
     text_cu: Tensor
@@ -134,6 +166,7 @@ def make_layout(
         fps=torch.tensor(rates, dtype=torch.float32),
         cu=segment_ends(counts),
         clip=torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)),
+        neighbours=neighbours_of(grids),
         text=torch.cat(some) if some else torch.zeros(0, text_dim),
         text_cu=segment_ends(lengths),
     )

@@ -143,11 +143,13 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def latent_shape(vae: VideoVAE, frames: int, height: int, width: int) -> tuple[int, int, int]:
-    """(T, H, W) of the latents of a video."""
-    try:
-        shape = vae.latent_shape(frames, height, width)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    """(T, H, W) of the latents of a video of exactly this size."""
+    time_step, patch = vae.config.time_factor, vae.config.space_factor
+    if frames < 1 or (frames - 1) % time_step:
+        raise UserError(f"--frames {frames} is not 1 + {time_step}k; use e.g. 1, {1 + 4 * time_step}")
+    if min(width, height) < patch or width % patch or height % patch:
+        raise UserError(f"--size {width}x{height} needs sides that are multiples of {patch}")
+    shape = vae.latent_shape(frames, height, width)
     return int(shape[-3]), int(shape[-2]), int(shape[-1])
 
 

@@ -48,7 +48,7 @@ class Args:
     packs_per_step: int = 1
     """Packs per optimiser step, over all workers."""
     lr: float | None = None
-    """Peak learning rate; default: the preset's."""
+    """Peak learning rate; default: the preset's, and a tenth of it with --init."""
     optimizer: str = "muon"
     """muon or adamw."""
     shift: float = 1.5
@@ -99,16 +99,15 @@ def train_config(args: Args) -> TrainConfig:
         raise UserError(f"preset {args.preset!r} is unknown; use one of {', '.join(LEARNING_RATES)}")
     names = {f.name for f in dataclasses.fields(TrainConfig)} & set(vars(args))
     chosen = {name: getattr(args, name) for name in names if name != "lr"}
-    return TrainConfig(
-        lr=LEARNING_RATES[args.preset] if args.lr is None else args.lr, ema_decay=args.ema, **chosen
-    )
+    usual = LEARNING_RATES[args.preset] * (0.1 if args.init else 1.0)
+    return TrainConfig(lr=usual if args.lr is None else args.lr, ema_decay=args.ema, **chosen)
 
 
 def run(args: Args) -> Path:
     """Train as asked; returns the path of ``dit.safetensors``."""
     from dit.checkpoint import STATE_NAME, WEIGHTS_NAME
 
-    config = train_config(args)
+    train_config(args)  # refuses a wrong preset before anything is read
     weights = args.out / WEIGHTS_NAME
     if args.resume and args.init:
         raise UserError("--resume goes on from OUT's own checkpoint; leave --init out")
@@ -128,27 +127,21 @@ def run(args: Args) -> Path:
         warn(f"{args.out / STATE_NAME} is from an earlier run and is replaced; --resume would go on from it")
         (args.out / STATE_NAME).unlink()
         (args.out / "metrics.jsonl").unlink(missing_ok=True)
-    if data.steps.steps_in(0) < 1:
-        raise UserError(
-            f"{args.latents}: {len(data.clip_ids) - len(data.held_out)} training clips fill fewer than "
-            f"{config.packs_per_step} packs of {config.tokens_per_pack} tokens; lower --tokens-per-pack "
-            "or --packs-per-step, or add clips"
-        )
-    say(
-        f"train-dit: {len(data.clip_ids) - len(data.held_out)} clips, {len(data.held_out)} held out, "
-        f"{data.steps.steps_in(0)} steps an epoch"
-    )
     try:
+        say(
+            f"train-dit: {len(data.clip_ids) - len(data.held_out)} clips, {len(data.held_out)} held out, "
+            f"{data.steps.steps_in(0)} steps an epoch"
+        )
         if args.workers > 1:
             from jobs.train_dit_ray import fit
 
             fit(args)
         else:
             train_here(args, data)
-    except ValueError as error:
-        if isinstance(error, UserError) or args.resume or args.init:
-            raise UserError(str(error)) from error
+    except UserError:
         raise
+    except ValueError as error:
+        raise UserError(str(error)) from error
     write_card(args, weights)
     mark_done(args.out, STAGE, key, {"outputs": [WEIGHTS_NAME]})
     say(f"train-dit: weights in {weights}")
@@ -222,14 +215,15 @@ class Line:
         share = row["progress"]
         left = row["elapsed_s"] * (1 - share) / share if share > 0 else 0.0
         self.progress.done = row["step"]
-        self.progress.update(
-            0,
+        note = (
             f"loss {row['loss']:.4f}{held} grad {row['grad_norm']:.2f} lr {row['lr']:.1e} "
             f"{row['tokens_per_s']:.0f} tokens/s {row['clips_per_s']:.1f} clips/s "
-            f"waste {100 * row['waste']:.1f}% {clock(left)} left",
+            f"waste {100 * row['waste']:.1f}% {clock(left)} left"
         )
         if share >= 1:
-            self.progress.close()
+            self.progress.close(note)
+        else:
+            self.progress.update(0, note)
 
 
 def make_sheet(args: Args, data: TrainingPacks) -> Any:

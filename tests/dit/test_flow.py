@@ -218,6 +218,7 @@ def test_given_frames_come_out_as_they_went_in():
 def test_learning_rate_warms_up_holds_and_decays():
     config = TrainConfig(lr=1.0, warmup_steps=10, decay_share=0.25)
     assert learning_rate(0.0, 0, config) == pytest.approx(0.1)
+    assert learning_rate(0.05, 1, config) == pytest.approx(0.5)  # a run of 20 steps warms up in two
     assert learning_rate(0.5, 50, config) == 1.0
     assert learning_rate(0.875, 80, config) == pytest.approx(0.5)
     assert learning_rate(1.0, 100, config) == 0.0

@@ -6,11 +6,14 @@ import torch
 from dit.fused import (
     add_gated,
     composite_add_gated,
+    composite_mix_neighbours,
     composite_modulate,
     composite_norm_turn,
+    mix_neighbours,
     modulate,
     norm_turn,
 )
+from dit.packing import OFFSETS, neighbours_of
 from dit.rope import rope_turns
 
 ROW = torch.tensor([0, 0, 1, 1, 1, 2])
@@ -62,3 +65,24 @@ def test_add_gated():
             lambda a, b, c, row=row: composite_add_gated(a, b, row, c),
             [x, gate, h], [],
         )  # fmt: skip
+
+
+def test_mix_neighbours_is_a_depthwise_convolution():
+    torch.manual_seed(0)
+    grids = [(2, 3, 4), (1, 2, 2), (3, 1, 2)]
+    neighbours = neighbours_of(grids)
+    tokens = sum(a * b * c for a, b, c in grids)
+    x, weight = torch.randn(tokens, 5), torch.randn(len(OFFSETS), 5)
+    compare(mix_neighbours, composite_mix_neighbours, [x, weight], [neighbours])
+    kernel = torch.zeros(5, 1, 3, 3, 3)
+    kernel[:, 0, 1, 1, 1] = 1
+    for o, (t, h, w) in enumerate(OFFSETS):
+        kernel[:, 0, 1 + t, 1 + h, 1 + w] = weight[o]
+    start = 0
+    out = mix_neighbours(x, weight, neighbours)
+    for t, h, w in grids:
+        rows = slice(start, start + t * h * w)
+        volume = x[rows].T.reshape(1, 5, t, h, w)
+        expected = torch.nn.functional.conv3d(volume, kernel, padding=1, groups=5)
+        torch.testing.assert_close(out[rows].T.reshape(1, 5, t, h, w), expected, atol=1e-5, rtol=1e-5)
+        start = rows.stop

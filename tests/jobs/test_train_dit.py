@@ -1,0 +1,186 @@
+"""train-dit, sample and adherence end to end on tiny models, and the errors a person can fix."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dit.checkpoint import LatentSpec, load_dit, save_dit
+from dit.config import DiTConfig
+from dit.model import DiT
+from jobs import adherence, sample, train_dit
+from jobs.errors import UserError
+from pipeline.video.decode import decode_clip
+from tests.dit.latents import TEXT_DIM, write_folder
+
+
+class FakeText:
+    """Stands in for CLIP where a test is not about it: features depend on the words only."""
+
+    id = "text0"
+
+    def text_tokens(self, texts: list[str]) -> list[np.ndarray]:
+        out = []
+        for text in texts:
+            words = [abs(hash(word)) % 1000 / 500 - 1 for word in text.split()]
+            out.append(np.outer(words, np.arange(1, TEXT_DIM + 1) / TEXT_DIM).astype(np.float16))
+        return out
+
+
+@pytest.fixture(scope="module")
+def vae_file(tmp_path_factory) -> Path:
+    from vae.checkpoint import save_vae
+    from vae.config import VAEConfig
+    from vae.model import VideoVAE
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("vae") / "vae.safetensors"
+    save_vae(VideoVAE(VAEConfig.preset("tiny")), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def dit_file(tmp_path_factory, vae_file) -> Path:
+    from vae.checkpoint import load_vae
+
+    vae = load_vae(vae_file)
+    channels = vae.config.latent_channels
+    torch.manual_seed(0)
+    model = DiT(DiTConfig(width=24, depth=1, heads=2, latent_channels=channels, text_dim=TEXT_DIM))
+    spec = LatentSpec(
+        vae_id=vae.id, text_encoder_id="text0", mean=(0.0,) * channels, std=(1.0,) * channels
+    )
+    path = tmp_path_factory.mktemp("dit") / "dit.safetensors"
+    save_dit(model, spec, path)
+    return path
+
+
+@pytest.fixture
+def models(monkeypatch, dit_file, vae_file) -> list[str]:
+    """Options that name the small models; the text encoder is replaced."""
+    import jobs.sampling
+
+    monkeypatch.setattr(jobs.sampling, "load_text_for", lambda spec, name: FakeText())
+    return ["--dit", str(dit_file), "--vae", str(vae_file)]
+
+
+def train(folder: Path, out: Path, *words: str) -> int:
+    base = ["--preset", "tiny", "--steps", "4", "--tokens-per-pack", "60", "--held-out-share", "0.15"]
+    rest = ["--checkpoint-every", "2", "--eval-every", "2", "--sample-every", "0"]
+    return train_dit.main([str(folder), "--out", str(out), *base, *rest, *words])
+
+
+def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, capsys):
+    folder = write_folder(tmp_path / "latents")
+    assert train(folder, tmp_path / "run") == 0
+    loaded = load_dit(tmp_path / "run")
+    assert loaded.latents.vae_id == "vae0"
+    assert loaded.info["steps"] == 4
+    card = (tmp_path / "run" / "CARD.md").read_text()
+    assert loaded.id in card
+    assert "--steps 4" in card
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 4
+    assert {"loss", "held_out", "tokens_per_s", "waste", "grad_norm"} <= set(rows[-1])
+    capsys.readouterr()
+    assert train(folder, tmp_path / "run") == 0
+    assert "nothing to do" in capsys.readouterr().out
+    fine = tmp_path / "fine"
+    assert train(folder, fine, "--init", str(tmp_path / "run")) == 0
+    assert load_dit(fine).id != loaded.id
+
+
+def test_train_dit_errors_are_one_line(tmp_path):
+    folder = write_folder(tmp_path / "latents")
+    with pytest.raises(UserError, match="does not exist"):
+        train(tmp_path / "none", tmp_path / "run")
+    with pytest.raises(UserError, match="preset 'huge' is unknown"):
+        train(folder, tmp_path / "run", "--preset", "huge")
+    with pytest.raises(UserError, match="raise the budget"):
+        train(folder, tmp_path / "run", "--tokens-per-pack", "5")
+    assert train(folder, tmp_path / "run") == 0
+    other = write_folder(tmp_path / "other", vae_id="vae1")
+    with pytest.raises(UserError, match="encode again with that VAE"):
+        train(other, tmp_path / "run2", "--init", str(tmp_path / "run"))
+
+
+def test_sample_writes_videos_sheets_and_a_grid(tmp_path, models):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("A red circle moves left.\n\nA blue ring stays still.\n")
+    words = ["--prompts", str(prompts), "--prompt", "A green cross.", "--size", "48x32", "--frames", "5"]
+    assert sample.main([*words, "--steps", "2", "--out", str(tmp_path / "out"), *models]) == 0
+    videos = sorted((tmp_path / "out").glob("*.mp4"))
+    assert [v.name[:3] for v in videos] == ["000", "001", "002"]
+    assert videos[0].name == "000-a-green-cross.mp4"
+    for video in videos:
+        frames, _ = decode_clip(video.read_bytes())
+        assert frames.shape == (5, 32, 48, 3)
+        assert video.with_suffix(".png").exists()
+    assert (tmp_path / "out" / "grid.png").exists()
+
+
+def test_sample_starts_from_an_image(tmp_path, models):
+    from PIL import Image
+
+    Image.new("RGB", (100, 60), (200, 30, 30)).save(tmp_path / "first.png")
+    words = ["--prompt", "A red circle.", "--frames", "5", "--steps", "2", "--size", "32x32"]
+    out = tmp_path / "out"
+    image = ["--image", str(tmp_path / "first.png")]
+    assert sample.main([*words, *image, "--out", str(out), *models]) == 0
+    assert len(list(out.glob("*.mp4"))) == 1
+
+
+def test_sample_errors_are_one_line(tmp_path, models, vae_file):
+    with pytest.raises(UserError, match="nothing to sample"):
+        sample.main(["--out", str(tmp_path), *models])
+    with pytest.raises(UserError, match="WIDTHxHEIGHT"):
+        sample.main(["--prompt", "x", "--size", "64", *models])
+    with pytest.raises(UserError, match="cannot read --image"):
+        sample.main(["--prompt", "x", "--image", str(tmp_path / "no.png"), *models])
+    with pytest.raises(UserError, match="no DiT at"):
+        sample.main(["--prompt", "x", "--dit", str(tmp_path / "none")])
+    with pytest.raises(UserError, match="1 \\+ 4"):
+        sample.main(["--prompt", "x", "--frames", "6", *models])
+    with pytest.raises(UserError, match="multiple"):
+        sample.main(["--prompt", "x", "--size", "60x64", *models])
+
+
+def test_a_vae_the_dit_was_not_trained_with_is_refused(tmp_path, models, dit_file):
+    from vae.checkpoint import save_vae
+    from vae.config import VAEConfig
+    from vae.model import VideoVAE
+
+    torch.manual_seed(1)
+    save_vae(VideoVAE(VAEConfig.preset("tiny")), tmp_path / "other.safetensors")
+    with pytest.raises(UserError, match="give the VAE it was trained with"):
+        sample.main(["--prompt", "x", "--dit", str(dit_file), "--vae", str(tmp_path / "other.safetensors")])
+
+
+def test_adherence_scores_generated_videos_beside_their_ceilings(tmp_path, models, capsys):
+    words = ["--prompts", "2", "--steps", "1", "--size", "48x48", "--out", str(tmp_path)]
+    assert adherence.main([*words, *models]) == 0
+    result = json.loads((tmp_path / "adherence.json").read_text())
+    assert result["rendered"]["colour"] == 1.0
+    assert 0 <= result["generated"]["colour"] <= 1
+    assert "generated" in capsys.readouterr().out
+
+
+def test_object_marks_bind_shape_and_motion_to_colour():
+    from pipeline.world.captions import Attributes
+
+    truth = Attributes(objects=(("red", "circle", "left"), ("blue", "ring", "still")))
+    seen = Attributes(objects=(("red", "ring", "left"), ("green", "ring", "still")))
+    assert adherence.object_marks(truth, seen) == {"colour": 1, "shape": 0, "motion": 1}
+
+
+@pytest.mark.slow
+def test_ray_workers_train_the_model_of_one_process(tmp_path):
+    folder = write_folder(tmp_path / "latents")
+    words = ["--packs-per-step", "2", "--precision", "fp32"]
+    assert train(folder, tmp_path / "one", *words) == 0
+    assert train(folder, tmp_path / "two", *words, "--workers", "2") == 0
+    one, two = load_dit(tmp_path / "one").model, load_dit(tmp_path / "two").model
+    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=2e-2, rtol=2e-2)  # stored as bfloat16
