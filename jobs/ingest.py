@@ -18,9 +18,16 @@ import tyro
 from jobs.args import parse_args
 from jobs.console import Progress, say, warn
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.ingest_commit import Ledger, check_settings, commit_source, compile_sources, exclusive
+from jobs.ingest_commit import (
+    ORIGINAL,
+    Ledger,
+    check_settings,
+    commit_source,
+    compile_sources,
+    exclusive,
+)
 from jobs.recipe import load_recipe, parse_override, save_recipe
-from jobs.runfolder import clear_done, config_key, files_key, log_metrics, mark_done, stage_is_done
+from jobs.runfolder import clear_done, config_key, done_info, files_key, log_metrics, mark_done
 from pipeline import schema as s
 from pipeline.config import ClipConfig, IngestConfig
 from pipeline.sources import expand_sources, file_source_id, missing_source_id
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     import ray.data
 
 STAGE = "ingest"
+OUTPUTS = ("sources.parquet", "clips", "manifest", "embeddings")
 EMBED_BATCH = 4
 """Clips embedded together."""
 
@@ -76,12 +84,13 @@ def run(
     """Bring every source to an end, ``done`` or ``quarantined``; finished ones are not redone."""
     check_config(config)
     folder = Path(out)
-    uris = expand_sources(sources)
     settings = settings_key(config, clip)
-    named = identify_sources(uris)
-    key = config_key(settings, sorted((uri, source) for uri, source, _ in named))
+    named = identify_sources(expand_sources(sources))
     ledger = Ledger(folder)
-    if stage_is_done(folder, STAGE, key):
+    fresh = [
+        (uri, source, error) for uri, source, error in named if not ledger.finished(uri, source)
+    ]
+    if not fresh and is_compiled(folder, settings):
         result = summarise(ledger.all())
         say(f"ingest: nothing to do, {result.clips} clips of {result.done} sources are in {folder}")
         return result
@@ -91,13 +100,22 @@ def run(
         clear_done(folder, STAGE)
         todo = admit(ledger, named)
         if todo:
-            split_and_score(ledger, todo, config, clip, already=len(named) - len(todo))
-        records = compile_sources(ledger, uris)
+            split_and_score(ledger, todo, config, clip, already=len(named) - len(fresh))
+        records = compile_sources(ledger)
         result = summarise(records)
         report(records, result, folder)
-        outputs = ["sources.parquet", "clips", "manifest", "embeddings"]
-        mark_done(folder, STAGE, key, {"outputs": outputs, "clips": result.clips})
+        key = config_key(settings, [(each[s.SOURCE_URI], each[s.SOURCE_ID]) for each in records])
+        info = {"settings": settings, "outputs": OUTPUTS, "clips": result.clips}
+        mark_done(folder, STAGE, key, info)
     return result
+
+
+def is_compiled(folder: Path, settings: str) -> bool:
+    """True when the last run with these settings came to its end."""
+    info = done_info(folder, STAGE)
+    if info is None or info.get("settings") != settings:
+        return False
+    return all((folder / name).exists() for name in OUTPUTS)
 
 
 def check_config(config: IngestConfig) -> None:
@@ -147,29 +165,18 @@ def admit(ledger: Ledger, named: list[tuple[str, str, str | None]]) -> list[dict
     todo = []
     for order, (uri, source, error) in enumerate(named):
         original = first.setdefault(source, uri)
-        if original != uri:
-            note = {s.ERROR_TYPE: "duplicate", s.ERROR_MESSAGE: f"same content as {original}"}
-            ledger.write(
-                {
-                    s.SOURCE_ID: source,
-                    s.SOURCE_URI: uri,
-                    s.OUTCOME: s.SourceOutcome.DONE,
-                    s.N_CLIPS: 0,
-                    **note,
-                }
-            )
-        elif error is not None:
+        if ledger.finished(uri, source):
+            continue
+        if original == uri:
+            original = ledger.holder(source) or uri
+        record = {s.SOURCE_ID: source, s.SOURCE_URI: uri, s.N_CLIPS: 0}
+        if error is not None:
             note = {s.ERROR_STAGE: "open", s.ERROR_TYPE: "unreadable", s.ERROR_MESSAGE: error}
-            ledger.write(
-                {
-                    s.SOURCE_ID: source,
-                    s.SOURCE_URI: uri,
-                    s.OUTCOME: s.SourceOutcome.QUARANTINED,
-                    s.N_CLIPS: 0,
-                    **note,
-                }
-            )
-        elif not ledger.finished(uri, source):
+            ledger.write({**record, s.OUTCOME: s.SourceOutcome.QUARANTINED, **note})
+        elif original != uri:
+            note = {s.ERROR_TYPE: "duplicate", s.ERROR_MESSAGE: f"same content as {original}"}
+            ledger.write({**record, s.OUTCOME: s.SourceOutcome.DONE, **note, ORIGINAL: original})
+        else:
             todo.append({"order": order, s.SOURCE_URI: uri, s.SOURCE_ID: source})
     return todo
 
@@ -180,15 +187,16 @@ def split_and_score(
     """Stream the sources through Ray Data and commit each when it is complete."""
     from jobs.ingest_stages import CLIP
     from jobs.rayrt import start_ray
-    from pipeline.clip_model import load_clip
+    from pipeline.aesthetic import load_aesthetic_head
+    from pipeline.clip_find import domain_warning, find_clip
 
-    model = load_clip(clip.model)
-    if model.warning:
-        warn(model.warning)
+    found = find_clip(clip.model)
+    if found.domain:
+        warn(domain_warning(clip.model, found.domain))
+    load_aesthetic_head(clip.aesthetic_head)
     if already:
         say(f"ingest: {already} sources are finished, {len(todo)} to go")
-    dim, concepts = model.dim, tuple(clip.concepts)
-    del model
+    concepts = tuple(clip.concepts)
     start_ray()
     waiting: dict[int, list[tuple[dict[str, Any], bytes | None]]] = {}
     ends: dict[int, dict[str, Any]] = {}
@@ -202,7 +210,7 @@ def split_and_score(
             end = ends.get(order)
             if end is None or len(waiting.get(order, [])) < end[s.N_CLIPS]:
                 continue
-            commit_source(ledger, ends.pop(order), waiting.pop(order, []), concepts, dim)
+            commit_source(ledger, ends.pop(order), waiting.pop(order, []), concepts)
             if end[s.OUTCOME] == s.SourceOutcome.DONE:
                 hours += (end.get(s.DURATION_S) or 0.0) / 3600
                 n_clips += end[s.N_CLIPS]

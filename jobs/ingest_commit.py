@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from pipeline import schema as s
 HIDDEN = ".ingest"
 """Folder of the records, beside the tables."""
 TABLES = ("clips", "embeddings", "manifest")
+ORIGINAL = "original"
+"""Key of a record that names the source it is a copy of."""
 
 
 class Ledger:
@@ -51,22 +53,33 @@ class Ledger:
         record = self.read(uri)
         if record is None or record.get(s.SOURCE_ID) != source:
             return False
+        if record.get(ORIGINAL):
+            first = self.read(record[ORIGINAL])
+            return first is not None and first.get(s.SOURCE_ID) == source
         return not record.get(s.N_CLIPS) or (self.folder / "manifest" / part_name(source)).exists()
+
+    def holder(self, source: str) -> str | None:
+        """URI of the source whose clips lie in the tables under this id, None when there are none."""
+        import pyarrow.parquet as pq
+
+        try:
+            part = pq.ParquetFile(self.folder / "manifest" / part_name(source))
+        except FileNotFoundError:
+            return None
+        uris = part.read(columns=[s.SOURCE_URI]).column(0).to_pylist()
+        return uris[0] if uris else None
 
     def write(self, record: dict[str, Any]) -> None:
         """Record how a source ended; makes it finished."""
         names = s.sources_schema().names
-        body = {name: record.get(name) for name in names} | {"dropped": record.get("dropped") or {}}
+        body = {name: record.get(name) for name in names}
+        body |= {"dropped": record.get("dropped") or {}, ORIGINAL: record.get(ORIGINAL)}
         write_bytes(self.path(str(record[s.SOURCE_URI])), json.dumps(body).encode())
 
     def all(self) -> Iterator[dict[str, Any]]:
         """Every record, in a stable order."""
         for path in sorted(self.records.glob("*/*.json")):
             yield json.loads(path.read_text())
-
-    def forget(self, record: dict[str, Any]) -> None:
-        """Remove a record."""
-        self.path(str(record[s.SOURCE_URI])).unlink(missing_ok=True)
 
 
 def part_name(source: str) -> str:
@@ -79,11 +92,11 @@ def commit_source(
     end: dict[str, Any],
     clips: list[tuple[dict[str, Any], bytes | None]],
     concepts: tuple[str, ...],
-    dim: int,
 ) -> None:
     """Write a finished source: embeddings, manifest, record, in this order.
 
-    ``clips``: rows and embeddings (float16 bytes or None) in any order; ``end``: the splitter's last row.
+    ``clips``: rows and embeddings (float16 bytes or None) in any order; ``end``: the last row of the source, with the
+    size of an embedding.
     """
     import pyarrow as pa
 
@@ -109,23 +122,17 @@ def commit_source(
         )
         write_table(
             ledger.folder / "embeddings" / part_name(source),
-            pa.table(columns, schema=s.embeddings_schema(dim)),
+            pa.table(columns, schema=s.embeddings_schema(end["embedding_dim"])),
         )
         write_table(ledger.folder / "manifest" / part_name(source), manifest)
     ledger.write(end)
 
 
-def compile_sources(ledger: Ledger, uris: Iterable[str]) -> list[dict[str, Any]]:
-    """Write ``sources.parquet`` from the records of ``uris``; removes the rows of sources that are no longer named."""
+def compile_sources(ledger: Ledger) -> list[dict[str, Any]]:
+    """Write ``sources.parquet`` from all records; removes rows of content that no source holds any more."""
     import pyarrow as pa
 
-    wanted = set(uris)
-    records = []
-    for record in ledger.all():
-        if record[s.SOURCE_URI] in wanted:
-            records.append(record)
-        else:
-            ledger.forget(record)
+    records = list(ledger.all())
     held = {record[s.SOURCE_ID] for record in records if record[s.N_CLIPS]}
     for table in TABLES:
         for path in (ledger.folder / table).glob("part-*.parquet"):

@@ -226,12 +226,13 @@ class Embedder:
             *(batch[name].to_pylist() for name in (KIND, BODY, SAMPLES, SHAPE)), strict=True
         ):
             vector = None
+            row = json.loads(body)
             if kind == CLIP:
-                row = json.loads(body)
                 frames = np.frombuffer(samples, dtype=np.uint8).reshape(json.loads(shape))
                 vector = self.score(row, frames)
-                body = json.dumps(row)
-            bodies.append(body)
+            else:
+                row["embedding_dim"] = self.model.dim
+            bodies.append(json.dumps(row))
             vectors.append(vector)
         return pa.table(
             {

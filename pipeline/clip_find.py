@@ -37,6 +37,14 @@ class FoundClip:
     """Command that fetches it."""
 
 
+def domain_warning(name: str, domain: str) -> str:
+    """One line for people about a model that knows a narrow domain only."""
+    return (
+        f"CLIP model {name!r} was trained on {domain} only: on other footage its scores mean little; "
+        "recipe laptop uses a general one"
+    )
+
+
 def find_clip(model: str) -> FoundClip:
     """Resolve ``embedded``, ``ARCHITECTURE/PRETRAINED``, ``hf-hub:ORG/REPO`` or a folder; ``ValueError`` if absent."""
     if model == "embedded":

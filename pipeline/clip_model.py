@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.clip_find import find_clip, offline
+from pipeline.clip_find import domain_warning, find_clip, offline
 from pipeline.torchvision_compat import prepare_torchvision
 
 IMAGE_BATCH = 64
@@ -60,10 +60,7 @@ class ClipModel:
         """One line for people when the model knows a narrow domain only; jobs print it on other footage."""
         if self.domain is None:
             return None
-        return (
-            f"CLIP model {self.name!r} was trained on {self.domain} only: on other footage its scores mean little; "
-            "recipe laptop uses a general one"
-        )
+        return domain_warning(self.name, self.domain)
 
     @property
     def logit_scale(self) -> float:

@@ -213,7 +213,7 @@ def _merge(fades: list[Transition]) -> list[Transition]:
 def peaks(scores: np.ndarray, threshold: float, apart: int) -> np.ndarray:
     """Frames whose score reaches the threshold and is the highest within ``apart`` frames; (k,) rising."""
     left = np.maximum(scores, 0).astype(np.float64)
-    found = []
+    found: list[int] = []
     for frame in np.argsort(-left, kind="stable"):
         if left[frame] < threshold:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.counter_media import numbers_of, write_counter, write_sound, write_vi
 from tests.moving_scenes import scene, to_uint8
 from tests.pipeline.clip_folders import VIT_LIKE, write_folder
 
+pytestmark = pytest.mark.timeout(600)
 CONFIG = IngestConfig(min_clip_s=0.5, max_clip_s=2.0)
 
 
@@ -224,6 +226,29 @@ def test_wrong_settings_are_refused(raw: Path, clip: ClipConfig, tmp_path: Path)
 def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
     with exclusive(tmp_path), pytest.raises(UserError, match="another ingest"), exclusive(tmp_path):
         pass
+
+
+def test_sources_add_up_and_copies_are_not_done_twice(
+    finished: Path, clip: ClipConfig, tmp_path: Path
+) -> None:
+    """A later run with other sources keeps the rows of the earlier ones; a copy is recorded, not ingested."""
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    held = tables(out)
+    copy = tmp_path / "copy.mkv"
+    (original,) = {
+        row[s.SOURCE_URI]
+        for row in rows(finished, "manifest")
+        if row[s.SOURCE_URI].endswith(".mkv")
+    }
+    copy.write_bytes(Path(original).read_bytes())
+    result = run(CONFIG, clip, [str(copy)], out)
+    assert (result.done, result.clips) == (5, 4)
+    now = tables(out)
+    assert {name: now[name] for name in held if name != "sources.parquet"} == {
+        name: held[name] for name in held if name != "sources.parquet"
+    }
+    ends = {row[s.SOURCE_URI]: row for row in read(out / "sources.parquet")}
+    assert ends[str(copy)][s.ERROR_MESSAGE] == f"same content as {original}"
 
 
 def test_a_changed_file_is_done_again(tmp_path: Path) -> None:
