@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from captioner.embedded import GRID, VISUAL_TOKENS
 from captioner.worlddata import Example
 from pipeline.world.scene import (
     BACKGROUNDS,
@@ -30,19 +31,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SPEEDS = ("", "slowly", "quickly")
+HARD = {"shape": 3.0, "cell_shape": 3.0, "camera": 2.0}
+"""Weights of what is learned last; everything else weighs 1."""
 SLOTS = tuple(SIZES)
 """Objects of a scene differ in size class, so a size class names an object: slot 0 small, 1 medium, 2 large."""
 
-GRID = 4
-"""Visual tokens of a frame form a grid of GRID x GRID cells."""
 
-
-def targets(examples: list[Example], shown: range) -> dict[str, Tensor]:
-    """Truth of a batch, of which the frames ``shown`` are looked at, as index tensors; -100 where a slot is empty.
+def targets(examples: list[Example]) -> dict[str, Tensor]:
+    """Truth of a batch as index tensors; -100 where a slot is empty.
 
     Shapes: present, colour, shape, motion, speed (B, 3); xy (B, T, 3, 2); the others (B,).
     """
-    count, frames = len(examples), len(shown)
+    count, frames = len(examples), len(examples[0].times_s)
     slots = {
         name: np.full((count, len(SLOTS)), -100) for name in ("colour", "shape", "motion", "speed")
     }
@@ -52,7 +52,7 @@ def targets(examples: list[Example], shown: range) -> dict[str, Tensor]:
     }
     for b, example in enumerate(examples):
         scene = example.scene
-        times = example.times_s[shown.start : shown.stop]
+        times = example.times_s
         for obj in scene.objects:
             slot = SLOTS.index(obj.size)
             slots["colour"][b, slot] = list(COLOURS).index(obj.colour)
@@ -109,6 +109,7 @@ class AuxiliaryHeads(nn.Module):
     def __init__(self, width: int, frames: int) -> None:
         super().__init__()
         self.queries = nn.Parameter(torch.randn(len(SLOTS), width) * 0.02)
+        self.place = nn.Parameter(torch.randn(VISUAL_TOKENS, width) * 0.02)
         self.norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, 4, batch_first=True)
         self.cell = nn.Linear(width, 1 + len(COLOURS) + len(SHAPES) + len(SLOTS) + 2)
@@ -126,7 +127,7 @@ class AuxiliaryHeads(nn.Module):
         """Logits and positions; see ``targets`` for shapes."""
         batch, frames, count, width = tokens.shape
         tokens = self.norm(tokens)
-        flat = tokens.reshape(batch * frames, count, width)
+        flat = (tokens + self.place).reshape(batch * frames, count, width)
         cell = self.cell(tokens).float()
         hit, cell_colour, cell_shape, cell_size, offset = cell.split(
             [1, len(COLOURS), len(SHAPES), len(SLOTS), 2], -1
@@ -173,7 +174,8 @@ def auxiliary_loss(
 
     def classify(name: str, logits: Tensor, index: Tensor) -> None:
         logits, index = logits.flatten(0, -2), index.flatten()
-        losses.append(F.cross_entropy(logits, index, ignore_index=-100))
+        weight = HARD.get(name, 1.0)
+        losses.append(weight * F.cross_entropy(logits, index, ignore_index=-100))
         known = index >= 0
         right[name] = (logits.argmax(-1) == index)[known].float().mean().item()
 

@@ -35,11 +35,10 @@ def tokenizer_texts() -> list[str]:
 def prefix_ids(tokenizer: Any, kind: str, frames: int, seconds: float) -> list[int]:
     """Token ids before the reply, exactly as the processor and chat template write them."""
     name = tokenizer.convert_tokens_to_ids
-    edge, tag = name(embedded.FRAME_EDGE), name(embedded.FRAME_TAG)
     image = [name(embedded.IMAGE)] * embedded.VISUAL_TOKENS
     ids: list[int] = []
     for number in range(1, frames + 1):
-        ids += [*tokenizer(str(number))["input_ids"], edge, tag, *image, edge]
+        ids += [*tokenizer(str(number))["input_ids"], *image]
     question = fill(WORLD_PROMPTS[kind], frames=frames, seconds=seconds)
     return [*ids, *tokenizer(question)["input_ids"], name(embedded.END)]
 
@@ -53,10 +52,11 @@ def pixel_values(images: np.ndarray) -> torch.Tensor:
 
 
 def visual_tokens(model: Any, images: np.ndarray) -> torch.Tensor:
-    """Frames (N, 64, 64, 3) uint8 through tower and connector: (N, 16, D)."""
-    core = model.model
-    hidden = core.vision_model(pixel_values=pixel_values(images)).last_hidden_state
-    return core.connector(hidden)
+    """Frames (N, 64, 64, 3) uint8 through tower and projector: (N, 16, D)."""
+    import torch
+
+    pixels = pixel_values(images).contiguous(memory_format=torch.channels_last)
+    return model.model.get_image_features(pixels).pooler_output
 
 
 def caption_loss(
@@ -86,11 +86,11 @@ def caption_loss(
         ids[i, : len(row)] = torch.tensor(row)
         wanted[i, starts[i] - 1 : len(row) - 1] = True
     core = model.model
-    embeds = core.text_model.get_input_embeddings()(ids)
+    embeds = core.language_model.get_input_embeddings()(ids)
     visual = torch.cat([t.flatten(0, 1) for t in tokens])
     mask = (ids == model.config.image_token_id)[..., None].expand_as(embeds)
     embeds = embeds.masked_scatter(mask, visual.to(embeds.dtype))
     # Replies come last and padding after them, so a causal model needs no padding mask.
-    hidden = core.text_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
+    hidden = core.language_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
     logits = model.lm_head(hidden[wanted]).float()
     return F.cross_entropy(logits, ids.roll(-1, 1)[wanted])

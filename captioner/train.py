@@ -1,6 +1,6 @@
 """Train the embedded captioner on the synthetic world, in phases, on one CPU core.
 
-*see*: vision tower and connector learn each frame's exact truth through auxiliary heads; no language model.
+*see*: vision tower and projector learn each frame's exact truth through auxiliary heads; no language model.
 *tell*: the language model learns captions over the frozen tower's tokens.
 *both*: everything together, caption loss and auxiliary loss.
 """
@@ -53,9 +53,9 @@ class TrainConfig:
     """Peak learning rate of each phase."""
     phases: tuple[tuple[str, float], ...] = (("see", 0.4), ("tell", 0.1), ("both", 0.5))
     """Phases in order, each with its share of the run."""
-    see_frames: int = 3
+    see_frames: int = 2
     """Consecutive frames of each scene shown in phase ``see``: fewer frames, more scenes."""
-    see_batch: int = 18
+    see_batch: int = 32
     """Scenes per step in phase ``see``."""
     short_share: float = 0.2
     """Share of examples that ask for the short caption."""
@@ -148,6 +148,8 @@ class Trainer:
         self.heads = AuxiliaryHeads(self.model.config.text_config.hidden_size, FRAMES)
         self.optimizers = make_optimizers(self.model, self.heads, config.lr)
         self.pool = WorldPool(out_dir / "pool", config.pool)
+        for index in range(config.pool):  # rendered before any training time is counted
+            self.pool[index]
         self.low_precision = bfloat16_is_faster()
         self.step, self.elapsed_s = 0, 0.0
         self._recent: dict[str, list[float]] = {}
@@ -164,9 +166,15 @@ class Trainer:
 
         config = self.config
         self.model.train()
+        if (
+            phase != "see"
+        ):  # from here on the tower's batch statistics are those that it will serve with
+            self.model.model.vision_tower.eval()
         rng = np.random.default_rng([config.seed, self.step])
         picks = _picks(config, self.step, config.see_batch if phase == "see" else config.batch)
-        examples = [augment(self.pool[int(i)], rng) for i in picks]
+        first = int(rng.integers(FRAMES - config.see_frames + 1))
+        window = range(first, first + config.see_frames) if phase == "see" else range(FRAMES)
+        examples = [augment(self.pool[int(i)], rng, window) for i in picks]
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, phase, within)
@@ -185,16 +193,12 @@ class Trainer:
 
         from captioner.auxiliary import auxiliary_loss, targets
 
-        config = self.config
-        first = int(rng.integers(FRAMES - config.see_frames + 1))
-        window = range(first, first + config.see_frames) if phase == "see" else range(FRAMES)
         with torch.set_grad_enabled(phase != "tell"):
-            pictures = [e.images[window.start : window.stop] for e in examples]
-            seen = visual_tokens(self.model, np.concatenate(pictures))
-            seen = seen.view(len(examples), len(window), *seen.shape[1:])
+            seen = visual_tokens(self.model, np.concatenate([e.images for e in examples]))
+            seen = seen.view(len(examples), -1, *seen.shape[1:])
         loss = torch.zeros(())
         if phase != "tell":
-            auxiliary, right = auxiliary_loss(self.heads(seen), targets(examples, window))
+            auxiliary, right = auxiliary_loss(self.heads(seen), targets(examples))
             loss = loss + auxiliary * (1.0 if phase == "see" else AUXILIARY_SHARE)
             for name, value in right.items():
                 self._recent.setdefault(name, []).append(value)

@@ -53,24 +53,13 @@ class Example:
 
 
 def squash(images: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """What the processor does to frames before it scales values: longer side to ``side``, then square; uint8."""
+    """What the processor does to frames before it scales values: resized to a square of ``side``; uint8."""
     from PIL import Image
 
-    height, width = images.shape[1:3]
-    if width >= height:
-        middle = (side, int(side * height / width))
-    else:
-        middle = (int(side * width / height), side)
-    middle = (middle[0] + middle[0] % 2, middle[1] + middle[1] % 2)
-    out = np.empty((len(images), side, side, 3), np.uint8)
-    for i, image in enumerate(images):
-        picture = Image.fromarray(image)
-        if (width, height) != middle:
-            picture = picture.resize(middle, Image.Resampling.BILINEAR)
-        if middle != (side, side):
-            picture = picture.resize((side, side), Image.Resampling.BILINEAR)
-        out[i] = np.asarray(picture)
-    return out
+    if images.shape[1:3] == (side, side):
+        return images
+    size, bilinear = (side, side), Image.Resampling.BILINEAR
+    return np.stack([np.asarray(Image.fromarray(image).resize(size, bilinear)) for image in images])
 
 
 def shift(scene: Scene, start_s: float, end_s: float) -> Scene:
@@ -123,29 +112,38 @@ def backwards(scene: Scene) -> Scene:
 
 
 def render_example(
-    seed: int, split: str = "train", size: tuple[int, int] | None = None, crop: bool = True
+    seed: int,
+    split: str = "train",
+    size: tuple[int, int] | None = None,
+    crop: bool = True,
+    pixels: bool = True,
 ) -> Example:
-    """Scene ``seed`` of ``split`` through a varied camera: size, frame rate, crop in time, colour subsampling."""
+    """Scene ``seed`` of ``split`` through a varied camera: size, frame rate, crop in time, colour subsampling.
+
+    Without ``pixels`` the frames are left out (an empty array), the rest is the same.
+    """
     rng = np.random.default_rng([3, seed])
     scene = random_scene(seed, split=split)
-    width, height = size or SIZES[int(rng.integers(len(SIZES)))]
+    drawn = SIZES[int(rng.integers(len(SIZES)))]
+    width, height = size or drawn
     start_s, end_s = 0.0, scene.duration_s
     if crop and rng.random() < 0.4 and scene.duration_s > MIN_CROP_S:
         length = rng.uniform(MIN_CROP_S, scene.duration_s)
         start_s = float(rng.uniform(0, scene.duration_s - length))
         end_s = start_s + length
     count = int(rng.integers(16, 22))
-    images = render(scene, width=width, height=height, fps=count / scene.duration_s, n_frames=count)
     first = round(start_s / scene.duration_s * count)
     last = max(first + FRAMES, round(end_s / scene.duration_s * count))
     picked = [first + i for i in sample_indices(min(last, count) - first, FRAMES)]
-    images = images[picked]
-    if rng.random() < 0.5:
-        images = subsample_colour(images)
     seconds = (min(last, count) - first) * scene.duration_s / count
     start_s = first * scene.duration_s / count
+    images = np.zeros((0, SIDE, SIDE, 3), np.uint8)
+    if pixels:
+        fps = count / scene.duration_s
+        images = render(scene, width=width, height=height, fps=fps, n_frames=count)[picked]
+        images = squash(subsample_colour(images) if rng.random() < 0.5 else images)
     return Example(
-        images=squash(images),
+        images=images,
         seconds=seconds,
         times_s=np.array(picked) * scene.duration_s / count - start_s,
         scene=shift(scene, start_s, start_s + seconds),
@@ -165,8 +163,8 @@ def subsample_colour(images: np.ndarray) -> np.ndarray:
     return out
 
 
-def augment(example: Example, rng: np.random.Generator) -> Example:
-    """Mirror, flip or reverse an example, with its scene; then disturb brightness and add noise."""
+def augment(example: Example, rng: np.random.Generator, window: range = range(FRAMES)) -> Example:
+    """Mirror, flip or reverse an example, with its scene; then disturb the frames of ``window``, the only ones kept."""
     images, scene, times_s = example.images, example.scene, example.times_s
     if rng.random() < 0.5:
         images, scene = images[:, :, ::-1], mirrored(scene)
@@ -175,6 +173,7 @@ def augment(example: Example, rng: np.random.Generator) -> Example:
     if rng.random() < 0.5:
         images, scene = images[::-1], backwards(scene)
         times_s = example.seconds - times_s[::-1]
+    images, times_s = images[window.start : window.stop], times_s[window.start : window.stop]
     gain, offset = rng.uniform(0.93, 1.07), rng.uniform(-6, 6)
     noisy = images * np.float32(gain) + np.float32(offset)
     if rng.random() < 0.5:
@@ -184,7 +183,7 @@ def augment(example: Example, rng: np.random.Generator) -> Example:
 
 
 class WorldPool:
-    """Rendered scenes of one split, each rendered when first asked for and kept in a file of uint8 frames."""
+    """Rendered scenes of one split, kept in a file of uint8 frames: what a stopped run rendered is not lost."""
 
     def __init__(self, folder: Path, size: int, split: str = "train") -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -204,7 +203,11 @@ class WorldPool:
 
     def __getitem__(self, index: int) -> Example:
         if index not in self._known:
-            example = render_example(index, self.split)
-            self.images[index] = example.images
-            self._known[index] = replace(example, images=self.images[index])
+            stored = self.images[index]
+            # A scene is never black to its last row, so a stored one is told from a place not yet written.
+            there = bool(stored[-1, -1].any())
+            example = render_example(index, self.split, pixels=not there)
+            if not there:
+                stored[:] = example.images
+            self._known[index] = replace(example, images=stored)
         return self._known[index]

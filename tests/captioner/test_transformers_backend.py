@@ -148,10 +148,10 @@ def qwen3_vl(folder: Path) -> str:
     return save(Qwen3VLForConditionalGeneration(config), processor, tokenizer, folder)
 
 
-def idefics3(folder: Path) -> str:
+def fast_vlm(folder: Path) -> str:
     tokenizer = embedded.build_tokenizer(["a red circle moves left"], vocab_size=300)
     model = embedded.build_model(
-        tokenizer, vision_width=32, vision_layers=1, text_width=48, text_layers=2
+        tokenizer, channels=(8, 16, 32), depths=(1, 1, 1), text_width=48, text_layers=2
     )
     import torch
 
@@ -172,7 +172,7 @@ def save(model: Any, processor: Any, tokenizer: Any, folder: Path) -> str:
 BUILDERS = {
     "SmolVLMForConditionalGeneration": smolvlm,
     "Qwen3VLForConditionalGeneration": qwen3_vl,
-    "Idefics3ForConditionalGeneration": idefics3,
+    "FastVlmForConditionalGeneration": fast_vlm,
 }
 
 
@@ -257,7 +257,7 @@ def test_one_bad_row_costs_itself_only(folder: str, monkeypatch: pytest.MonkeyPa
 
 def test_sampling_is_keyed_by_row_not_by_batch(tmp_path: Path) -> None:
     prepare_torchvision()
-    name = idefics3(tmp_path / "m")
+    name = fast_vlm(tmp_path / "m")
     hot = CaptionConfig(model=name, max_new_tokens=10, temperature=1.5, seed=3)
     requests = [ask(f"c{i}", 1) for i in range(3)]
     first = open_backend(hot).caption(requests)
@@ -283,7 +283,7 @@ def test_a_model_that_is_not_here_is_one_line_with_the_fix(tmp_path: Path) -> No
 
 def test_new_weights_have_a_new_identity(tmp_path: Path) -> None:
     prepare_torchvision()
-    name = idefics3(tmp_path / "m")
+    name = fast_vlm(tmp_path / "m")
     config = CaptionConfig(model=name)
     first = model_id(config)
     assert first == model_id(config) and first.startswith("m@")
