@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 DEMO ?= runs/demo
 PYTEST_ARGS ?=
 STAMP = $(VENV)/.installed
-PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input install --quiet
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input install -qq
 PIN = $$(sed -n 's/^$(1)==/$(1)==/p' constraints.txt)
 
 .DEFAULT_GOAL := help

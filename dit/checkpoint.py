@@ -92,7 +92,9 @@ def save_dit(
     from safetensors.torch import save
 
     tensors = {
-        name: tensor.detach().cpu().to(dtype if name.endswith("weight") and tensor.ndim == 2 else torch.float32)
+        name: tensor.detach()
+        .cpu()
+        .to(dtype if name.endswith("weight") and tensor.ndim == 2 else torch.float32)
         for name, tensor in model.state_dict().items()
     }
     metadata = {
@@ -114,7 +116,9 @@ def load_dit(path: str | Path = "embedded") -> Loaded:
     if file.is_dir():
         file = file / WEIGHTS_NAME
     if not file.is_file():
-        raise ValueError(f"no DiT at {file}; train one with `filmstock train-dit LATENTS --out DIR`")
+        raise ValueError(
+            f"no DiT at {file}; train one with `filmstock train-dit LATENTS --out DIR`"
+        )
     try:
         with safe_open(file, "pt") as handle:
             metadata = handle.metadata() or {}
@@ -122,7 +126,9 @@ def load_dit(path: str | Path = "embedded") -> Loaded:
     except Exception as error:
         raise ValueError(f"{file} is not a readable safetensors file: {error}") from error
     if metadata.get("format") != _FORMAT:
-        raise ValueError(f"{file} was not written by filmstock's DiT (no {_FORMAT!r} in its metadata)")
+        raise ValueError(
+            f"{file} was not written by filmstock's DiT (no {_FORMAT!r} in its metadata)"
+        )
     model = DiT(DiTConfig.from_dict(json.loads(metadata["config"])))
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return Loaded(

@@ -49,7 +49,9 @@ class DiTConfig:
                 "choose heads so that width / heads is an even integer"
             )
         if self.head_dim < 6:
-            raise ValueError(f"DiTConfig: head size {self.head_dim} is below 6, too small for 3D RoPE")
+            raise ValueError(
+                f"DiTConfig: head size {self.head_dim} is below 6, too small for 3D RoPE"
+            )
 
     @property
     def head_dim(self) -> int:
@@ -77,7 +79,9 @@ class DiTConfig:
         """Inverse of ``to_dict``; an unknown field is an error that names it."""
         unknown = set(data) - set(cls.__dataclass_fields__)
         if unknown:
-            raise ValueError(f"DiTConfig has no field {sorted(unknown)[0]!r}; the checkpoint is newer")
+            raise ValueError(
+                f"DiTConfig has no field {sorted(unknown)[0]!r}; the checkpoint is newer"
+            )
         return cls(**{**data, "patch": tuple(data.get("patch", (1, 2, 2)))})
 
 

@@ -64,7 +64,9 @@ class _Modulate(torch.autograd.Function):
     ) -> Tensor:
         normed, mean, inverse = torch.native_layer_norm(x, x.shape[1:], None, None, EPS)
         ctx.save_for_backward(x, normed, mean, inverse, scale, row)
-        return torch.addcmul(shift.index_select(0, row), normed, scale.index_select(0, row)).to(dtype)
+        return torch.addcmul(shift.index_select(0, row), normed, scale.index_select(0, row)).to(
+            dtype
+        )
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]

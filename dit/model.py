@@ -143,7 +143,11 @@ class TextRefiner(nn.Module):
         Captions without tokens get the null token, so M' = M + number of null captions.
         """
         lengths = (cu[1:] - cu[:-1]).tolist()
-        x = self.inp(self.inp_norm(text)).float() if len(text) else text.new_zeros(0, self.null.shape[1])
+        x = (
+            self.inp(self.inp_norm(text)).float()
+            if len(text)
+            else text.new_zeros(0, self.null.shape[1])
+        )
         if 0 in lengths:
             rows, start = [], 0
             for length in lengths:
@@ -161,8 +165,10 @@ class TextRefiner(nn.Module):
         x = self.norm(x)
         mean = torch.zeros(len(counts), x.shape[1], device=x.device, dtype=x.dtype)
         mean = mean.index_add(0, owner, x) / counts[:, None]
-        peak = torch.segment_reduce(x, "max", lengths=counts) if x.device.type == "cpu" else (
-            torch.stack([part.amax(0) for part in x.split(lengths)])
+        peak = (
+            torch.segment_reduce(x, "max", lengths=counts)
+            if x.device.type == "cpu"
+            else (torch.stack([part.amax(0) for part in x.split(lengths)]))
         )
         return x, cu, self.pool(torch.cat((mean, peak), dim=1)).float()
 
@@ -314,4 +320,3 @@ def fastest_compute(width: int = 192, rows: int = 1024) -> torch.dtype:
         return min(spans)
 
     return torch.bfloat16 if best(torch.bfloat16) * 1.3 < best(torch.float32) else torch.float32
-

@@ -76,6 +76,8 @@ class Optimizer:
     def load_state_dict(self, states: list[dict]) -> None:
         """Inverse of ``state_dict``."""
         if len(states) != len(self.parts):
-            raise ValueError("the checkpoint was trained with another optimizer; resume with the same")
+            raise ValueError(
+                "the checkpoint was trained with another optimizer; resume with the same"
+            )
         for part, state in zip(self.parts, states, strict=True):
             part.load_state_dict(state)

@@ -132,7 +132,9 @@ class Layout:
     def to(self, device: torch.device | str) -> Layout:
         """The same layout with its tensors on ``device``."""
         moved = {
-            name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
+            name: value.to(device)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
         }
         return replace(self, **moved)
 

@@ -125,7 +125,9 @@ def _start(
         noise.append(patchify(torch.randn(size, generator=generator), config.patch))
         source = clean[i] if clean is not None else None
         if source is not None and tuple(source.shape) != size:
-            raise ValueError(f"clip {i}: given latents are {tuple(source.shape)}, the clip is {size}")
+            raise ValueError(
+                f"clip {i}: given latents are {tuple(source.shape)}, the clip is {size}"
+            )
         known.append(patchify(torch.zeros(size) if source is None else source, config.patch))
         mask = given[i] if given is not None and source is not None else None
         masks.append(torch.zeros(shape[0], dtype=torch.bool) if mask is None else mask)

@@ -33,7 +33,15 @@ log = logging.getLogger(__name__)
 
 EVAL_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Noise levels at which the held-out loss is measured."""
-MAY_CHANGE = {"steps", "minutes", "checkpoint_every", "eval_every", "sample_every", "log_every", "compile"}
+MAY_CHANGE = {
+    "steps",
+    "minutes",
+    "checkpoint_every",
+    "eval_every",
+    "sample_every",
+    "log_every",
+    "compile",
+}
 """Settings that may differ between a checkpoint and the run that resumes it."""
 
 Report = Callable[[dict[str, Any]], None]
@@ -97,9 +105,13 @@ def run_state(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, A
 def restore(run: Run, state: dict[str, Any], config: TrainConfig, data: TrainingPacks) -> None:
     """Continue from a saved state; refuses one of another model, of other latents, or with other settings."""
     if state["model_config"] != run.model.config.to_dict():
-        raise ValueError("the checkpoint holds a model of another size; resume with the same settings")
+        raise ValueError(
+            "the checkpoint holds a model of another size; resume with the same settings"
+        )
     if state["latents"] != data.spec().to_dict():
-        raise ValueError("the latents were made by another VAE or text encoder than the checkpoint's")
+        raise ValueError(
+            "the latents were made by another VAE or text encoder than the checkpoint's"
+        )
     for name, value in dataclasses.asdict(config).items():
         if name not in MAY_CHANGE and state["train_config"].get(name) != value:
             raise ValueError(
@@ -259,7 +271,9 @@ def train(
             run.held_out = held_out_loss(run.ema.model, held, data, config)
         if leader and (run.step % config.log_every == 0 or last):
             row = {"step": run.step, "epoch": run.cursor.epoch, **window.row(), **run.held_out}
-            row.update(elapsed_s=round(run.elapsed_s, 3), skipped=run.skipped, compute=str(dtype)[6:])
+            row.update(
+                elapsed_s=round(run.elapsed_s, 3), skipped=run.skipped, compute=str(dtype)[6:]
+            )
             row["progress"] = progress_of(run, config)
             write_metrics(out, row)
             window = _Window()

@@ -198,7 +198,9 @@ def table(result: dict[str, Any]) -> str:
     columns = [*MARKS, *(f"all_{name}" for name in MARKS[:3])]
     rows = [f"{'right, %':<10}" + "".join(f"{name.replace('_', ' '):>12}" for name in columns)]
     for kind in ("generated", "vae", "rendered"):
-        rows.append(f"{kind:<10}" + "".join(f"{100 * result[kind][name]:>12.1f}" for name in columns))
+        rows.append(
+            f"{kind:<10}" + "".join(f"{100 * result[kind][name]:>12.1f}" for name in columns)
+        )
     return "\n".join(rows)
 
 

@@ -61,7 +61,9 @@ GROUPS: dict[str, dict[str, Command]] = {
             "jobs.judge:main", "VIDEO...", "what a synthetic video shows, read off its pixels"
         ),
         "adherence": Command(
-            "jobs.adherence:main", "", "generate unseen scenes and judge them against their captions"
+            "jobs.adherence:main",
+            "",
+            "generate unseen scenes and judge them against their captions",
         ),
         "demo": Command(
             "jobs.demo:main", "", "all of the above on a few minutes of synthetic footage"

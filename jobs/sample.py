@@ -116,7 +116,9 @@ def run(args: Args) -> list[Path]:
         sheet = contact_sheet([video], [prompt])
         write_bytes(path.with_suffix(".png"), png_bytes(sheet))
     write_bytes(args.out / "grid.png", png_bytes(contact_sheet(videos, prompts)))
-    say(f"sample: {copies} videos in {clock(time.monotonic() - start)}, all in {args.out / 'grid.png'}")
+    say(
+        f"sample: {copies} videos in {clock(time.monotonic() - start)}, all in {args.out / 'grid.png'}"
+    )
     return paths
 
 
@@ -130,7 +132,9 @@ def read_prompts(args: Args) -> list[str]:
             raise UserError(f"cannot read {args.prompts}: {error}") from None
         prompts += [line.strip() for line in lines if line.strip()]
     if not prompts:
-        raise UserError('nothing to sample; give --prompt "A red circle moves right." or --prompts FILE')
+        raise UserError(
+            'nothing to sample; give --prompt "A red circle moves right." or --prompts FILE'
+        )
     return prompts
 
 
@@ -146,7 +150,9 @@ def latent_shape(vae: VideoVAE, frames: int, height: int, width: int) -> tuple[i
     """(T, H, W) of the latents of a video of exactly this size."""
     time_step, patch = vae.config.time_factor, vae.config.space_factor
     if frames < 1 or (frames - 1) % time_step:
-        raise UserError(f"--frames {frames} is not 1 + {time_step}k; use e.g. 1, {1 + 4 * time_step}")
+        raise UserError(
+            f"--frames {frames} is not 1 + {time_step}k; use e.g. 1, {1 + 4 * time_step}"
+        )
     if min(width, height) < patch or width % patch or height % patch:
         raise UserError(f"--size {width}x{height} needs sides that are multiples of {patch}")
     shape = vae.latent_shape(frames, height, width)

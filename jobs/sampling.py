@@ -70,7 +70,9 @@ def text_features(clip: Any, texts: Sequence[str]) -> list[torch.Tensor]:
     """Token features (L, text_dim) float32 of each text."""
     import torch
 
-    return [torch.from_numpy(np.asarray(rows, np.float32)) for rows in clip.text_tokens(list(texts))]
+    return [
+        torch.from_numpy(np.asarray(rows, np.float32)) for rows in clip.text_tokens(list(texts))
+    ]
 
 
 def decode_latents(vae: VideoVAE, latent: torch.Tensor) -> np.ndarray:
@@ -120,7 +122,9 @@ def generate_clips(
     return [video for video in videos if video is not None]
 
 
-def contact_sheet(videos: Sequence[np.ndarray], captions: Sequence[str], scale: int = 2) -> np.ndarray:
+def contact_sheet(
+    videos: Sequence[np.ndarray], captions: Sequence[str], scale: int = 2
+) -> np.ndarray:
     """uint8 picture: a row of evenly spaced frames per video, its caption above."""
     from PIL import Image, ImageDraw
 
@@ -138,7 +142,9 @@ def contact_sheet(videos: Sequence[np.ndarray], captions: Sequence[str], scale: 
         ImageDraw.Draw(picture).text((2, 1), caption[: strip.shape[1] // 6], fill=(0, 0, 0))
         rows.append(np.asarray(picture))
     wide = max(row.shape[1] for row in rows)
-    padded = [np.pad(r, ((0, gap), (0, wide - r.shape[1]), (0, 0)), constant_values=255) for r in rows]
+    padded = [
+        np.pad(r, ((0, gap), (0, wide - r.shape[1]), (0, 0)), constant_values=255) for r in rows
+    ]
     return np.concatenate(padded)
 
 

@@ -96,7 +96,9 @@ def train_config(args: Args) -> TrainConfig:
     from dit.config import LEARNING_RATES, TrainConfig
 
     if args.preset not in LEARNING_RATES:
-        raise UserError(f"preset {args.preset!r} is unknown; use one of {', '.join(LEARNING_RATES)}")
+        raise UserError(
+            f"preset {args.preset!r} is unknown; use one of {', '.join(LEARNING_RATES)}"
+        )
     names = {f.name for f in dataclasses.fields(TrainConfig)} & set(vars(args))
     chosen = {name: getattr(args, name) for name in names if name != "lr"}
     usual = LEARNING_RATES[args.preset] * (0.1 if args.init else 1.0)
@@ -124,7 +126,9 @@ def run(args: Args) -> Path:
         return weights
     clear_done(args.out, STAGE)
     if not args.resume and (args.out / STATE_NAME).exists():
-        warn(f"{args.out / STATE_NAME} is from an earlier run and is replaced; --resume would go on from it")
+        warn(
+            f"{args.out / STATE_NAME} is from an earlier run and is replaced; --resume would go on from it"
+        )
         (args.out / STATE_NAME).unlink()
         (args.out / "metrics.jsonl").unlink(missing_ok=True)
     try:
@@ -171,10 +175,13 @@ def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
     from dit.train import train
 
     config = train_config(args)
-    initial, model_config = None, DiTConfig.preset(
-        args.preset,
-        latent_channels=len(data.store.channel_mean),
-        text_dim=data.store.text_dim,
+    initial, model_config = (
+        None,
+        DiTConfig.preset(
+            args.preset,
+            latent_channels=len(data.store.channel_mean),
+            text_dim=data.store.text_dim,
+        ),
     )
     if args.init:
         loaded = load_dit(args.init)

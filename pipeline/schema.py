@@ -239,9 +239,7 @@ def embeddings_schema(dim: int) -> pa.Schema:
     """``embeddings/``: one unit-norm CLIP vector of ``dim`` float16 per clip."""
     import pyarrow as pa
 
-    return pa.schema(
-        _fields((CLIP_ID, pa.string()), (CLIP_EMBEDDING, pa.list_(pa.float16(), dim)))
-    )
+    return pa.schema(_fields((CLIP_ID, pa.string()), (CLIP_EMBEDDING, pa.list_(pa.float16(), dim))))
 
 
 def selection_schema() -> pa.Schema:

@@ -77,7 +77,9 @@ def write_sound(path: Path, seconds: float = 0.5) -> Path:
     return path
 
 
-def _silence(container: av.container.OutputContainer, stream: av.AudioStream, seconds: float) -> None:
+def _silence(
+    container: av.container.OutputContainer, stream: av.AudioStream, seconds: float
+) -> None:
     for start in range(0, int(16000 * seconds), 1024):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
         frame.sample_rate, frame.pts = 16000, start

@@ -51,7 +51,10 @@ def test_zero_prediction_has_loss_one_plus_variance():
     torch.manual_seed(0)
     for std in (0.5, 1.0, 2.0):
         x0, noise = torch.randn(4000, 32) * std, torch.randn(4000, 32)
-        loss = weighted_loss(torch.zeros(4000, 32), target_velocity(x0, noise), torch.ones(4000)) / 4000
+        loss = (
+            weighted_loss(torch.zeros(4000, 32), target_velocity(x0, noise), torch.ones(4000))
+            / 4000
+        )
         assert float(loss) == pytest.approx(zero_loss(std), rel=0.02)
 
 
@@ -73,7 +76,9 @@ def test_the_best_velocity_reaches_the_floor_and_nothing_less():
         x_t = (1 - t) * x0 + t * noise
         error = gaussian_velocity(x_t, t, mean, std) - (noise - x0)
         assert float(error.square().mean()) == pytest.approx(gaussian_floor(std), rel=0.015)
-        assert float(gaussian_floor_at(t, std).mean()) == pytest.approx(gaussian_floor(std), rel=0.01)
+        assert float(gaussian_floor_at(t, std).mean()) == pytest.approx(
+            gaussian_floor(std), rel=0.01
+        )
 
 
 def test_the_model_learns_gaussian_data_to_its_floor():
@@ -141,7 +146,9 @@ def test_guidance_identities():
         rows = clip == i
         best = torch.linalg.lstsq(u[rows].reshape(-1, 1), c[rows].reshape(-1, 1)).solution
         torch.testing.assert_close(factor[rows][0, 0], best[0, 0])
-    assert torch.allclose((apg(c, u, 3.0, clip) - c).mul(c)[clip == 0].sum(), torch.tensor(0.0), atol=1e-5)
+    assert torch.allclose(
+        (apg(c, u, 3.0, clip) - c).mul(c)[clip == 0].sum(), torch.tensor(0.0), atol=1e-5
+    )
 
 
 def test_solvers_follow_the_gaussian_flow_with_their_order():
@@ -155,9 +162,12 @@ def test_solvers_follow_the_gaussian_flow_with_their_order():
     orders = {}
     for solver in (euler, heun):
         errors = [
-            float((solver(velocity, x, schedule(n)) - (mean + std * x)).abs().mean()) for n in (20, 40, 80)
+            float((solver(velocity, x, schedule(n)) - (mean + std * x)).abs().mean())
+            for n in (20, 40, 80)
         ]
-        orders[solver.__name__] = [math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)]
+        orders[solver.__name__] = [
+            math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)
+        ]
     assert all(0.85 < order < 1.15 for order in orders["euler"]), orders
     assert all(order > 1.6 for order in orders["heun"]), orders
 
@@ -198,7 +208,9 @@ def test_generate_any_shapes_and_each_clip_from_its_own_seed():
     torch.testing.assert_close(alone, out[2], atol=1e-5, rtol=1e-5)
     plain = generate(model, shapes, texts, steps=3, seeds=[5, 6, 7], guidance=1.0)
     assert not torch.allclose(plain[0], out[0])
-    torch.testing.assert_close(plain[1], out[1], atol=1e-5, rtol=1e-5)  # null caption: nothing to guide
+    torch.testing.assert_close(
+        plain[1], out[1], atol=1e-5, rtol=1e-5
+    )  # null caption: nothing to guide
     for options in ({"solver": "heun"}, {"rule": "cfg-zero"}, {"rule": "apg"}):
         generate(model, shapes[:1], texts[:1], steps=2, **options)
     with pytest.raises(ValueError, match="cfg, cfg-zero, apg"):

@@ -84,5 +84,7 @@ def test_mix_neighbours_is_a_depthwise_convolution():
         rows = slice(start, start + t * h * w)
         volume = x[rows].T.reshape(1, 5, t, h, w)
         expected = torch.nn.functional.conv3d(volume, kernel, padding=1, groups=5)
-        torch.testing.assert_close(out[rows].T.reshape(1, 5, t, h, w), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            out[rows].T.reshape(1, 5, t, h, w), expected, atol=1e-5, rtol=1e-5
+        )
         start = rows.stop

@@ -124,7 +124,9 @@ def _fixed(clips, data, config):
                    times=torch.tensor([0.4]))
         for clip in sorted(clips, key=lambda c: (c["latent_mean"].shape, len(c["text_features"])))
     ]  # fmt: skip
-    whole = make_batch(clips, data.spec(), MODEL, config, generator_for(0), times=torch.full((len(clips),), 0.4))
+    whole = make_batch(
+        clips, data.spec(), MODEL, config, generator_for(0), times=torch.full((len(clips),), 0.4)
+    )
     x_t, target = torch.cat([p.x_t for p in parts]), torch.cat([p.target for p in parts])
     return replace(whole, x_t=x_t, target=target)
 
@@ -145,7 +147,9 @@ def test_two_processes_train_the_model_of_one(folder, tmp_path):
     train(MODEL, CONFIG, packs(folder), tmp_path / "one")
     context = multiprocessing.get_context("spawn")
     workers = [
-        context.Process(target=_two_process_worker, args=(r, str(folder), str(tmp_path / "two"), port))
+        context.Process(
+            target=_two_process_worker, args=(r, str(folder), str(tmp_path / "two"), port)
+        )
         for r in range(2)
     ]
     for worker in workers:

@@ -67,7 +67,16 @@ def models(monkeypatch, dit_file, vae_file) -> list[str]:
 
 
 def train(folder: Path, out: Path, *words: str) -> int:
-    base = ["--preset", "tiny", "--steps", "4", "--tokens-per-pack", "60", "--held-out-share", "0.15"]
+    base = [
+        "--preset",
+        "tiny",
+        "--steps",
+        "4",
+        "--tokens-per-pack",
+        "60",
+        "--held-out-share",
+        "0.15",
+    ]
     rest = ["--checkpoint-every", "2", "--eval-every", "2", "--sample-every", "0"]
     return train_dit.main([str(folder), "--out", str(out), *base, *rest, *words])
 
@@ -81,7 +90,9 @@ def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, 
     card = (tmp_path / "run" / "CARD.md").read_text()
     assert loaded.id in card
     assert "--steps 4" in card
-    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    ]
     assert rows[-1]["step"] == 4
     assert {"loss", "held_out", "tokens_per_s", "waste", "grad_norm"} <= set(rows[-1])
     capsys.readouterr()
@@ -109,7 +120,16 @@ def test_train_dit_errors_are_one_line(tmp_path):
 def test_sample_writes_videos_sheets_and_a_grid(tmp_path, models):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("A red circle moves left.\n\nA blue ring stays still.\n")
-    words = ["--prompts", str(prompts), "--prompt", "A green cross.", "--size", "48x32", "--frames", "5"]
+    words = [
+        "--prompts",
+        str(prompts),
+        "--prompt",
+        "A green cross.",
+        "--size",
+        "48x32",
+        "--frames",
+        "5",
+    ]
     assert sample.main([*words, "--steps", "2", "--out", str(tmp_path / "out"), *models]) == 0
     videos = sorted((tmp_path / "out").glob("*.mp4"))
     assert [v.name[:3] for v in videos] == ["000", "001", "002"]
@@ -155,7 +175,9 @@ def test_a_vae_the_dit_was_not_trained_with_is_refused(tmp_path, models, dit_fil
     torch.manual_seed(1)
     save_vae(VideoVAE(VAEConfig.preset("tiny")), tmp_path / "other.safetensors")
     with pytest.raises(UserError, match="give the VAE it was trained with"):
-        sample.main(["--prompt", "x", "--dit", str(dit_file), "--vae", str(tmp_path / "other.safetensors")])
+        sample.main(
+            ["--prompt", "x", "--dit", str(dit_file), "--vae", str(tmp_path / "other.safetensors")]
+        )
 
 
 def test_adherence_scores_generated_videos_beside_their_ceilings(tmp_path, models, capsys):

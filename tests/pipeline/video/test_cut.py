@@ -88,9 +88,7 @@ def test_constant_rate_keeps_its_rate(tmp_path: Path) -> None:
 def test_variable_rate_keeps_every_timestamp(tmp_path: Path) -> None:
     rng = random.Random(4)
     pts = np.cumsum([0] + [rng.choice([7, 20, 33, 40, 100]) for _ in range(59)]).tolist()
-    path = write_counter(
-        tmp_path / "a.mp4", 60, options=X264, pts=pts, time_base=Fraction(1, 1000)
-    )
+    path = write_counter(tmp_path / "a.mp4", 60, options=X264, pts=pts, time_base=Fraction(1, 1000))
     seen, _, base = timestamps(path)
     for clip, (first, stop) in zip(cut_at(path, [5, 23, 58]), [(5, 23), (23, 58)], strict=True):
         numbers, times, _ = numbers_of(clip.video)
@@ -125,7 +123,9 @@ def test_rotation_is_applied(tmp_path: Path, degrees: int) -> None:
         assert next(iter(container.streams.video)).codec_context.name == "h264"
     back = [np.rot90(frame, degrees // 90) for frame in frames]  # undoes a clockwise turn
     assert [read_number(frame) for frame in back] == list(range(2, 9))
-    assert [read_number(np.rot90(each, degrees // 90)) for each in clip.samples] == list(range(2, 9))
+    assert [read_number(np.rot90(each, degrees // 90)) for each in clip.samples] == list(
+        range(2, 9)
+    )
 
 
 def test_odd_size_is_cropped_by_one(tmp_path: Path) -> None:
@@ -161,7 +161,9 @@ def test_colours_survive(tmp_path: Path) -> None:
 
 def test_hdr_is_refused_by_name(tmp_path: Path) -> None:
     path = write_counter(
-        tmp_path / "a.mp4", 5, options={"x264-params": "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"}
+        tmp_path / "a.mp4",
+        5,
+        options={"x264-params": "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"},
     )
     with pytest.raises(MediaError, match="smpte2084") as error:
         timestamps(path)

@@ -44,7 +44,9 @@ def test_index_lies_in_front_and_keyframes_at_most_two_seconds_apart() -> None:
 
 
 def test_colours_survive() -> None:
-    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [9, 9, 9]], np.uint8)
+    colours = np.array(
+        [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [9, 9, 9]], np.uint8
+    )
     frames = np.tile(colours[:, None, None], (1, 64, 64, 1))
     got, _ = decode_clip(encode_mp4(frames, 10))
     assert np.abs(got.astype(int) - frames).max() <= 3
@@ -81,7 +83,9 @@ def test_rational_fps() -> None:
     assert rational_fps(12.5) == Fraction(25, 2)
 
 
-@pytest.mark.parametrize(("n", "k", "expected"), [(8, 4, [1, 3, 5, 7]), (3, 8, [0, 1, 2]), (1, 1, [0])])
+@pytest.mark.parametrize(
+    ("n", "k", "expected"), [(8, 4, [1, 3, 5, 7]), (3, 8, [0, 1, 2]), (1, 1, [0])]
+)
 def test_sample_indices(n: int, k: int, expected: list[int]) -> None:
     assert sample_indices(n, k) == expected
 

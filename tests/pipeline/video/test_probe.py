@@ -45,7 +45,9 @@ def test_headers_without_pictures(tmp_path: Path) -> None:
     path = write_counter(tmp_path / "a.mp4", 30)
     data = path.read_bytes()
     at = data.find(b"mdat") + 4
-    path.write_bytes(data[:at] + bytes(len(data) - at) if data.find(b"moov") < at else _blank(data, at))
+    path.write_bytes(
+        data[:at] + bytes(len(data) - at) if data.find(b"moov") < at else _blank(data, at)
+    )
     stage, kind = failure(path)
     assert stage == "decode" and kind in ("invalid_data", "no_frames", "corrupt_frame")
 
