@@ -8,6 +8,7 @@ ones; short tails are masked. On CUDA the varlen kernel takes the pack whole.
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -36,12 +37,12 @@ class _Pick(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, rows: Tensor, back: Tensor | None) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, rows: Tensor, back: Tensor | None) -> Tensor:  # type: ignore[override]
         ctx.rows, ctx.back, ctx.count = rows, back, len(x)
         return x.index_select(0, rows)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
         if ctx.back is not None:
             return grad.index_select(0, ctx.back), None, None
         out = grad.new_zeros(ctx.count, *grad.shape[1:])
@@ -105,8 +106,12 @@ def _plan(cu_q: tuple[int, ...], cu_k: tuple[int, ...]) -> tuple[tuple[_Batch, .
     groups: list[list[tuple[int, int, int, int]]] = []
     for segment in segments:
         head = groups[-1][0] if groups else None
-        alike = head and fits(segment[1], head[1]) and fits(segment[3], head[3])
-        if alike and fits(head[3], segment[3]):
+        if (
+            head is not None
+            and fits(segment[1], head[1])
+            and fits(segment[3], head[3])
+            and fits(head[3], segment[3])
+        ):
             groups[-1].append(segment)
         else:
             groups.append([segment])

@@ -6,6 +6,8 @@ as much as all matrix products of a small model together. Each function here is 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -26,7 +28,7 @@ class _NormTurn(torch.autograd.Function):
     """rotation(gain * x / rms(x)) over the last axis of x (N, H, D), in the dtype of x."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, gain: Tensor, turns: Tensor | None) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, gain: Tensor, turns: Tensor | None) -> Tensor:  # type: ignore[override]
         wide = torch.empty(x.shape, device=x.device).copy_(x)
         inverse = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
         inverse = inverse.mul_(x.shape[-1] ** -0.5).add_(EPS).reciprocal_()
@@ -35,7 +37,7 @@ class _NormTurn(torch.autograd.Function):
         return _turned(wide.mul_(gain), turns).to(x.dtype)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
         normed, inverse, gain, turns = ctx.saved_tensors
         wide = _turned(torch.empty(grad.shape, device=grad.device).copy_(grad), turns, back=True)
         normed = normed.float()
@@ -69,7 +71,7 @@ class _Modulate(torch.autograd.Function):
         )
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, normed, mean, inverse, scale, row = ctx.saved_tensors
         wide, rows = grad.float(), len(scale)
         grad_scale = _sum_rows(wide * normed, row, rows)
@@ -90,12 +92,12 @@ class _AddGated(torch.autograd.Function):
     """x + gate[row] * h; one gate for all tokens when row is None."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, gate: Tensor, row: Tensor | None, h: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, gate: Tensor, row: Tensor | None, h: Tensor) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(gate, row, h)
         return torch.addcmul(x, gate if row is None else gate.index_select(0, row), h.float())
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         gate, row, h = ctx.saved_tensors
         product = grad * h.float()
         if row is None:
@@ -113,7 +115,7 @@ class _MixNeighbours(torch.autograd.Function):
     """x + sum over offsets o of weight[o] * x[token at o]."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, neighbours: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, weight: Tensor, neighbours: Tensor) -> Tensor:  # type: ignore[override]
         padded = torch.cat((x, x.new_zeros(1, x.shape[1])))
         ctx.save_for_backward(padded, weight, neighbours)
         out = x.clone()
@@ -122,7 +124,7 @@ class _MixNeighbours(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
         padded, weight, neighbours = ctx.saved_tensors
         grad_padded = torch.cat((grad, grad.new_zeros(1, grad.shape[1])))
         out, grad_weight = grad.clone(), torch.empty_like(weight)

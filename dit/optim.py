@@ -17,7 +17,9 @@ def learning_rate(progress: float, step: int, config: TrainConfig) -> float:
 
 def parameter_groups(model: nn.Module) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """(matrices inside blocks, other matrices, vectors): what Muon may have, what decays, what does not."""
-    hidden, matrices, vectors = [], [], []
+    hidden: list[Tensor] = []
+    matrices: list[Tensor] = []
+    vectors: list[Tensor] = []
     for name, parameter in model.named_parameters():
         if parameter.ndim == 2 and name.endswith("weight"):
             inside = "blocks." in name

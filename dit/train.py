@@ -270,7 +270,8 @@ def train(
         if leader and held and (run.step % config.eval_every == 0 or last):
             run.held_out = held_out_loss(run.ema.model, held, data, config)
         if leader and (run.step % config.log_every == 0 or last):
-            row = {"step": run.step, "epoch": run.cursor.epoch, **window.row(), **run.held_out}
+            row: dict[str, Any] = {"step": run.step, "epoch": run.cursor.epoch}
+            row.update(window.row() | run.held_out)
             row.update(
                 elapsed_s=round(run.elapsed_s, 3), skipped=run.skipped, compute=str(dtype)[6:]
             )

@@ -102,10 +102,11 @@ def generate_clips(
     from pipeline.shards.packs import plan_packs
 
     lengths = [token_count(shape, loaded.model.config.patch) for shape in shapes]
+    text_lengths = [0 if text is None else len(text) for text in texts]
     budget = max(TOKENS_PER_PACK, max(lengths))
     videos: list[np.ndarray | None] = [None] * len(texts)
     for pack in plan_packs(lengths, list(range(len(texts))), budget):
-        pack = sorted(pack, key=lambda i: (lengths[i], 0 if texts[i] is None else len(texts[i])))
+        pack = sorted(pack, key=lambda i: (lengths[i], text_lengths[i]))
         latents = generate(
             loaded.model,
             [shapes[i] for i in pack],
