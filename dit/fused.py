@@ -62,7 +62,7 @@ class _Modulate(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx, x: Tensor, shift: Tensor, scale: Tensor, row: Tensor, dtype: torch.dtype
+        ctx: Any, x: Tensor, shift: Tensor, scale: Tensor, row: Tensor, dtype: torch.dtype
     ) -> Tensor:
         normed, mean, inverse = torch.native_layer_norm(x, x.shape[1:], None, None, EPS)
         ctx.save_for_backward(x, normed, mean, inverse, scale, row)
