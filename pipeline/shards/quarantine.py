@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from pipeline import schema as s
+
 
 class DataError(ValueError):
     """Too many clips are unreadable to go on."""
@@ -45,7 +47,7 @@ class Quarantine:
             self.clips.add(clip_id)
             if self.path is not None:
                 self._append(
-                    {"clip_id": clip_id, "kind": getattr(error, "kind", "decode")}, error, where
+                    {s.CLIP_ID: clip_id, "kind": getattr(error, "kind", "decode")}, error, where
                 )
             if len(self.clips) > self.budget:
                 raise DataError(

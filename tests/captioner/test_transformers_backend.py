@@ -164,6 +164,12 @@ def fast_vlm(folder: Path) -> str:
 def save(model: Any, processor: Any, tokenizer: Any, folder: Path) -> str:
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
+    # Random weights may well prefer a special token or a blank, which leaves nothing to compare.
+    model.generation_config.suppress_tokens = [
+        i
+        for i in range(len(tokenizer))
+        if not tokenizer.decode([i], skip_special_tokens=True).isalnum()
+    ]
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return str(folder)
