@@ -127,7 +127,9 @@ def section_from(cls: type, raw: Any, where: str) -> Any:
         if key not in names:
             raise UserError(f"{where}: {unknown('key', key, names)}")
     try:
-        return msgspec.convert(dict(raw), type=cls)
+        checked = msgspec.convert(dict(raw), type=cls)
+        # msgspec leaves fields that were not given out of the instance's __dict__; our own constructor does not
+        return cls(**{name: getattr(checked, name) for name in names})
     except msgspec.ValidationError as error:
         text, _, place = str(error).partition(" - at `$")
         key = place.rstrip("`").lstrip(".")

@@ -17,6 +17,7 @@ from jobs.recipe import (
     save_recipe,
     to_toml,
 )
+from pipeline.config import IngestConfig
 
 SHIPPED = sorted(path.stem for path in RECIPES.glob("*.toml"))
 
@@ -47,6 +48,15 @@ def test_predicates_of_our_recipes_run_on_a_manifest(name: str):
     recipe = load_recipe(name)
     empty = schema.manifest_schema(tuple(recipe.clip.concepts)).empty_table()
     assert set(evaluate(empty, recipe.select.where)) == set(recipe.select.where)
+
+
+def test_defaults_are_in_the_sections_themselves(tmp_path: Path):
+    """Keys of stages are made with ``vars``; a default that is left out there would change the key on a rerun."""
+    recipe = load_recipe(write(tmp_path, "[ingest]\ncrf = 20\n"))
+    again = load_recipe(write(tmp_path, to_toml(recipe)))
+    for section in SECTIONS:
+        assert vars(getattr(again, section)) == vars(getattr(recipe, section))
+    assert vars(recipe.ingest).keys() == IngestConfig.__dataclass_fields__.keys()
 
 
 def test_odd_text_survives_the_round_trip(tmp_path: Path):
