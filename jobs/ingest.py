@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -141,9 +141,9 @@ def settings_key(config: IngestConfig, clip: ClipConfig) -> str:
         for path in (local, Path(clip.aesthetic_head or ""))
         if str(path) != "." and path.exists()
     ]
-    neutral = IngestConfig()
-    kept = {"deadline_s": neutral.deadline_s, "memory_bytes": neutral.memory_bytes}
-    return config_key(vars(config) | kept, clip, files_key(files), s.SCHEMA_VERSION)
+    usual = IngestConfig()
+    same = replace(config, deadline_s=usual.deadline_s, memory_bytes=usual.memory_bytes)
+    return config_key(same, clip, files_key(files), s.SCHEMA_VERSION)
 
 
 def identify_sources(uris: list[str]) -> list[tuple[str, str, str | None]]:

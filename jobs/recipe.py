@@ -97,9 +97,10 @@ def folder_recipe(
 
 
 def save_recipe(folder: str | Path, recipe: Recipe) -> None:
-    """Write the resolved recipe into the run folder, atomically and only when it changed."""
+    """Write the resolved recipe into the run folder, atomically and only when its settings changed."""
     path, text = Path(folder) / RESOLVED, to_toml(recipe)
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+    old = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if old.partition("\n")[2] != text.partition("\n")[2]:  # the first line only names where it came from
         write_bytes(path, text.encode())
 
 
@@ -152,7 +153,7 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 def to_toml(recipe: Recipe) -> str:
     """The resolved recipe as TOML that ``load_recipe`` reads back to an equal one (None: left out)."""
-    lines = [f"# filmstock recipe, resolved from {recipe.name!r}"]
+    lines = ["# filmstock recipe: every setting of the last run in this folder"]
     for name in SECTIONS:
         lines += _table(name, dataclasses.asdict(getattr(recipe, name)))
     return "\n".join(lines) + "\n"
