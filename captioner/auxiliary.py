@@ -75,7 +75,7 @@ def cell_targets(examples: list[Example], true: dict[str, Tensor]) -> dict[str, 
     """What each visual token (a cell of a 4x4 grid) should know of the object nearest to it, if one is near.
 
     cell_colour, cell_shape, cell_size (B, T, 16), -100 where no object is within half its diameter and half a cell;
-    cell_offset (B, T, 16, 2): from the cell's centre to the object's, in cells.
+    cell_offset (B, T, 16, 2): from the cell's centre to the object's, in cells; cell_xy: its place in the frame.
     """
     centre = (torch.arange(GRID) + 0.5) / GRID
     cells = torch.stack(torch.meshgrid(centre, centre, indexing="xy"), -1).view(-1, 1, 2)
@@ -100,6 +100,7 @@ def cell_targets(examples: list[Example], true: dict[str, Tensor]) -> dict[str, 
         "cell_shape": of_slot(true["shape"]),
         "cell_size": slot.masked_fill(~hit, -100),
         "cell_offset": offset.gather(-2, index)[..., 0, :] * GRID,
+        "cell_xy": true["xy"][:, :, None].expand_as(offset).gather(-2, index)[..., 0, :],
     }
 
 
@@ -112,7 +113,13 @@ class AuxiliaryHeads(nn.Module):
         self.place = nn.Parameter(torch.randn(VISUAL_TOKENS, width) * 0.02)
         self.norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, 4, batch_first=True)
-        self.cell = nn.Linear(width, 1 + len(COLOURS) + len(SHAPES) + len(SLOTS) + 2)
+        self.cell = nn.Linear(width, 1 + len(COLOURS) + len(SHAPES) + len(SLOTS) + 4)
+        self.told = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, 256),
+            nn.GELU(),
+            nn.Linear(256, len(SLOTS) * (4 + len(MOTIONS)) + len(CAMERAS)),
+        )
         self.look = nn.Linear(width, 1 + len(COLOURS) + len(SHAPES) + 2)
         self.ground = nn.Linear(width, len(BACKGROUNDS) + len(TEXTURES) + len(LIGHTS))
         self.frames = frames
@@ -129,8 +136,8 @@ class AuxiliaryHeads(nn.Module):
         tokens = self.norm(tokens)
         flat = (tokens + self.place).reshape(batch * frames, count, width)
         cell = self.cell(tokens).float()
-        hit, cell_colour, cell_shape, cell_size, offset = cell.split(
-            [1, len(COLOURS), len(SHAPES), len(SLOTS), 2], -1
+        hit, cell_colour, cell_shape, cell_size, offset, cell_xy = cell.split(
+            [1, len(COLOURS), len(SHAPES), len(SLOTS), 2, 2], -1
         )
         queries = self.queries.expand(batch * frames, -1, -1)
         slots, _ = self.attention(queries, flat, flat, need_weights=False)
@@ -161,6 +168,40 @@ class AuxiliaryHeads(nn.Module):
             "cell_shape": cell_shape,
             "cell_size": cell_size,
             "cell_offset": offset,
+            "cell_xy": cell_xy,
+        }
+
+    def told_loss(
+        self, states: Tensor, true: dict[str, Tensor], whole: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        """What the decoder should know once it has read frame t: each object's place, step and motion, and the camera.
+
+        ``states`` (B, T, D) are its states at the ends of the frames, ``whole`` (B,) marks examples with all frames.
+        Motion and camera count from the fourth frame on. A caption alone says this once, at its end.
+        """
+        states = states[whole].float()
+        true = {name: value[whole] for name, value in true.items()}
+        batch, frames, _ = states.shape
+        slots, camera = self.told(states).split([len(SLOTS) * (4 + len(MOTIONS)), len(CAMERAS)], -1)
+        xy, step, motion = slots.view(batch, frames, len(SLOTS), -1).split([2, 2, len(MOTIONS)], -1)
+        present = true["present"][:, None, :, None]
+        steps = torch.cat([true["xy"][:, :1] * 0, true["xy"][:, 1:] - true["xy"][:, :-1]], 1)
+        place_error = F.smooth_l1_loss(xy, true["xy"], reduction="none", beta=0.05)
+        step_error = F.smooth_l1_loss(step, steps, reduction="none", beta=0.02)
+        share = present.sum() * frames
+        late = slice(3, None)
+        motion, camera = motion[:, late], camera[:, late]
+        motions = true["motion"][:, None].expand(-1, motion.shape[1], -1)
+        cameras = true["camera"][:, None].expand(-1, camera.shape[1])
+        loss = (
+            ((4 * place_error + 8 * step_error) * present).sum() / share
+            + F.cross_entropy(motion.flatten(0, 2), motions.flatten(), ignore_index=-100)
+            + F.cross_entropy(camera.flatten(0, 1), cameras.flatten())
+        )
+        known = motions >= 0
+        return loss, {
+            "told_motion": (motion.argmax(-1) == motions)[known].float().mean().item(),
+            "told_camera": (camera.argmax(-1) == cameras).float().mean().item(),
         }
 
 
@@ -195,6 +236,8 @@ def auxiliary_loss(
         out["cell_offset"], true["cell_offset"], reduction="none", beta=0.2
     ).sum(-1)
     losses.append((error * hit).sum() / hit.sum())
+    placed = F.smooth_l1_loss(out["cell_xy"], true["cell_xy"], reduction="none", beta=0.05).sum(-1)
+    losses.append(4 * (placed * hit).sum() / hit.sum())
     right["cell_error"] = (
         ((out["cell_offset"] - true["cell_offset"]).abs().mean(-1) * hit).sum() / hit.sum()
     ).item()

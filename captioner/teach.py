@@ -65,8 +65,12 @@ def caption_loss(
     examples: list[Example],
     kinds: list[str],
     tokens: list[torch.Tensor],
-) -> torch.Tensor:
-    """Mean cross-entropy of the reply tokens; ``tokens`` holds each example's (T, 16, D) visual tokens."""
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean cross-entropy of the reply tokens, and the decoder's state at the end of each frame.
+
+    ``tokens`` holds each example's (T, 16, D) visual tokens. The states, (B, max T, D), have seen all frames so far;
+    those of examples with fewer frames mean nothing.
+    """
     import torch
     from torch.nn import functional as F
 
@@ -93,4 +97,8 @@ def caption_loss(
     # Replies come last and padding after them, so a causal model needs no padding mask.
     hidden = core.language_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
     logits = model.lm_head(hidden[wanted]).float()
-    return F.cross_entropy(logits, ids.roll(-1, 1)[wanted])
+    frames = max(len(t) for t in tokens)
+    # The tokens before the question are all frames: a number and its cells, again and again.
+    stride = len(tokenizer("1")["input_ids"]) + embedded.VISUAL_TOKENS
+    ends = torch.arange(1, frames + 1) * stride - 1
+    return F.cross_entropy(logits, ids.roll(-1, 1)[wanted]), hidden[:, ends]

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 AUXILIARY_SHARE = 0.3
 """Weight of the auxiliary loss beside the captions'."""
+TOLD_SHARE = 0.5
+"""Weight of what the decoder should know frame by frame, beside the captions' loss."""
 LOG_S = 20.0
 """Seconds between rows of metrics."""
 
@@ -197,27 +199,39 @@ class Trainer:
             seen = visual_tokens(self.model, np.concatenate([e.images for e in examples]))
             seen = seen.view(len(examples), -1, *seen.shape[1:])
         loss = torch.zeros(())
+        true = targets(examples)
         if phase != "tell":
-            auxiliary, right = auxiliary_loss(self.heads(seen), targets(examples))
+            auxiliary, right = auxiliary_loss(self.heads(seen), true)
             loss = loss + auxiliary * (1.0 if phase == "see" else AUXILIARY_SHARE)
-            for name, value in right.items():
-                self._recent.setdefault(name, []).append(value)
+            self._note(right)
         if phase != "see":
-            told = self._caption_loss(examples, list(seen), rng)
-            loss = loss + told
-            self._recent.setdefault("caption_loss", []).append(told.item())
+            loss = loss + self._told(examples, list(seen), true, rng)
         return loss
 
-    def _caption_loss(
-        self, examples: list[Example], tokens: list[torch.Tensor], rng: np.random.Generator
+    def _told(
+        self,
+        examples: list[Example],
+        tokens: list[torch.Tensor],
+        true: dict[str, torch.Tensor],
+        rng: np.random.Generator,
     ) -> torch.Tensor:
-        short = self.config.short_share
-        kinds = ["short" if rng.random() < short else "dense" for _ in examples]
+        """Loss of the captions, and of what the decoder should know frame by frame."""
+        import torch
+
+        kinds = ["short" if rng.random() < self.config.short_share else "dense" for _ in examples]
+        whole = torch.from_numpy(rng.random(len(examples)) >= self.config.still_share)
+        whole[0] = True
         shown = list(examples)
-        for i in range(len(examples)):
-            if rng.random() < self.config.still_share:
-                shown[i], tokens[i] = _first_frame(examples[i]), tokens[i][:1]
-        return caption_loss(self.model, self.tokenizer, shown, kinds, tokens)
+        for i in (~whole).nonzero()[:, 0].tolist():
+            shown[i], tokens[i] = _first_frame(examples[i]), tokens[i][:1]
+        captions, states = caption_loss(self.model, self.tokenizer, shown, kinds, tokens)
+        told, right = self.heads.told_loss(states, true, whole)
+        self._note({"caption_loss": captions.item(), **right})
+        return captions + TOLD_SHARE * told
+
+    def _note(self, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self._recent.setdefault(name, []).append(value)
 
     def metrics(self, phase: str) -> dict[str, Any]:
         """Means since the last call."""

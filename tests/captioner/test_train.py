@@ -63,7 +63,7 @@ def test_caption_loss_is_the_models_own_loss_on_reply_tokens(parts) -> None:
     kinds = ["dense", "short"]
     with torch.no_grad():
         tokens = [visual_tokens(model, e.images) for e in examples]
-        ours = caption_loss(model, tokenizer, examples, kinds, tokens)
+        ours, states = caption_loss(model, tokenizer, examples, kinds, tokens)
         total, count = 0.0, 0
         for example, kind in zip(examples, kinds, strict=True):
             inputs = ask(processor, example.images, kind, example.seconds)
@@ -74,6 +74,7 @@ def test_caption_loss_is_the_models_own_loss_on_reply_tokens(parts) -> None:
             out = model(input_ids=ids, pixel_values=inputs["pixel_values"], labels=labels)
             total, count = total + out.loss.item() * len(reply), count + len(reply)
     assert abs(ours.item() - total / count) < 1e-4
+    assert states.shape[:2] == (2, 8)
 
 
 def test_the_tokenizer_loses_nothing_and_knows_the_world(parts) -> None:
