@@ -99,8 +99,7 @@ def folder_recipe(
 def save_recipe(folder: str | Path, recipe: Recipe) -> None:
     """Write the resolved recipe into the run folder, atomically and only when its settings changed."""
     path, text = Path(folder) / RESOLVED, to_toml(recipe)
-    old = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if old.partition("\n")[2] != text.partition("\n")[2]:  # the first line only names where it came from
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_bytes(path, text.encode())
 
 
@@ -128,7 +127,7 @@ def section_from(cls: type, raw: Any, where: str) -> Any:
         if key not in names:
             raise UserError(f"{where}: {unknown('key', key, names)}")
     try:
-        checked = msgspec.convert(dict(raw), type=cls)
+        checked: Any = msgspec.convert(dict(raw), type=cls)
         # msgspec leaves fields that were not given out of the instance's __dict__; our own constructor does not
         return cls(**{name: getattr(checked, name) for name in names})
     except msgspec.ValidationError as error:
