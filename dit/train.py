@@ -143,13 +143,17 @@ def all_sum(values: list[float]) -> list[float]:
 
 
 def reduce_gradients(model: DiT) -> None:
-    """Sum the gradients of all processes, in place."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return
+    """Sum the gradients of all processes, in place.
+
+    A weight that no clip of this step used (the null caption, say) gets a zero gradient rather than none: the
+    optimiser treats the two differently, and which processes used it must not matter.
+    """
+    together = dist.is_available() and dist.is_initialized()
     for parameter in model.parameters():
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-        dist.all_reduce(parameter.grad)
+        if together:
+            dist.all_reduce(parameter.grad)
 
 
 def progress_of(run: Run, config: TrainConfig) -> float:

@@ -151,9 +151,11 @@ def media_type(error: BaseException) -> str:
     """Stable snake_case word for an exception of FFmpeg or Python, e.g. ``invalid_data``."""
     if isinstance(error, MemoryError):
         return "memory"
+    if isinstance(error, EOFError):
+        return "end_of_file"
     name = type(error).__name__.removesuffix("Error")
     word = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
-    return word.replace("f_fmpeg", "ffmpeg") or "error"
+    return {"o_s": "io", "f_fmpeg": "ffmpeg", "": "error"}.get(word, word)
 
 
 def describe(error: BaseException) -> str:
