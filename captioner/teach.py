@@ -68,8 +68,9 @@ def caption_loss(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean cross-entropy of the reply tokens, and the decoder's state at the end of each frame.
 
-    ``tokens`` holds each example's (T, 16, D) visual tokens. The states, (B, max T, D), have seen all frames so far;
-    those of examples with fewer frames mean nothing.
+    ``tokens`` holds each example's (T, 16, D) visual tokens. The states, (B, max T, D), have seen all frames so far
+    and lie before the last layer, so that the reply's tokens can still attend to what they know; those of examples
+    with fewer frames mean nothing.
     """
     import torch
     from torch.nn import functional as F
@@ -95,10 +96,11 @@ def caption_loss(
     mask = (ids == model.config.image_token_id)[..., None].expand_as(embeds)
     embeds = embeds.masked_scatter(mask, visual.to(embeds.dtype))
     # Replies come last and padding after them, so a causal model needs no padding mask.
-    hidden = core.language_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
+    out = core.language_model(inputs_embeds=embeds, use_cache=False, output_hidden_states=True)
+    hidden, before_last = out.last_hidden_state, out.hidden_states[-2]
     logits = model.lm_head(hidden[wanted]).float()
     frames = max(len(t) for t in tokens)
     # The tokens before the question are all frames: a number and its cells, again and again.
     stride = len(tokenizer("1")["input_ids"]) + embedded.VISUAL_TOKENS
     ends = torch.arange(1, frames + 1) * stride - 1
-    return F.cross_entropy(logits, ids.roll(-1, 1)[wanted]), hidden[:, ends]
+    return F.cross_entropy(logits, ids.roll(-1, 1)[wanted]), before_last[:, ends]

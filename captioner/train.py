@@ -79,7 +79,7 @@ def phase_of(config: TrainConfig, progress: float) -> tuple[str, float]:
 
 def learning_rate(config: TrainConfig, phase: str, progress: float) -> float:
     """Warm-up over the first 4 % of a phase, then cosine to 5 % of the peak; ``both`` peaks lower."""
-    peak = config.lr * (0.75 if phase == "both" else 1.0)
+    peak = config.lr * (0.4 if phase == "both" else 1.0)
     warm = min(1.0, progress / 0.04)
     return peak * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
