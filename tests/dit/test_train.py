@@ -145,7 +145,9 @@ def test_two_processes_train_the_model_of_one(folder, tmp_path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     train(MODEL, CONFIG, packs(folder), tmp_path / "one")
-    context = multiprocessing.get_context("fork")  # one thread each, so nothing of OpenMP is inherited
+    context = multiprocessing.get_context(
+        "fork"
+    )  # one thread each, so nothing of OpenMP is inherited
     workers = [
         context.Process(
             target=_two_process_worker, args=(r, str(folder), str(tmp_path / "two"), port)
