@@ -267,6 +267,7 @@ class Trainer:
                 "optimizers": [o.state_dict() for o in self.optimizers],
                 "step": self.step,
                 "elapsed_s": self.elapsed_s,
+                "low_precision": self.low_precision,
             },
             temporary,
         )
@@ -282,6 +283,8 @@ class Trainer:
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.step, self.elapsed_s = state["step"], state["elapsed_s"]
+        # The probe is a clock: asked again on a busy machine it may say otherwise.
+        self.low_precision = state["low_precision"]
 
 
 def _picks(config: TrainConfig, step: int, batch: int) -> np.ndarray:
