@@ -42,7 +42,7 @@ def read_video(path: Path, max_frames: int) -> tuple[list, float]:
             stream = container.streams.video[0]
             fps = float(stream.average_rate or stream.guessed_rate or 24)
             for frame in container.decode(stream):
-                frames.append(frame.to_ndarray(format="rgb24"))
+                frames.append(frame.to_ndarray(format="rgb24", threads=1))
                 if len(frames) >= max_frames:
                     break
     except (av.FFmpegError, IndexError, OSError) as error:

@@ -70,7 +70,7 @@ def read_lowres(path: str | Path) -> Iterator[tuple[Probe, np.ndarray, np.ndarra
             step = pts - (end - step) if end else step
             end = pts + frame_duration(frame, step)
             step = end - pts
-            small = scaler.reformat(frame, WIDTH, HEIGHT, "rgb24", interpolation="AREA")
+            small = scaler.reformat(frame, WIDTH, HEIGHT, "rgb24", interpolation="AREA", threads=1)
             frames.append(small.to_ndarray())
             stamps.append(pts)
         yield info, np.array(stamps, dtype=np.int64), np.stack(frames), end

@@ -212,11 +212,15 @@ class _ClipMaker:
         import av
 
         if sample:
-            small = self._sampler.reformat(frame, *self._sample_size, "rgb24", interpolation="AREA")
+            small = self._sampler.reformat(
+                frame, *self._sample_size, "rgb24", interpolation="AREA", threads=1
+            )
             self._samples.append(np.rot90(small.to_ndarray(), self.turns))
         if self.turns or (frame.width, frame.height) != self._coded:
             form = "rgb24" if self.turns else None
-            frame = self._scaler.reformat(frame, *self._coded, form, interpolation="BICUBIC")
+            frame = self._scaler.reformat(
+                frame, *self._coded, form, interpolation="BICUBIC", threads=1
+            )
         if self.turns:
             turned = np.ascontiguousarray(np.rot90(frame.to_ndarray(), self.turns))
             frame = av.VideoFrame.from_ndarray(turned, format="rgb24")

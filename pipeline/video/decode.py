@@ -40,6 +40,7 @@ def decode_clip(
 
     wanted = None if indices is None else set(indices)
     last = None if not wanted else max(wanted)
+    reformatter = av.video.reformatter.VideoReformatter()
     pixels: dict[int, np.ndarray] = {}
     times: dict[int, float] = {}
     with av.open(io.BytesIO(mp4_bytes)) as container:
@@ -47,11 +48,13 @@ def decode_clip(
         stream.codec_context.thread_count = 1
         for index, frame in enumerate(container.decode(stream)):
             if wanted is None or index in wanted:
-                if size is not None and size != (frame.width, frame.height):
-                    frame = frame.reformat(
-                        width=size[0], height=size[1], format="rgb24", interpolation="AREA"
-                    )
-                pixels[index] = frame.to_ndarray(format="rgb24")
+                width, height = size or (frame.width, frame.height)
+                # one conversion thread: starting a pool for each frame takes longer than a small frame does
+                rgb = reformatter.reformat(
+                    frame, width=width, height=height, format="rgb24",
+                    interpolation="AREA" if size else None, threads=1,
+                )  # fmt: skip
+                pixels[index] = rgb.to_ndarray()
                 times[index] = float(frame.pts * frame.time_base)
             if last is not None and index >= last:
                 break

@@ -118,6 +118,7 @@ def to_bt709(
         dst_colorspace="ITU709",
         dst_color_range="MPEG",
         interpolation="BICUBIC",
+        threads=1,  # a pool of threads per frame is slower on small clips, and much slower on a busy machine
     )
     out.colorspace, out.color_range = BT709, LIMITED_RANGE
     return out
