@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from jobs.args import parse_args
-from jobs.caption_rows import KINDS, CaptionWorker, Key, Made, answered, made_with, stored, tidy
+from jobs.caption_rows import (
+    KINDS,
+    CaptionWorker,
+    Key,
+    Made,
+    answered,
+    made_with,
+    row_made,
+    stored,
+    tidy,
+)
 from jobs.console import Progress, say, warn
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.pack import kept_clips
@@ -127,6 +137,7 @@ def run(config: CaptionConfig, folder: Path | str) -> CaptionResult:
         reused = f", {len(done)} are there already" if done else ""
         say(f"caption: asking {model} for {asked} captions of {len(work)} clips{reused}")
         ask(config, folder, work)
+        check_all_came(table, wanted, model)
     tidy(table, wanted)
     outcomes = Counter(
         row[s.OUTCOME] for _, _, row in stored(table) if (row[s.CLIP_ID], row[s.KIND]) in wanted
@@ -193,6 +204,20 @@ def ask(config: CaptionConfig, folder: Path, work: list[dict[str, Any]]) -> None
             failed += int((counts["errors"] > 0).sum())
             note = f"{failed} failed" if failed else ""
             progress.update(len(counts[s.CLIP_ID]), note)
+
+
+def check_all_came(table: Path, wanted: dict[Key, Made], model: str) -> None:
+    """Refuse to call it done when workers loaded another model than this process named: its files changed meanwhile."""
+    came = {
+        key
+        for _, _, row in stored(table)
+        if wanted.get(key := (row[s.CLIP_ID], row[s.KIND])) == row_made(row)
+    }
+    if missing := len(wanted) - len(came):
+        raise UserError(
+            f"{missing} captions were not made by {model}, with which this run began: "
+            "its files were replaced while it ran; run the same command again"
+        )
 
 
 def report(

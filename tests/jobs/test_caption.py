@@ -144,6 +144,16 @@ def test_a_change_captions_again_exactly_what_it_touches(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_model_replaced_while_it_runs_is_an_error_and_not_silence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import captioner.base
+
+    monkeypatch.setattr(captioner.base, "model_id", lambda config: "another-model")
+    with CaptionServer() as server, pytest.raises(UserError, match="were not made by another"):
+        run(settings(server), folder)
+
+
 def test_killed_at_any_time_and_rerun_ends_in_the_rows_of_an_undisturbed_run(
     folder: Path, tmp_path: Path
 ) -> None:
