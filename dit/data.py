@@ -48,6 +48,13 @@ class TrainingPacks(LatentPacks):
         order = [index for index in self.steps.order(epoch) if index not in self._held]
         return plan_packs(self.lengths, order, self.token_budget, self.window)
 
+    def _clip(self, index: int, epoch: int) -> dict[str, Any]:
+        """A clip, or in place of a damaged one another of the same length that is not held out."""
+        length = self.lengths[index]
+        return self._fetch(
+            index, epoch, lambda j: self.lengths[j] == length and j not in self._held
+        )
+
     def held_out_packs(self) -> list[list[dict[str, Any]]]:
         """The held-out clips, packed, always the same."""
         packs = plan_packs(self.lengths, self.held_out, self.token_budget, self.window)

@@ -56,6 +56,8 @@ class Run:
     ema: Ema
     cursor: LoaderState
     """Next global step of the data."""
+    compute: torch.dtype = torch.float32
+    """Format of the matrix products; kept over resumes, since the probe is a clock and may answer otherwise."""
     step: int = 0
     elapsed_s: float = 0.0
     skipped: int = 0
@@ -95,6 +97,7 @@ def run_state(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, A
         "optimizer": run.optimizer.state_dict(),
         "ema": run.ema.state_dict(),
         "cursor": run.cursor.to_dict(),
+        "compute": str(run.compute)[6:],
         "step": run.step,
         "elapsed_s": run.elapsed_s,
         "skipped": run.skipped,
@@ -121,6 +124,7 @@ def restore(run: Run, state: dict[str, Any], config: TrainConfig, data: Training
     run.model.load_state_dict(state["model"])
     run.optimizer.load_state_dict(state["optimizer"])
     run.ema.load_state_dict(state["ema"])
+    run.compute = getattr(torch, state["compute"])
     run.cursor = LoaderState.from_dict(state["cursor"])
     data.seek(run.cursor)
     run.step, run.elapsed_s = int(state["step"]), float(state["elapsed_s"])
@@ -253,12 +257,12 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     leader = not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
     run = start_run(model_config, config, data, initial=initial)
+    run.compute = _compute_dtype(config)
     state_file = out / STATE_NAME
     if resume and state_file.exists():
         restore(run, load_state(state_file), config, data)
-    dtype = _compute_dtype(config)
-    run.model.set_compute(dtype)
-    run.ema.model.set_compute(dtype)
+    run.model.set_compute(run.compute)
+    run.ema.model.set_compute(run.compute)
     if config.compile:
         run.model.compile_blocks()
     held = data.held_out_packs()
@@ -277,7 +281,7 @@ def train(
             row: dict[str, Any] = {"step": run.step, "epoch": run.cursor.epoch}
             row.update(window.row() | run.held_out)
             row.update(
-                elapsed_s=round(run.elapsed_s, 3), skipped=run.skipped, compute=str(dtype)[6:]
+                elapsed_s=round(run.elapsed_s, 3), skipped=run.skipped, compute=str(run.compute)[6:]
             )
             row["progress"] = progress_of(run, config)
             write_metrics(out, row)

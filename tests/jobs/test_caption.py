@@ -143,7 +143,6 @@ def test_a_change_captions_again_exactly_what_it_touches(folder: Path) -> None:
         assert asked(prompts=reworded, frames=4, max_new_tokens=99) == {}
 
 
-@pytest.mark.slow
 def test_a_model_replaced_while_it_runs_is_an_error_and_not_silence(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +153,7 @@ def test_a_model_replaced_while_it_runs_is_an_error_and_not_silence(
         run(settings(server), folder)
 
 
+@pytest.mark.slow
 def test_killed_at_any_time_and_rerun_ends_in_the_rows_of_an_undisturbed_run(
     folder: Path, tmp_path: Path
 ) -> None:
