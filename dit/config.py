@@ -37,10 +37,6 @@ class DiTConfig:
     """Channels of the text encoder's token features."""
     patch: tuple[int, int, int] = (1, 2, 2)
     """Latent frames, rows and columns of one token."""
-    detail_width: int = 0
-    """Channels of the convolutional path at latent resolution around the transformer; 0 is none."""
-    detail_blocks: tuple[int, int] = (1, 2)
-    """Blocks of that path before and after the transformer."""
     rope_theta: float = 100.0
     """Longest rotary wavelength over 2 pi, in tokens along an axis."""
 
@@ -74,11 +70,7 @@ class DiTConfig:
 
     def to_dict(self) -> dict:
         """JSON-ready form; ``from_dict`` inverts it."""
-        return {
-            **asdict(self),
-            "patch": list(self.patch),
-            "detail_blocks": list(self.detail_blocks),
-        }
+        return {**asdict(self), "patch": list(self.patch)}
 
     @classmethod
     def from_dict(cls, data: dict) -> DiTConfig:
@@ -88,8 +80,7 @@ class DiTConfig:
             raise ValueError(
                 f"DiTConfig has no field {sorted(unknown)[0]!r}; the checkpoint is newer"
             )
-        tuples = {k: tuple(data[k]) for k in ("patch", "detail_blocks") if k in data}
-        return cls(**{**data, **tuples})
+        return cls(**{**data, "patch": tuple(data.get("patch", (1, 2, 2)))})
 
 
 @dataclass(frozen=True, kw_only=True)

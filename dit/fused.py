@@ -1,4 +1,4 @@
-"""Four steps of a block as single autograd functions.
+"""Three elementwise steps of a block as single autograd functions.
 
 On CPUs the composites cost several times the passes over memory (autograd's formulas scale, zero-fill and copy),
 as much as all matrix products of a small model together. Each function here is tested against its composite.
@@ -11,8 +11,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from dit.packing import opposite
 
 EPS = 1e-6
 
@@ -111,41 +109,6 @@ class _AddGated(torch.autograd.Function):
 def add_gated(x: Tensor, gate: Tensor, row: Tensor | None, h: Tensor) -> Tensor:
     """Float32 x (N, C) + gate * h, h (N, C): gate (rows, C) with row (N,), or one gate (C,) with row None."""
     return _AddGated.apply(x, gate, row, h)
-
-
-class _Gather(torch.autograd.Function):
-    """Rows of x at each tap, side by side; backward gathers too, which on CPUs beats scattering by far."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, taps: Tensor) -> Tensor:  # type: ignore[override]
-        ctx.save_for_backward(taps)
-        padded = torch.cat((x, x.new_zeros(1, x.shape[1])))
-        return padded.index_select(0, taps.T.reshape(-1)).view(len(x), -1)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        (taps,) = ctx.saved_tensors
-        parts = grad.view(len(grad), len(taps), -1)
-        padded = torch.cat((parts, parts.new_zeros(1, *parts.shape[1:])))
-        total = torch.zeros(parts.shape[0], parts.shape[2], device=grad.device)
-        for tap in range(len(taps)):
-            # position p was read, at this tap, by the one that lies at the opposite offset from p
-            total.add_(padded[:, tap].index_select(0, taps[opposite(tap)]))
-        return total.to(grad.dtype), None
-
-
-def gather_taps(x: Tensor, taps: Tensor) -> Tensor:
-    """Latent positions x (M, C) -> (M, taps * C): each with those around it, zeros beyond its clip's edge.
-
-    A linear layer on the result is a 3D convolution that knows where clips end. ``taps`` (taps, M) as in ``Layout``.
-    """
-    return _Gather.apply(x, taps)
-
-
-def composite_gather_taps(x: Tensor, taps: Tensor) -> Tensor:
-    """``gather_taps`` from plain operations."""
-    padded = torch.cat((x, x.new_zeros(1, x.shape[1])))
-    return torch.cat([padded[index] for index in taps], dim=1)
 
 
 def composite_norm_turn(x: Tensor, gain: Tensor, turns: Tensor | None) -> Tensor:

@@ -18,8 +18,8 @@ from torch.utils.checkpoint import checkpoint as recompute
 
 from dit.attention import attend, segment_ends
 from dit.config import DiTConfig
-from dit.fused import add_gated, gather_taps, modulate, norm_turn
-from dit.packing import TAPS, Layout
+from dit.fused import add_gated, modulate, norm_turn
+from dit.packing import Layout
 from dit.rope import rope_turns
 
 TIME_FEATURES = 128
@@ -208,71 +208,6 @@ class Block(nn.Module):
         return add_gated(x, gate2, row, self.mlp(h))
 
 
-class DetailBlock(nn.Module):
-    """A convolution over latent positions and a pointwise layer, modulated and added through a gate."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.mix = Linear(len(TAPS) * width, 2 * width)
-        self.down = Linear(2 * width, width)
-        self.bias = nn.Parameter(torch.zeros(3, width))
-        with torch.no_grad():
-            self.bias[1:] = 1.0  # scale, gate
-
-    def forward(self, x: Tensor, table: Tensor, row: Tensor, taps: Tensor) -> Tensor:
-        """x (M, width) float32; ``table`` (rows, 3, width) of modulation, ``row`` (M,) which row each position uses."""
-        shift, scale, gate = (table + self.bias).unbind(1)
-        h = gather_taps(modulate(x, shift, scale, row, self.mix.compute), taps)
-        return add_gated(x, gate, row, self.down(F.gelu(self.mix(h))))
-
-
-class Detail(nn.Module):
-    """Convolutions at latent resolution around the transformer, which sees patches (as in hourglass transformers).
-
-    A patch of 2x2 latents is as large as a small object. The transformer decides what goes where; outlines are then
-    drawn by weights shared between all positions instead of learned for every place inside a patch. What this path adds
-    to the tokens and to the velocity starts at zero. Crowson et al. 2024, "Scalable High-Resolution Pixel-Space Image
-    Synthesis with Hourglass Diffusion Transformers", section 4, has local attention in place of the convolutions.
-    """
-
-    def __init__(self, config: DiTConfig) -> None:
-        super().__init__()
-        width = config.detail_width
-        self.channels, self.volume = config.latent_channels, math.prod(config.patch)
-        self.inp = Linear(self.channels, width)
-        self.modulation = Linear(config.width, 3 * width)
-        before, after = config.detail_blocks
-        self.before_blocks = nn.ModuleList(DetailBlock(width) for _ in range(before))
-        self.to_token = Linear(self.volume * width, config.width)
-        self.from_token = Linear(config.width, self.volume * width)
-        self.after_blocks = nn.ModuleList(DetailBlock(width) for _ in range(after))
-        self.norm = nn.LayerNorm(width)
-        self.last = Linear(width, self.channels)
-
-    def rows(self, signal: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
-        """Modulation (rows, 3, width) and which row each latent position uses, (M,)."""
-        table = self.modulation(signal).unflatten(1, (3, -1))
-        return table, row.repeat_interleave(self.volume)
-
-    def before(
-        self, tokens: Tensor, table: Tensor, row: Tensor, taps: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Tokens (N, token_dim) -> features of latent positions (M, detail width), and what tokens get (N, width)."""
-        x = tokens.unflatten(1, (self.channels, self.volume)).transpose(1, 2).flatten(0, 1)
-        x = self.inp(x).float()
-        for block in self.before_blocks:
-            x = block(x, table, row, taps)
-        return x, self.to_token(x.view(len(tokens), -1)).float()
-
-    def after(self, x: Tensor, hidden: Tensor, table: Tensor, row: Tensor, taps: Tensor) -> Tensor:
-        """Features of positions and hidden tokens (N, width) in the compute dtype -> velocity (N, token_dim)."""
-        x = x + self.from_token(hidden).float().view(len(x), -1)
-        for block in self.after_blocks:
-            x = block(x, table, row, taps)
-        out = self.last(self.norm(x)).float().unflatten(0, (-1, self.volume))
-        return out.transpose(1, 2).flatten(1)
-
-
 class DiT(nn.Module):
     """Velocity of packed noisy latents, given per-token noise levels and captions."""
 
@@ -289,7 +224,6 @@ class DiT(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.last_modulation = Linear(width, 2 * width)
         self.last = Linear(width, config.token_dim)
-        self.detail = Detail(config) if config.detail_width else None
         self.checkpoint_blocks = False
         self._init_weights()
 
@@ -299,10 +233,7 @@ class DiT(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        zeros = [self.last, self.modulation, self.last_modulation]
-        if self.detail is not None:
-            zeros += [self.detail.last, self.detail.to_token, self.detail.modulation]
-        for module in zeros:
+        for module in (self.last, self.modulation, self.last_modulation):
             nn.init.zeros_(module.weight)
         with torch.no_grad():
             self.given.normal_(std=0.02)
@@ -310,8 +241,6 @@ class DiT(nn.Module):
     def set_compute(self, dtype: torch.dtype) -> DiT:
         """Run matrix products in ``dtype``; modulation and time embedding stay float32. Returns self."""
         keep = {self.modulation, self.last_modulation, self.text.pool, *self.time}
-        if self.detail is not None:
-            keep.add(self.detail.modulation)
         for module in self.modules():
             if isinstance(module, Linear) and module not in keep:
                 module.compute = dtype
@@ -341,10 +270,6 @@ class DiT(nn.Module):
         x = self.inp(tokens).float() + self.place(place_features(layout)).float()
         if given is not None:
             x = x + given[:, None] * self.given
-        if self.detail is not None:
-            detail_rows = self.detail.rows(signal, row)
-            positions, extra = self.detail.before(tokens, *detail_rows, layout.taps)
-            x = x + extra
         for block in self.blocks:
             arguments = (x, table, row, layout.cu, turns, text, text_cu)
             if self.checkpoint_blocks and torch.is_grad_enabled():
@@ -352,11 +277,7 @@ class DiT(nn.Module):
             else:
                 x = block(*arguments)
         shift, scale = self.last_modulation(signal).chunk(2, dim=1)
-        hidden = modulate(x, shift, 1 + scale, row, self.last.compute)
-        velocity = self.last(hidden).float()
-        if self.detail is not None:
-            velocity = velocity + self.detail.after(positions, hidden, *detail_rows, layout.taps)
-        return velocity
+        return self.last(modulate(x, shift, 1 + scale, row, self.last.compute)).float()
 
     def compile_blocks(self) -> DiT:
         """Compile every block around the attention seam, whose work depends on the pack. Returns self."""

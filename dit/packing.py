@@ -6,7 +6,6 @@ not multiples of the patch are padded by repeating the edge; ``unpatchify`` crop
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -72,51 +71,6 @@ def grid_coords(grid: Shape) -> Tensor:
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
 
 
-TAPS: tuple[Shape, ...] = (
-    (-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1),
-    (0, -1, -1), (0, 1, 1), (0, -1, 1), (0, 1, -1), (0, 0, 0),
-)  # fmt: skip
-"""Offsets (frame, row, column) that a convolution over latent positions reads; 0 and 1, 2 and 3, ... are opposites."""
-
-
-def opposite(tap: int) -> int:
-    """Index in ``TAPS`` of the offset that points the other way."""
-    return tap if tap == len(TAPS) - 1 else tap ^ 1
-
-
-@functools.lru_cache(maxsize=256)
-def _grid_taps(grid: Shape, patch: Patch) -> Tensor:
-    """(taps, tokens * patch volume) int64 position at each offset, in the order of ``taps_of``; -1 beyond the edge."""
-    steps, sizes = torch.tensor(patch), torch.tensor(grid) * torch.tensor(patch)
-    inner = grid_coords(patch)
-    coords = (grid_coords(grid)[:, None] * steps + inner).reshape(-1, 3)
-    rows = []
-    for offset in TAPS:
-        there = coords + torch.tensor(offset)
-        inside = ((there >= 0) & (there < sizes)).all(1)
-        token, within = there // steps, there % steps
-        token_index = (token[:, 0] * grid[1] + token[:, 1]) * grid[2] + token[:, 2]
-        inner_index = (within[:, 0] * patch[1] + within[:, 1]) * patch[2] + within[:, 2]
-        rows.append(torch.where(inside, token_index * len(inner) + inner_index, -1))
-    return torch.stack(rows)
-
-
-def taps_of(grids: Sequence[Shape], patch: Patch) -> Tensor:
-    """(taps, M) int64: for each latent position of a pack, the positions that a convolution reads.
-
-    Positions are numbered token by token, inside a token frame, row, column. M, one past the last, stands for
-    "beyond the clip's edge", where there are zeros.
-    """
-    volume = patch[0] * patch[1] * patch[2]
-    counts = [g[0] * g[1] * g[2] * volume for g in grids]
-    total, start, parts = sum(counts), 0, []
-    for grid, count in zip(grids, counts, strict=True):
-        local = _grid_taps(grid, patch)
-        parts.append(torch.where(local < 0, total, local + start))
-        start += count
-    return torch.cat(parts, dim=1)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Layout:
     """What the transformer needs to know of a pack besides the numbers in its tokens."""
@@ -133,8 +87,6 @@ class Layout:
     """(clips + 1,) int32 ends of the clips' tokens."""
     clip: Tensor
     """(N,) int64 index of each token's clip."""
-    taps: Tensor
-    """(taps, N * patch volume) int64 latent positions around each one; see ``taps_of``."""
     text: Tensor
     """(M, text_dim) token features of the captions."""
     text_cu: Tensor
@@ -184,7 +136,6 @@ def make_layout(
         fps=torch.tensor(rates, dtype=torch.float32),
         cu=segment_ends(counts),
         clip=torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)),
-        taps=taps_of(grids, patch),
         text=torch.cat(some) if some else torch.zeros(0, text_dim),
         text_cu=segment_ends(lengths),
     )

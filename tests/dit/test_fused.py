@@ -6,14 +6,11 @@ import torch
 from dit.fused import (
     add_gated,
     composite_add_gated,
-    composite_gather_taps,
     composite_modulate,
     composite_norm_turn,
-    gather_taps,
     modulate,
     norm_turn,
 )
-from dit.packing import TAPS, taps_of, unpatchify
 from dit.rope import rope_turns
 
 ROW = torch.tensor([0, 0, 1, 1, 1, 2])
@@ -65,35 +62,3 @@ def test_add_gated():
             lambda a, b, c, row=row: composite_add_gated(a, b, row, c),
             [x, gate, h], [],
         )  # fmt: skip
-
-
-@pytest.mark.parametrize("patch", [(1, 2, 2), (1, 1, 1), (2, 1, 2)])
-def test_gathered_taps_make_a_convolution(patch):
-    torch.manual_seed(0)
-    grids = [(2, 3, 4), (1, 2, 2), (3, 1, 2)]
-    taps = taps_of(grids, patch)
-    volume = patch[0] * patch[1] * patch[2]
-    count = volume * sum(a * b * c for a, b, c in grids)
-    x, weight = torch.randn(count, 5), torch.randn(3, len(TAPS), 5)
-    compare(gather_taps, composite_gather_taps, [x], [taps])
-    kernel = torch.zeros(3, 5, 3, 3, 3)
-    for tap, (t, h, w) in enumerate(TAPS):
-        kernel[:, :, 1 + t, 1 + h, 1 + w] = weight[:, tap]
-    out = gather_taps(x, taps) @ weight.flatten(1).T
-    start = 0
-    for grid in grids:
-        rows = slice(start, start + volume * grid[0] * grid[1] * grid[2])
-        shape = [g * p for g, p in zip(grid, patch, strict=True)]
-
-        def whole(positions, grid=grid, shape=shape):
-            return unpatchify(as_tokens(positions, grid, patch), shape, patch)
-
-        expected = torch.nn.functional.conv3d(whole(x[rows])[None], kernel, padding=1)[0]
-        torch.testing.assert_close(whole(out[rows]), expected, atol=1e-5, rtol=1e-5)
-        start = rows.stop
-
-
-def as_tokens(positions, grid, patch):
-    """Features of latent positions, token by token, as tokens."""
-    volume = patch[0] * patch[1] * patch[2]
-    return positions.unflatten(0, (-1, volume)).transpose(1, 2).flatten(1)

@@ -19,9 +19,7 @@ from dit.packing import (
 )
 from dit.rope import rope_turns, rotate
 
-SMALL = DiTConfig(
-    width=48, depth=2, heads=2, refiner_depth=1, latent_channels=4, text_dim=16, detail_width=8
-)
+SMALL = DiTConfig(width=48, depth=2, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
 SHAPES = [(3, 4, 6), (1, 8, 8), (3, 5, 7), (2, 4, 4), (3, 4, 6)]
 LENGTHS = [7, 0, 12, 3, 9]
 
