@@ -292,23 +292,3 @@ class DiT(nn.Module):
     def n_parameters(self) -> int:
         """Number of weights."""
         return sum(p.numel() for p in self.parameters())
-
-
-def fastest_compute(width: int = 192, rows: int = 1024) -> torch.dtype:
-    """bfloat16 if a short probe on this CPU finds its matrix products at least 1.3 times as fast as float32."""
-    import time
-
-    if torch.cuda.is_available():
-        return torch.bfloat16
-
-    def best(dtype: torch.dtype) -> float:
-        x = torch.randn(rows, width, dtype=dtype)
-        w = torch.randn(4 * width, width, dtype=dtype)
-        spans = []
-        for _ in range(6):
-            start = time.perf_counter()
-            F.linear(x, w)
-            spans.append(time.perf_counter() - start)
-        return min(spans)
-
-    return torch.bfloat16 if best(torch.bfloat16) * 1.3 < best(torch.float32) else torch.float32

@@ -8,7 +8,6 @@ give the same gradient.
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import math
 import time
@@ -21,18 +20,19 @@ import torch
 import torch.distributed as dist
 
 from dit.checkpoint import STATE_NAME, WEIGHTS_NAME, load_state, save_dit, save_state
+from dit.compute import compute_dtype
 from dit.config import DiTConfig, TrainConfig
-from dit.data import Batch, TrainingPacks, generator_for, make_batch
+from dit.data import TrainingPacks, generator_for, make_batch
 from dit.ema import Ema
-from dit.flow import weighted_loss, zero_loss
-from dit.model import DiT, fastest_compute
+from dit.flow import zero_loss
+from dit.heldout import held_out_loss, pack_loss
+from dit.metrics import Window, write_metrics
+from dit.model import DiT
 from dit.optim import Optimizer, learning_rate
 from pipeline.shards.order import LoaderState
 
 log = logging.getLogger(__name__)
 
-EVAL_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Noise levels at which the held-out loss is measured."""
 MAY_CHANGE = {
     "steps",
     "minutes",
@@ -131,12 +131,6 @@ def restore(run: Run, state: dict[str, Any], config: TrainConfig, data: Training
     run.skipped, run.held_out = int(state["skipped"]), dict(state["held_out"])
 
 
-def pack_loss(model: DiT, batch: Batch) -> torch.Tensor:
-    """Weighted sum of token losses of one pack; divide by the step's total weight."""
-    velocity = model(batch.x_t, batch.t, batch.layout, batch.given)
-    return weighted_loss(velocity, batch.target, batch.weight, batch.real)
-
-
 def all_sum(values: list[float]) -> list[float]:
     """Sums over all processes."""
     if not (dist.is_available() and dist.is_initialized()):
@@ -213,29 +207,6 @@ def train_step(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, 
     }
 
 
-@torch.no_grad()
-def held_out_loss(
-    model: DiT, packs: list[list[dict[str, Any]]], data: TrainingPacks, config: TrainConfig
-) -> dict[str, float]:
-    """Loss per number on held-out clips at fixed levels and noise: the mean, and each level's as ``t0.5``."""
-    sums = {t: 0.0 for t in EVAL_TIMES}
-    count = 0.0
-    for number, pack in enumerate(packs):
-        for t in EVAL_TIMES:
-            batch = make_batch(
-                pack,
-                data.spec(),
-                model.config,
-                config,
-                generator_for(config.seed, -1, number),
-                times=torch.full((len(pack),), t),
-            )
-            sums[t] += float(pack_loss(model, batch))
-        count += float(batch.weight.sum())
-    losses = {f"t{t}": value / max(count, 1e-9) for t, value in sums.items()}
-    return {"held_out": sum(losses.values()) / len(losses), **losses}
-
-
 def train(
     model_config: DiTConfig,
     config: TrainConfig,
@@ -257,7 +228,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     leader = not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
     run = start_run(model_config, config, data, initial=initial)
-    run.compute = _compute_dtype(config)
+    run.compute = compute_dtype(config)
     state_file = out / STATE_NAME
     if resume and state_file.exists():
         restore(run, load_state(state_file), config, data)
@@ -268,7 +239,7 @@ def train(
     held = data.held_out_packs()
     spread = 1.0  # latents are normalised to unit scale
     log.info("a model that predicts zero has loss %.2f", zero_loss(spread))
-    began, done_before, window = time.monotonic(), run.elapsed_s, _Window()
+    began, done_before, window = time.monotonic(), run.elapsed_s, Window()
     start_step = run.step
     while progress_of(run, config) < 1:
         numbers = train_step(run, config, data)
@@ -285,7 +256,7 @@ def train(
             )
             row["progress"] = progress_of(run, config)
             write_metrics(out, row)
-            window = _Window()
+            window = Window()
             if report:
                 report(row)
         if leader and (run.step % config.checkpoint_every == 0 or last):
@@ -311,46 +282,6 @@ def export(run: Run, config: TrainConfig, data: TrainingPacks, out: Path) -> str
         "parameters": run.model.n_parameters(),
     }
     return save_dit(run.ema.model, data.spec(), out / WEIGHTS_NAME, info=info)
-
-
-def write_metrics(out: Path, row: dict[str, Any]) -> None:
-    """Append one line to ``metrics.jsonl``."""
-    with (out / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps({"stage": "train-dit", **row}) + "\n")
-
-
-class _Window:
-    """Means over the steps since the last line."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-        self.began = time.monotonic()
-
-    def add(self, numbers: dict[str, float]) -> None:
-        self.rows.append(numbers)
-
-    def row(self) -> dict[str, float]:
-        seconds = max(1e-9, time.monotonic() - self.began)
-        count = max(1, len(self.rows))
-        mean = {
-            name: sum(row[name] for row in self.rows) / count
-            for name in ("loss", "grad_norm", "waste")
-        }
-        return {
-            **mean,
-            "lr": self.rows[-1]["lr"],
-            "tokens_per_s": sum(row["tokens"] for row in self.rows) / seconds,
-            "clips_per_s": sum(row["clips"] for row in self.rows) / seconds,
-        }
-
-
-def _compute_dtype(config: TrainConfig) -> torch.dtype:
-    known = {"fp32": torch.float32, "bf16": torch.bfloat16}
-    if config.precision == "auto":
-        return fastest_compute()
-    if config.precision not in known:
-        raise ValueError(f"precision {config.precision!r} is unknown; use auto, fp32 or bf16")
-    return known[config.precision]
 
 
 def _agreed(seconds: float) -> float:

@@ -56,7 +56,7 @@ def load_text_for(spec: LatentSpec, name: str) -> Any:
 def load_dit_at(path: str) -> Loaded:
     """The DiT at ``path``, with the fast number format of this machine."""
     from dit.checkpoint import load_dit
-    from dit.model import fastest_compute
+    from dit.compute import fastest_compute
 
     try:
         loaded = load_dit(path)

@@ -12,7 +12,8 @@ import torch.distributed as dist
 from dit.checkpoint import load_dit, load_state, save_dit
 from dit.config import DiTConfig, TrainConfig
 from dit.data import TrainingPacks, generator_for, is_held_out, make_batch
-from dit.train import held_out_loss, pack_loss, start_run, train
+from dit.heldout import held_out_loss, pack_loss
+from dit.train import start_run, train
 from tests.dit.latents import TEXT_DIM, write_folder
 
 MODEL = DiTConfig(
