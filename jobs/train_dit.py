@@ -16,17 +16,13 @@ import tyro
 from jobs.args import parse_args
 from jobs.console import clock, say, warn
 from jobs.errors import EXIT_OK, UserError
-from jobs.runfolder import clear_done, config_key, mark_done, stage_is_done, write_bytes
-from pipeline import schema as s
+from jobs.runfolder import clear_done, config_key, mark_done, stage_is_done
 
 if TYPE_CHECKING:
     from dit.config import TrainConfig
     from dit.data import TrainingPacks
-    from dit.model import DiT
 
 STAGE = "train-dit"
-SHEET_CLIPS = 8
-SHEET_STEPS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +142,8 @@ def run(args: Args) -> Path:
         raise
     except ValueError as error:
         raise UserError(str(error)) from error
+    from jobs.dit_results import write_card
+
     write_card(args, weights)
     mark_done(args.out, STAGE, key, {"outputs": [WEIGHTS_NAME]})
     say(f"train-dit: weights in {weights}")
@@ -173,6 +171,7 @@ def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
     from dit.checkpoint import load_dit
     from dit.config import DiTConfig
     from dit.train import train
+    from jobs.dit_results import make_sheet
 
     config = train_config(args)
     initial, model_config = (
@@ -231,72 +230,3 @@ class Line:
             self.progress.close(note)
         else:
             self.progress.update(0, note)
-
-
-def make_sheet(args: Args, data: TrainingPacks) -> Any:
-    """A function that samples held-out captions and writes ``samples/step-N.png``; None without the VAE."""
-    from dit.sample import generate
-    from jobs.sampling import contact_sheet, decode_latents, load_vae_for
-
-    try:
-        vae = load_vae_for(data.spec(), args.vae)
-    except UserError as error:
-        warn(f"no sample sheets: {error}")
-        return None
-    pool = data.held_out or list(range(len(data.clip_ids)))
-    clips = [data._fetch(i, 0, lambda _: False) for i in pool[:SHEET_CLIPS]]
-
-    def draw(step: int, model: DiT) -> None:
-        from jobs.sampling import png_bytes
-
-        latents = generate(
-            model,
-            [tuple(c[s.LATENT_MEAN].shape[1:]) for c in clips],
-            [c[s.TEXT_FEATURES] if len(c[s.TEXT_FEATURES]) else None for c in clips],
-            steps=SHEET_STEPS,
-            fps=[float(c[s.FPS] or 8.0) for c in clips],
-        )
-        videos = [decode_latents(vae, data.spec().denormalise(z)) for z in latents]
-        image = contact_sheet(videos, [c[s.CAPTION] for c in clips])
-        write_bytes(args.out / "samples" / f"step-{step:06d}.png", png_bytes(image))
-
-    return draw
-
-
-def write_card(args: Args, weights: Path) -> None:
-    """CARD.md beside the weights: data, command, time, seed, held-out loss."""
-    from dit.checkpoint import load_dit
-
-    loaded = load_dit(weights)
-    info, config = loaded.info, loaded.model.config
-    held = ", ".join(f"{k} {v:.4f}" for k, v in info["held_out"].items()) or "not measured"
-    options = " ".join(_options(args))
-    text = f"""# DiT {loaded.id}
-
-Rectified-flow transformer over packed spacetime patches, {info["parameters"] / 1e6:.2f} M parameters
-(width {config.width}, depth {config.depth}, {config.heads} heads, patch {"x".join(map(str, config.patch))}).
-
-| | |
-|---|---|
-| command | `filmstock train-dit LATENTS --out DIR {options}` |
-| data | {info["clips"]} clips, latents of VAE `{loaded.latents.vae_id}`, text of `{loaded.latents.text_encoder_id}` |
-| started from | {args.init or "random weights"} |
-| steps | {info["steps"]} in {clock(info["seconds"])} |
-| seed | {args.seed} |
-| held-out loss per number (zero prediction: 2) | {held} |
-
-The averaged (EMA) weights, matrices in bfloat16. `dit.safetensors` samples with `filmstock sample --dit DIR`.
-"""
-    write_bytes(weights.with_name("CARD.md"), text.encode())
-
-
-def _options(args: Args) -> list[str]:
-    """Command-line options that differ from their defaults."""
-    words = []
-    for field in dataclasses.fields(Args):
-        value = getattr(args, field.name)
-        if field.name in ("latents", "out", "resume") or value == field.default:
-            continue
-        name = "--" + field.name.replace("_", "-")
-        words += [name] if value is True else [name, str(value)]
-    return words

@@ -1,0 +1,89 @@
+"""What ``train-dit`` draws and writes besides its weights: contact sheets while it trains, the card at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs.console import clock, warn
+from jobs.errors import UserError
+from jobs.runfolder import write_bytes
+from pipeline import schema as s
+
+if TYPE_CHECKING:
+    from dit.data import TrainingPacks
+    from dit.model import DiT
+    from jobs.train_dit import Args
+
+SHEET_CLIPS = 8
+SHEET_STEPS = 20
+
+
+def make_sheet(args: Args, data: TrainingPacks) -> Any:
+    """A function that samples held-out captions and writes ``samples/step-N.png``; None without the VAE."""
+    from dit.sample import generate
+    from jobs.sampling import contact_sheet, decode_latents, load_vae_for
+
+    try:
+        vae = load_vae_for(data.spec(), args.vae)
+    except UserError as error:
+        warn(f"no sample sheets: {error}")
+        return None
+    pool = data.held_out or list(range(len(data.clip_ids)))
+    clips = [data._fetch(i, 0, lambda _: False) for i in pool[:SHEET_CLIPS]]
+
+    def draw(step: int, model: DiT) -> None:
+        from jobs.sampling import png_bytes
+
+        latents = generate(
+            model,
+            [tuple(c[s.LATENT_MEAN].shape[1:]) for c in clips],
+            [c[s.TEXT_FEATURES] if len(c[s.TEXT_FEATURES]) else None for c in clips],
+            steps=SHEET_STEPS,
+            fps=[float(c[s.FPS] or 8.0) for c in clips],
+        )
+        videos = [decode_latents(vae, data.spec().denormalise(z)) for z in latents]
+        image = contact_sheet(videos, [c[s.CAPTION] for c in clips])
+        write_bytes(args.out / "samples" / f"step-{step:06d}.png", png_bytes(image))
+
+    return draw
+
+
+def write_card(args: Args, weights: Path) -> None:
+    """CARD.md beside the weights: data, command, time, seed, held-out loss."""
+    from dit.checkpoint import load_dit
+
+    loaded = load_dit(weights)
+    info, config = loaded.info, loaded.model.config
+    held = ", ".join(f"{k} {v:.4f}" for k, v in info["held_out"].items()) or "not measured"
+    options = " ".join(_options(args))
+    text = f"""# DiT {loaded.id}
+
+Rectified-flow transformer over packed spacetime patches, {info["parameters"] / 1e6:.2f} M parameters
+(width {config.width}, depth {config.depth}, {config.heads} heads, patch {"x".join(map(str, config.patch))}).
+
+| | |
+|---|---|
+| command | `filmstock train-dit LATENTS --out DIR {options}` |
+| data | {info["clips"]} clips, latents of VAE `{loaded.latents.vae_id}`, text of `{loaded.latents.text_encoder_id}` |
+| started from | {args.init or "random weights"} |
+| steps | {info["steps"]} in {clock(info["seconds"])} |
+| seed | {args.seed} |
+| held-out loss per number (zero prediction: 2) | {held} |
+
+The averaged (EMA) weights, matrices in bfloat16. `dit.safetensors` samples with `filmstock sample --dit DIR`.
+"""
+    write_bytes(weights.with_name("CARD.md"), text.encode())
+
+
+def _options(args: Args) -> list[str]:
+    """Command-line options that differ from their defaults."""
+    words = []
+    for field in dataclasses.fields(args):
+        value = getattr(args, field.name)
+        if field.name in ("latents", "out", "resume") or value == field.default:
+            continue
+        name = "--" + field.name.replace("_", "-")
+        words += [name] if value is True else [name, str(value)]
+    return words
