@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transformers import (
@@ -143,3 +143,16 @@ def build_model(
     model.generation_config.eos_token_id = end
     model.generation_config.bos_token_id = None
     return model
+
+
+def export(model: Any, processor: Any, folder: Path) -> None:
+    """Write a Hugging Face folder with float16 weights: ``AutoModelForImageTextToText.from_pretrained`` reads it."""
+    import copy
+
+    import torch
+
+    half = copy.deepcopy(model).to(torch.float16)
+    half.config.dtype = "float16"
+    half.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)

@@ -21,6 +21,7 @@ import numpy as np
 
 from captioner import embedded
 from captioner.evaluate import evaluate
+from captioner.optim import bfloat16_is_faster, make_optimizers
 from captioner.teach import caption_loss, tokenizer_texts, visual_tokens
 from captioner.worlddata import FRAMES, Example, WorldPool, augment
 
@@ -253,7 +254,7 @@ class Trainer:
 
     def export(self, folder: Path) -> None:
         """Write the model as it stands."""
-        export(self.model, self.processor, folder)
+        embedded.export(self.model, self.processor, folder)
 
     def save(self, path: Path) -> None:
         """Everything a resumed run needs, atomically."""
@@ -305,46 +306,3 @@ def _tell(
 
 def _first_frame(example: Example) -> Example:
     return replace(example, images=example.images[:1], seconds=0.1, times_s=example.times_s[:1])
-
-
-def make_optimizers(model: Any, heads: Any, lr: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the two transformers, AdamW for the rest (embeddings, norms, heads)."""
-    import torch
-
-    inner: list[Any] = []
-    rest: list[Any] = []
-    for name, parameter in model.named_parameters():
-        matrix = parameter.ndim == 2 and ".layers." in name
-        (inner if matrix else rest).append(parameter)
-    rest += list(heads.parameters())
-    muon = torch.optim.Muon(inner, lr=lr, weight_decay=0.02, adjust_lr_fn="match_rms_adamw")
-    adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
-    return [muon, adamw]
-
-
-def bfloat16_is_faster() -> bool:
-    """Probe: does this CPU multiply bfloat16 matrices faster than float32 ones?"""
-    import torch
-
-    def clock(dtype: torch.dtype) -> float:
-        a, b = torch.ones(1024, 256, dtype=dtype), torch.ones(256, 512, dtype=dtype)
-        a @ b
-        began = time.perf_counter()
-        for _ in range(10):
-            a @ b
-        return time.perf_counter() - began
-
-    return clock(torch.bfloat16) < 0.8 * clock(torch.float32)
-
-
-def export(model: Any, processor: Any, folder: Path) -> None:
-    """Write a Hugging Face folder with float16 weights: ``AutoModelForImageTextToText.from_pretrained`` reads it."""
-    import copy
-
-    import torch
-
-    half = copy.deepcopy(model).to(torch.float16)
-    half.config.dtype = "float16"
-    half.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    (folder / "model.safetensors").chmod(0o644)

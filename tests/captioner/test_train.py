@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from captioner import embedded
+from captioner.embedded import export
 from captioner.prompts import WORLD_PROMPTS, fill
 from captioner.teach import (
     caption_loss,
@@ -17,7 +18,7 @@ from captioner.teach import (
     tokenizer_texts,
     visual_tokens,
 )
-from captioner.train import TrainConfig, export, learning_rate, phase_of, train
+from captioner.train import TrainConfig, learning_rate, phase_of, train
 from captioner.worlddata import SIZES, augment, render_example, squash
 from pipeline.world.scene import random_scene
 
