@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from jobs.errors import UserError, unknown
 from jobs.runfolder import config_key, write_bytes
@@ -126,10 +126,16 @@ def section_from(cls: type, raw: Any, where: str) -> Any:
     for key in raw:
         if key not in names:
             raise UserError(f"{where}: {unknown('key', key, names)}")
+    nested = {
+        key: _entries(entry, raw[key], f"{where.removesuffix(']')}.{key}")
+        for key, entry in _tables_in(cls).items()
+        if key in raw
+    }
     try:
-        checked: Any = msgspec.convert(dict(raw), type=cls)
+        flat = {key: value for key, value in raw.items() if key not in nested}
+        checked: Any = msgspec.convert(flat, type=cls)
         # msgspec leaves fields that were not given out of the instance's __dict__; our own constructor does not
-        return cls(**{name: getattr(checked, name) for name in names})
+        return cls(**{**{name: getattr(checked, name) for name in names}, **nested})
     except msgspec.ValidationError as error:
         text, _, place = str(error).partition(" - at `$")
         key = place.rstrip("`").lstrip(".")
@@ -137,6 +143,21 @@ def section_from(cls: type, raw: Any, where: str) -> Any:
         raise UserError(f"{where} {seen}{text[:1].lower()}{text[1:]}") from None
     except ValueError as error:  # raised by the dataclass itself
         raise UserError(f"{where} {error}") from None
+
+
+def _tables_in(cls: type) -> dict[str, type]:
+    """Fields of ``cls`` that hold tables by name, such as ``dict[str, BestConfig]``, with the class of an entry."""
+    found = {}
+    for name, hint in get_type_hints(cls).items():
+        if get_origin(hint) is dict and dataclasses.is_dataclass(get_args(hint)[1]):
+            found[name] = get_args(hint)[1]
+    return found
+
+
+def _entries(cls: type, raw: Any, where: str) -> dict[str, Any]:
+    if not isinstance(raw, Mapping):
+        raise UserError(f"{where}] must be a table of named tables, not {raw!r}")
+    return {name: section_from(cls, entry, f"{where}.{name}]") for name, entry in raw.items()}
 
 
 def parse_override(text: str) -> tuple[str, Any]:

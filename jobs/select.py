@@ -1,13 +1,17 @@
-"""``filmstock select DIR``: decide which clips of a run folder are kept, and print the funnel."""
+"""``filmstock select DIR``: decide which clips of a run folder are kept, and print the funnel.
+
+Only the columns that the rules read are loaded, so a million clips are decided again in seconds.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
+from jobs.against import earlier_files, read_earlier
 from jobs.args import parse_args
 from jobs.console import say, warn
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
@@ -21,13 +25,12 @@ from jobs.runfolder import (
     stage_is_done,
     write_table,
 )
+from jobs.select_tables import find_manifest, manifest_schema, read_embeddings, read_parts
+from jobs.what_if import apply_what_if, what_if_lines
 from pipeline import schema
 from pipeline.config import SelectConfig
-from pipeline.select import Selection, funnel_lines, select_clips
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
+from pipeline.funnel import funnel_lines
+from pipeline.select import Selection, columns_read, select_clips
 
 STAGE = "select"
 OUTPUT = "selection.parquet"
@@ -43,6 +46,11 @@ class Args:
     """Recipe file or name; its [select] section is used. Default: the folder's own recipe."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Override a setting: --set 'select.where.static="motion_mean > 0.01"'; may be repeated."""
+    against: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """Earlier run or shards folder: reject what duplicates a clip of it; may be repeated. The folder remembers it."""
+    what_if: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Print what a predicate would change and write nothing: --what-if 'motion_mean > 0.3'; may be repeated.
+    It takes the place of the recipe's bound on that column, or of REASON in --what-if 'REASON: predicate'."""
 
 
 def main(argv: list[str]) -> int:
@@ -50,7 +58,12 @@ def main(argv: list[str]) -> int:
     args = parse_args(Args, argv, "select")
     find_manifest(args.folder)
     overrides = dict(parse_override(text) for text in args.set)
+    if args.against:
+        overrides["select.against"] = [str(folder) for folder in args.against]
     recipe = folder_recipe(args.folder, args.recipe, overrides)
+    if args.what_if:
+        what_if(recipe.select, args.folder, args.what_if)
+        return EXIT_OK
     kept = run(recipe.select, args.folder)
     save_recipe(args.folder, recipe)
     return EXIT_OK if kept else EXIT_PARTIAL
@@ -59,85 +72,64 @@ def main(argv: list[str]) -> int:
 def run(config: SelectConfig, folder: Path | str) -> int:
     """Write ``selection.parquet`` and return the number of clips kept; a finished selection is left alone."""
     folder = Path(folder)
-    manifest_dir = find_manifest(folder)
-    inputs = [manifest_dir]
+    inputs = [find_manifest(folder)]
     if config.dedup_cosine is not None:
         inputs.append(folder / "embeddings")
-    key = config_key(config, files_key(inputs))
+    key = config_key(config, files_key(inputs), files_key(earlier_files(folder, config)))
     if stage_is_done(folder, STAGE, key):
         info = done_info(folder, STAGE) or {}
         kept = int(info.get("kept", 0))
         say(f"select: nothing to do, {kept} clips kept by the same settings")
         return kept
-    manifest = read_parts(manifest_dir)
-    if manifest.num_rows == 0:
-        raise UserError(
-            f"{manifest_dir} has no clips; {folder / 'sources.parquet'} says how each input ended"
-        )
-    embeddings = None
-    if config.dedup_cosine is not None:
-        embeddings = read_embeddings(folder / "embeddings")
-    selection = select_clips(manifest, config, embeddings)
+    (selection,) = decide(folder, [config])
     write_table(folder / OUTPUT, selection.table)
-    report(selection, manifest)
+    report(selection)
     funnel = {row.step: row.clips for row in selection.funnel}
     log_metrics(folder, STAGE, {"funnel": funnel, "hours": selection.funnel[-1].hours})
     mark_done(folder, STAGE, key, {"kept": selection.kept, "outputs": [OUTPUT]})
     return selection.kept
 
 
-def report(selection: Selection, manifest: pa.Table) -> None:
+def what_if(config: SelectConfig, folder: Path, texts: tuple[str, ...]) -> None:
+    """Print how the predicates ``texts`` would change the selection; writes nothing."""
+    columns = manifest_schema(find_manifest(folder)).names
+    where, changes = apply_what_if(config.where, texts, columns)
+    now, then = decide(folder, [config, replace(config, where=where)])
+    for line in (*changes, *what_if_lines(now, then)):
+        say(line)
+
+
+def decide(folder: Path, configs: list[SelectConfig]) -> list[Selection]:
+    """Selections of a run folder's clips by several settings that differ in predicates only; writes nothing."""
+    manifest_dir = find_manifest(folder)
+    kind = manifest_schema(manifest_dir)
+    columns = set()
+    for config in configs:
+        # on no clips at all, so that a mistake in a rule is named before a million are read
+        select_clips(kind.empty_table(), replace(config, dedup_cosine=None))
+        columns |= set(columns_read(kind.names, config))
+    manifest = read_parts(manifest_dir, [name for name in kind.names if name in columns])
+    if manifest.num_rows == 0:
+        raise UserError(
+            f"{manifest_dir} has no clips; {folder / 'sources.parquet'} says how each input ended"
+        )
+    embeddings = None
+    if configs[0].dedup_cosine is not None:
+        embeddings = read_embeddings(folder / "embeddings")
+    earlier = read_earlier(folder, configs[0], embeddings)
+    return [select_clips(manifest, config, embeddings, earlier) for config in configs]
+
+
+def report(selection: Selection) -> None:
     """Print the funnel, and what a person should look into."""
     for line in funnel_lines(selection.funnel):
         say(line)
+    for note in selection.notes:
+        say(note)
     for reason, count in selection.unmeasured.items():
         warn(
-            f"{count} of {manifest.num_rows} clips have no score for {reason!r} and are kept apart as "
+            f"{count} of {selection.table.num_rows} clips have no score for {reason!r} and are kept apart as "
             f"{schema.Decision.ERROR}; to let them pass, add 'OR <column> IS NULL' to its predicate"
         )
     if selection.kept == 0:
         warn("no clip was kept; the funnel shows which predicate removes the most")
-
-
-def find_manifest(folder: Path) -> Path:
-    """``manifest/`` of a run folder, or a one-line error that says what is missing."""
-    if not folder.exists():
-        raise UserError(f"{folder} does not exist; filmstock ingest SRC... --out {folder} makes it")
-    manifest = folder / "manifest"
-    if not folder.is_dir() or not manifest.is_dir():
-        raise UserError(
-            f"{folder} has no manifest/; run filmstock ingest SRC... --out {folder} first"
-        )
-    return manifest
-
-
-def read_parts(path: Path) -> pa.Table:
-    """All ``part-*.parquet`` of a table folder as one table."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    parts = sorted(path.glob("part-*.parquet"))
-    if not parts:
-        raise UserError(f"{path} has no part-*.parquet; run the command that writes it first")
-    tables = []
-    for part in parts:
-        try:
-            tables.append(pq.ParquetFile(part).read())
-        except (pa.ArrowException, OSError) as error:
-            raise UserError(
-                f"cannot read {part}: {error}; remove it and run ingest again"
-            ) from None
-    return pa.concat_tables(tables, promote_options="default")
-
-
-def read_embeddings(path: Path) -> dict[str, np.ndarray]:
-    """clip_id -> unit vector (D,) float32 of every clip."""
-    import numpy as np
-
-    table = read_parts(path)
-    ids = table.column(schema.CLIP_ID).to_pylist()
-    column = table.column(schema.CLIP_EMBEDDING).combine_chunks()
-    dim = column.type.list_size
-    vectors = np.asarray(column.flatten(), dtype=np.float32).reshape(-1, dim)
-    valid = [clip for clip, ok in zip(ids, column.is_valid().to_pylist(), strict=True) if ok]
-    return dict(zip(valid, vectors, strict=True))

@@ -50,6 +50,42 @@ class ClipConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BestConfig:
+    """One entry of ``[select.best]``: keep a share of the clips, the best by some value."""
+
+    by: str
+    """SQL expression over manifest columns; larger is better."""
+    keep: float
+    """Share kept of the clips that pass every predicate and duplicate no better clip, in (0, 1]."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.keep <= 1:
+            raise ValueError(f"keep = {self.keep} is out of range; 0.2 keeps the best 20 %")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalanceConfig:
+    """One entry of ``[select.balance]``: keep at most ``cap`` clips of a group."""
+
+    cap: int
+    """Clips kept of a group at most."""
+    group: str | None = None
+    """SQL expression over manifest columns whose value names a clip's group, such as source_id."""
+    concepts: tuple[str, ...] = ()
+    """Instead of ``group``: concepts of ``[clip.concepts]``; a clip belongs to the one it scores highest for."""
+    least: float = 0.5
+    """With ``concepts``: a clip that scores lower than this for all of them is in no group and not capped."""
+    prefer: str | None = None
+    """SQL expression; clips with larger values are kept first. None draws by clip_id, which is a hash."""
+
+    def __post_init__(self) -> None:
+        if self.cap < 1:
+            raise ValueError(f"cap = {self.cap} keeps nothing; use 1 or more")
+        if (self.group is None) == (not self.concepts):
+            raise ValueError("a balance needs either group = SQL or concepts = [...], and not both")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SelectConfig:
     """Section ``[select]``: which clips are kept, by query over the manifest."""
 
@@ -64,6 +100,15 @@ class SelectConfig:
     4, different clips were 6 or more apart."""
     dedup_cosine: float | None = None
     """Keep one of several clips whose CLIP embeddings have at least this cosine; None is off."""
+    dedup_keep: tuple[str, ...] = ("width * height", "end_s - start_s", "blur")
+    """Which of several duplicates is kept: SQL expressions, the larger value wins, NULL loses, the next one decides
+    ties, clip_id the last. By default resolution, then length, then sharpness."""
+    against: tuple[str, ...] = ()
+    """Earlier run or shards folders: a clip that duplicates one of theirs is rejected."""
+    best: dict[str, BestConfig] = field(default_factory=dict)
+    """Reason -> keep-rate target, applied in turn after predicates and duplicates."""
+    balance: dict[str, BalanceConfig] = field(default_factory=dict)
+    """Reason -> cap per group, applied in turn to what is left."""
 
 
 @dataclass(frozen=True, kw_only=True)

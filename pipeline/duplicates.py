@@ -1,150 +1,241 @@
 """Duplicates among clips: same bytes, near-equal perceptual hash, or near-equal CLIP embedding.
 
 Greedy, best first: a clip is a duplicate of the best kept clip it matches, so every keeper is itself kept and no
-chain a~b~c makes c a duplicate of a clip it does not resemble. Nothing is decoded.
+chain a~b~c makes c a duplicate of a clip it does not resemble. Clips of earlier datasets come before all others and
+are never rejected. Nothing is decoded, and only clips that match something are looked at one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-PHASH_BITS = 64
+from pipeline.near_hashes import HASH_BITS, near_pairs
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 EXACT, PHASH, COSINE = "duplicate_exact", "duplicate_phash", "duplicate_clip"
 """Reasons written to the selection, in the order they are looked for."""
+KINDS = (EXACT, PHASH, COSINE)
 
-COSINE_BLOCK = 1024
-"""Kept embeddings are compared in blocks of this many rows, to bound memory."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """What duplicate detection needs to know of one clip."""
-
-    clip_id: str
-    """Id of the clip; the smaller wins between equally good ones."""
-    quality: float
-    """Pixels times seconds: the larger clip is kept."""
-    video_hash: str | None
-    """Hash of the video bytes; None never matches."""
-    phash: int | None
-    """64-bit perceptual hash; None never matches."""
+COSINE_ROWS = 1024
+"""Embeddings compared at once with the kept ones."""
+COSINE_KEPT = 8192
+"""Kept embeddings compared at once: bounds memory to COSINE_ROWS x COSINE_KEPT cosines, 32 MB."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Match:
-    """A clip that duplicates a kept one."""
+class Candidates:
+    """What duplicate detection needs to know of N clips, a row each."""
 
-    keeper: str
-    """clip_id that is kept instead."""
-    reasons: tuple[str, ...]
-    """Every way in which it duplicates some kept clip."""
+    order: np.ndarray
+    """int64 (N,): rows, the best to keep first."""
+    video_hash: pa.Array
+    """string (N,): hash of the video bytes; NULL never matches."""
+    phash: np.ndarray
+    """uint64 (N,): perceptual hashes."""
+    has_phash: np.ndarray
+    """bool (N,): where there is one; the others never match."""
+    embeddings: np.ndarray | None = None
+    """float (N, D) unit vectors, for ``cosine`` only; a row of NaN never matches."""
+    earlier: int = 0
+    """The first ``earlier`` clips of ``order`` belong to earlier datasets and are kept whatever they match."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duplicates:
+    """What was found among N clips."""
+
+    keeper: np.ndarray
+    """int64 (N,): the row that is kept instead of this one; a kept row has its own."""
+    kinds: np.ndarray
+    """bool (N, 3): every one of ``KINDS`` in which a rejected row duplicates some kept one."""
 
 
 def find_duplicates(
-    clips: Sequence[Candidate],
+    clips: Candidates,
     *,
     exact: bool = True,
     phash_bits: int | None = None,
     cosine: float | None = None,
-    embeddings: np.ndarray | None = None,
-) -> dict[str, Match]:
-    """clip_id -> match, for every clip that duplicates a better one.
+) -> Duplicates:
+    """Find every clip that duplicates a better one; ``None`` leaves a kind of matching out.
 
-    ``embeddings`` (N, D) unit rows in the order of ``clips``, NaN rows never match; needed for ``cosine`` only.
+    Raises:
+        ValueError: ``phash_bits`` is not in 0 to 63, or ``cosine`` is given without embeddings or not in (0, 1].
     """
-    if phash_bits is not None and not 0 <= phash_bits < PHASH_BITS:
+    if phash_bits is not None and not 0 <= phash_bits < HASH_BITS:
         raise ValueError(f"dedup_phash_bits {phash_bits} is out of range; use 0 to 63, 4 is usual")
-    if cosine is not None and embeddings is None:
+    if cosine is not None and not 0 < cosine <= 1:
+        raise ValueError(f"dedup_cosine {cosine} is out of range; use e.g. 0.95")
+    if cosine is not None and clips.embeddings is None:
         raise ValueError("dedup_cosine needs embeddings; run ingest with a CLIP model first")
-    order = sorted(range(len(clips)), key=lambda i: (-clips[i].quality, clips[i].clip_id))
-    by_hash: dict[str, int] = {}
-    hashes = _HashIndex(phash_bits or 0)
-    vectors = _VectorIndex()
-    matches: dict[str, Match] = {}
-    for index in order:
-        clip = clips[index]
-        found: dict[str, int] = {}
-        if exact and clip.video_hash is not None and clip.video_hash in by_hash:
-            found[EXACT] = by_hash[clip.video_hash]
-        if phash_bits is not None and clip.phash is not None:
-            near = hashes.first_near(clip.phash)
-            if near is not None:
-                found[PHASH] = near
-        if cosine is not None and embeddings is not None:
-            near = vectors.first_near(embeddings[index], cosine)
-            if near is not None:
-                found[COSINE] = near
-        if found:
-            keeper = clips[next(iter(found.values()))].clip_id
-            matches[clip.clip_id] = Match(keeper=keeper, reasons=tuple(found))
+    n = len(clips.order)
+    state = _State(n=n, rank=_ranks(clips.order))
+    same_bytes = _same_value(clips.video_hash) if exact else {}
+    same_hash, near = _like_hashes(clips, phash_bits) if phash_bits is not None else ({}, {})
+    first_bytes: dict[int, int] = {}  # group -> the kept row that came first
+    first_hash: dict[int, int] = {}
+    suspects = np.array(sorted(same_bytes.keys() | same_hash.keys()), np.int64)
+    for row, like in _in_order(clips, state, suspects, cosine):
+        group, value = same_bytes.get(row), same_hash.get(row)
+        found = [
+            None if group is None else first_bytes.get(group),
+            None if value is None else _first_near(first_hash, value, near, state.rank),
+            like,
+        ]
+        if state.rank[row] >= clips.earlier and any(keeper is not None for keeper in found):
+            state.reject(row, found)
             continue
-        if clip.video_hash is not None:
-            by_hash[clip.video_hash] = index
-        if phash_bits is not None and clip.phash is not None:
-            hashes.add(clip.phash, index)
-        if cosine is not None and embeddings is not None:
-            vectors.add(embeddings[index], index)
-    return matches
+        if group is not None:
+            first_bytes.setdefault(group, row)
+        if value is not None:
+            first_hash.setdefault(value, row)
+    return Duplicates(keeper=state.keeper, kinds=state.kinds)
 
 
-class _HashIndex:
-    """Kept hashes by band: two hashes within b bits agree on at least one of b + 1 bands (pigeonhole)."""
+class _State:
+    """What has been decided so far."""
 
-    def __init__(self, bits: int) -> None:
-        self.bits = bits
-        edges = np.linspace(0, PHASH_BITS, bits + 2).astype(int).tolist()
-        self.bands = [
-            (low, (1 << (high - low)) - 1) for low, high in zip(edges, edges[1:], strict=False)
-        ]
-        self.buckets: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
-        self.count = 0
+    def __init__(self, n: int, rank: np.ndarray) -> None:
+        self.rank = rank
+        self.keeper = np.arange(n)
+        self.kinds = np.zeros((n, len(KINDS)), bool)
 
-    def add(self, phash: int, index: int) -> None:
-        for key in self._keys(phash):
-            self.buckets.setdefault(key, []).append((self.count, phash, index))
-        self.count += 1
+    def reject(self, row: int, found: list[int | None]) -> None:
+        self.keeper[row] = next(keeper for keeper in found if keeper is not None)
+        self.kinds[row] = [keeper is not None for keeper in found]
 
-    def first_near(self, phash: int) -> int | None:
-        """Index added first among the kept hashes within ``bits``."""
-        near = [
-            (rank, index)
-            for key in self._keys(phash)
-            for rank, other, index in self.buckets.get(key, ())
-            if (phash ^ other).bit_count() <= self.bits
-        ]
-        return min(near)[1] if near else None
-
-    def _keys(self, phash: int) -> list[tuple[int, int]]:
-        return [(band, (phash >> low) & mask) for band, (low, mask) in enumerate(self.bands)]
+    def kept(self, rows: np.ndarray) -> np.ndarray:
+        return rows[self.keeper[rows] == rows]
 
 
-class _VectorIndex:
-    """Kept unit vectors, compared block by block; memory grows by blocks, not by copies."""
+def _in_order(
+    clips: Candidates, state: _State, suspects: np.ndarray, cosine: float | None
+) -> Iterator[tuple[int, int | None]]:
+    """Rows that may match something, best first, each with the best kept row of near-equal embedding.
 
-    def __init__(self) -> None:
-        self.blocks: list[np.ndarray] = []
-        self.indices: list[int] = []
+    The consumer decides on a row before it asks for the next one.
+    """
+    if cosine is None or clips.embeddings is None:
+        for row in suspects[np.argsort(state.rank[suspects])].tolist():
+            yield row, None
+        return
+    suspected = np.zeros(len(clips.order), bool)
+    suspected[suspects] = True
+    measured = ~np.isnan(clips.embeddings[:, 0])
+    kept = np.zeros(0, np.int64)
+    for start in range(0, len(clips.order), COSINE_ROWS):
+        rows = clips.order[start : start + COSINE_ROWS]
+        known = measured[rows]
+        vectors = np.where(known[:, None], clips.embeddings[rows], 0).astype(np.float32)
+        before = _first_like(vectors, clips.embeddings, kept, cosine)
+        # cosines within the block: only those with better rows of the block that are still kept count
+        within = np.tril(vectors @ vectors.T >= cosine, -1)
+        for at in np.flatnonzero(suspected[rows] | (before >= 0) | within.any(1)).tolist():
+            like = int(before[at]) if before[at] >= 0 else None
+            if like is None:
+                better = state.kept(rows[np.flatnonzero(within[at])])
+                like = int(better[0]) if len(better) else None
+            yield int(rows[at]), like
+        kept = np.concatenate([kept, state.kept(rows[known])])
 
-    def add(self, vector: np.ndarray, index: int) -> None:
-        if np.isnan(vector).any():
-            return
-        at = len(self.indices) % COSINE_BLOCK
-        if at == 0:
-            self.blocks.append(np.zeros((COSINE_BLOCK, vector.shape[0]), np.float32))
-        self.blocks[-1][at] = vector
-        self.indices.append(index)
 
-    def first_near(self, vector: np.ndarray, cosine: float) -> int | None:
-        """Index added first among the kept vectors with at least this cosine."""
-        if np.isnan(vector).any():
-            return None
-        query = vector.astype(np.float32)
-        for number, block in enumerate(self.blocks):
-            filled = min(COSINE_BLOCK, len(self.indices) - number * COSINE_BLOCK)
-            hits = np.flatnonzero(block[:filled] @ query >= cosine)
-            if hits.size:
-                return self.indices[number * COSINE_BLOCK + int(hits[0])]
+def _first_like(
+    vectors: np.ndarray, embeddings: np.ndarray, kept: np.ndarray, cosine: float
+) -> np.ndarray:
+    """First of the rows ``kept`` whose embedding has this cosine with each vector, int64, -1 where none has."""
+    found = np.full(len(vectors), -1, np.int64)
+    for start in range(0, len(kept), COSINE_KEPT):
+        open_rows = np.flatnonzero(found < 0)
+        if not len(open_rows):
+            break
+        block = kept[start : start + COSINE_KEPT]
+        like = vectors[open_rows] @ embeddings[block].astype(np.float32).T >= cosine
+        hit = like.any(1)
+        found[open_rows[hit]] = block[like[hit].argmax(1)]
+    return found
+
+
+def _first_near(
+    first: dict[int, int], value: int, near: dict[int, list[int]], rank: np.ndarray
+) -> int | None:
+    """The best kept row among those whose hash is ``value`` or near it."""
+    rows = [first[other] for other in (value, *near.get(value, ())) if other in first]
+    return min(rows, key=lambda row: rank[row]) if rows else None
+
+
+def _like_hashes(clips: Candidates, bits: int) -> tuple[dict[int, int], dict[int, list[int]]]:
+    """Row -> number of its hash, for rows that match another; number -> numbers of the hashes near it."""
+    rows = np.flatnonzero(clips.has_phash)
+    order = rows[np.argsort(clips.phash[rows])]
+    hashes = clips.phash[order]
+    new = np.ones(len(hashes), bool)
+    new[1:] = hashes[1:] != hashes[:-1]
+    number = np.cumsum(new) - 1
+    pairs = near_pairs(hashes[new], bits)
+    near: dict[int, list[int]] = {}
+    for first, second in pairs.tolist():
+        near.setdefault(first, []).append(second)
+        near.setdefault(second, []).append(first)
+    matches = np.bincount(number, minlength=1) > 1
+    matches[pairs.ravel()] = True
+    chosen = matches[number] if len(number) else new
+    return dict(zip(order[chosen].tolist(), number[chosen].tolist(), strict=True)), near
+
+
+def _same_value(column: pa.Array) -> dict[int, int]:
+    """Row -> number of its value, for rows whose text some other row has too."""
+    import pyarrow as pa
+
+    rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    prints = fingerprints(column)
+    if prints is not None:
+        rows = _repeated(prints, rows)
+    codes = column.take(pa.array(rows)).dictionary_encode().indices.to_numpy()
+    repeated = np.bincount(codes, minlength=1)[codes] > 1 if len(codes) else codes.astype(bool)
+    return dict(zip(rows[repeated].tolist(), codes[repeated].tolist(), strict=True))
+
+
+def _repeated(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Those of ``rows`` whose value another one of them has too."""
+    order = rows[np.argsort(values[rows])]
+    ordered = values[order]
+    same = ordered[1:] == ordered[:-1]
+    either = np.zeros(len(order), bool)
+    either[1:] |= same
+    either[:-1] |= same
+    return order[either]
+
+
+def fingerprints(column: pa.Array) -> np.ndarray | None:
+    """A uint64 for each text of one common length, equal for equal texts; None where lengths differ.
+
+    Hashing a million texts one by one takes longer than all the rest; hashes of one length are words of memory.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not len(column) or column.null_count or not pa.types.is_string(column.type):
         return None
+    widths = pc.min_max(pc.binary_length(column)).as_py()
+    width = widths["min"]
+    if not width or width != widths["max"] or width % 8:
+        return None
+    start = int(np.frombuffer(column.buffers()[1], np.int32)[column.offset])
+    words = np.frombuffer(column.buffers()[2], np.uint64, len(column) * width // 8, start)
+    mixed = np.zeros(len(column), np.uint64)
+    for word in words.reshape(len(column), width // 8).T:
+        mixed = (mixed ^ word) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return mixed
+
+
+def _ranks(order: np.ndarray) -> np.ndarray:
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return rank

@@ -69,6 +69,7 @@ CLIP_EMBEDDING = "clip_embedding"
 DECISION = "decision"
 REASONS = "reasons"
 DUPLICATE_OF = "duplicate_of"
+DUPLICATE_IN = "duplicate_in"
 
 # -- captions
 KIND = "kind"
@@ -243,7 +244,10 @@ def embeddings_schema(dim: int) -> pa.Schema:
 
 
 def selection_schema() -> pa.Schema:
-    """``selection.parquet``: one decision per clip, with every reason that applied."""
+    """``selection.parquet``: one decision per clip, with every reason that applied.
+
+    ``duplicate_of`` is the clip_id kept instead, ``duplicate_in`` the earlier dataset it is in (NULL: this one).
+    """
     import pyarrow as pa
 
     return pa.schema(
@@ -252,6 +256,7 @@ def selection_schema() -> pa.Schema:
             (DECISION, pa.string()),
             (REASONS, pa.list_(pa.string())),
             (DUPLICATE_OF, pa.string()),
+            (DUPLICATE_IN, pa.string()),
         )
     )
 
@@ -303,6 +308,7 @@ def shards_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
             (SOURCE_URI, pa.string()),
             (START_S, pa.float64()),
             (END_S, pa.float64()),
+            (PHASH, pa.uint64()),
         )
     )
 

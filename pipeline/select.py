@@ -1,14 +1,13 @@
 """Keep or reject clips by query over their scores. Nothing is decoded, so a threshold can change in a second.
 
-Predicates are SQL over the manifest's columns that a kept clip satisfies; the name of each is the reason written when
-it fails. Three outcomes, never mixed: ``reject`` lists every predicate that was false, ``error`` marks a clip that
-failed upstream or lacks a score that a predicate asks for, ``keep`` is the rest. Duplicates are looked for among
-clips that passed, so the one that is kept is never one that was rejected.
+In order: predicates (SQL that a kept clip satisfies), duplicates among the clips that passed, so that the one that is
+kept is never one that was rejected, keep-rate targets over what is left, and caps per group. Each has a name, which
+is the reason written when it fails. Three outcomes, never mixed: ``reject`` lists every reason, ``error`` marks a clip
+that failed upstream or lacks a score that is asked for, ``keep`` is the rest.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,33 +16,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline import schema
-from pipeline.config import SelectConfig
-from pipeline.duplicates import COSINE, EXACT, PHASH, Candidate, find_duplicates
+from pipeline.candidates import Earlier, Embeddings, keeper_columns, make_candidates
+from pipeline.config import BalanceConfig, SelectConfig
+from pipeline.duplicates import COSINE, EXACT, KINDS, PHASH, find_duplicates
+from pipeline.funnel import FunnelRow, build_funnel
+from pipeline.predicates import evaluate, groups, mentioned, numbers
+from pipeline.quotas import best_concept, best_share, descending, over_cap
+from pipeline.reasons import Reasons, id_order
 from pipeline.schema import Decision
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 UNMEASURED = "unmeasured:"
-"""Prefix of the reason of a predicate that could not be judged because a score is NULL."""
+"""Prefix of the reason of a rule that could not be judged because a score is NULL."""
 FAILED = "failed:"
 """Prefix of the reason of a clip that carries an upstream error."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FunnelRow:
-    """One step of the funnel."""
-
-    step: str
-    """``all clips``, ``error``, a reason, or ``kept``."""
-    removes: int
-    """Clips this step would remove on its own."""
-    only: int
-    """Clips that nothing but this step removes."""
-    clips: int
-    """Clips left after this step and those above it."""
-    hours: float
-    """Hours left after this step and those above it."""
+FIXED_COLUMNS = (
+    schema.CLIP_ID,
+    schema.START_S,
+    schema.END_S,
+    schema.VIDEO_XXH3,
+    schema.PHASH,
+    schema.ERROR,
+)
+"""Manifest columns that select reads whatever the recipe says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +53,8 @@ class Selection:
     """From all clips to the kept ones."""
     unmeasured: Mapping[str, int]
     """Reason -> clips whose score for it is NULL."""
+    notes: tuple[str, ...] = ()
+    """A line on what each keep-rate target and each cap came to."""
 
     @property
     def kept(self) -> int:
@@ -64,196 +63,182 @@ class Selection:
 
 
 def select_clips(
-    manifest: pa.Table, config: SelectConfig, embeddings: Mapping[str, np.ndarray] | None = None
+    manifest: pa.Table,
+    config: SelectConfig,
+    embeddings: Embeddings | None = None,
+    earlier: Earlier | None = None,
 ) -> Selection:
-    """Decide on every clip of ``manifest``; ``embeddings`` (clip_id -> unit vector) serve ``dedup_cosine``."""
-    import pyarrow as pa
+    """Decide on every clip of ``manifest``.
 
-    manifest = manifest.sort_by(schema.CLIP_ID)
-    ids: list[str] = manifest.column(schema.CLIP_ID).to_pylist()
-    verdicts = evaluate(manifest, config.where)
-    errors = manifest.column(schema.ERROR).to_pylist()
-    reasons: list[list[str]] = [[] for _ in ids]
+    ``embeddings`` serve ``dedup_cosine``. Raises ValueError for a setting that is wrong, naming it.
+    """
+    check_rules(config)
+    ids = manifest.column(schema.CLIP_ID).combine_chunks()
+    id_rows, id_rank = id_order(ids)
+    reasons = Reasons(len(ids))
+    failures = _failures(manifest)
+    errors = np.zeros(len(ids), bool)
+    for reason, rows in failures.items():
+        errors[rows] = True
+        reasons.add(reason, rows)
+    failed = errors.copy()
     unmeasured: dict[str, int] = {}
-    decisions = [Decision.KEEP] * len(ids)
-    for row, error in enumerate(errors):
-        if error is not None:
-            decisions[row] = Decision.ERROR
-            reasons[row].append(FAILED + error.split(":")[0].strip())
-    for reason, column in verdicts.items():
-        for row, passed in enumerate(column):
-            if errors[row] is not None or passed is True:
-                continue
-            if passed is None:
-                unmeasured[reason] = unmeasured.get(reason, 0) + 1
-                decisions[row] = Decision.ERROR
-                reasons[row].append(UNMEASURED + reason)
-            else:
-                reasons[row].append(reason)
-                if decisions[row] is Decision.KEEP:
-                    decisions[row] = Decision.REJECT
-    keepers: list[str | None] = [None] * len(ids)
-    passed_rows = [row for row, decision in enumerate(decisions) if decision is Decision.KEEP]
-    candidates = _candidates(manifest.take(pa.array(passed_rows, pa.int64())))
-    matches = find_duplicates(
-        candidates,
+
+    def rule(reason: str, missing: np.ndarray) -> None:
+        """A clip that lacks what a rule asks for is an error of its own, unless it failed before."""
+        missing = missing & ~failed
+        if missing.any():
+            unmeasured[reason] = int(missing.sum())
+            reasons.add(UNMEASURED + reason, missing)
+            errors[missing] = True
+
+    for reason, verdict in evaluate(manifest, config.where).items():
+        rule(reason, verdict.unmeasured)
+        reasons.add(reason, verdict.failed & ~failed, step=True)
+    values = numbers(
+        manifest, {f"select.best.{name}.by": best.by for name, best in config.best.items()}
+    )
+    for name in config.best:
+        rule(name, np.isnan(values[f"select.best.{name}.by"]))
+    grouped = {
+        name: _groups(manifest, name, config.balance[name]) for name, rule in config.balance.items()
+    }
+    for name, (_, missing, _) in grouped.items():
+        rule(name, missing)
+
+    passed = np.flatnonzero(~errors & ~reasons.rejected())
+    clips = make_candidates(manifest, passed, id_rank, config, embeddings, earlier)
+    found = find_duplicates(
+        clips,
         exact=config.dedup_exact,
         phash_bits=config.dedup_phash_bits if config.dedup_phash else None,
         cosine=config.dedup_cosine,
-        embeddings=_rows(candidates, embeddings),
     )
-    for row in passed_rows:
-        match = matches.get(ids[row])
-        if match is not None:
-            decisions[row] = Decision.REJECT
-            reasons[row].extend(match.reasons)
-            keepers[row] = match.keeper
-    table = pa.table(
+    mine = slice(0, len(passed))
+    on = (config.dedup_exact, config.dedup_phash, config.dedup_cosine is not None)
+    for kind, reason in enumerate(KINDS):
+        if on[kind]:
+            reasons.add(reason, passed[found.kinds[mine, kind]], step=True)
+
+    notes = []
+    for name, best in config.best.items():
+        value = values[f"select.best.{name}.by"]
+        eligible = ~errors & ~reasons.rejected()
+        missed, cut = best_share(value, eligible, id_rank, best.keep)
+        reasons.add(name, missed & ~errors, step=True)
+        if cut is not None:
+            count = int((eligible & ~missed).sum())
+            notes.append(
+                f"best {name}: {count:,} of {int(eligible.sum()):,} clips, those with {best.by} >= {cut:.6g}"
+            )
+    for name, balance in config.balance.items():
+        group, _, member = grouped[name]
+        eligible = ~errors & ~reasons.rejected() & member
+        order = id_rank
+        if balance.prefer is not None:
+            key = f"select.balance.{name}.prefer"
+            order = descending(numbers(manifest, {key: balance.prefer})[key], id_rank)
+        over = over_cap(group, eligible, order, balance.cap)
+        reasons.add(name, over, step=True)
+        sizes = np.bincount(group[eligible], minlength=1)
+        notes.append(
+            f"balance {name}: {int((sizes > balance.cap).sum()):,} of {int((sizes > 0).sum()):,} "
+            f"groups had more than {balance.cap:,} clips"
+        )
+
+    table = _table(
+        ids, id_rows, errors, reasons, keeper_columns(ids, passed, found.keeper, earlier)
+    )
+    steps, hits = reasons.steps()
+    funnel = build_funnel(_seconds(manifest), errors, steps, hits)
+    return Selection(table=table, funnel=funnel, unmeasured=unmeasured, notes=tuple(notes))
+
+
+def columns_read(columns: list[str], config: SelectConfig) -> list[str]:
+    """Which of a manifest's ``columns`` a selection by ``config`` may read."""
+    texts = [
+        *config.where.values(),
+        *config.dedup_keep,
+        *(best.by for best in config.best.values()),
+    ]
+    names = set(FIXED_COLUMNS)
+    for balance in config.balance.values():
+        texts += [text for text in (balance.group, balance.prefer) if text is not None]
+        names |= {schema.CONCEPT_PREFIX + concept for concept in balance.concepts}
+    names |= set(mentioned(" ".join(texts), columns))
+    return [name for name in columns if name in names]
+
+
+def check_rules(config: SelectConfig) -> None:
+    """Raise ValueError when a rule's name cannot be a reason, or two rules share one."""
+    seen: dict[str, str] = {}
+    for section in ("where", "best", "balance"):
+        for reason in getattr(config, section):
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", reason) or reason in KINDS:
+                raise ValueError(
+                    f"select.{section} reason {reason!r} must be lower-case letters, digits and _ "
+                    f"and not one of {EXACT}, {PHASH}, {COSINE}"
+                )
+            if reason in seen:
+                raise ValueError(
+                    f"select.{section} reason {reason!r} is taken by select.{seen[reason]}; rename one"
+                )
+            seen[reason] = section
+
+
+def _failures(manifest: pa.Table) -> dict[str, np.ndarray]:
+    """Reason -> rows that carry an upstream error of that stage."""
+    column = manifest.column(schema.ERROR).combine_chunks()
+    rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    found: dict[str, list[int]] = {}
+    for row, text in zip(rows.tolist(), column.drop_null().to_pylist(), strict=True):
+        found.setdefault(FAILED + text.split(":")[0].strip(), []).append(row)
+    return {reason: np.array(at) for reason, at in sorted(found.items())}
+
+
+def _groups(
+    manifest: pa.Table, name: str, balance: BalanceConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Group of every row, where it could not be told, and whether the row is in any; (N,) each."""
+    if balance.group is not None:
+        group, null = groups(manifest, f"select.balance.{name}.group", balance.group)
+        return group, null, ~null
+    setting = f"select.balance.{name}.concepts"
+    columns = [schema.CONCEPT_PREFIX + concept for concept in balance.concepts]
+    scores = numbers(manifest, {f"{setting} {column}": column for column in columns})
+    stacked = np.stack(list(scores.values()), axis=1)
+    null = np.isnan(stacked).any(1)
+    group, member = best_concept(np.where(null[:, None], -np.inf, stacked), balance.least)
+    return group, null, member & ~null
+
+
+def _table(
+    ids: pa.Array,
+    id_rows: np.ndarray,
+    errors: np.ndarray,
+    reasons: Reasons,
+    keepers: tuple[pa.Array, pa.Array],
+) -> pa.Table:
+    """The selection, rows in the order of clip_id."""
+    import pyarrow as pa
+
+    decided = np.where(errors, 2, np.where(reasons.rejected(), 1, 0))[id_rows]
+    names = pa.array([str(Decision.KEEP), str(Decision.REJECT), str(Decision.ERROR)])
+    take = pa.array(id_rows)
+    return pa.table(
         {
-            schema.CLIP_ID: ids,
-            schema.DECISION: [str(decision) for decision in decisions],
-            schema.REASONS: reasons,
-            schema.DUPLICATE_OF: keepers,
+            schema.CLIP_ID: ids.take(take),
+            schema.DECISION: names.take(pa.array(decided)),
+            schema.REASONS: reasons.column(id_rows),
+            schema.DUPLICATE_OF: keepers[0].take(take),
+            schema.DUPLICATE_IN: keepers[1].take(take),
         },
         schema=schema.selection_schema(),
     )
-    steps = [*config.where, *(step for step, on in _dedup_steps(config).items() if on)]
-    funnel = _funnel(_seconds(manifest), decisions, reasons, steps)
-    return Selection(table=table, funnel=funnel, unmeasured=unmeasured)
 
 
-def evaluate(manifest: pa.Table, where: Mapping[str, str]) -> dict[str, list[bool | None]]:
-    """Reason -> one verdict per row: True passes, False fails, None where a score is NULL.
-
-    The query sees the manifest and nothing else: no files, no network, no other tables.
-    """
-    import duckdb
-
-    connection = duckdb.connect(config={"enable_external_access": "false"})
-    try:
-        connection.register("manifest", manifest)
-        connection.execute("SET lock_configuration = true")
-        verdicts: dict[str, list[bool | None]] = {}
-        for reason, predicate in where.items():
-            _check_reason(reason)
-            try:
-                result = connection.execute(f"SELECT (\n{predicate}\n) AS verdict FROM manifest")
-                kinds = [str(column[1]) for column in result.description or ()]
-                rows = result.fetchall()
-            except duckdb.Error as error:
-                raise ValueError(
-                    _explain(reason, predicate, str(error), manifest.column_names)
-                ) from None
-            if kinds != ["BOOLEAN"] or len(rows) != manifest.num_rows:
-                raise ValueError(
-                    f"select.where.{reason} = {predicate!r} is not one true-or-false value per clip; "
-                    f"write a comparison, such as {schema.MOTION_MEAN} > 0.002"
-                )
-            verdicts[reason] = [row[0] for row in rows]
-        return verdicts
-    finally:
-        connection.close()
-
-
-def funnel_lines(funnel: tuple[FunnelRow, ...]) -> list[str]:
-    """The funnel as lines of text, columns aligned."""
-    width = max(len(row.step) for row in funnel)
-    lines = [f"{'step':<{width}}  {'removes':>8}  {'only this':>9}  {'left':>8}  {'hours':>9}"]
-    for row in funnel:
-        ends = row.step in (funnel[0].step, funnel[-1].step)
-        removes, only = ("", "") if ends else (f"{row.removes:,}", f"{row.only:,}")
-        lines.append(
-            f"{row.step:<{width}}  {removes:>8}  {only:>9}  {row.clips:>8,}  {row.hours:>9.4f}"
-        )
-    return lines
-
-
-def _dedup_steps(config: SelectConfig) -> dict[str, bool]:
-    return {
-        EXACT: config.dedup_exact,
-        PHASH: config.dedup_phash,
-        COSINE: config.dedup_cosine is not None,
-    }
-
-
-def _funnel(
-    seconds: list[float], decisions: list[Decision], reasons: list[list[str]], steps: list[str]
-) -> tuple[FunnelRow, ...]:
-    left = list(range(len(decisions)))
-
-    def row(step: str, removed: list[int], only: int) -> FunnelRow:
-        nonlocal left
-        gone = set(removed)
-        left = [index for index in left if index not in gone]
-        hours = sum(seconds[index] for index in left) / 3600
-        return FunnelRow(step=step, removes=len(removed), only=only, clips=len(left), hours=hours)
-
-    rows = [row("all clips", [], 0)]
-    failed = [index for index, decision in enumerate(decisions) if decision is Decision.ERROR]
-    rows.append(row("error", failed, len(failed)))
-    for step in steps:
-        hit = [
-            index
-            for index, decision in enumerate(decisions)
-            if decision is Decision.REJECT and step in reasons[index]
-        ]
-        rows.append(row(step, hit, sum(len(reasons[index]) == 1 for index in hit)))
-    rows.append(row("kept", [], 0))
-    return tuple(rows)
-
-
-def _candidates(passed: pa.Table) -> list[Candidate]:
-    columns = (schema.CLIP_ID, schema.WIDTH, schema.HEIGHT, schema.VIDEO_XXH3, schema.PHASH)
-    values = [passed.column(name).to_pylist() for name in columns]
-    return [
-        Candidate(
-            clip_id=clip_id,
-            quality=float((width or 0) * (height or 0)) * seconds,
-            video_hash=video_hash,
-            phash=phash,
-        )
-        for clip_id, width, height, video_hash, phash, seconds in zip(
-            *values, _seconds(passed), strict=True
-        )
-    ]
-
-
-def _rows(
-    candidates: list[Candidate], embeddings: Mapping[str, np.ndarray] | None
-) -> np.ndarray | None:
-    """(N, D) float32 in the order of the candidates, NaN where a clip has no embedding."""
-    if not embeddings:
-        return None
-    dim = len(next(iter(embeddings.values())))
-    missing = np.full(dim, np.nan, np.float32)
-    rows = [np.asarray(embeddings.get(clip.clip_id, missing), np.float32) for clip in candidates]
-    return np.stack(rows) if rows else np.zeros((0, dim), np.float32)
-
-
-def _seconds(manifest: pa.Table) -> list[float]:
-    starts = manifest.column(schema.START_S).to_pylist()
-    ends = manifest.column(schema.END_S).to_pylist()
-    return [
-        0.0 if start is None or end is None else end - start
-        for start, end in zip(starts, ends, strict=True)
-    ]
-
-
-def _check_reason(reason: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", reason) or reason in (EXACT, PHASH, COSINE):
-        raise ValueError(
-            f"select.where reason {reason!r} must be lower-case letters, digits and _ "
-            f"and not one of {EXACT}, {PHASH}, {COSINE}"
-        )
-
-
-def _explain(reason: str, predicate: str, error: str, columns: list[str]) -> str:
-    """One line from DuckDB's several: what is wrong with the predicate, and the nearest column."""
-    first = error.strip().splitlines()[0]
-    missing = re.search(r'Referenced column "([^"]+)" not found', first)
-    if missing:
-        name = missing.group(1)
-        close = difflib.get_close_matches(name, columns, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(columns)}"
-        first = f"the manifest has no column {name!r}; {hint}"
-    return f"select.where.{reason} = {predicate!r}: {first}"
+def _seconds(manifest: pa.Table) -> np.ndarray:
+    """float64 (N,): length of each clip in seconds, 0 where it is not known."""
+    columns = (manifest.column(name) for name in (schema.END_S, schema.START_S))
+    end, start = (column.to_numpy(zero_copy_only=False) for column in columns)
+    return np.nan_to_num(end.astype(float) - start.astype(float))

@@ -17,7 +17,7 @@ from jobs.recipe import (
     save_recipe,
     to_toml,
 )
-from pipeline.config import IngestConfig
+from pipeline.config import BalanceConfig, BestConfig, IngestConfig
 
 SHIPPED = sorted(path.stem for path in RECIPES.glob("*.toml"))
 
@@ -43,7 +43,7 @@ def test_a_resolved_recipe_reads_back_the_same(name: str, tmp_path: Path):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_predicates_of_our_recipes_run_on_a_manifest(name: str):
     from pipeline import schema
-    from pipeline.select import evaluate
+    from pipeline.predicates import evaluate
 
     recipe = load_recipe(name)
     empty = schema.manifest_schema(tuple(recipe.clip.concepts)).empty_table()
@@ -74,6 +74,15 @@ def test_overrides_win_over_the_file(tmp_path: Path):
     assert recipe.select.where == {"dark": "luma_mean > 0.1"}
 
 
+def test_tables_inside_a_section_survive_the_round_trip_and_are_checked(tmp_path: Path):
+    text = '[select.best.dull]\nby = "aesthetic"\nkeep = 0.2\n[select.balance.crowd]\ncap = 5\nconcepts = ["a"]\n'
+    recipe = load_recipe(write(tmp_path, text))
+    assert recipe.select.best == {"dull": BestConfig(by="aesthetic", keep=0.2)}
+    assert recipe.select.balance == {"crowd": BalanceConfig(cap=5, concepts=("a",))}
+    again = load_recipe(write(tmp_path, to_toml(recipe)))
+    assert (again.select, again.key) == (recipe.select, recipe.key)
+
+
 def test_the_key_follows_the_settings_and_not_the_name(tmp_path: Path):
     assert load_recipe(write(tmp_path, "")).key == load_recipe(None).key
     assert load_recipe(None, {"ingest.crf": 19}).key != load_recipe(None).key
@@ -89,6 +98,12 @@ def test_the_key_follows_the_settings_and_not_the_name(tmp_path: Path):
         ("ingest = 3\n", ["[ingest]", "table"]),
         ("[ingest\n", ["not valid TOML", "line 1"]),
         ("[caption]\nbackend = 'magic'\n", ["[caption]", "magic", "transformers"]),
+        ("[select.best.a]\nby = 'x'\nkeep = 20\n", ["[select.best.a]", "keep = 20", "0.2 keeps"]),
+        ("[select.best.a]\nby = 'x'\nkep = 0.2\n", ["[select.best.a]", "'kep'", "'keep'"]),
+        ("[select.best.a]\nby = 'x'\n", ["[select.best.a]", "missing", "keep"]),
+        ("[select.best]\na = 0.2\n", ["[select.best.a]", "table", "0.2"]),
+        ("[select]\nbest = 0.2\n", ["[select.best]", "named tables", "0.2"]),
+        ("[select.balance.a]\ncap = 2\n", ["[select.balance.a]", "group = SQL or concepts"]),
     ],
 )
 def test_a_mistake_in_a_recipe_is_one_line_that_names_it(

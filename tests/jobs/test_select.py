@@ -11,14 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import cli
-from jobs import select as select_job
 from jobs.errors import UserError
-from jobs.select import read_embeddings, run
+from jobs.select import run
 from pipeline import schema
 from pipeline.config import SelectConfig
 
 
-def make_run(folder: Path, motions: list[float | None], parts: int = 2) -> Path:
+def make_run(
+    folder: Path, motions: list[float | None], parts: int = 2, hashes: list[str] | None = None
+) -> Path:
     """A run folder with a manifest of ten-second clips in several parts, and no video at all."""
     kind = schema.manifest_schema()
     empty: dict[str, Any] = dict.fromkeys(kind.names)
@@ -26,6 +27,8 @@ def make_run(folder: Path, motions: list[float | None], parts: int = 2) -> Path:
         {**empty, "clip_id": f"c{i}", "start_s": 0.0, "end_s": 10.0, "motion_mean": motion}
         for i, motion in enumerate(motions)
     ]
+    for row, video_hash in zip(rows, hashes or [], strict=False):
+        row["video_xxh3"] = video_hash
     (folder / "manifest").mkdir(parents=True)
     for part in range(parts):
         table = pa.Table.from_pylist(rows[part::parts], schema=kind)
@@ -109,17 +112,97 @@ def test_near_embeddings_are_found_from_the_embeddings_table(tmp_path: Path):
     table = pa.table({"clip_id": ["c0", "c1", "c2"], "clip_embedding": column})
     (folder / "embeddings").mkdir()
     pq.write_table(table, folder / "embeddings" / "part-00000.parquet")
-    assert read_embeddings(folder / "embeddings")["c1"].tolist() == [0.0, 1.0]
     assert run(SelectConfig(dedup_cosine=0.95), folder) == 2
 
 
-def test_a_folder_without_clips_or_with_a_broken_part_says_what_to_do(tmp_path: Path):
+def test_a_folder_without_clips_says_what_to_do(tmp_path: Path):
     folder = make_run(tmp_path / "empty", [], parts=1)
     with pytest.raises(UserError, match=r"sources\.parquet"):
         run(SelectConfig(), folder)
-    (folder / "manifest" / "part-00000.parquet").write_bytes(b"PAR1 not really")
-    with pytest.raises(UserError, match="cannot read"):
-        run(SelectConfig(), folder)
-    (folder / "manifest" / "part-00000.parquet").unlink()
-    with pytest.raises(UserError, match="no part-"):
-        select_job.read_parts(folder / "manifest")
+
+
+def test_a_mistake_in_a_rule_is_named_before_any_clip_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = make_run(tmp_path / "run", [0.5])
+    monkeypatch.setattr(pq.ParquetFile, "read", lambda *_: pytest.fail("rows were read"))
+    with pytest.raises(ValueError, match=r"select\.where\.a.*did you mean 'motion_mean'"):
+        run(SelectConfig(where={"a": "motion_meen > 0"}), folder)
+
+
+def test_a_share_and_a_cap_come_from_the_recipe_and_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = make_run(tmp_path / "run", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(
+        '[select.best.slow]\nby = "motion_mean"\nkeep = 0.5\n'
+        '[select.balance.crowd]\ngroup = "motion_mean > 0.45"\ncap = 1\n'
+    )
+    assert cli.main(["select", str(folder), "--recipe", str(recipe)]) == 0
+    out = capsys.readouterr().out
+    assert "best slow: 3 of 6 clips, those with motion_mean >= 0.4" in out
+    assert "balance crowd: 1 of 2 groups had more than 1 clips" in out
+    rows = pq.read_table(folder / "selection.parquet").to_pylist()
+    assert [row["reasons"] for row in rows] == [["slow"]] * 3 + [[], [], ["crowd"]]
+    assert cli.main(["select", str(folder)]) == 0
+    assert "nothing to do" in capsys.readouterr().out, "the folder remembers both"
+
+
+def test_what_if_prints_the_change_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = make_run(tmp_path / "run", [0.0, 0.2, 0.5, 0.9])
+    recipe = str(write_recipe(tmp_path / "r.toml", 0.1))
+    cli.main(["select", str(folder), "--recipe", recipe])
+    capsys.readouterr()
+
+    def files() -> dict[Path, tuple[int, bytes]]:
+        found = (path for path in folder.rglob("*") if path.is_file())
+        return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
+
+    before = files()
+    assert cli.main(["select", str(folder), "--what-if", "motion_mean > 0.3"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == [
+        "what",
+        "if",
+        "static:",
+        "motion_mean",
+        ">",
+        "0.3",
+        "(now",
+        "motion_mean",
+        ">",
+        "0.1)",
+    ]
+    assert lines[2:5] == [
+        ["now", "3", "0.0083"],
+        ["then", "2", "0.0056"],
+        ["change", "-1", "-0.0028"],
+    ]
+    assert lines[-1] == ["static", "1", "2", "1", "2"]
+    assert files() == before
+
+
+def test_clips_of_an_earlier_run_are_kept_out_and_the_folder_remembers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    old = make_run(tmp_path / "old", [0.5, 0.5], hashes=["x", "y"])
+    new = make_run(tmp_path / "new", [0.5, 0.5, 0.5], hashes=["y", "z", "x"])
+    assert cli.main(["select", str(old), "--set", "select.where.a=clip_id = 'c0'"]) == 0
+    assert cli.main(["select", str(new), "--against", str(old)]) == 0
+    rows = pq.read_table(new / "selection.parquet").to_pylist()
+    assert [row["duplicate_of"] for row in rows] == [None, None, "c0"], "old kept only its c0"
+    assert [row["duplicate_in"] for row in rows] == [None, None, str(old)]
+    capsys.readouterr()
+    assert cli.main(["select", str(new)]) == 0
+    assert "nothing to do, 2 clips" in capsys.readouterr().out
+    assert cli.main(["select", str(old), "--set", "select.where.a=1 = 1"]) == 0
+    assert cli.main(["select", str(new)]) == 0
+    assert "nothing to do" not in capsys.readouterr().out, "the earlier run keeps other clips now"
+    assert pq.read_table(new / "selection.parquet")["duplicate_of"].to_pylist() == [
+        "c1",
+        None,
+        "c0",
+    ]

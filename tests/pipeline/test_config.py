@@ -14,9 +14,21 @@ SECTIONS = [
     config.IngestConfig,
     config.ClipConfig,
     config.SelectConfig,
+    config.BestConfig,
+    config.BalanceConfig,
     config.PackConfig,
     config.EncodeConfig,
 ]
+
+NEEDED = {
+    config.BestConfig: {"by": "blur", "keep": 0.5},
+    config.BalanceConfig: {"cap": 1, "group": "source_id"},
+}
+"""What a table inside a section cannot do without."""
+
+
+def make(section: type) -> object:
+    return section(**NEEDED.get(section, {}))
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -32,11 +44,22 @@ def test_every_field_is_documented_and_defaulted(section: type):
         and isinstance(text.value, ast.Constant)
     }
     assert documented == {field.name for field in dataclasses.fields(section)}
-    section()
+    make(section)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_sections_are_frozen(section: type):
     first = dataclasses.fields(section)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):
-        setattr(section(), first, None)
+        setattr(make(section), first, None)
+
+
+def test_targets_and_caps_out_of_range_say_what_to_use():
+    for share in (0, 1.1, -0.2):
+        with pytest.raises(ValueError, match=r"0\.2 keeps the best 20 %"):
+            config.BestConfig(by="blur", keep=share)
+    with pytest.raises(ValueError, match="cap = 0 keeps nothing"):
+        config.BalanceConfig(cap=0, group="source_id")
+    for both in ({}, {"group": "x", "concepts": ("y",)}):
+        with pytest.raises(ValueError, match="and not both"):
+            config.BalanceConfig(cap=1, **both)

@@ -1,0 +1,130 @@
+"""What duplicate detection compares: the clips that passed, their worth, and the clips of earlier datasets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline import schema
+from pipeline.config import SelectConfig
+from pipeline.duplicates import Candidates
+from pipeline.predicates import numbers
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embeddings:
+    """CLIP embeddings of M clips."""
+
+    clip_ids: pa.Array
+    """string (M,)."""
+    vectors: np.ndarray
+    """float (M, D), unit rows."""
+
+    def of(self, clip_ids: pa.Array) -> np.ndarray:
+        """float (N, D): the vector of each clip, NaN where there is none."""
+        import pyarrow.compute as pc
+
+        at = pc.index_in(clip_ids, value_set=self.clip_ids)
+        rows = np.full((len(clip_ids), self.vectors.shape[1]), np.nan, self.vectors.dtype)
+        found = at.is_valid().to_numpy(zero_copy_only=False)
+        rows[found] = self.vectors[at.drop_null().to_numpy()]
+        return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """Clips of earlier datasets, which ours may duplicate."""
+
+    table: pa.Table
+    """clip_id, video_xxh3 and phash (either may be NULL) and duplicate_in, the folder; E rows."""
+    embeddings: Embeddings | None = None
+    """Their embeddings, for ``dedup_cosine``."""
+
+
+def make_candidates(
+    manifest: pa.Table,
+    passed: np.ndarray,
+    id_rank: np.ndarray,
+    config: SelectConfig,
+    embeddings: Embeddings | None,
+    earlier: Earlier | None,
+) -> Candidates:
+    """The clips that passed, then those of earlier datasets, which come first in the order of keeping.
+
+    Args:
+        manifest: N clips.
+        passed: int64 (M,), rows of those that take part.
+        id_rank: int64 (N,), place of each clip in the order of clip_id.
+        config: its ``dedup_keep`` ranks the clips.
+        embeddings: for ``dedup_cosine``.
+        earlier: clips of earlier datasets.
+    """
+    import pyarrow as pa
+
+    settings = {f"select.dedup_keep {text!r}": text for text in config.dedup_keep}
+    worth = [values[passed] for values in numbers(manifest, settings).values()]
+    # lexsort takes its last key first; NaN, which is NULL, comes last whichever way it is turned
+    order = np.lexsort((id_rank[passed], *(-values for values in reversed(worth))))
+    columns = (schema.CLIP_ID, schema.VIDEO_XXH3, schema.PHASH)
+    table = manifest.select(columns).take(pa.array(passed))
+    vectors = None
+    if config.dedup_cosine is not None and embeddings is not None:
+        vectors = embeddings.of(table.column(schema.CLIP_ID).combine_chunks())
+    count = 0
+    if earlier is not None:
+        count = earlier.table.num_rows
+        table = pa.concat_tables([table, earlier.table.select(columns)])
+        order = np.concatenate([np.arange(len(passed), len(passed) + count), order])
+        if vectors is not None:
+            vectors = _with_earlier(vectors, earlier)
+    hashes = table.column(schema.PHASH).combine_chunks()
+    return Candidates(
+        order=order,
+        video_hash=table.column(schema.VIDEO_XXH3).combine_chunks(),
+        phash=hashes.fill_null(0).to_numpy(),
+        has_phash=hashes.is_valid().to_numpy(zero_copy_only=False),
+        embeddings=vectors,
+        earlier=count,
+    )
+
+
+def _with_earlier(vectors: np.ndarray, earlier: Earlier) -> np.ndarray:
+    shape = (earlier.table.num_rows, vectors.shape[1])
+    others = np.full(shape, np.nan, vectors.dtype)
+    if earlier.embeddings is not None:
+        others = earlier.embeddings.of(earlier.table.column(schema.CLIP_ID).combine_chunks())
+    return np.concatenate([vectors, others])
+
+
+def keeper_columns(
+    ids: pa.Array, passed: np.ndarray, keeper: np.ndarray, earlier: Earlier | None
+) -> tuple[pa.Array, pa.Array]:
+    """Columns duplicate_of and duplicate_in of the N clips of a manifest.
+
+    Args:
+        ids: string (N,), their clip_id.
+        passed: int64 (M,), rows that took part.
+        keeper: int64 (M + E,), what ``find_duplicates`` found for candidates made with ``passed`` and ``earlier``.
+        earlier: clips of earlier datasets.
+    """
+    import pyarrow as pa
+
+    mine = keeper[: len(passed)]
+    gone = np.flatnonzero(mine != np.arange(len(passed)))
+    names = ids.take(pa.array(passed))
+    folders = pa.nulls(len(passed), pa.string())
+    if earlier is not None:
+        names = pa.chunked_array([names, *earlier.table.column(schema.CLIP_ID).chunks])
+        folders = pa.chunked_array([folders, *earlier.table.column(schema.DUPLICATE_IN).chunks])
+    # a take by NULL gives NULL, which is what a clip that duplicates nothing has
+    at = np.zeros(len(ids), np.int64)
+    none = np.ones(len(ids), bool)
+    at[passed[gone]] = mine[gone]
+    none[passed[gone]] = False
+    index = pa.array(at, mask=none)
+    return names.take(index), folders.take(index)

@@ -1,0 +1,116 @@
+"""SQL over the manifest, for predicates, ranking values and groups. One expression in, one value per clip out.
+
+A query sees the manifest and nothing else: no files, no network, no other tables. What is wrong with an expression is
+said in one line that names the setting it stands in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline import schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one predicate says of N clips; a clip passes when neither is true."""
+
+    failed: np.ndarray
+    """bool (N,): the predicate is false."""
+    unmeasured: np.ndarray
+    """bool (N,): the predicate is NULL, because a score is."""
+
+
+def evaluate(manifest: pa.Table, where: Mapping[str, str]) -> dict[str, Verdict]:
+    """Reason -> verdict on every row of ``manifest``, in its order."""
+    settings = {f"select.where.{reason}": text for reason, text in where.items()}
+    verdicts = []
+    for column in _query(manifest, settings, "{}", "BOOLEAN").values():
+        null = np.ma.getmaskarray(column)
+        verdicts.append(Verdict(failed=~np.ma.getdata(column) & ~null, unmeasured=null))
+    return dict(zip(where, verdicts, strict=True))
+
+
+def numbers(manifest: pa.Table, settings: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Setting (as named in errors) -> its expression's values, float64 (N,), NaN where NULL."""
+    found = {}
+    for name, column in _query(manifest, settings, "CAST({} AS DOUBLE)", "DOUBLE").items():
+        found[name] = np.where(np.ma.getmaskarray(column), np.nan, np.ma.getdata(column))
+    return found
+
+
+def groups(manifest: pa.Table, setting: str, expression: str) -> tuple[np.ndarray, np.ndarray]:
+    """Group number of every row, int64 (N,), and where it is NULL, bool (N,): equal values, equal number."""
+    column = _query(manifest, {setting: expression}, "CAST({} AS VARCHAR)", "VARCHAR")[setting]
+    null = np.ma.getmaskarray(column)
+    numbered: dict[str, int] = {}
+    values = np.ma.getdata(column).tolist()
+    codes = [
+        0 if missing else numbered.setdefault(value, len(numbered))
+        for value, missing in zip(values, null.tolist(), strict=True)
+    ]
+    return np.array(codes, np.int64), null
+
+
+def mentioned(expression: str, columns: list[str]) -> list[str]:
+    """Columns whose names stand in the expression, in the order of ``columns``; text in quotes counts too."""
+    words = {word.lower() for word in re.findall(r"[A-Za-z_]\w*", expression)}
+    return [name for name in columns if name.lower() in words]
+
+
+def _query(
+    manifest: pa.Table, settings: Mapping[str, str], form: str, kind: str
+) -> dict[str, np.ma.MaskedArray]:
+    """Setting -> column of values; ``form`` wraps the expression, ``kind`` is the type it must have."""
+    import duckdb
+
+    # fetched columns keep the order of the rows: preserve_insertion_order is DuckDB's default
+    connection: Any = duckdb.connect(config={"enable_external_access": "false"})
+    try:
+        connection.register("manifest", manifest)
+        connection.execute("SET lock_configuration = true")
+        found = {}
+        for setting, expression in settings.items():
+            value = form.format(f"(\n{expression}\n)")
+            try:
+                result = connection.execute(f"SELECT {value} AS verdict FROM manifest")
+                kinds = [str(column[1]) for column in result.description or ()]
+                columns = result.fetchnumpy()
+            except duckdb.Error as error:
+                raise ValueError(
+                    _explain(setting, expression, str(error), manifest.column_names)
+                ) from None
+            if kinds != [kind] or len(columns["verdict"]) != manifest.num_rows:
+                what, example = (
+                    ("true-or-false value", f"a comparison, such as {schema.MOTION_MEAN} > 0.002")
+                    if kind == "BOOLEAN"
+                    else ("value", f"an expression over columns, such as {schema.MOTION_MEAN}")
+                )
+                raise ValueError(
+                    f"{setting} = {expression!r} is not one {what} per clip; write {example}"
+                )
+            found[setting] = np.ma.asarray(columns["verdict"])
+        return found
+    finally:
+        connection.close()
+
+
+def _explain(setting: str, expression: str, error: str, columns: list[str]) -> str:
+    """One line from DuckDB's several: what is wrong with the expression, and the nearest column."""
+    first = error.strip().splitlines()[0]
+    missing = re.search(r'Referenced column "([^"]+)" not found', first)
+    if missing:
+        name = missing.group(1)
+        close = difflib.get_close_matches(name, columns, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(columns)}"
+        first = f"the manifest has no column {name!r}; {hint}"
+    return f"{setting} = {expression!r}: {first}"

@@ -1,0 +1,79 @@
+"""Which reasons apply to which of a million clips, as columns of bits rather than a list per clip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Reasons:
+    """Reasons of ``n`` clips, in the order in which they were added."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self._names: list[str] = []
+        self._hits: list[np.ndarray] = []
+        self._steps: list[bool] = []
+        self._rejected = np.zeros(n, bool)
+
+    def add(self, reason: str, rows: np.ndarray, *, step: bool = False) -> None:
+        """Add a reason to ``rows`` (bool (n,) or row numbers); a ``step`` rejects them and is in the funnel."""
+        hit = rows if rows.dtype == bool else np.isin(np.arange(self.n), rows)
+        self._names.append(reason)
+        self._hits.append(hit)
+        self._steps.append(step)
+        if step:
+            self._rejected = self._rejected | hit
+
+    def rejected(self) -> np.ndarray:
+        """bool (n,): clips that some step rejects."""
+        return self._rejected
+
+    def steps(self) -> tuple[list[str], np.ndarray]:
+        """Names of the steps, and which of them reject which clips, bool (n, steps)."""
+        chosen = [i for i, step in enumerate(self._steps) if step]
+        hits = [self._hits[i] for i in chosen]
+        stacked = np.stack(hits, axis=1) if hits else np.zeros((self.n, 0), bool)
+        return [self._names[i] for i in chosen], stacked
+
+    def column(self, rows: np.ndarray) -> pa.Array:
+        """list<string> of the reasons of ``rows``, in that order."""
+        import pyarrow as pa
+
+        hits = np.stack([np.zeros(self.n, bool), *self._hits], axis=1)[rows]
+        offsets = np.concatenate([[0], np.cumsum(hits.sum(1))]).astype(np.int32)
+        which = np.nonzero(hits)[1]
+        names = pa.array(["", *self._names], pa.string())
+        return pa.ListArray.from_arrays(pa.array(offsets), names.take(pa.array(which)))
+
+
+def id_order(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in the order of their ids, and the place of each row in it; int64 (N,) both.
+
+    Ids that all have one length, as ours do, are compared eight bytes at a time as numbers.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    order = None
+    widths = pc.min_max(pc.binary_length(ids)).as_py()
+    width = widths["min"]
+    if width and width == widths["max"] and not ids.null_count and pa.types.is_string(ids.type):
+        start = int(np.frombuffer(ids.buffers()[1], np.int32)[ids.offset])
+        text = np.frombuffer(ids.buffers()[2], np.uint8, len(ids) * width, start)
+        padded = np.zeros((len(ids), -(-width // 8) * 8), np.uint8)
+        padded[:, :width] = text.reshape(len(ids), width)
+        words = padded.view(">u8").astype(np.uint64)
+        order = np.argsort(words[:, 0])
+        first = words[order, 0]
+        if (first[1:] == first[:-1]).any():
+            order = np.lexsort(words.T[::-1])
+    if order is None:
+        order = pc.sort_indices(ids).to_numpy().astype(np.int64)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return order, rank
