@@ -64,6 +64,8 @@ class Run:
     """Steps not taken because the gradient was not finite."""
     held_out: dict[str, float] = field(default_factory=dict)
     """Latest held-out losses."""
+    started_from: str = ""
+    """Id of the weights that the run began with; empty for random ones."""
 
 
 def start_run(
@@ -102,6 +104,7 @@ def run_state(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, A
         "elapsed_s": run.elapsed_s,
         "skipped": run.skipped,
         "held_out": dict(run.held_out),
+        "started_from": run.started_from,
     }
 
 
@@ -129,6 +132,7 @@ def restore(run: Run, state: dict[str, Any], config: TrainConfig, data: Training
     data.seek(run.cursor)
     run.step, run.elapsed_s = int(state["step"]), float(state["elapsed_s"])
     run.skipped, run.held_out = int(state["skipped"]), dict(state["held_out"])
+    run.started_from = state["started_from"]
 
 
 def all_sum(values: list[float]) -> list[float]:
@@ -215,12 +219,14 @@ def train(
     *,
     resume: bool = False,
     initial: Mapping[str, torch.Tensor] | None = None,
+    started_from: str = "",
     report: Report | None = None,
     on_sample: Callable[[int, DiT], None] | None = None,
     stop_after: int | None = None,
 ) -> Run:
     """Train, and write ``state.pt``, ``metrics.jsonl`` and ``dit.safetensors`` to ``out``.
 
+    ``initial`` are weights to begin with, ``started_from`` their id, for the record.
     ``report`` gets the numbers of every logged step; ``on_sample(step, averaged_model)`` draws pictures;
     ``stop_after`` ends the run early after that many steps of this call, as a kill would.
     """
@@ -228,6 +234,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     leader = not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
     run = start_run(model_config, config, data, initial=initial)
+    run.started_from = started_from
     run.compute = compute_dtype(config)
     state_file = out / STATE_NAME
     if resume and state_file.exists():
@@ -278,6 +285,7 @@ def export(run: Run, config: TrainConfig, data: TrainingPacks, out: Path) -> str
         "seconds": round(run.elapsed_s, 1),
         "clips": len(data.clip_ids) - len(data.held_out),
         "held_out": run.held_out,
+        "started_from": run.started_from,
         "train": dataclasses.asdict(config),
         "parameters": run.model.n_parameters(),
     }

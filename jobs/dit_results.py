@@ -67,7 +67,7 @@ Rectified-flow transformer over packed spacetime patches, {info["parameters"] / 
 |---|---|
 | command | `filmstock train-dit LATENTS --out DIR {options}` |
 | data | {info["clips"]} clips, latents of VAE `{loaded.latents.vae_id}`, text of `{loaded.latents.text_encoder_id}` |
-| started from | {args.init or "random weights"} |
+| started from | {f"DiT `{first}`" if (first := info["started_from"]) else "random weights"} |
 | steps | {info["steps"]} in {clock(info["seconds"])} |
 | seed | {args.seed} |
 | held-out loss per number (zero prediction: 2) | {held} |

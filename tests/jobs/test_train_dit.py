@@ -101,6 +101,10 @@ def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, 
     fine = tmp_path / "fine"
     assert train(folder, fine, "--init", str(tmp_path / "run")) == 0
     assert load_dit(fine).id != loaded.id
+    assert "random weights" in card
+    more = ["--resume", "--steps", "6", "--lr", "2e-4"]
+    assert train(folder, fine, *more) == 0
+    assert f"started from | DiT `{loaded.id}`" in (fine / "CARD.md").read_text()  # after a resume too
 
 
 def test_train_dit_errors_are_one_line(tmp_path):
