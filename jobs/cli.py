@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobs.errors import EXIT_CRASH, EXIT_OK, EXIT_USAGE, UserError, unknown
+from pipeline.disk import disk_trouble
 
 
 class Command(NamedTuple):
@@ -39,6 +40,9 @@ GROUPS: dict[str, dict[str, Command]] = {
             "jobs.curate:main", "SRC... --out DIR", "ingest, select, caption and pack in one go"
         ),
         "ingest": Command("jobs.ingest:main", "SRC... --out DIR", "split into clips, score them"),
+        "retry": Command(
+            "jobs.retry:main", "DIR --only TYPE", "ingest one class of quarantined sources again"
+        ),
         "select": Command(
             "jobs.select:main", "DIR", "keep or reject clips by their scores; no decoding"
         ),
@@ -159,15 +163,23 @@ def user_message(error: BaseException) -> str | None:
     """One line for an error that the user can fix, None for a bug.
 
     Fixable: UserError; a ValueError that our own code raised (its text says what, where and how); a file that is
-    missing or unreadable. A ValueError out of a dependency is a bug of ours, and keeps its traceback.
+    missing or unreadable; a disk that is full or read-only. A ValueError out of a dependency is a bug of ours, and
+    keeps its traceback.
     """
     cause = getattr(error, "cause", None)  # Ray wraps what a worker raised
     if isinstance(cause, Exception) and (line := user_message(cause)) is not None:
         return line
     if isinstance(error, UserError):
         return _one_line(error)
+    if isinstance(error, OSError) and (line := disk_trouble(error)) is not None:
+        return line
     if isinstance(
-        error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError
+        error,
+        FileNotFoundError
+        | FileExistsError
+        | PermissionError
+        | IsADirectoryError
+        | NotADirectoryError,
     ):
         name = error.filename if isinstance(error.filename, str) else None
         return f"{name}: {error.strerror}" if name else _one_line(error)

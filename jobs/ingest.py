@@ -26,8 +26,9 @@ from jobs.ingest_commit import (
     compile_sources,
     exclusive,
 )
+from jobs.ingest_report import IngestResult, failure_of, is_quarantined, report, summarise
 from jobs.recipe import load_recipe, parse_override, save_recipe
-from jobs.runfolder import clear_done, config_key, done_info, files_key, log_metrics, mark_done
+from jobs.runfolder import clear_done, config_key, done_info, files_key, mark_done
 from pipeline import schema as s
 from pipeline.config import ClipConfig, IngestConfig
 from pipeline.sources import expand_sources, file_source_id, missing_source_id
@@ -55,20 +56,6 @@ class Args:
     """Override a setting: --set ingest.max_clip_s=6; may be repeated."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class IngestResult:
-    """How the sources ended."""
-
-    done: int
-    """Sources that were brought to an end."""
-    quarantined: int
-    """Sources that cannot be used; ``sources.parquet`` says why."""
-    clips: int
-    """Clips in the folder."""
-    hours: float
-    """Length of the sources that are done, hours."""
-
-
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "ingest")
@@ -83,10 +70,22 @@ def run(
 ) -> IngestResult:
     """Bring every source to an end, ``done`` or ``quarantined``; finished ones are not redone."""
     check_config(config)
-    folder = Path(out)
+    return run_files(config, clip, expand_sources(sources), Path(out))
+
+
+def run_files(
+    config: IngestConfig,
+    clip: ClipConfig,
+    uris: list[str],
+    folder: Path,
+    again: frozenset[str] = frozenset(),
+) -> IngestResult:
+    """``run`` for files by their absolute paths. Those in ``again`` are redone though they are finished: their old
+    record stands until the new one replaces it, so a kill in between loses nothing."""
     settings = settings_key(config, clip)
-    named = identify_sources(expand_sources(sources))
-    ledger = Ledger(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    named = identify_sources(uris)
+    ledger = Ledger(folder, again)
     fresh = [
         (uri, source, error) for uri, source, error in named if not ledger.finished(uri, source)
     ]
@@ -94,7 +93,6 @@ def run(
         result = summarise(ledger.all())
         say(f"ingest: nothing to do, {result.clips} clips of {result.done} sources are in {folder}")
         return result
-    folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder):
         check_settings(folder, settings, config_key(config))
         clear_done(folder, STAGE)
@@ -103,11 +101,16 @@ def run(
             split_and_score(ledger, todo, config, clip, already=len(named) - len(fresh))
         records = compile_sources(ledger)
         result = summarise(records)
-        report(records, result, folder)
-        key = config_key(settings, [(each[s.SOURCE_URI], each[s.SOURCE_ID]) for each in records])
+        report(STAGE, records, result, folder)
         info = {"settings": settings, "outputs": OUTPUTS, "clips": result.clips}
-        mark_done(folder, STAGE, key, info)
+        mark_done(folder, STAGE, config_key(settings, [ending(each) for each in records]), info)
     return result
+
+
+def ending(record: dict[str, Any]) -> list[Any]:
+    """What tells that a source ended otherwise than before: later stages chain on it."""
+    failure = failure_of(record) if is_quarantined(record) else None
+    return [record[s.SOURCE_URI], record[s.SOURCE_ID], failure, record[s.N_CLIPS]]
 
 
 def is_compiled(folder: Path, settings: str) -> bool:
@@ -263,43 +266,3 @@ def dataset(
         compute=ray.data.ActorPoolStrategy(size=max(1, cores // 8)),
         num_cpus=0.25,
     )
-
-
-def summarise(records: Any) -> IngestResult:
-    """Count how the sources ended."""
-    done = quarantined = clips = 0
-    seconds = 0.0
-    for record in records:
-        if record[s.OUTCOME] == s.SourceOutcome.DONE:
-            done += 1
-            clips += record[s.N_CLIPS] or 0
-            seconds += record[s.DURATION_S] or 0.0
-        else:
-            quarantined += 1
-    return IngestResult(done=done, quarantined=quarantined, clips=clips, hours=seconds / 3600)
-
-
-def report(records: list[dict[str, Any]], result: IngestResult, folder: Path) -> None:
-    """Print how the sources ended, every quarantined one by name (the first twenty)."""
-    say(
-        f"ingest: {result.done} sources done ({result.hours:.2f} hours), {result.quarantined} quarantined, "
-        f"{result.clips} clips in {folder}"
-    )
-    bad = [record for record in records if record[s.OUTCOME] == s.SourceOutcome.QUARANTINED]
-    for record in bad[:20]:
-        say(f"  quarantined {record[s.SOURCE_URI]}: {record[s.ERROR_STAGE]}/{record[s.ERROR_TYPE]}")
-    if len(bad) > 20:
-        say(f"  and {len(bad) - 20} more, see {folder / 'sources.parquet'}")
-    dropped: dict[str, int] = {}
-    for record in records:
-        for reason, count in record.get("dropped", {}).items():
-            dropped[reason] = dropped.get(reason, 0) + count
-    for reason, count in sorted(dropped.items()):
-        say(f"  {count} shots dropped: {reason}")
-    metrics = {
-        "done": result.done,
-        "quarantined": result.quarantined,
-        "clips": result.clips,
-        "hours": result.hours,
-    }
-    log_metrics(folder, STAGE, metrics | {"dropped": dropped})

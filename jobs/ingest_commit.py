@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,14 @@ ORIGINAL = "original"
 
 
 class Ledger:
-    """Records of finished sources in a run folder; one file per source, named by its URI."""
+    """Records of finished sources in a run folder; one file per source, named by its URI.
 
-    def __init__(self, folder: Path) -> None:
+    Sources in ``again`` count as unfinished until their record is written anew.
+    """
+
+    def __init__(self, folder: Path, again: Iterable[str] = ()) -> None:
         self.folder = folder
+        self.again = set(again)
         self.records = folder / HIDDEN / "sources"
 
     def path(self, uri: str) -> Path:
@@ -50,7 +54,7 @@ class Ledger:
 
     def finished(self, uri: str, source: str) -> bool:
         """True when this content at this place was brought to an end, and its rows are still there."""
-        record = self.read(uri)
+        record = None if uri in self.again else self.read(uri)
         if record is None or record.get(s.SOURCE_ID) != source:
             return False
         if record.get(ORIGINAL):
@@ -75,6 +79,7 @@ class Ledger:
         body = {name: record.get(name) for name in names}
         body |= {"dropped": record.get("dropped") or {}, ORIGINAL: record.get(ORIGINAL)}
         write_bytes(self.path(str(record[s.SOURCE_URI])), json.dumps(body).encode())
+        self.again.discard(str(record[s.SOURCE_URI]))
 
     def all(self) -> Iterator[dict[str, Any]]:
         """Every record, in a stable order."""
@@ -153,7 +158,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     with (hidden / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise UserError(
                 f"another ingest is writing to {folder}; wait for it, or choose another --out"
             ) from None

@@ -7,13 +7,17 @@ written under a temporary name and renamed, so a kill at any instant leaves eith
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pipeline.disk import writing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,8 +99,14 @@ def log_metrics(folder: Path | str, stage: str, metrics: Mapping[str, Any]) -> N
     line.update({name: _plain(value) for name, value in metrics.items()})
     path = Path(folder) / "metrics.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
-        handle.write(json.dumps(line) + "\n")
+    with writing(path), path.open("ab", buffering=0) as handle:
+        size, body = handle.tell(), (json.dumps(line) + "\n").encode()
+        try:
+            if handle.write(body) < len(body):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            handle.truncate(size)  # half a line would spoil the next one
+            raise
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
@@ -104,14 +114,16 @@ def write_bytes(path: Path | str, data: bytes) -> None:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(target):
+        try:
+            with temporary.open("wb") as handle:
+                handle.write(data)
+                handle.flush()
+                os.fsync(handle.fileno())
+            temporary.replace(target)
+        finally:
+            with suppress(OSError):  # on a read-only disk it is not there, and cannot be removed
+                temporary.unlink()
 
 
 def write_table(path: Path | str, table: pa.Table) -> None:

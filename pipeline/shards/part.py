@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from pipeline import schema as s
+from pipeline.disk import writing
 from pipeline.shards.layout import (
     VIDEO_LEAF,
     VIDEO_PATH_LEAF,
@@ -38,22 +39,25 @@ def write_table_atomic(path: str | Path, table: pa.Table, **options: Any) -> Non
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = _temporary(path)
     options.setdefault("compression", "zstd")
-    try:
-        pq.write_table(table, tmp, **options)
-        _publish(tmp, path)
-    finally:
-        with suppress(FileNotFoundError):
-            tmp.unlink()
+    with writing(path):
+        try:
+            pq.write_table(table, tmp, **options)
+            _publish(tmp, path)
+        finally:
+            with suppress(OSError):
+                tmp.unlink()
 
 
 def write_text_atomic(path: Path, text: str) -> None:
     """Write a small text file under a temporary name, then rename it."""
     tmp = _temporary(path)
-    try:
-        tmp.write_text(text, encoding="utf-8")
-        _publish(tmp, path)
-    finally:
-        tmp.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            tmp.write_text(text, encoding="utf-8")
+            _publish(tmp, path)
+        finally:
+            with suppress(OSError):
+                tmp.unlink()
 
 
 class OpenPart:
@@ -68,17 +72,18 @@ class OpenPart:
         self.hashes: list[str] = []
         self.schema = file_schema(schema).with_metadata(file_metadata(schema, metadata))
         scalars = [name for name in schema.names if name != s.VIDEO] + [VIDEO_PATH_LEAF]
-        self._writer = pq.ParquetWriter(
-            self.tmp,
-            self.schema,
-            compression={VIDEO_LEAF: "none", **dict.fromkeys(scalars, "zstd")},
-            use_dictionary=False,
-            column_encoding={VIDEO_LEAF: "PLAIN"},
-            write_statistics=scalars,
-            data_page_version="1.0",
-            write_batch_size=1,
-            max_rows_per_page=1,
-        )
+        with writing(path):
+            self._writer = pq.ParquetWriter(
+                self.tmp,
+                self.schema,
+                compression={VIDEO_LEAF: "none", **dict.fromkeys(scalars, "zstd")},
+                use_dictionary=False,
+                column_encoding={VIDEO_LEAF: "PLAIN"},
+                write_statistics=scalars,
+                data_page_version="1.0",
+                write_batch_size=1,
+                max_rows_per_page=1,
+            )
 
     def write_group(self, table: pa.Table) -> None:
         """Write ``table`` as one row group."""
@@ -87,14 +92,16 @@ class OpenPart:
                 raise ValueError(f"row {len(self.hashes)} for {self.path.name} has no video bytes")
             self.hashes.append(video_hash(cell.as_buffer()))
         nested = nest_video(table).select(self.schema.names).cast(self.schema)
-        self._writer.write_table(nested, row_group_size=max(1, len(table)))
+        with writing(self.path):
+            self._writer.write_table(nested, row_group_size=max(1, len(table)))
 
     def commit(self) -> list[tuple[int, int]]:
         """Close, find and verify every byte range, rename; (byte_offset, byte_length) per row."""
-        self._writer.close()
-        ranges = cell_ranges(self.tmp, VIDEO_LEAF)
-        _verify(self.tmp, ranges, self.hashes)
-        _publish(self.tmp, self.path)
+        with writing(self.path):
+            self._writer.close()
+            ranges = cell_ranges(self.tmp, VIDEO_LEAF)
+            _verify(self.tmp, ranges, self.hashes)
+            _publish(self.tmp, self.path)
         return ranges
 
     def discard(self) -> None:
