@@ -37,6 +37,8 @@ KIND, BODY, SAMPLES, SHAPE, EMBEDDING, ORDER = (
 CLIP, END = "clip", "end"
 ROW_GROUP_BYTES = 32 << 20
 """Video bytes the splitter holds before it writes them to its file."""
+USUAL_BYTES_PER_S, LEAST_BYTES_PER_S = 125_000, 1_250
+"""Bytes of a second of ordinary video, and of the slowest whose length is believed."""
 _SCORED = (s.AESTHETIC, s.CLIP_EMBEDDING)
 
 log = logging.getLogger(__name__)
@@ -113,9 +115,10 @@ def probe_columns(info: Probe) -> dict[str, Any]:
 
 
 def claimed_minutes(info: Probe) -> float:
-    """Length by the headers in minutes; where they do not say, what the file's size gives at 1 Mbit/s."""
-    seconds = info.duration_s or info.size_bytes / 125_000
-    return math.ceil(seconds / 60)
+    """Length by the headers in minutes, as far as the file's size bears it out (10 kbit/s: a slide show), or a few
+    damaged bytes would buy years of patience; where the headers do not say, what the size gives at 1 Mbit/s."""
+    seconds = info.duration_s or info.size_bytes / USUAL_BYTES_PER_S
+    return math.ceil(min(seconds, info.size_bytes / LEAST_BYTES_PER_S) / 60)
 
 
 def identify(row: dict[str, Any], uri: str, source: str) -> dict[str, Any]:

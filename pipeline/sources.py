@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -88,7 +91,12 @@ def _read_list(path: Path) -> Iterator[Path]:
 
 
 def file_source_id(path: str | Path) -> str:
-    """Id of a file from its content (size, and a hash of head, middle and tail): a copy elsewhere has the same."""
+    """Id of a file from its content (size, and a hash of head, middle and tail): a copy elsewhere has the same.
+
+    Raises OSError for what cannot be read, or is no regular file: opening a pipe would wait for its writer.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     with open(path, "rb") as handle:
         size = handle.seek(0, 2)
         blocks = []

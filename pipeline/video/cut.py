@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import av
     from av.video.reformatter import VideoReformatter
 
+MAX_FRAME_TICKS = 2**31 - 1
+"""Longest time a frame of an MP4 may be shown, in units of its time base."""
 SQUARE_TOLERANCE = 0.02
 """Pixels whose aspect is within this of 1 are taken for square (some muxers write 224:225)."""
 
@@ -145,6 +147,7 @@ def cut(
                 raise ValueError(
                     f"span [{span.start_pts}, {span.end_pts}) of {path} holds no frame"
                 )
+            check_leap(shown, path)
             keep = set(sample_indices(int(stop - first), samples))
             rate = Fraction(int(stop - first)) / (int(shown[-1] - shown[0]) * info.time_base)
             maker: _ClipMaker | None = None
@@ -175,6 +178,16 @@ def cut(
                     yield None
             assert maker is not None
             yield maker.finish(span, float(rate))
+
+
+def check_leap(shown: np.ndarray, path: str | Path) -> None:
+    """Refuse timestamps (starts of frames, then the end) with a leap that an MP4 cannot hold: 13 hours at 45 kHz."""
+    longest = int(np.diff(shown).max())
+    if longest > MAX_FRAME_TICKS:
+        at = int(shown[np.diff(shown).argmax()])
+        raise MediaError(
+            "cut", "timestamp_leap", f"{path}: timestamps leap by {longest} after pts {at}"
+        )
 
 
 class _ClipMaker:

@@ -39,6 +39,8 @@ class Sandbox:
 
     def __init__(self, *, memory_bytes: int = MEMORY_BYTES) -> None:
         self.memory_bytes = memory_bytes
+        self.spent_s = 0.0
+        """Seconds of the children's own time in all calls so far."""
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: BinaryIO | None = None
         self._replies: int = -1
@@ -138,8 +140,11 @@ class Sandbox:
         """Next message of the child and the time it took, or a typed error when the child dies or takes too long."""
         assert self._process is not None
         clock = _ChildClock(self._process.pid)
-        size = int.from_bytes(self._read(8, clock, patience_s, stage), "little")
-        kind, value = pickle.loads(self._read(size, clock, patience_s, stage))
+        try:
+            size = int.from_bytes(self._read(8, clock, patience_s, stage), "little")
+            kind, value = pickle.loads(self._read(size, clock, patience_s, stage))
+        finally:
+            self.spent_s += clock.spent_s
         return kind, value, clock.spent_s
 
     def _read(self, size: int, clock: _ChildClock, patience_s: float, stage: str) -> bytes:

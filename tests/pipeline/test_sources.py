@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,11 @@ def test_ids_come_from_content(tmp_path: Path) -> None:
         assert file_source_id(touch(tmp_path / "c.mp4", bytes(changed))) != file_source_id(first)
     assert file_source_id(touch(tmp_path / "d.mp4", data + b"x")) != file_source_id(first)
     assert missing_source_id("a") != missing_source_id("b")
+
+
+def test_what_is_no_file_is_an_error_at_once(tmp_path: Path) -> None:
+    """Opening a pipe would wait for someone to write to it."""
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for odd in (tmp_path / "pipe.mp4", tmp_path, Path("/dev/null")):
+        with pytest.raises(OSError, match="not a regular file"):
+            file_source_id(odd)

@@ -183,5 +183,16 @@ def test_empty_span_is_an_error(tmp_path: Path) -> None:
         list(cut(path, [span(int(pts[-1]) + 1, int(pts[-1]) + 2)], pts))
 
 
+def test_a_leap_that_no_mp4_can_hold_is_refused_by_name(tmp_path: Path) -> None:
+    """Damaged recorders write one: frames 0 to 4, and frame 5 months later."""
+    base = Fraction(1, 1000)
+    stamps = [*range(0, 200, 40), 2**33]
+    path = write_counter(tmp_path / "a.mkv", 6, codec="ffv1", pts=stamps, time_base=base)
+    pts, end, _ = timestamps(path)
+    with pytest.raises(MediaError, match="leap by 8589934432 after pts 160") as error:
+        list(cut(path, [span(int(pts[0]), end)], pts))
+    assert (error.value.stage, error.value.type) == ("cut", "timestamp_leap")
+
+
 def test_counter_media_reads_its_own_numbers() -> None:
     assert [read_number(counter_frame(i)) for i in (0, 1, 511, 777, 1023)] == [0, 1, 511, 777, 1023]

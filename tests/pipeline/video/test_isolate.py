@@ -103,6 +103,16 @@ def test_stream_counts_silence_and_total() -> None:
         assert 0 < len(seen) < 20
 
 
+def test_time_spent_adds_up_over_calls_that_end_and_calls_that_do_not() -> None:
+    with Sandbox() as sandbox:
+        sandbox.run(spin, 0.3, deadline_s=PATIENT_S)
+        first = sandbox.spent_s
+        assert first > 0.1
+        with pytest.raises(MediaError):
+            sandbox.run(spin, 600.0, deadline_s=0.5)
+        assert sandbox.spent_s >= first + 0.5
+
+
 def test_time_of_the_consumer_does_not_count() -> None:
     with Sandbox() as sandbox:
         sandbox.run(operator.add, 1, 1, deadline_s=PATIENT_S)
