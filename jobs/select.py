@@ -23,9 +23,15 @@ from jobs.runfolder import (
     log_metrics,
     mark_done,
     stage_is_done,
-    write_table,
+    write_bytes,
 )
-from jobs.select_tables import find_manifest, manifest_schema, read_embeddings, read_parts
+from jobs.select_tables import (
+    find_manifest,
+    manifest_schema,
+    read_embeddings,
+    read_parts,
+    table_bytes,
+)
 from jobs.what_if import apply_what_if, what_if_lines
 from pipeline import schema
 from pipeline.config import SelectConfig
@@ -82,7 +88,7 @@ def run(config: SelectConfig, folder: Path | str) -> int:
         say(f"select: nothing to do, {kept} clips kept by the same settings")
         return kept
     (selection,) = decide(folder, [config])
-    write_table(folder / OUTPUT, selection.table)
+    write_bytes(folder / OUTPUT, table_bytes(selection.table))
     report(selection)
     funnel = {row.step: row.clips for row in selection.funnel}
     log_metrics(folder, STAGE, {"funnel": funnel, "hours": selection.funnel[-1].hours})

@@ -60,3 +60,15 @@ def read_embeddings(path: Path) -> Embeddings:
     column = table.column(schema.CLIP_EMBEDDING).combine_chunks()
     vectors = np.asarray(column.flatten()).reshape(-1, column.type.list_size)
     return Embeddings(clip_ids=table.column(schema.CLIP_ID).combine_chunks(), vectors=vectors)
+
+
+def table_bytes(selection: pa.Table) -> bytes:
+    """A selection as a Parquet file. Ids are hashes: a dictionary of them would be a copy, so they get none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    words = [schema.DECISION, schema.DUPLICATE_IN, f"{schema.REASONS}.list.element"]
+    sink = pa.BufferOutputStream()
+    pq.write_table(selection, sink, compression="zstd", use_dictionary=words)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data

@@ -54,7 +54,7 @@ def make_candidates(
     embeddings: Embeddings | None,
     earlier: Earlier | None,
 ) -> Candidates:
-    """The clips that passed, then those of earlier datasets, which come first in the order of keeping.
+    """The clips that passed, then those of earlier datasets, as the last rows.
 
     Args:
         manifest: N clips.
@@ -67,9 +67,9 @@ def make_candidates(
     import pyarrow as pa
 
     settings = {f"select.dedup_keep {text!r}": text for text in config.dedup_keep}
-    worth = [values[passed] for values in numbers(manifest, settings).values()]
-    # lexsort takes its last key first; NaN, which is NULL, comes last whichever way it is turned
-    order = np.lexsort((id_rank[passed], *(-values for values in reversed(worth))))
+    # a larger value is better and a smaller key is kept; NaN, which is NULL, stays last
+    worth = [-values[passed] for values in numbers(manifest, settings).values()]
+    worth.append(id_rank[passed])
     columns = (schema.CLIP_ID, schema.VIDEO_XXH3, schema.PHASH)
     table = manifest.select(columns).take(pa.array(passed))
     vectors = None
@@ -79,12 +79,13 @@ def make_candidates(
     if earlier is not None:
         count = earlier.table.num_rows
         table = pa.concat_tables([table, earlier.table.select(columns)])
-        order = np.concatenate([np.arange(len(passed), len(passed) + count), order])
+        # how earlier clips rank among themselves is the order in which they were given
+        worth = [np.concatenate([key, np.zeros(count, key.dtype)]) for key in worth]
         if vectors is not None:
             vectors = _with_earlier(vectors, earlier)
     hashes = table.column(schema.PHASH).combine_chunks()
     return Candidates(
-        order=order,
+        worth=tuple(worth),
         video_hash=table.column(schema.VIDEO_XXH3).combine_chunks(),
         phash=hashes.fill_null(0).to_numpy(),
         has_phash=hashes.is_valid().to_numpy(zero_copy_only=False),

@@ -32,8 +32,8 @@ COSINE_KEPT = 8192
 class Candidates:
     """What duplicate detection needs to know of N clips, a row each."""
 
-    order: np.ndarray
-    """int64 (N,): rows, the best to keep first."""
+    worth: tuple[np.ndarray, ...]
+    """Sort keys, float or int (N,) each: the clip with the smaller value is kept, later keys decide ties; NaN loses."""
     video_hash: pa.Array
     """string (N,): hash of the video bytes; NULL never matches."""
     phash: np.ndarray
@@ -43,7 +43,7 @@ class Candidates:
     embeddings: np.ndarray | None = None
     """float (N, D) unit vectors, for ``cosine`` only; a row of NaN never matches."""
     earlier: int = 0
-    """The first ``earlier`` clips of ``order`` belong to earlier datasets and are kept whatever they match."""
+    """The last ``earlier`` rows belong to earlier datasets: they come first and are kept whatever they match."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,22 +74,24 @@ def find_duplicates(
         raise ValueError(f"dedup_cosine {cosine} is out of range; use e.g. 0.95")
     if cosine is not None and clips.embeddings is None:
         raise ValueError("dedup_cosine needs embeddings; run ingest with a CLIP model first")
-    n = len(clips.order)
-    state = _State(n=n, rank=_ranks(clips.order))
+    n = len(clips.video_hash)
+    state = _State(n)
     same_bytes = _same_value(clips.video_hash) if exact else {}
     same_hash, near = _like_hashes(clips, phash_bits) if phash_bits is not None else ({}, {})
     first_bytes: dict[int, int] = {}  # group -> the kept row that came first
     first_hash: dict[int, int] = {}
     suspects = np.array(sorted(same_bytes.keys() | same_hash.keys()), np.int64)
-    for row, like in _in_order(clips, state, suspects, cosine):
+    # only rows that may match something are put in order, which for a million clips is most of the time saved
+    order = in_order(clips, suspects if cosine is None else np.arange(n))
+    rank = np.zeros(n, np.int64)
+    rank[order] = np.arange(len(order))
+    for row, like in _pairs(clips, state, order, suspects, cosine):
         group, value = same_bytes.get(row), same_hash.get(row)
-        found = [
-            None if group is None else first_bytes.get(group),
-            None if value is None else _first_near(first_hash, value, near, state.rank),
-            like,
-        ]
-        if state.rank[row] >= clips.earlier and any(keeper is not None for keeper in found):
-            state.reject(row, found)
+        equal = None if group is None else first_bytes.get(group)
+        alike = None if value is None else _first_near(first_hash, value, near, rank)
+        matched = equal is not None or alike is not None or like is not None
+        if matched and row < n - clips.earlier:
+            state.reject(row, equal, alike, like)
             continue
         if group is not None:
             first_bytes.setdefault(group, row)
@@ -101,36 +103,51 @@ def find_duplicates(
 class _State:
     """What has been decided so far."""
 
-    def __init__(self, n: int, rank: np.ndarray) -> None:
-        self.rank = rank
+    def __init__(self, n: int) -> None:
         self.keeper = np.arange(n)
         self.kinds = np.zeros((n, len(KINDS)), bool)
 
-    def reject(self, row: int, found: list[int | None]) -> None:
+    def reject(self, row: int, equal: int | None, alike: int | None, like: int | None) -> None:
+        """Reject a row, given the kept row it matches in each of ``KINDS``."""
+        found = (equal, alike, like)
         self.keeper[row] = next(keeper for keeper in found if keeper is not None)
-        self.kinds[row] = [keeper is not None for keeper in found]
+        for kind, keeper in enumerate(found):
+            if keeper is not None:
+                self.kinds[row, kind] = True
 
     def kept(self, rows: np.ndarray) -> np.ndarray:
         return rows[self.keeper[rows] == rows]
 
 
-def _in_order(
-    clips: Candidates, state: _State, suspects: np.ndarray, cosine: float | None
+def in_order(clips: Candidates, rows: np.ndarray) -> np.ndarray:
+    """``rows`` with those of earlier datasets first, then the best to keep first."""
+    old = rows >= len(clips.video_hash) - clips.earlier
+    # lexsort takes its last key first, and puts NaN last
+    keys = [key[rows] for key in reversed(clips.worth)]
+    return rows[np.lexsort((rows, *keys, ~old))]
+
+
+def _pairs(
+    clips: Candidates,
+    state: _State,
+    order: np.ndarray,
+    suspects: np.ndarray,
+    cosine: float | None,
 ) -> Iterator[tuple[int, int | None]]:
-    """Rows that may match something, best first, each with the best kept row of near-equal embedding.
+    """Rows of ``order`` that may match something, each with the best kept row of near-equal embedding.
 
     The consumer decides on a row before it asks for the next one.
     """
     if cosine is None or clips.embeddings is None:
-        for row in suspects[np.argsort(state.rank[suspects])].tolist():
+        for row in order.tolist():
             yield row, None
         return
-    suspected = np.zeros(len(clips.order), bool)
+    suspected = np.zeros(len(order), bool)
     suspected[suspects] = True
     measured = ~np.isnan(clips.embeddings[:, 0])
     kept = np.zeros(0, np.int64)
-    for start in range(0, len(clips.order), COSINE_ROWS):
-        rows = clips.order[start : start + COSINE_ROWS]
+    for start in range(0, len(order), COSINE_ROWS):
+        rows = order[start : start + COSINE_ROWS]
         known = measured[rows]
         vectors = np.where(known[:, None], clips.embeddings[rows], 0).astype(np.float32)
         before = _first_like(vectors, clips.embeddings, kept, cosine)
@@ -165,7 +182,9 @@ def _first_near(
     first: dict[int, int], value: int, near: dict[int, list[int]], rank: np.ndarray
 ) -> int | None:
     """The best kept row among those whose hash is ``value`` or near it."""
-    rows = [first[other] for other in (value, *near.get(value, ())) if other in first]
+    if value not in near:
+        return first.get(value)
+    rows = [first[other] for other in (value, *near[value]) if other in first]
     return min(rows, key=lambda row: rank[row]) if rows else None
 
 
@@ -233,9 +252,3 @@ def fingerprints(column: pa.Array) -> np.ndarray | None:
         mixed = (mixed ^ word) * np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
     return mixed
-
-
-def _ranks(order: np.ndarray) -> np.ndarray:
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return rank

@@ -30,10 +30,12 @@ def best_share(
         return np.zeros(len(values), bool), None
     # the small step back keeps 0.07 x 100 = 7.000000000000001 from being 8
     count = math.ceil(share * len(rows) - 1e-9)
-    ranked = rows[np.lexsort((id_rank[rows], -values[rows]))]
-    cut = float(values[ranked[count - 1]])
-    missed = ~eligible & (values < cut)
-    missed[ranked[count:]] = True
+    of_rows = values[rows]
+    cut = float(np.partition(of_rows, len(rows) - count)[len(rows) - count])
+    missed = values < cut
+    ties = rows[of_rows == cut]
+    room = count - int((of_rows > cut).sum())
+    missed[ties[np.argsort(id_rank[ties])][room:]] = True
     return missed, cut
 
 

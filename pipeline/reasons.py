@@ -22,7 +22,8 @@ class Reasons:
 
     def add(self, reason: str, rows: np.ndarray, *, step: bool = False) -> None:
         """Add a reason to ``rows`` (bool (n,) or row numbers); a ``step`` rejects them and is in the funnel."""
-        hit = rows if rows.dtype == bool else np.isin(np.arange(self.n), rows)
+        hit = np.zeros(self.n, bool)
+        hit[rows] = True
         self._names.append(reason)
         self._hits.append(hit)
         self._steps.append(step)
@@ -65,15 +66,22 @@ def id_order(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     if width and width == widths["max"] and not ids.null_count and pa.types.is_string(ids.type):
         start = int(np.frombuffer(ids.buffers()[1], np.int32)[ids.offset])
         text = np.frombuffer(ids.buffers()[2], np.uint8, len(ids) * width, start)
-        padded = np.zeros((len(ids), -(-width // 8) * 8), np.uint8)
-        padded[:, :width] = text.reshape(len(ids), width)
-        words = padded.view(">u8").astype(np.uint64)
-        order = np.argsort(words[:, 0])
-        first = words[order, 0]
-        if (first[1:] == first[:-1]).any():
-            order = np.lexsort(words.T[::-1])
+        letters = text.reshape(len(ids), width)
+        first = _words(letters[:, :8])
+        order = np.argsort(first)
+        ordered = first[order]
+        if (ordered[1:] == ordered[:-1]).any():
+            words = [_words(letters[:, at : at + 8]) for at in range(0, width, 8)]
+            order = np.lexsort(words[::-1])
     if order is None:
         order = pc.sort_indices(ids).to_numpy().astype(np.int64)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     return order, rank
+
+
+def _words(letters: np.ndarray) -> np.ndarray:
+    """uint64 (N,) that sort as the texts uint8 (N, up to 8) do."""
+    padded = np.zeros((len(letters), 8), np.uint8)
+    padded[:, : letters.shape[1]] = letters
+    return padded.view(">u8").ravel().astype(np.uint64)

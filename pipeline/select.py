@@ -106,19 +106,21 @@ def select_clips(
     for name, (_, missing, _) in grouped.items():
         rule(name, missing)
 
-    passed = np.flatnonzero(~errors & ~reasons.rejected())
-    clips = make_candidates(manifest, passed, id_rank, config, embeddings, earlier)
-    found = find_duplicates(
-        clips,
-        exact=config.dedup_exact,
-        phash_bits=config.dedup_phash_bits if config.dedup_phash else None,
-        cosine=config.dedup_cosine,
-    )
-    mine = slice(0, len(passed))
+    keepers = None
     on = (config.dedup_exact, config.dedup_phash, config.dedup_cosine is not None)
-    for kind, reason in enumerate(KINDS):
-        if on[kind]:
-            reasons.add(reason, passed[found.kinds[mine, kind]], step=True)
+    if any(on):
+        passed = np.flatnonzero(~errors & ~reasons.rejected())
+        found = find_duplicates(
+            make_candidates(manifest, passed, id_rank, config, embeddings, earlier),
+            exact=config.dedup_exact,
+            phash_bits=config.dedup_phash_bits if config.dedup_phash else None,
+            cosine=config.dedup_cosine,
+        )
+        for kind, reason in enumerate(KINDS):
+            if on[kind]:
+                hit = found.kinds[: len(passed), kind]
+                reasons.add(reason, passed[hit], step=True)
+        keepers = keeper_columns(ids, passed, found.keeper, earlier)
 
     notes = []
     for name, best in config.best.items():
@@ -146,9 +148,7 @@ def select_clips(
             f"groups had more than {balance.cap:,} clips"
         )
 
-    table = _table(
-        ids, id_rows, errors, reasons, keeper_columns(ids, passed, found.keeper, earlier)
-    )
+    table = _table(ids, id_rows, errors, reasons, keepers)
     steps, hits = reasons.steps()
     funnel = build_funnel(_seconds(manifest), errors, steps, hits)
     return Selection(table=table, funnel=funnel, unmeasured=unmeasured, notes=tuple(notes))
@@ -217,7 +217,7 @@ def _table(
     id_rows: np.ndarray,
     errors: np.ndarray,
     reasons: Reasons,
-    keepers: tuple[pa.Array, pa.Array],
+    keepers: tuple[pa.Array, pa.Array] | None,
 ) -> pa.Table:
     """The selection, rows in the order of clip_id."""
     import pyarrow as pa
@@ -225,13 +225,15 @@ def _table(
     decided = np.where(errors, 2, np.where(reasons.rejected(), 1, 0))[id_rows]
     names = pa.array([str(Decision.KEEP), str(Decision.REJECT), str(Decision.ERROR)])
     take = pa.array(id_rows)
+    none = pa.nulls(len(ids), pa.string())
+    of, folder = (none, none) if keepers is None else (column.take(take) for column in keepers)
     return pa.table(
         {
             schema.CLIP_ID: ids.take(take),
             schema.DECISION: names.take(pa.array(decided)),
             schema.REASONS: reasons.column(id_rows),
-            schema.DUPLICATE_OF: keepers[0].take(take),
-            schema.DUPLICATE_IN: keepers[1].take(take),
+            schema.DUPLICATE_OF: of,
+            schema.DUPLICATE_IN: folder,
         },
         schema=schema.selection_schema(),
     )

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from pipeline.candidates import Earlier, Embeddings, keeper_columns, make_candidates
 from pipeline.config import SelectConfig
+from pipeline.duplicates import in_order
 
 MANIFEST = pa.table(
     {
@@ -34,7 +35,9 @@ def test_earlier_clips_come_first_then_ours_by_worth():
     clips = make_candidates(
         MANIFEST, passed, np.arange(4), CONFIG, vectors, Earlier(table=OLD, embeddings=None)
     )
-    assert clips.order.tolist() == [3, 2, 1, 0], "old, then c (sharper than NULL), b, a"
+    assert in_order(clips, np.arange(4)).tolist() == [3, 2, 1, 0], (
+        "old, then c (sharper than NULL), b, a"
+    )
     assert clips.earlier == 1
     assert clips.video_hash.to_pylist() == ["1", "2", None, "9"]
     assert clips.phash[clips.has_phash].tolist() == [7, 9, 2**63]
@@ -48,7 +51,7 @@ def test_embeddings_are_left_out_when_nothing_asks_for_them():
         MANIFEST, np.arange(4), np.arange(4), SelectConfig(dedup_keep=()), None, None
     )
     assert clips.embeddings is None
-    assert clips.order.tolist() == [0, 1, 2, 3]
+    assert in_order(clips, np.arange(4)).tolist() == [0, 1, 2, 3]
 
 
 def test_keepers_are_named_with_their_dataset():

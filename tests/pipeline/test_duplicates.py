@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import duplicates
-from pipeline.duplicates import KINDS, Candidates, Duplicates, find_duplicates, fingerprints
+from pipeline.duplicates import (
+    KINDS,
+    Candidates,
+    Duplicates,
+    find_duplicates,
+    fingerprints,
+    in_order,
+)
 
 
 def clips(
@@ -22,8 +31,10 @@ def clips(
     earlier: int = 0,
 ) -> Candidates:
     phash = hashes or [None] * n
+    place = np.empty(n)
+    place[order if order is not None else list(range(n))] = np.arange(n)
     return Candidates(
-        order=np.array(order if order is not None else range(n), np.int64),
+        worth=(place,),
         video_hash=pa.array(videos or [None] * n, pa.string()),
         phash=np.array([value or 0 for value in phash], np.uint64),
         has_phash=np.array([value is not None for value in phash], bool),
@@ -61,6 +72,13 @@ def test_every_kind_of_match_is_named_and_the_strongest_names_the_keeper():
     assert found.kinds[3].all()
 
 
+def test_later_keys_decide_ties_and_what_is_not_known_loses():
+    keys = (np.array([np.nan, 1.0, 1.0, 1.0]), np.array([0.0, np.nan, 3.0, 2.0]))
+    same = dataclasses.replace(clips(4, videos=["x"] * 4), worth=keys)
+    assert in_order(same, np.arange(4)).tolist() == [3, 2, 1, 0]
+    assert rejected(find_duplicates(same)) == {0: 3, 1: 3, 2: 3}
+
+
 def test_kinds_that_are_off_find_nothing():
     vectors = np.ones((2, 1), np.float32)
     same = clips(2, videos=["x", "x"], hashes=[5, 5], embeddings=vectors)
@@ -76,11 +94,11 @@ def test_cosine_keeps_the_best_of_near_vectors_and_skips_missing_ones():
 
 def test_earlier_clips_are_kept_even_when_they_match_each_other():
     found = find_duplicates(
-        clips(4, order=[2, 3, 0, 1], videos=["x", "y", "x", "x"], earlier=2), phash_bits=4
+        clips(4, order=[0, 1, 2, 3], videos=["x", "y", "x", "x"], earlier=2), phash_bits=4
     )
     assert rejected(found) == {0: 2}
     vectors = np.array([[1, 0], [0, 1], [1, 0], [1, 0]], np.float32)
-    near = clips(4, order=[2, 3, 0, 1], embeddings=vectors, earlier=2)
+    near = clips(4, order=[0, 1, 2, 3], embeddings=vectors, earlier=2)
     assert rejected(find_duplicates(near, cosine=0.9)) == {0: 2}
 
 
@@ -90,7 +108,7 @@ def test_all_kinds_together_find_what_comparing_all_pairs_finds(
     data: st.DataObject, n: int, bits: int
 ):
     """Against the definition itself: go through the clips best first, compare with every kept one."""
-    order = data.draw(st.permutations(range(n)))
+    order = list(data.draw(st.permutations(range(n))))
     hashes = data.draw(st.lists(st.integers(0, 2**10 - 1) | st.none(), min_size=n, max_size=n))
     videos = data.draw(st.lists(st.sampled_from("abcdefgh") | st.none(), min_size=n, max_size=n))
     angles = data.draw(st.lists(st.integers(0, 60), min_size=n, max_size=n))
@@ -99,7 +117,8 @@ def test_all_kinds_together_find_what_comparing_all_pairs_finds(
     vectors = vectors.reshape(n, 2)
     keeper = list(range(n))
     kept: list[int] = []
-    for place, row in enumerate(order):
+    order = [r for r in order if r >= n - earlier] + [r for r in order if r < n - earlier]
+    for row in order:
         tests = (
             lambda k, row=row: videos[k] is not None and videos[k] == videos[row],
             lambda k, row=row: (
@@ -110,13 +129,13 @@ def test_all_kinds_together_find_what_comparing_all_pairs_finds(
             lambda k, row=row: bool(vectors[k] @ vectors[row] >= 0.985),
         )
         hits = [next((k for k in kept if test(k)), None) for test in tests]
-        if place >= earlier and any(hit is not None for hit in hits):
+        if row < n - earlier and any(hit is not None for hit in hits):
             keeper[row] = next(hit for hit in hits if hit is not None)
         else:
             kept.append(row)
     given_clips = clips(
         n,
-        order=list(order),
+        order=order,
         videos=videos,
         hashes=hashes,
         embeddings=vectors,
