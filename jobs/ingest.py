@@ -188,7 +188,7 @@ def split_and_score(
     ledger: Ledger, todo: list[dict[str, Any]], config: IngestConfig, clip: ClipConfig, already: int
 ) -> None:
     """Stream the sources through Ray Data and commit each when it is complete."""
-    from jobs.ingest_stages import CLIP
+    from jobs.ingest_stages import CLIP, FAULT
     from jobs.rayrt import start_ray
     from pipeline.aesthetic import load_aesthetic_head
     from pipeline.clip_find import domain_warning, find_clip
@@ -206,6 +206,8 @@ def split_and_score(
     hours, n_clips = 0.0, 0
     with Progress(STAGE, len(todo), "sources") as progress:
         for kind, order, body, vector in stream(ledger.folder, todo, config, clip):
+            if kind == FAULT:
+                raise OSError(body["errno"], body["text"], body["path"])
             if kind == CLIP:
                 waiting.setdefault(order, []).append((body, vector))
             else:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,7 +151,7 @@ def compile_sources(ledger: Ledger) -> list[dict[str, Any]]:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the run folder for one ingest at a time, and sweep what a killed one left half written."""
+    """Hold the run folder for one ingest at a time; sweep what a killed one, or a killed worker, left half written."""
     hidden = folder / HIDDEN
     hidden.mkdir(parents=True, exist_ok=True)
     with (hidden / "lock").open("w") as lock:
@@ -164,10 +163,20 @@ def exclusive(folder: Path) -> Iterator[None]:
             ) from None
         for table in TABLES:
             (folder / table).mkdir(exist_ok=True)
-            for path in (folder / table).glob(".*"):
-                if path.is_file():
-                    os.unlink(path)
+        sweep(folder)
         yield
+        sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files of the tables, of the records, and of the folder itself."""
+    places = [(folder / table, ".*") for table in TABLES]
+    places += [(folder, ".*.tmp"), (folder / ".done", ".*.tmp"), (folder / HIDDEN, ".*.tmp")]
+    places += [(folder / HIDDEN / "sources", "*/.*.tmp")]
+    for place, pattern in places:
+        for path in place.glob(pattern):
+            if path.is_file():
+                path.unlink(missing_ok=True)
 
 
 def check_settings(folder: Path, key: str, settings: str) -> None:

@@ -1,7 +1,8 @@
 """The two Ray Data stages of ingest: split sources in a sandboxed child, then embed and score the clips with CLIP.
 
-Rows between the stages are flat: ``kind`` says whether a row is a clip or the end of a source, ``body`` holds its
-scalars as JSON. Video bytes never pass through Ray: the splitter writes ``clips/`` and sends their byte ranges on.
+Rows between the stages are flat: ``kind`` says whether a row is a clip, the end of a source, or a disk that cannot be
+written (Ray Data would drop the exception's class), ``body`` holds its scalars as JSON. Video bytes never pass
+through Ray: the splitter writes ``clips/`` and sends their byte ranges on.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ KIND, BODY, SAMPLES, SHAPE, EMBEDDING, ORDER = (
     "embedding",
     "order",
 )
-CLIP, END = "clip", "end"
+CLIP, END, FAULT = "clip", "end", "fault"
 ROW_GROUP_BYTES = 32 << 20
 """Video bytes the splitter holds before it writes them to its file."""
 USUAL_BYTES_PER_S, LEAST_BYTES_PER_S = 125_000, 1_250
@@ -96,6 +97,13 @@ class Splitter:
                 s.ERROR_TYPE: error.type,
                 s.ERROR_MESSAGE: error.message,
             }
+        except (
+            OSError
+        ) as error:  # of the disk that is written: a fault of the run, not of the source
+            writer.discard()
+            fault = {"errno": error.errno, "text": error.strerror or str(error)}
+            yield stage_row(FAULT, order, fault | {"path": str(error.filename or self.clips_dir)})
+            return
         except BaseException:
             writer.discard()
             raise

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jobs.ingest_stages import BODY, END, KIND, Splitter, claimed_minutes
+from jobs.ingest_stages import BODY, CLIP, END, FAULT, KIND, Splitter, claimed_minutes
 from pipeline import schema as s
 from pipeline.config import IngestConfig
 from pipeline.shards import part
@@ -79,7 +79,14 @@ def test_a_full_disk_stops_the_job_and_is_no_fault_of_the_file(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(part.os, "fsync", fail)
-    with pytest.raises(OSError, match="part-source.parquet") as caught:
-        ends(splitter, write_counter(tmp_path / "a.mp4", 30))
-    assert caught.value.errno == errno.ENOSPC
+    rows = list(splitter.split(0, str(write_counter(tmp_path / "a.mp4", 30)), "source"))
+    assert [row[KIND] for row in rows] == [[CLIP], [FAULT]], "it has no end: a rerun does it again"
+    assert json.loads(rows[-1][BODY][0]) == {
+        "errno": errno.ENOSPC,
+        "text": os.strerror(errno.ENOSPC),
+        "path": str(splitter.clips_dir / "part-source.parquet"),
+    }
     assert os.listdir(splitter.clips_dir) == []
+    monkeypatch.undo()
+    (end,) = ends(splitter, tmp_path / "a.mp4")
+    assert end[s.OUTCOME] == "done" and os.listdir(splitter.clips_dir) == ["part-source.parquet"]
