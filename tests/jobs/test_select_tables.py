@@ -10,7 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.errors import UserError
-from jobs.select_tables import find_manifest, manifest_schema, read_embeddings, read_parts
+from jobs.select_tables import (
+    find_manifest,
+    manifest_schema,
+    read_embeddings,
+    read_parts,
+    table_bytes,
+)
+from pipeline import schema
 
 
 def test_parts_are_joined_and_only_named_columns_are_read(tmp_path: Path):
@@ -31,6 +38,23 @@ def test_clips_without_an_embedding_are_left_out(tmp_path: Path):
     assert found.clip_ids.to_pylist() == ["a", "c"]
     assert found.vectors.tolist() == [[1.0, 0.0], [0.0, 1.0]]
     np.testing.assert_array_equal(found.of(pa.array(["c", "b"])), [[0, 1], [np.nan, np.nan]])
+
+
+def test_a_selection_reads_back_and_gives_ids_no_dictionary():
+    rows = [
+        {"clip_id": f"{i:020x}", "decision": "reject", "reasons": ["dark"], "duplicate_of": None}
+        for i in range(100)
+    ]
+    table = pa.Table.from_pylist(rows, schema=schema.selection_schema())
+    file = pq.ParquetFile(pa.BufferReader(table_bytes(table)))
+    assert file.read().equals(table)
+    group = file.metadata.row_group(0)
+    coded = {
+        group.column(i).path_in_schema: "RLE_DICTIONARY" in group.column(i).encodings
+        for i in range(group.num_columns)
+    }
+    assert coded["clip_id"] is False
+    assert coded["decision"] and coded["reasons.list.element"]
 
 
 def test_a_missing_or_broken_part_says_what_to_do(tmp_path: Path):
