@@ -88,6 +88,11 @@ COMMANDS: dict[str, Command] = {
     name: command for group in GROUPS.values() for name, command in group.items()
 }
 
+LOST = frozenset(
+    {"ActorDiedError", "NodeDiedError", "OwnerDiedError", "RaySystemError", "WorkerCrashedError"}
+)
+"""Ray's words for a process of its own that is gone; by name, for Ray is not imported here."""
+
 
 def help_text() -> str:
     """The top-level help, built from the table alone: nothing is imported for it."""
@@ -171,6 +176,11 @@ def user_message(error: BaseException) -> str | None:
         return line
     if isinstance(error, UserError):
         return _one_line(error)
+    if type(error).__module__ == "ray.exceptions" and type(error).__name__ in LOST:
+        return (
+            f"Ray lost one of its processes ({type(error).__name__}: killed, or out of memory); "
+            "run the same command again, it goes on from what is finished"
+        )
     if isinstance(error, OSError) and (line := disk_trouble(error)) is not None:
         return line
     if isinstance(

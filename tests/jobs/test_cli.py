@@ -151,6 +151,15 @@ def test_a_value_error_of_our_libraries_is_for_the_user_and_one_of_a_dependency_
     assert cli.user_message(theirs.value) is None
 
 
+def test_a_ray_that_lost_a_process_is_one_line_and_its_other_errors_are_bugs():
+    from ray import exceptions
+
+    line = cli.user_message(exceptions.ActorDiedError())
+    assert line and "ActorDiedError" in line and "again" in line and "\n" not in line
+    assert cli.user_message(exceptions.ObjectLostError("0" * 56, None, "")) is None
+    assert all(hasattr(exceptions, name) for name in cli.LOST)
+
+
 def test_interrupting_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
