@@ -117,17 +117,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "run"
         write_manifest(folder, args.rows)
-        recipes = {
-            "predicates": RECIPE.replace(
-                "[select]", "[select]\ndedup_exact = false\ndedup_phash = false"
-            )
-        }
-        recipes["duplicates"] = RECIPE
-        recipes["everything"] = RECIPE + FULL
+        off = RECIPE.replace("[select]", "[select]\ndedup_exact = false\ndedup_phash = false")
+        recipes = {"everything": RECIPE + FULL, "duplicates": RECIPE, "predicates": off}
         peer = f"import duckdb; print(duckdb.sql({PEER.format(folder)!r}).fetchall())"
         os.chdir(root)
         for _ in range(args.repeat):
-            print(json.dumps({"run": "duckdb, predicates", **run([sys.executable, "-c", peer])}))
+            print(
+                json.dumps({"run": "duckdb, predicates", **run([sys.executable, "-c", peer])}),
+                flush=True,
+            )
             for name, text in recipes.items():
                 recipe = Path(temporary) / f"{name}.toml"
                 recipe.write_text(text)
@@ -135,7 +133,7 @@ def main() -> None:
                 figures = run([*command, "--recipe", str(recipe)])
                 line = (folder / "metrics.jsonl").read_text().splitlines()[-1]
                 kept = json.loads(line)["funnel"]["kept"]
-                print(json.dumps({"run": f"select, {name}", **figures, "kept": kept}))
+                print(json.dumps({"run": f"select, {name}", **figures, "kept": kept}), flush=True)
 
 
 if __name__ == "__main__":
