@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import ingest
+from jobs.cli import user_message
 from jobs.errors import UserError
 from jobs.ingest import identify_sources, run
 from jobs.ingest_commit import Ledger, exclusive
@@ -25,6 +26,7 @@ from pipeline.video.decode import decode_clip
 from tests.counter_media import numbers_of, write_counter, write_sound, write_video
 from tests.moving_scenes import scene, to_uint8
 from tests.pipeline.clip_folders import VIT_LIKE, write_folder
+from tests.tiny_disk import needs_mount, tiny_disk
 
 pytestmark = pytest.mark.timeout(600)
 CONFIG = IngestConfig(min_clip_s=0.5, max_clip_s=2.0)
@@ -76,7 +78,11 @@ def tables(folder: Path) -> dict[str, str]:
     """Hash of every visible table file."""
     paths = [p for t in ("clips", "manifest", "embeddings") for p in (folder / t).iterdir()]
     paths.append(folder / "sources.parquet")
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
+    return {str(p.relative_to(folder)): sha(p) for p in paths}
+
+
+def sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_every_input_ends(finished: Path) -> None:
@@ -226,6 +232,34 @@ def test_wrong_settings_are_refused(raw: Path, clip: ClipConfig, tmp_path: Path)
 def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
     with exclusive(tmp_path), pytest.raises(UserError, match="another ingest"), exclusive(tmp_path):
         pass
+
+
+@needs_mount
+def test_a_full_disk_is_one_line_and_a_rerun_with_space_finishes(
+    finished: Path, raw: Path, clip: ClipConfig, tmp_path: Path
+) -> None:
+    with tiny_disk(tmp_path, "32m") as disk:
+        filler, out = disk.path / "filler", disk.path / "out"
+        room = sum(path.stat().st_size for path in (finished / "clips").iterdir())
+        filler.write_bytes(bytes(shutil.disk_usage(disk.path).free - room // 2))
+        with pytest.raises(OSError) as caught:
+            run(CONFIG, clip, [str(raw)], out)
+        line = str(user_message(caught.value))
+        assert line.startswith(f"no space left on the disk of {out}") and "again" in line
+        whole = tables(finished)
+        left = {f"{p.parent.name}/{p.name}": p for p in out.glob("*/*.parquet")}
+        shown = {name: p for name, p in left.items() if not p.name.startswith(".")}
+        assert all(sha(path) == whole[name] for name, path in shown.items())
+        filler.unlink()
+        run(CONFIG, clip, [str(raw)], out)
+        assert tables(out) == whole
+        disk.remount("ro")
+        assert run(CONFIG, clip, [str(raw)], out).clips == 4, "nothing to do needs no write"
+        with pytest.raises(OSError) as caught:
+            run(CONFIG, clip, [str(raw)], disk.path / "new")
+        assert user_message(caught.value) == (
+            f"{disk.path / 'new'} is on a read-only disk; make it writable, or choose another folder"
+        )
 
 
 def test_sources_add_up_and_copies_are_not_done_twice(
