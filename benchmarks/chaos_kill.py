@@ -12,6 +12,8 @@ import time
 VICTIMS = ("driver", "worker", "raylet")
 EARLY = 0.2
 """Share of kills at any moment of a run, Ray's start included; the others wait until its workers are there."""
+NO_WORKER = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
+"""Workers that hold nothing, and agents whose death takes the raylet with them."""
 START_S = 300.0
 """Longest wait for Ray's workers, seconds."""
 
@@ -57,7 +59,7 @@ def find(process: subprocess.Popen[bytes], victim: str) -> list[int]:
         name = command(pid)
         if victim == "raylet" and name.split(" ")[0].endswith("/raylet"):
             found.append(pid)
-        if victim == "worker" and name.startswith("ray::") and "IDLE" not in name:
+        if victim == "worker" and name.startswith("ray::") and not name.startswith(NO_WORKER):
             found.append(pid)
     return found
 
