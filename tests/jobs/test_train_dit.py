@@ -104,7 +104,9 @@ def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, 
     assert "random weights" in card
     more = ["--resume", "--steps", "6", "--lr", "2e-4"]
     assert train(folder, fine, *more) == 0
-    assert f"started from | DiT `{loaded.id}`" in (fine / "CARD.md").read_text()  # after a resume too
+    assert (
+        f"started from | DiT `{loaded.id}`" in (fine / "CARD.md").read_text()
+    )  # after a resume too
 
 
 def test_train_dit_errors_are_one_line(tmp_path):
