@@ -61,6 +61,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         "inspect": Command(
             "jobs.inspect:main", "DIR|FILE", "rows, hours, scores, captions; --html for pictures"
         ),
+        "shots": Command(
+            "jobs.shots:main",
+            "VIDEO... --json OUT",
+            "where shots start; cuts nothing, needs no run",
+        ),
         "judge": Command(
             "jobs.judge:main", "VIDEO...", "what a synthetic video shows, read off its pixels"
         ),
