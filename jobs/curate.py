@@ -6,6 +6,7 @@ was, and a changed recipe redoes only what depends on the change.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -55,12 +56,13 @@ def main(argv: list[str]) -> int:
     own = args.out / RESOLVED
     named = args.recipe or (own if own.is_file() else DEFAULT_RECIPE)
     recipe = load_recipe(named, overrides)
-    result = run(recipe, list(args.sources), args.out)
+    command = shlex.join(["filmstock", "curate", *argv])
+    result = run(recipe, list(args.sources), args.out, command)
     return EXIT_OK if result.complete and result.packed else EXIT_PARTIAL
 
 
-def run(recipe: Recipe, sources: list[str], out: Path | str) -> CurateResult:
-    """Bring the run folder up to date with the sources and the recipe, and write its report."""
+def run(recipe: Recipe, sources: list[str], out: Path | str, command: str = "") -> CurateResult:
+    """Bring the run folder up to date with the sources and the recipe, and write its report with ``command``."""
     from jobs import caption, ingest, pack, select
 
     folder = Path(out)
@@ -75,11 +77,11 @@ def run(recipe: Recipe, sources: list[str], out: Path | str) -> CurateResult:
             f"{folder / 'sources.parquet'} says why (filmstock inspect {folder} shows it)"
         )
     if select.run(recipe.select, folder) == 0:
-        write_report(folder)
+        write_report(folder, command)
         return CurateResult(packed=0, complete=False)
     captioned = caption.run(recipe.caption, folder)
     packed = pack.run(recipe.pack, folder)
-    write_report(folder)
+    write_report(folder, command)
     if before == {stage: stage_key(folder, stage) for stage in STAGES}:
         say(f"curate: nothing to do, {packed.packed} clips are in {folder / 'shards'}")
     else:
@@ -93,12 +95,17 @@ def run(recipe: Recipe, sources: list[str], out: Path | str) -> CurateResult:
     return CurateResult(packed=packed.packed, complete=not failed)
 
 
-def write_report(folder: Path) -> None:
-    """Write ``report.html`` unless the one that is there shows these very tables."""
-    from jobs import report
+def write_report(folder: Path, command: str = "") -> None:
+    """Write ``report.html`` unless the one that is there shows these very tables.
 
-    key = config_key([stage_key(folder, stage) for stage in STAGES])
+    The command and the versions are kept in a marker of their own: from then on the page follows from the folder alone.
+    """
+    from jobs import report
+    from jobs.report_data import versions
+
+    key = config_key([stage_key(folder, stage) for stage in STAGES], report.VERSION)
     if stage_is_done(folder, "report", key):
         return
+    mark_done(folder, "curate", key, {"command": command, "versions": versions()})
     report.write_report(folder)
     mark_done(folder, "report", key, {"outputs": [REPORT]})

@@ -1,196 +1,157 @@
 """``report.html`` of a curation run: one self-contained page with the funnel, scores, pictures and failures.
 
-Built from the run's tables alone, so it can be remade at any time; a clip whose bytes cannot be read is shown as a
-gap, never skipped. Pictures are JPEG strips inside the page, limited in number so that it stays a few megabytes.
+Built from the run folder alone, so it can be remade at any time and the same folder gives the same bytes. It loads
+nothing from anywhere and says so to the browser. A clip whose bytes cannot be read is shown as a gap, never skipped.
 
     write_report("runs/demo")
 """
 
 from __future__ import annotations
 
-import base64
-import io
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from jobs.report_data import Run, funnel, read_run
+from jobs.report_errors import count_failures
+from jobs.report_pictures import (
+    Camera,
+    Purse,
+    cut_sheets,
+    duplicate_sheets,
+    edge_sheets,
+    kept_cards,
+)
+from jobs.report_scores import Edge, find_edges, histograms
 from jobs.runfolder import write_bytes
 from pipeline import schema as s
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from jinja2 import Template
 
-STRIP_FRAMES = 4
-"""Frames shown of a clip."""
-STRIP_HEIGHT = 90
-"""Height of a frame on the page, pixels."""
-KEPT_SHOWN = 60
-"""Kept clips shown at most, evenly spaced over the set."""
-REJECTED_SHOWN = 6
-"""Rejected clips shown at most per reason."""
-BINS = 40
+VERSION = 2
+"""Goes up when the page changes, so that the next curate of a finished folder writes it anew."""
+MAX_BYTES = 5_000_000
+"""Size of the page, which is less than this whatever the run."""
+PICTURE_BYTES = 4_000_000
+"""Base64 of pictures at most; the rest of the page is tables with a limit of their own."""
+SHARES = {"edges": 0.45, "cuts": 0.2, "duplicates": 0.1, "kept": 0.25}
+"""Section -> share of the pictures' bytes."""
+INPUTS_SHOWN = 40
+"""Rows of the table of inputs at most."""
+TEXT_SHOWN = 60_000
+"""Characters of the recipe, or of the command, at most."""
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
 def write_report(folder: Path | str) -> Path:
     """Write ``folder/report.html`` from the tables that exist and return its path."""
-    import jinja2
-
     folder = Path(folder)
-    manifest = _rows(folder / "manifest")
-    selection = {row[s.CLIP_ID]: row for row in _rows(folder / "selection.parquet")}
-    sources = _rows(folder / "sources.parquet")
-    captions: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in _rows(folder / "captions"):
-        captions.setdefault(row[s.CLIP_ID], {})[row[s.KIND]] = row
-    kept = [r for r in manifest if _decision(selection, r) == s.Decision.KEEP]
-    by_reason: dict[str, list[dict[str, Any]]] = {}
-    for row in manifest:
-        verdict = selection.get(row[s.CLIP_ID])
-        if verdict is not None and verdict[s.DECISION] != s.Decision.KEEP:
-            for reason in verdict[s.REASONS] or []:
-                by_reason.setdefault(reason, []).append(row)
-    step = max(1, -(-len(kept) // KEPT_SHOWN))
-    recipe = folder / "recipe.toml"
-    page = (
-        jinja2.Environment(autoescape=True)
-        .from_string(TEMPLATE.read_text(encoding="utf-8"))
-        .render(
-            name=folder.name,
-            sources=sources,
-            outcomes=Counter(row[s.OUTCOME] for row in sources),
-            hours_in=sum(row[s.DURATION_S] or 0 for row in sources) / 3600,
-            funnel=_funnel(folder),
-            histograms=_histograms(manifest, kept),
-            kept=[_card(folder, row, captions) for row in kept[::step]],
-            n_kept=len(kept),
-            hours_kept=sum(row[s.END_S] - row[s.START_S] for row in kept) / 3600,
-            rejected={
-                reason: (len(rows), [_card(folder, row, captions) for row in rows[:REJECTED_SHOWN]])
-                for reason, rows in sorted(by_reason.items(), key=lambda item: -len(item[1]))
-            },
-            caption_outcomes=Counter(
-                (kind, row[s.OUTCOME]) for rows in captions.values() for kind, row in rows.items()
-            ),
-            recipe=recipe.read_text() if recipe.is_file() else "",
-            columns=s,
-        )
-    )
+    run = read_run(folder)
+    edges, camera, facts, template = find_edges(run), Camera(run), _facts(run), _template()
+    for scale in (1.0, 0.6, 0.3, 0.0):
+        pictures = _pictures(camera, edges, scale)
+        page = template.render(**facts, **pictures, **_scores(run, edges)).encode()
+        if len(page) < MAX_BYTES:
+            break
     target = folder / "report.html"
-    write_bytes(target, page.encode())
+    write_bytes(target, page)
     return target
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a table file or folder, [] when it has not been written."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _template() -> Template:
+    import jinja2
 
-    parts = [path] if path.is_file() else sorted(path.glob("part-*.parquet"))
-    tables: list[pa.Table] = [pq.ParquetFile(part).read() for part in parts]
-    if not tables:
-        return []
-    table = pa.concat_tables(tables, promote_options="default")
-    if s.VIDEO in table.column_names:
-        table = table.drop_columns([s.VIDEO])
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["hours"] = _hours
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
-def _decision(selection: dict[str, dict[str, Any]], row: dict[str, Any]) -> str | None:
-    verdict = selection.get(row[s.CLIP_ID])
-    return None if verdict is None else str(verdict[s.DECISION])
+def _hours(hours: float) -> str:
+    """Hours with three digits that say something: 0.0514, 1.24, 1,204."""
+    if hours >= 100:
+        return f"{hours:,.0f}"
+    return f"{hours:.2f}" if hours >= 1 else f"{hours:.4f}"
 
 
-def _funnel(folder: Path) -> list[tuple[str, int]]:
-    """Steps of the last selection with the clips left after each, from ``metrics.jsonl``."""
-    path = folder / "metrics.jsonl"
-    last: dict[str, int] = {}
-    if path.is_file():
-        for line in path.read_text().splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:  # a line cut short by a kill
-                continue
-            if entry.get("stage") == "select" and "funnel" in entry:
-                last = entry["funnel"]
-    return list(last.items())
-
-
-def _histograms(manifest: list[dict[str, Any]], kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Per score: SVG polylines of all clips and of the kept ones over the same bins."""
-    names = [n for n in (manifest[0] if manifest else {}) if _is_score(n)]
-    out = []
-    for name in names:
-        values = np.array([r[name] for r in manifest if r[name] is not None], float)
-        if values.size < 2:
-            continue
-        low, high = float(values.min()), float(values.max())
-        if high <= low:
-            continue
-        edges = np.linspace(low, high, BINS + 1)
-        chosen = np.array([r[name] for r in kept if r.get(name) is not None], float)
-        everything, _ = np.histogram(values, edges)
-        keep, _ = np.histogram(chosen, edges)
-        top = max(1, int(everything.max()))
-        out.append(
-            {
-                "name": name,
-                "low": f"{low:.4g}",
-                "high": f"{high:.4g}",
-                "median": f"{float(np.median(values)):.4g}",
-                "missing": len(manifest) - values.size,
-                "all": _bars(everything, top),
-                "kept": _bars(keep, top),
-            }
-        )
-    return out
-
-
-def _is_score(name: str) -> bool:
-    return name in s.SCORE_COLUMNS or name.startswith(s.CONCEPT_PREFIX)
-
-
-def _bars(counts: np.ndarray, top: int) -> list[tuple[float, float]]:
-    """(y, height) of each bar in a box of height 40; counts are drawn by square root, so rare bins show."""
-    heights = np.sqrt(counts / top) * 40
-    return [(round(40 - h, 1), round(float(h), 1)) for h in heights]
-
-
-def _card(
-    folder: Path, row: dict[str, Any], captions: dict[str, dict[str, dict[str, Any]]]
-) -> dict[str, Any]:
+def _pictures(camera: Camera, edges: list[Edge], scale: float) -> dict[str, Any]:
+    """Every section that has pictures, within ``scale`` of the budget."""
+    purses = {
+        name: Purse(left=int(PICTURE_BYTES * share * scale)) for name, share in SHARES.items()
+    }
+    shown = []
+    for number, edge in enumerate(edges):
+        # what is left is shared by the thresholds still to come, so that none of them is without pictures
+        mine = Purse(left=purses["edges"].left // (len(edges) - number))
+        before = mine.left
+        shown.append((edge, edge_sheets(camera, edge, mine)))
+        purses["edges"].left -= before - mine.left
     return {
-        "id": row[s.CLIP_ID],
-        "where": f"{Path(row[s.SOURCE_URI]).name}  {row[s.START_S]:.2f}–{row[s.END_S]:.2f} s",
-        "strip": strip(folder, row),
-        "captions": [
-            (kind, r[s.TEXT], r[s.OUTCOME]) for kind, r in captions.get(row[s.CLIP_ID], {}).items()
-        ],
-        "motion": row[s.MOTION_MEAN],
-        "luma": row[s.LUMA_MEAN],
+        "edges": shown,
+        "cuts": cut_sheets(camera, purses["cuts"]),
+        "duplicates": duplicate_sheets(camera, purses["duplicates"]),
+        "kept": kept_cards(camera, purses["kept"]),
     }
 
 
-def strip(folder: Path, row: dict[str, Any]) -> str | None:
-    """A clip's frames side by side as a base64 JPEG, None when its bytes cannot be read or decoded."""
-    from PIL import Image
+def _scores(run: Run, edges: list[Edge]) -> dict[str, Any]:
+    drawn, empty = histograms(run, edges)
+    return {"histograms": drawn, "empty_scores": empty}
 
-    from pipeline.shards.read import ClipError, read_clip
-    from pipeline.video.decode import decode_clip, sample_indices
-    from pipeline.video.probe import MediaError
 
-    size = (max(2, round(row[s.WIDTH] * STRIP_HEIGHT / row[s.HEIGHT])), STRIP_HEIGHT)
-    try:
-        data = read_clip(folder / "clips", row)
-        indices = sample_indices(row[s.N_FRAMES], min(STRIP_FRAMES, row[s.N_FRAMES]))
-        frames, _ = decode_clip(data, indices=indices, size=size)
-    except (ClipError, MediaError, ValueError, OSError):
-        return None
-    image = Image.fromarray(np.concatenate(list(frames), axis=1))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=78)
-    return base64.b64encode(buffer.getvalue()).decode()
+def _facts(run: Run) -> dict[str, Any]:
+    """Everything on the page but scores and pictures."""
+    kept = run.kept
+    steps = funnel(run)
+    captions: Counter[tuple[str, str]] = Counter()
+    if run.captions is not None:
+        names = (s.KIND, s.OUTCOME)
+        captions.update(zip(*(run.captions.column(n).to_pylist() for n in names), strict=True))
+    return {
+        "name": run.folder.resolve().name,
+        "n_clips": len(kept),
+        "n_kept": int(kept.sum()),
+        "n_sources": len(run.sources),
+        "outcomes": sorted(Counter(row[s.OUTCOME] for row in run.sources).items()),
+        "hours_in": sum(row[s.DURATION_S] or 0 for row in run.sources) / 3600,
+        "hours_clips": float(run.seconds.sum()) / 3600,
+        "hours_kept": float(run.seconds[kept].sum()) / 3600,
+        "funnel": steps,
+        "predicates": {
+            **run.select.where,
+            **{k: f"best by {b.by}" for k, b in run.select.best.items()},
+        },
+        "dropped": sorted((run.stages.get("ingest", {}).get("dropped") or {}).items()),
+        "inputs": _inputs(run),
+        "caption_outcomes": sorted(captions.items()),
+        "caption_model": run.stages.get("caption", {}).get("model", ""),
+        "failures": count_failures(run),
+        "recipe": run.recipe[:TEXT_SHOWN],
+        "command": str(run.made_by.get("command", ""))[:TEXT_SHOWN],
+        "versions": sorted((run.made_by.get("versions") or {}).items()),
+        "schema_version": s.SCHEMA_VERSION,
+    }
+
+
+def _inputs(run: Run) -> list[dict[str, Any]]:
+    """The first inputs, with the clips kept of each."""
+    kept = Counter(
+        source for source, is_kept in zip(run.column(s.SOURCE_ID), run.kept, strict=True) if is_kept
+    )
+    return [
+        {
+            "uri": row[s.SOURCE_URI],
+            "name": str(row[s.SOURCE_URI]).rstrip("/").rpartition("/")[2],
+            "outcome": row[s.OUTCOME],
+            "why": "/".join(filter(None, (row[s.ERROR_STAGE], row[s.ERROR_TYPE]))),
+            "clips": row[s.N_CLIPS],
+            "kept": kept[row[s.SOURCE_ID]],
+            "seconds": row[s.DURATION_S],
+            "shape": f"{row[s.WIDTH]}×{row[s.HEIGHT]}" if row[s.WIDTH] and row[s.HEIGHT] else "",
+            "fps": row[s.FPS],
+            "codec": row[s.CODEC] or "",
+        }
+        for row in run.sources[:INPUTS_SHOWN]
+    ]

@@ -1,0 +1,135 @@
+"""Thresholds found in predicates, the clips around them, and histograms."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from jobs.report_scores import HEIGHT, NEAREST, TERM, WIDTH, Edge, draw, find_edges
+from pipeline import schema as s
+from pipeline.config import BestConfig, SelectConfig
+
+
+def run_of(select: SelectConfig, reasons: list[list[str]] | None = None, **columns: Any) -> Any:
+    """What ``find_edges`` needs of a run."""
+    from jobs.report_data import Run
+
+    n = len(next(iter(columns.values())))
+    ids = [f"clip{i:03}" for i in range(n)]
+    return Run(
+        folder=Path("run"),
+        clips=pa.table({s.CLIP_ID: ids, **columns}),
+        decisions=np.array(["keep"] * n),
+        reasons=reasons or [[] for _ in ids],
+        duplicate_of=[None] * n,
+        steps=(*select.where, *select.best),
+        sources=[],
+        captions=None,
+        select=select,
+        recipe="",
+        stages={},
+        made_by={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "terms"),
+    [
+        ("motion_mean > 0.0005", [("motion_mean", ">", "0.0005")]),
+        ("blur IS NULL OR blur < 2.5 OR x < .5", [("blur", "<", "2.5"), ("x", "<", ".5")]),
+        ("(a>=-1e-3)AND(b <= 4)", [("a", ">=", "-1e-3"), ("b", "<=", "4")]),
+        ("NOT (a > 1)", [("a", ">", "1")]),
+        ("a + b > 1", []),
+        ("a > 1 + b", []),
+        ("abs(a) > 1", []),
+        ("a > b", []),
+    ],
+)
+def test_terms_are_bounds_of_bare_columns(rule: str, terms: list[tuple[str, ...]]) -> None:
+    assert [match.groups() for match in TERM.finditer(rule)] == terms
+
+
+def test_nearest_clips_on_both_sides() -> None:
+    values = [float(v) for v in range(20)] + [None]
+    run = run_of(SelectConfig(where={"low": "blur > 9"}), blur=values)
+    (edge,) = find_edges(run)
+    assert (edge.n_below, edge.n_above, edge.decides) == (10, 10, 20)
+    assert edge.below == tuple(range(9, 9 - NEAREST, -1)), "a clip at the bound of > fails"
+    assert edge.above == tuple(range(10, 10 + NEAREST))
+    assert edge.keeps_above
+
+
+def test_a_clip_at_the_bound_passes_when_the_rule_says_so() -> None:
+    run = run_of(SelectConfig(where={"a": "blur >= 2", "b": "blur <= 2"}), blur=[1.0, 2.0, 3.0])
+    at_least, at_most = find_edges(run)
+    assert (at_least.below, at_least.above) == ((0,), (1, 2))
+    assert (at_most.below, at_most.above) == ((1, 0), (2,))
+
+
+def test_a_part_shows_only_clips_that_it_decides() -> None:
+    rule = "blur IS NULL OR blur < 2 OR concept_text < 0.5"
+    run = run_of(
+        SelectConfig(where={"text": rule}),
+        blur=[1.0, 1.0, 3.0, 3.0, None],
+        concept_text=[0.1, 0.9, 0.1, 0.9, 0.9],
+    )
+    blur, text = find_edges(run)
+    assert (blur.below, blur.above) == ((1,), (3,)), "the others have little text"
+    assert (text.below, text.above) == ((2,), (3,)), "the others are not sharp"
+
+
+def test_a_rule_that_the_manifest_cannot_answer_is_left_out() -> None:
+    run = run_of(SelectConfig(where={"a": "blur > 1 AND gone = 2", "b": "name > 3"}), blur=[1.0])
+    assert find_edges(run) == []
+
+
+def test_the_cut_of_a_keep_rate_target() -> None:
+    select = SelectConfig(where={"low": "blur > 1"}, best={"top": BestConfig(by="blur", keep=0.5)})
+    reasons = [["low"], ["top"], ["top"], [], []]
+    run = run_of(select, reasons, blur=[1.0, 2.0, 3.0, 4.0, 5.0])
+    edge = find_edges(run)[1]
+    assert (edge.op, edge.threshold, edge.below, edge.above) == (">=", 4.0, (2, 1), (3, 4))
+
+
+def edge_at(threshold: float) -> Edge:
+    return Edge(reason="r", rule="", column="x", op=">", threshold=threshold)
+
+
+def bars(path: str) -> int:
+    return path.count("M")
+
+
+def test_histogram_counts_and_missing() -> None:
+    values = np.array([0.0, 0.0, 1.0, math.nan])
+    drawn = draw("x", values, np.array([True, False, False, True]), [])
+    assert (drawn.low, drawn.high, drawn.missing, drawn.log) == ("0", "1", 1, False)
+    assert bars(drawn.all_path) == 2 and bars(drawn.kept_path) == 1
+    assert f"v-{HEIGHT:.1f}" in drawn.all_path, "the fullest bin has the full height"
+
+
+def test_a_threshold_near_the_data_widens_the_axis_and_a_far_one_stands_at_the_border() -> None:
+    values = np.linspace(1.0, 2.0, 50)
+    near, far = (draw("x", values, values > 0, [edge_at(t)]) for t in (2.5, 90.0))
+    assert near.high == "2.5" and near.lines[0].x == WIDTH - 1
+    assert far.high == "2" and far.lines[0].x == WIDTH - 1
+
+
+def test_a_threshold_close_to_nought_makes_the_axis_logarithmic() -> None:
+    values = np.concatenate([[0.0, 0.0001], np.linspace(0.05, 1.0, 50)])
+    drawn = draw("x", values, values > 1, [edge_at(0.0005)])
+    assert drawn.log and drawn.low.startswith("≤")
+    assert 0.1 * WIDTH < drawn.lines[0].x < 0.6 * WIDTH
+
+
+def test_a_score_that_is_the_same_everywhere_is_drawn() -> None:
+    drawn = draw("x", np.full(9, 3.0), np.ones(9, bool), [edge_at(3.0)])
+    assert bars(drawn.all_path) == 1 and 0 < drawn.lines[0].x < WIDTH
+
+
+def test_an_edge_says_what_it_is() -> None:
+    assert edge_at(0.0005).text == "x > 0.0005"
