@@ -21,6 +21,8 @@ NEAREST = 6
 BINS = 48
 WIDTH, HEIGHT = 336, 84
 """Size of a histogram in its own units; a bin is 7 wide."""
+LETTER = 6.2
+"""Width of a letter of a threshold's name on a histogram."""
 MOST_EDGES = 40
 """Thresholds shown at most."""
 MOST_HISTOGRAMS = 60
@@ -231,11 +233,10 @@ def draw(name: str, values: np.ndarray, kept: np.ndarray, edges: list[Edge]) -> 
     counts, _ = np.histogram(place(measured), bins)
     chosen, _ = np.histogram(place(values[kept & np.isfinite(values)]), bins)
     top = max(1, int(counts.max()))
-    lines = []
-    for row, edge in enumerate(sorted(edges, key=lambda edge: edge.threshold)):
+    xs = {}
+    for edge in edges:
         share = float((place(np.array([edge.threshold]))[0] - ends[0]) / (ends[1] - ends[0]))
-        x = round(min(max(share * WIDTH, 1), WIDTH - 1), 1)
-        lines.append(Line(x=x, y=9 + 11 * (row % 3), edge=edge))
+        xs[edge] = round(min(max(share * WIDTH, 1), WIDTH - 1), 1)
     return Histogram(
         name=name,
         low=f"{low:.3g}" if floor is None or low >= floor else f"≤ {floor:.3g}",
@@ -245,8 +246,24 @@ def draw(name: str, values: np.ndarray, kept: np.ndarray, edges: list[Edge]) -> 
         log=floor is not None,
         all_path=_bars(counts, top),
         kept_path=_bars(chosen, top),
-        lines=tuple(lines),
+        lines=_lines(xs),
     )
+
+
+def _lines(xs: dict[Edge, float]) -> tuple[Line, ...]:
+    """Threshold lines from left to right; names stand above the bars, on further rows only where they would meet."""
+    lines: list[Line] = []
+    taken: list[list[tuple[float, float]]] = []
+    for edge, x in sorted(xs.items(), key=lambda item: (item[1], item[0].reason)):
+        width = 4 + LETTER * len(edge.reason)
+        span = (x - width, x) if x > WIDTH * 0.6 else (x, x + width)
+        row = 0
+        while row < len(taken) and any(a < span[1] and span[0] < b for a, b in taken[row]):
+            row += 1
+        taken += [[]] * (row == len(taken))
+        taken[row] = [*taken[row], span]
+        lines.append(Line(x=x, y=-4 + 11 * row, edge=edge))
+    return tuple(lines)
 
 
 def _log_floor(values: np.ndarray, thresholds: list[float]) -> float | None:

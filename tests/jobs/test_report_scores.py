@@ -97,7 +97,7 @@ def test_the_cut_of_a_keep_rate_target() -> None:
 
 
 def edge_at(threshold: float) -> Edge:
-    return Edge(reason="r", rule="", column="x", op=">", threshold=threshold)
+    return Edge(reason="reason", rule="", column="x", op=">", threshold=threshold)
 
 
 def bars(path: str) -> int:
@@ -129,6 +129,15 @@ def test_a_threshold_close_to_nought_makes_the_axis_logarithmic() -> None:
 def test_a_score_that_is_the_same_everywhere_is_drawn() -> None:
     drawn = draw("x", np.full(9, 3.0), np.ones(9, bool), [edge_at(3.0)])
     assert bars(drawn.all_path) == 1 and 0 < drawn.lines[0].x < WIDTH
+
+
+def test_names_of_thresholds_do_not_stand_on_each_other() -> None:
+    values = np.linspace(0.0, 1.0, 50)
+    edges = [edge_at(t) for t in (0.2, 0.21, 0.22, 0.9)]
+    lines = draw("x", values, values > 0.5, edges).lines
+    assert [line.edge.threshold for line in lines] == [0.2, 0.21, 0.22, 0.9]
+    assert len({line.y for line in lines[:3]}) == 3
+    assert lines[3].y == lines[0].y and lines[3].anchor == "end"
 
 
 def test_an_edge_says_what_it_is() -> None:
