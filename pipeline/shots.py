@@ -21,12 +21,17 @@ _OUTER = {3: 7, 6: 12, 10: 20, 15: 32}
 _INNER = {3: 3, 6: 7, 10: 9, 15: 16}
 """Half-length of a blend -> lag at which the shots before and after it are compared with themselves."""
 
+_LASTS = 0.5
+"""Least share of a sudden change that is still there a few frames later if it is a cut."""
+_WEIGHTS = np.array([-0.302, -0.09, -3.159, 4.829, -4.031, 6.936, 2.307, 5.761])
+"""Of ``cut_features``, the constant last; fitted by ``benchmarks/fit_shots.py``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShotConfig:
     """Thresholds of the detector."""
 
-    cut: float = 0.62
+    cut: float = 0.4
     """Score of a frame, in [0, 1], from which it starts a new shot."""
     gradual: float = 0.56
     """Score of a frame, in [0, 1], from which it is the middle of a dissolve or a wipe."""
@@ -112,21 +117,35 @@ def shots_between(transitions: list[Transition], n_frames: int) -> list[Shot]:
     return shots
 
 
-def cut_scores(analysis: Analysis) -> np.ndarray:
-    """Score in [0, 1] of every frame for being the first of a new shot after a hard cut; float32 (N,)."""
+def cut_features(analysis: Analysis) -> np.ndarray:
+    """Logarithms of what tells a hard cut at a frame from motion, flashes and flicker; float64 (N, 7).
+
+    The change to the frame; the mean change around it; the change inside the shots on either side; structure and
+    colour together (flicker changes colour alone); the second largest change within 14 frames (a clip that keeps
+    jumping); structure; colour.
+    """
     sudden = _change(analysis, 1)
-    lasting = np.minimum.reduce(
-        [
-            _later(_change(analysis, 3), 1),
-            _later(_change(analysis, 5), 2),
-            _later(_change(analysis, 7), 3),
-        ]
-    )
     around = sum(_later(sudden, by) for by in (-6, -5, -4, -3, -2, 2, 3, 4, 5, 6)) / 10
-    inside = np.maximum(_later(_change(analysis, 3), -1), _later(_change(analysis, 3), 3))
-    rise = sudden / (sudden + 2 * around + 0.03)
-    last = lasting / (lasting + inside + 0.05)
-    return np.minimum(rise, last).astype(np.float32)
+    short = _change(analysis, 3)
+    inside = np.maximum(_later(short, -1), _later(short, 3))
+    others = np.stack([_later(sudden, by) for by in (*range(-14, -1), *range(2, 15))])
+    fine, coarse, colour = np.nan_to_num(np.maximum(analysis.distances[:, 0], 0)).T
+    structure = np.sqrt(np.minimum(fine, coarse))
+    second = np.sort(others, axis=0)[-2]
+    columns = [sudden, around, inside, _both(analysis, 1), second, structure, colour]
+    return np.log(np.stack(columns, axis=1).astype(np.float64) + 0.02)
+
+
+def cut_scores(analysis: Analysis) -> np.ndarray:
+    """Score in [0, 1] of every frame for being the first of a new shot after a hard cut; float32 (N,).
+
+    A change that does not last (three to seven frames later the picture is the old one again) scores 0.
+    """
+    change = [_later(_change(analysis, lag), by) for lag, by in ((3, 1), (5, 2), (7, 3))]
+    lasting = np.minimum.reduce(change)
+    sudden = _change(analysis, 1)
+    score = 1 / (1 + np.exp(-(cut_features(analysis) @ _WEIGHTS[:-1] + _WEIGHTS[-1])))
+    return np.where(lasting >= _LASTS * sudden, score, 0).astype(np.float32)
 
 
 def gradual_scores(

@@ -71,6 +71,19 @@ def test_exposure_ramp_is_no_cut(tmp_path: Path) -> None:
     assert find_transitions(analysis_of(tmp_path, frames)) == []
 
 
+def test_cut_between_two_views_of_a_moving_set_under_one_light(tmp_path: Path) -> None:
+    near = scene(10, 60, speed=3)
+    far = np.roll(near[..., ::-1, ::-1, :] * 0.8 + 20, 40, axis=2)
+    frames = np.concatenate([near[:30], far[30:]])
+    assert [each.first for each in find_transitions(analysis_of(tmp_path, frames))] == [30]
+
+
+def test_light_that_flickers_is_no_cut(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    light = np.repeat(rng.uniform(0.6, 1.4, (20, 3)), 4, axis=0)[:, None, None, :]
+    assert find_transitions(analysis_of(tmp_path, scene(11, 80, speed=2) * light)) == []
+
+
 def test_shake_and_pan_are_no_cuts(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     still = scene(7, 1)[0]
