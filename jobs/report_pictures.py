@@ -271,17 +271,17 @@ def _captions(run: Run, clips: set[str]) -> dict[str, list[tuple[str, str, str]]
 
 
 def _data_uri(root: Path, row: dict[str, Any], frames: Sequence[int], box: tuple[int, int]) -> str:
+    import av
     from PIL import Image
 
     from pipeline.shards.read import ClipError, read_clip
-    from pipeline.video.decode import decode_clip
-    from pipeline.video.probe import MediaError
+    from pipeline.video.seek import decode_frames
 
     scale = min(1.0, box[0] / row[s.WIDTH], box[1] / row[s.HEIGHT])
     size = (max(2, round(row[s.WIDTH] * scale)), max(2, round(row[s.HEIGHT] * scale)))
     try:
-        pixels, _ = decode_clip(read_clip(root, row), indices=frames, size=size)
-    except (ClipError, MediaError, ValueError, OSError):
+        pixels = decode_frames(read_clip(root, row), indices=frames, size=size)
+    except (ClipError, av.FFmpegError, ValueError, OSError):
         return ""
     buffer = io.BytesIO()
     Image.fromarray(np.concatenate(list(pixels), axis=1)).save(buffer, "JPEG", quality=QUALITY)
