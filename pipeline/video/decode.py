@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import av
+    from av.video.reformatter import VideoReformatter
 
 
 def sample_indices(n_frames: int, k: int) -> list[int]:
@@ -17,6 +22,21 @@ def sample_indices(n_frames: int, k: int) -> list[int]:
         raise ValueError(f"sample_indices needs n_frames >= 1 and k >= 1, got {n_frames} and {k}")
     k = min(n_frames, k)
     return [(2 * i + 1) * n_frames // (2 * k) for i in range(k)]
+
+
+def rgb_pixels(
+    frame: av.VideoFrame, reformatter: VideoReformatter, size: tuple[int, int] | None
+) -> np.ndarray:
+    """The frame as uint8 RGB (H, W, 3), scaled to ``size`` (width, height) if that is given.
+
+    One conversion thread: starting a pool for each frame takes longer than a small frame does.
+    """
+    width, height = size or (frame.width, frame.height)
+    interpolation = "AREA" if size else None
+    rgb = reformatter.reformat(
+        frame, width, height, "rgb24", interpolation=interpolation, threads=1
+    )
+    return rgb.to_ndarray()
 
 
 def decode_clip(
@@ -48,13 +68,7 @@ def decode_clip(
         stream.codec_context.thread_count = 1
         for index, frame in enumerate(container.decode(stream)):
             if wanted is None or index in wanted:
-                width, height = size or (frame.width, frame.height)
-                # one conversion thread: starting a pool for each frame takes longer than a small frame does
-                rgb = reformatter.reformat(
-                    frame, width=width, height=height, format="rgb24",
-                    interpolation="AREA" if size else None, threads=1,
-                )  # fmt: skip
-                pixels[index] = rgb.to_ndarray()
+                pixels[index] = rgb_pixels(frame, reformatter, size)
                 times[index] = float(frame.pts * frame.time_base)
             if last is not None and index >= last:
                 break

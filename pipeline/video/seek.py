@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.video.decode import rgb_pixels
+
 
 def decode_frames(
     mp4_bytes: bytes, *, indices: Sequence[int], size: tuple[int, int] | None = None
@@ -46,12 +48,7 @@ def decode_frames(
             container.seek(key, stream=stream)
             for frame in container.decode(stream):
                 if frame.pts in due:
-                    width, height = size or (frame.width, frame.height)
-                    rgb = reformatter.reformat(
-                        frame, width=width, height=height, format="rgb24",
-                        interpolation="AREA" if size else None, threads=1,
-                    )  # fmt: skip
-                    pixels[due.pop(frame.pts)] = rgb.to_ndarray()
+                    pixels[due.pop(frame.pts)] = rgb_pixels(frame, reformatter, size)
                 if not due:
                     break
             if due:
