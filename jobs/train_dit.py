@@ -174,37 +174,26 @@ def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
     from jobs.dit_results import make_sheet
 
     config = train_config(args)
-    initial, started_from, model_config = (
-        None,
-        "",
-        DiTConfig.preset(
-            args.preset,
-            latent_channels=len(data.store.channel_mean),
-            text_dim=data.store.text_dim,
-        ),
+    initial, started_from = None, ""
+    model_config = DiTConfig.preset(
+        args.preset, latent_channels=len(data.store.channel_mean), text_dim=data.store.text_dim
     )
     if args.init:
         loaded = load_dit(args.init)
         check_same_latents(loaded.latents.to_dict(), data.spec().to_dict(), args.init)
         initial, started_from = loaded.model.state_dict(), loaded.id
         model_config = loaded.model.config
-    if leader:
-        sheet = make_sheet(args, data) if config.sample_every else None
-        train(
-            model_config, config, data, args.out,
-            resume=args.resume, initial=initial, started_from=started_from,
-            report=Line(config), on_sample=sheet,
-        )  # fmt: skip
-    else:
-        train(
-            model_config,
-            config,
-            data,
-            args.out,
-            resume=args.resume,
-            initial=initial,
-            started_from=started_from,
-        )
+    train(
+        model_config,
+        config,
+        data,
+        args.out,
+        resume=args.resume,
+        initial=initial,
+        started_from=started_from,
+        report=Line(config) if leader else None,
+        on_sample=make_sheet(args, data) if leader and config.sample_every else None,
+    )
 
 
 def check_same_latents(have: dict[str, Any], want: dict[str, Any], name: str) -> None:
