@@ -33,7 +33,7 @@ class ShotList:
 def list_shots(path: str) -> Iterator[ShotList | None]:
     """Yield None as a sign of life, and the file's ``ShotList`` last; raises ``MediaError``."""
     analysis: Analysis | None = None
-    for analysis in analyse(path):
+    for analysis in analyse(path, scores=False):
         if analysis is None:
             yield None
     assert analysis is not None

@@ -17,7 +17,6 @@ BLENDS = (3, 6, 10, 15)
 """Half-lengths in frames of the blends tested, each ending at the frame at hand."""
 HISTORY = max(*LAGS, 2 * max(BLENDS))
 """Frames of the past that the next ones are compared with."""
-_LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 _FLAT = 0.004
 """Standard deviation of luma below which a frame has no structure to correlate."""
 
@@ -50,12 +49,16 @@ class Signatures:
 
 
 def signatures(frames: np.ndarray) -> Signatures:
-    """Signatures of uint8 RGB frames (n, 36, 64, 3)."""
+    """Signatures of uint8 YUV planes (n, 3, 36, 64) in limited range."""
     n = len(frames)
-    luma = frames.astype(np.float32) @ (_LUMA / 255)
+    luma = (frames[:, 0].astype(np.float32) - 16) / 219
     flat = luma.reshape(n, -1)
-    cells = (frames >> 6).astype(np.int32)
-    cells = cells[..., 0] * 16 + cells[..., 1] * 4 + cells[..., 2]
+    u, v = (frames[:, plane].astype(np.float32) / 224 - 128 / 224 for plane in (1, 2))
+    rgb = (luma + 1.5748 * v, luma - 0.1873 * u - 0.4681 * v, luma + 1.8556 * u)
+    cells = sum(
+        np.clip(each * 4, 0, 3).astype(np.int32) * scale
+        for each, scale in zip(rgb, (16, 4, 1), strict=True)
+    )
     cells += 64 * np.arange(n, dtype=np.int32)[:, None, None]
     histogram = np.bincount(cells.ravel(), minlength=64 * n).reshape(n, 64)
     return Signatures(
