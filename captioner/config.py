@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 BACKENDS = ("transformers", "openai", "vllm")
+ASKED_KINDS = ("short", "dense", "structured")
+"""Caption kinds a model is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +45,16 @@ class CaptionConfig:
     """``openai``: seconds a row may take, retries included, before it ends as an error."""
 
     def __post_init__(self) -> None:
-        from pipeline.schema import CAPTION_KINDS
-
         if self.backend not in BACKENDS:
             raise ValueError(
                 f"caption backend {self.backend!r} is unknown; use one of {', '.join(BACKENDS)}"
             )
         for kind in self.kinds:
-            if kind not in CAPTION_KINDS[:2]:
-                raise ValueError(f"caption kind {kind!r} cannot be asked for; use short or dense")
+            if kind not in ASKED_KINDS:
+                raise ValueError(
+                    f"caption kind {kind!r} cannot be asked for; use {', '.join(ASKED_KINDS)} "
+                    "(original comes with the source)"
+                )
         if not self.kinds or len(set(self.kinds)) != len(self.kinds):
             raise ValueError(f"caption kinds {self.kinds!r} must name each kind once")
         for name in (

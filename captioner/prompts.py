@@ -20,14 +20,27 @@ PROMPTS: dict[str, str] = {
         "without guesses or mention of what is absent. Begin with the subject itself, "
         "not with a phrase about the video or its frames."
     ),
+    "structured": (
+        "These are {frames} frames, in order and evenly spaced, from a {seconds} second video. "
+        "Describe it as one JSON object with these keys. subjects: a list, the main subject first, each with "
+        "name (the noun as written for its count), count (a whole number, or null when they cannot be counted), "
+        "appearance, action (a predicate that says what it does from beginning to end) and position (where in the "
+        "frame). background: the surroundings. camera: a predicate for the camera, such as pans left or is static. "
+        "lighting: a predicate for the light. style: the look of the medium. text: a list of legible texts, "
+        "verbatim. events: a list in order of time, each with start_s and end_s in seconds from the start and what, "
+        "a short clause. State only what is visible; leave a text empty, and a list empty, where there is nothing "
+        "to say, and never state what is absent. Answer with the JSON object alone."
+    ),
 }
 """Asked of general vision-language models."""
 
 WORLD_PROMPTS: dict[str, str] = {
     "short": "{frames} frames of {seconds} seconds. Name the main subject.",
     "dense": "{frames} frames of {seconds} seconds. Describe everything.",
+    "structured": "{frames} frames of {seconds} seconds. Describe everything.",
 }
-"""Asked of the embedded captioner, which was trained on these two and understands no others."""
+"""Asked of the embedded captioner, which was trained on two questions and understands no others: its structured caption
+is its dense one taken apart (``captioner.derive``)."""
 
 
 def prompt_set(model: str, prompts: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -123,13 +123,18 @@ def made_with(config: CaptionConfig, model: str, clip: dict[str, Any]) -> dict[s
 def caption_row(reply: Reply, made: Made, pixels: str) -> dict[str, Any]:
     """A row of ``captions/``; ``pixels`` is the hash of the frames, empty when they could not be read."""
     from captioner.checks import judge_reply
+    from captioner.derive import judge_structured
 
-    verdict = judge_reply(reply.text, finish=reply.finish, error=reply.error)
+    text = reply.text
+    if reply.kind == "structured" and text is not None and reply.error is None:
+        text, verdict = judge_structured(text, finish=reply.finish)
+    else:
+        verdict = judge_reply(text, finish=reply.finish, error=reply.error)
     model, prompt, frames, sampling, seed = made
     return {
         s.CLIP_ID: reply.clip_id,
         s.KIND: reply.kind,
-        s.TEXT: reply.text,
+        s.TEXT: text,
         s.OUTCOME: str(verdict.outcome),
         s.CHECKS: list(verdict.checks),
         s.ERROR_MESSAGE: reply.error,

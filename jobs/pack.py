@@ -105,6 +105,8 @@ def run(config: PackConfig, folder: Path | str) -> PackResult:
     ):
         for row in _rows(manifest):
             texts = captions.get(row[s.CLIP_ID], {})
+            if "original" not in config.kinds:
+                row.pop(s.CAPTION_ORIGINAL, None)
             outcome = _add(writer, folder, row, texts)
             counts[outcome] += 1
             if outcome == "packed":
@@ -151,16 +153,15 @@ def kept_clips(folder: Path) -> pa.Table:
 
 
 def usable_captions(folder: Path, kinds: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """clip_id -> caption column -> text, of captions that ended well; originals always come along."""
+    """clip_id -> caption column -> text, of captions that ended well."""
     from pipeline.shards.read import open_table
 
     for kind in kinds:
         s.caption_column(kind)  # refuses unknown kinds
     table = open_table(folder / "captions", [s.CLIP_ID, s.KIND, s.TEXT, s.OUTCOME])
-    wanted = {*kinds, "original"}
     found: dict[str, dict[str, str]] = {}
     for row in table.to_pylist():
-        usable = row[s.OUTCOME] == s.CaptionOutcome.OK and row[s.TEXT] and row[s.KIND] in wanted
+        usable = row[s.OUTCOME] == s.CaptionOutcome.OK and row[s.TEXT] and row[s.KIND] in kinds
         if usable:
             found.setdefault(row[s.CLIP_ID], {})[s.caption_column(row[s.KIND])] = row[s.TEXT]
     return found

@@ -115,8 +115,8 @@ class SelectConfig:
 class PackConfig:
     """Section ``[pack]``: from kept, captioned clips to training shards."""
 
-    kinds: tuple[str, ...] = ("short", "dense")
-    """Caption kinds a shard carries; a clip without any of them is left out and counted."""
+    kinds: tuple[str, ...] = ("short", "dense", "structured", "original")
+    """Caption kinds a shard carries, of those there are; a clip without any of them is left out and counted."""
     shard_bytes: int = 256 << 20
     """Size at which a shard is closed, bytes."""
     row_group_bytes: int = 32 << 20

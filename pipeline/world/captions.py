@@ -15,6 +15,7 @@ from pipeline.world.scene import (
     CAMERAS,
     COLOURS,
     SHAPES,
+    SIZES,
     TEXTURES,
     Obj,
     Scene,
@@ -100,9 +101,8 @@ def _dense_object(obj: Obj, still: bool) -> str:
     head = f"A {obj.size} {obj.colour} {obj.shape}"
     if still:
         return f"{head} is {place(obj)}."
-    phrase = MOTION_PHRASES[obj.motion].format(speed=obj.speed)
-    link = " " if obj.motion == "still" else ", starting "
-    return f"{head} {phrase}{link}{place(obj)}."
+    link = " " if obj.motion == "still" else ", "
+    return f"{head} {_action(obj)}{link}{_position(obj)}."
 
 
 def caption(scene: Scene, kind: str, *, still: bool = False) -> str:
@@ -122,24 +122,76 @@ def caption(scene: Scene, kind: str, *, still: bool = False) -> str:
     raise ValueError(f"caption kind {kind!r} cannot be rendered from a scene; use short or dense")
 
 
-def structured(scene: Scene) -> dict:
-    """The scene as typed fields, JSON-ready."""
-    return {
+def _action(obj: Obj) -> str:
+    """What the object does, as a predicate."""
+    return MOTION_PHRASES[obj.motion].format(speed=obj.speed)
+
+
+def _position(obj: Obj) -> str:
+    """Where the object stays, or where it starts."""
+    return place(obj) if obj.motion == "still" else f"starting {place(obj)}"
+
+
+def structured(scene: Scene, *, still: bool = False) -> dict:
+    """The scene as the fields of a structured caption, JSON-ready; ``still``: one frame, without motion or camera.
+
+    Rendered in full and in order, they read as the dense caption.
+    """
+    fields: dict = {
         "subjects": [
             {
-                "shape": o.shape,
-                "colour": o.colour,
-                "size": o.size,
-                "motion": o.motion,
-                "speed": o.speed,
-                "place": place(o),
+                "name": o.shape,
+                "appearance": f"{o.size} {o.colour}",
+                **({"position": place(o)} if still else {}),
+                **({} if still else {"action": _action(o), "position": _position(o)}),
             }
             for o in scene.objects
         ],
-        "background": {"colour": scene.background, "texture": scene.texture},
-        "camera": scene.camera,
-        "light": scene.light,
+        "background": TEXTURE_PHRASES[scene.texture].format(colour=scene.background),
     }
+    if not still:
+        fields["camera"] = _predicate(CAMERA_PHRASES[scene.camera], "camera")
+    fields["lighting"] = _predicate(LIGHT_PHRASES[scene.light], "light")
+    return fields
+
+
+def _predicate(phrase: str, noun: str) -> str:
+    return phrase.removeprefix(f"The {noun} ").removesuffix(".")
+
+
+_DENSE_OBJECT = re.compile(
+    rf"An? ({'|'.join(SIZES)}) ({'|'.join(COLOURS)}) ({'|'.join(SHAPES)}) ([^.]+?)[.]"
+)
+
+
+def structured_from_dense(text: str) -> dict | None:
+    """The fields that a dense caption in the world's wording states; None when it has another wording.
+
+    The inverse of rendering: nothing is looked up in a scene, so what the caption gets wrong stays wrong.
+    """
+    places = {name for row in PLACES for name in row}
+    subjects = []
+    for size, colour, shape, rest in _DENSE_OBJECT.findall(text):
+        where = max((name for name in places if rest.endswith(name)), key=len, default="")
+        action = rest.removesuffix(where).strip()
+        starts = action.endswith(", starting")
+        subject = {"name": shape, "appearance": f"{size} {colour}"}
+        if (did := action.removesuffix(", starting")) and did != "is":
+            subject["action"] = did
+        if where:
+            subject["position"] = f"starting {where}" if starts else where
+        subjects.append(subject)
+    if not subjects:
+        return None
+    fields: dict = {"subjects": subjects}
+    for name, pattern in (
+        ("background", r"The background is ([^.]+)[.]"),
+        ("camera", r"The camera ([^.]+)[.]"),
+        ("lighting", r"The light ([^.]+)[.]"),
+    ):
+        if found := re.search(pattern, text):
+            fields[name] = found[1]
+    return fields
 
 
 _OBJECT = re.compile(

@@ -95,7 +95,7 @@ def world_row(config: WorldConfig, index: int) -> dict[str, Any]:
         s.VIDEO: encode_mp4(frames, config.fps, crf=config.crf),
         s.CAPTION_SHORT: caption(scene, "short", still=image),
         s.CAPTION_DENSE: caption(scene, "dense", still=image),
-        s.CAPTION_STRUCTURED: json.dumps(_structured(scene, image), sort_keys=True),
+        s.CAPTION_STRUCTURED: json.dumps(structured(scene, still=image)),
         s.N_FRAMES: n_frames,
         s.FPS: config.fps,
         s.WIDTH: width,
@@ -116,13 +116,3 @@ def chunks(total: int, size: int) -> Iterator[tuple[int, int]]:
     """Consecutive (start, stop) spans of ``size`` that cover ``range(total)``."""
     for start in range(0, total, size):
         yield start, min(total, start + size)
-
-
-def _structured(scene: Scene, image: bool) -> dict[str, Any]:
-    """The scene as typed fields; an image states no motion and no camera."""
-    fields = structured(scene)
-    if image:
-        del fields["camera"]
-        for subject in fields["subjects"]:
-            del subject["motion"], subject["speed"]
-    return fields

@@ -247,12 +247,15 @@ def test_wrong_input_is_one_line(folder: Path, tmp_path: Path) -> None:
 def test_the_embedded_captioner_runs_from_the_command_line_and_admits_its_domain(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = main([str(folder), "--recipe", "demo", "--set", "caption.max_new_tokens=100"])
+    kinds = 'caption.kinds=["short", "dense", "structured"]'
+    code = main(
+        [str(folder), "--recipe", "demo", "--set", "caption.max_new_tokens=100", "--set", kinds]
+    )
     said = capsys.readouterr()
     assert code == EXIT_PARTIAL  # clip003 cannot be read
     assert "synthetic world" in said.err
     found = [r for r in rows(folder) if r[s.CLIP_ID] in GOOD]
-    assert Counter(r[s.OUTCOME] for r in found)["ok"] >= 8, found
+    assert Counter(r[s.OUTCOME] for r in found)["ok"] >= 12, found
     assert all(r[s.MODEL].startswith("embedded@") for r in found)
     # Each model says what the frames of its own clip show: on world footage colours are right nearly always.
     from pipeline.world.captions import parse_caption
@@ -265,3 +268,11 @@ def test_the_embedded_captioner_runs_from_the_command_line_and_admits_its_domain
         for r in dense
     ]
     assert sum(right) >= len(right) - 1, dense
+    # Its structured captions are its dense ones taken apart, and say so.
+    from captioner.render import plain
+    from captioner.structured import parse
+
+    said = {r[s.CLIP_ID]: r[s.TEXT] for r in dense}
+    for row in (r for r in found if r[s.KIND] == "structured" and r[s.OUTCOME] == "ok"):
+        assert "derived" in row[s.CHECKS]
+        assert plain(parse(row[s.TEXT])) == said[row[s.CLIP_ID]]

@@ -69,7 +69,7 @@ def test_kept_and_captioned_clips_arrive_with_their_bytes(folder):
         assert manifest.read(place) == rows[i][s.VIDEO]
         assert row[s.CAPTION_DENSE] == f"dense {i}" and row[s.CAPTION_SHORT] == f"short {i}"
         assert row[s.CAPTION_ORIGINAL] == ("from the file" if i == 0 else None)
-        assert row[s.CAPTION_STRUCTURED] is None
+        assert row[s.CAPTION_STRUCTURED] == ("{}" if i == 0 else None)
         assert row[s.MOTION_MEAN] == 0.25 and row["concept_text"] == 0.125
         assert row[s.WIDTH] == rows[i][s.WIDTH] and row[s.SOURCE_ID] == "source"
 
@@ -82,7 +82,10 @@ def test_rerun_does_nothing_and_says_so(folder, capsys):
     assert "nothing to do" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in (folder / "shards").iterdir()} == files
     assert run(PackConfig(kinds=("short",)), folder).packed == 3
-    assert open_manifest(folder).caption(0, "dense") is None
+    manifest = open_manifest(folder)
+    assert all(
+        manifest.caption(i, kind) is None for i in range(3) for kind in ("dense", "original")
+    )
 
 
 def test_a_deleted_shard_is_packed_again(folder):
