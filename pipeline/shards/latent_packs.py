@@ -43,6 +43,7 @@ class LatentPacks(Batches):
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self.store = LatentStore(folder, memory_bytes=memory_bytes)
+        self.root = str(self.store.root)
         self.token_budget, self.window, self.weights = token_budget, window, weights
         self.clips: list[dict[str, int]] = []
         self.clip_ids: list[str] = []

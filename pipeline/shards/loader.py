@@ -7,7 +7,7 @@
         checkpoint["data"] = step.state.to_dict()
 
 ``order.py`` holds the pure functions, ``steps.py`` the stepping, ``videos.py`` and
-``latent_packs.py`` the two kinds of data.
+``latent_packs.py`` the two kinds of data, ``workers.py`` processes that read ahead.
 """
 
 from pipeline.shards.latent_packs import LatentPacks
@@ -15,9 +15,10 @@ from pipeline.shards.order import LoaderState, caption_draw, caption_weights, ep
 from pipeline.shards.packs import packing_waste, plan_packs
 from pipeline.shards.quarantine import DataError
 from pipeline.shards.read import ClipError
-from pipeline.shards.steps import Step, StepLoader, with_workers
+from pipeline.shards.steps import Step, StepLoader
 from pipeline.shards.videos import VideoBatches
 from pipeline.shards.view import ClipView
+from pipeline.shards.workers import WorkerSteps, with_workers
 
 __all__ = [
     "ClipError",
@@ -28,6 +29,7 @@ __all__ = [
     "Step",
     "StepLoader",
     "VideoBatches",
+    "WorkerSteps",
     "caption_draw",
     "caption_weights",
     "epoch_order",

@@ -7,7 +7,7 @@ import math
 import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline import schema as s
 
@@ -16,10 +16,22 @@ class DataError(ValueError):
     """Too many clips are unreadable to go on."""
 
 
+class Found(NamedTuple):
+    """A clip that could not be read, in plain data."""
+
+    clip_id: str
+    kind: str
+    """What ``ClipError.kind`` said, or ``decode``."""
+    error: str
+    where: dict[str, Any]
+    """Epoch and the like."""
+
+
 class Quarantine:
     """Appends one JSON line per bad clip to ``path`` and raises DataError beyond the budget.
 
-    The budget is ``max_share`` of the clips, but at least ``floor``. A clip counts once per process.
+    The budget is ``max_share`` of the clips, but at least ``floor``, for each rank. A clip counts once per run; worker
+    processes relay what they find to the process that started them, which counts.
     """
 
     def __init__(
@@ -34,34 +46,53 @@ class Quarantine:
         self.n_clips = n_clips
         self.budget = max(floor, math.floor(max_share * n_clips))
         self.clips: set[str] = set()
+        self.relayed = False
+        self._found: list[Found] = []
         self._lock = threading.Lock()
+
+    @classmethod
+    def relay(cls, n_clips: int) -> Quarantine:
+        """A worker's: keeps what it finds for ``take_found``, has no budget of its own."""
+        quarantine = cls(None, n_clips, floor=n_clips)
+        quarantine.relayed = True
+        return quarantine
+
+    def take_found(self) -> list[Found]:
+        """Clips found since the last call."""
+        found, self._found = self._found, []
+        return found
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def add(self, clip_id: str, error: Exception, **where: Any) -> None:
         """Note that ``clip_id`` failed with ``error``; ``where`` goes into the line (shard, epoch ...)."""
+        kind = getattr(error, "kind", "decode")
+        self.add_found(Found(clip_id=clip_id, kind=kind, error=str(error), where=where))
+
+    def add_found(self, found: Found) -> None:
+        """Note a clip that this process or a worker of it found."""
         with self._lock:
-            if clip_id in self.clips:
+            if found.clip_id in self.clips:
                 return
-            self.clips.add(clip_id)
+            self.clips.add(found.clip_id)
+            if self.relayed:
+                self._found.append(found)
             if self.path is not None:
-                self._append(
-                    {s.CLIP_ID: clip_id, "kind": getattr(error, "kind", "decode")}, error, where
-                )
+                self._append(found)
             if len(self.clips) > self.budget:
                 raise DataError(
                     f"{len(self.clips)} of {self.n_clips} clips are unreadable, more than the budget "
-                    f"of {self.budget}; see {self.path or 'the log'}; the last one: {error}"
+                    f"of {self.budget}; see {self.path or 'the log'}; the last one: {found.error}"
                 )
 
-    def _append(self, line: dict[str, Any], error: Exception, where: dict[str, Any]) -> None:
+    def _append(self, found: Found) -> None:
         assert self.path is not None
-        text = json.dumps({**line, **where, "error": str(error)}) + "\n"
+        line = {s.CLIP_ID: found.clip_id, "kind": found.kind, **found.where, "error": found.error}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(fd, text.encode())
+            os.write(fd, (json.dumps(line) + "\n").encode())
         finally:
             os.close(fd)
 

@@ -11,14 +11,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.shards.order import LoaderState, epoch_order, n_steps, step_positions
 from pipeline.shards.quarantine import DataError, Quarantine
 from pipeline.shards.read import ClipError
-
-if TYPE_CHECKING:
-    from torch.utils.data import DataLoader
 
 log = logging.getLogger(__name__)
 
@@ -114,8 +111,10 @@ class StepLoader:
 
 
 class Batches:
-    """What the two loaders share: stepping, worker wrapping, replacement of bad clips."""
+    """What the two loaders share: stepping, replacement of bad clips."""
 
+    root: str
+    """Folder or URI that is read."""
     steps: StepLoader
     quarantine: Quarantine
 
@@ -163,24 +162,3 @@ class Batches:
 
     def _clip_id(self, index: int) -> str:
         raise NotImplementedError
-
-
-class _StepDataset:
-    """Map-style view of a loader: item k is the k-th step from ``start``."""
-
-    def __init__(self, batches: Batches, start: LoaderState, n: int) -> None:
-        self.batches, self.start, self.n = batches, start, n
-
-    def __len__(self) -> int:
-        return self.n
-
-    def __getitem__(self, k: int) -> Step:
-        return self.batches.at(self.batches.steps.advance(self.start, k))
-
-
-def with_workers(batches: Batches, n: int, num_workers: int) -> DataLoader:
-    """The next ``n`` steps through a torch DataLoader; the same steps for any number of workers."""
-    from torch.utils.data import DataLoader
-
-    dataset: Any = _StepDataset(batches, batches.state, n)
-    return DataLoader(dataset, batch_size=None, shuffle=False, num_workers=num_workers)

@@ -39,6 +39,7 @@ class VideoBatches(Batches):
         cache_bytes: int = 0,
     ) -> None:
         self.manifest = open_manifest(folder)
+        self.root = self.manifest.root
         self.view = view or ClipView()
         self.weights, self.check = weights, check
         names = [s.CLIP_ID, s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT]

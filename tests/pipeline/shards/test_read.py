@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from pipeline import schema as s
@@ -112,3 +117,42 @@ def test_a_replaced_shard_is_read_afresh(tmp_path, rows):
         path.unlink()
     make_shards(folder, rows[1:2])
     assert open_manifest(folder).read(0) == rows[1][s.VIDEO]
+
+
+READ_ALL = """
+import sys
+from pathlib import Path
+
+def peak_mb():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
+
+from pipeline.shards.read import open_manifest
+import pyarrow.fs, pyarrow.parquet
+imported = peak_mb()
+manifest = open_manifest(sys.argv[1])
+opened = peak_mb()
+n_bytes = sum(len(manifest.read(i)) for i in range(len(manifest)))
+assert "torch" not in sys.modules
+print(imported, opened, peak_mb(), n_bytes)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+@pytest.mark.parametrize("megabytes", [64, pytest.param(1000, marks=pytest.mark.slow)])
+def test_memory_while_reading_a_large_shard(tmp_path, megabytes):
+    clip, size = np.random.default_rng(0).bytes(4_000_000), megabytes // 4
+    row = make_rows(1)[0]
+    rows = ({**row, s.CLIP_ID: f"{i:04d}", s.VIDEO: clip[i:] + clip[:i]} for i in range(size))
+    folder = make_shards(tmp_path / "shards", rows, shard_bytes=2 << 30)
+    assert len(list(folder.glob("part-*.parquet"))) == 1
+    command = [sys.executable, "-c", READ_ALL, str(folder)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported, opened, after, n_bytes = map(float, ran.stdout.split())
+    print(
+        f"{megabytes} MB shard: {imported:.0f} MB with pyarrow imported, {opened:.0f} MB with the manifest open, "
+        f"{after:.0f} MB at most while reading every clip"
+    )
+    assert n_bytes == megabytes * 1_000_000
+    assert after - opened < 20  # a clip or two of 4 MB
+    assert after < 200

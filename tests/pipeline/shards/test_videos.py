@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline import schema as s
-from pipeline.shards.loader import ClipView, LoaderState, VideoBatches, with_workers
+from pipeline.shards.loader import ClipView, VideoBatches
 from pipeline.shards.quarantine import DataError, Quarantine
 from pipeline.shards.read import open_manifest
 from tests.shard_media import flip_byte, make_rows, make_shards
@@ -87,14 +87,6 @@ def test_same_shape_steps_stack(shards):
     assert len(shapes) > 1
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_any_number_of_workers_gives_the_same_steps(shards, workers):
-    loader = VideoBatches(shards, samples_per_step=4, view=VIEW)
-    want = signature(first(loader, 7))
-    loader.seek(LoaderState(manifest_hash=loader.manifest.hash, seed=0))
-    assert signature(with_workers(loader, 7, workers)) == want
-
-
 def test_resharding_does_not_move_anything(shards, tmp_path):
     other = make_shards(tmp_path / "other", make_rows(40)[::-1], shard_bytes=1 << 20)
     a = VideoBatches(shards, samples_per_step=4, view=VIEW)
@@ -129,16 +121,33 @@ def test_bad_clips_are_replaced_alike_on_every_rank(tmp_path):
     assert len(loader.quarantine) == len(set(bad))
 
 
-def test_truncated_shard_is_survived(tmp_path):
-    folder = make_shards(tmp_path / "shards", make_rows(24), shard_bytes=1 << 20)
-    manifest = open_manifest(folder)
-    last = max(manifest.table.to_pylist(), key=lambda row: row[s.BYTE_OFFSET])
-    with (folder / last[s.SHARD]).open("r+b") as file:
-        file.truncate(last[s.BYTE_OFFSET] + last[s.BYTE_LENGTH] // 2)
-    loader = VideoBatches(folder, samples_per_step=8, view=VIEW, same_shape=False)
-    seen = {u[s.CLIP_ID] for step in first(loader, 3) for u in step.units}
-    assert last[s.CLIP_ID] not in seen
-    assert loader.quarantine.clips == {last[s.CLIP_ID]}
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_a_damaged_shard_is_survived_alike_in_every_world(tmp_path, damage):
+    folder = make_shards(tmp_path / "shards", make_rows(24), shard_bytes=12_000)
+    rows = open_manifest(folder).table.to_pylist()
+    name = rows[0][s.SHARD]
+    inside = [row for row in rows if row[s.SHARD] == name]
+    cut = max(row[s.BYTE_OFFSET] for row in inside)  # the last clip of the shard
+    if damage == "missing":
+        (folder / name).unlink()
+    else:
+        with (folder / name).open("r+b") as file:
+            file.truncate(cut + 10)
+    lost = {row[s.CLIP_ID] for row in inside if damage == "missing" or row[s.BYTE_OFFSET] == cut}
+    assert 0 < len(lost) <= 8 < len(rows)
+    want = None
+    for world in (1, 2, 3):
+        log = tmp_path / f"{world}.jsonl"
+        options = {"samples_per_step": 12, "view": VIEW, "same_shape": False, "quarantine": log}
+        loaders = [VideoBatches(folder, rank=r, world=world, **options) for r in range(world)]
+        ranks = [signature(first(loader, 2)) for loader in loaders]
+        steps = [[ranks[i % world][k][i // world] for i in range(12)] for k in range(2)]
+        assert {unit[0] for step in steps for unit in step}.isdisjoint(lost)
+        found = [json.loads(line) for line in log.read_text().splitlines()]
+        assert {line["clip_id"] for line in found} == lost
+        assert {line["kind"] for line in found} == {damage}
+        assert want is None or steps == want
+        want = steps
 
 
 def test_error_budget_stops_the_run(tmp_path):
