@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.flow import mean_flow
 from pipeline.signatures import HISTORY, Signatures, compare, signatures
 from pipeline.video.cut import frame_duration, read_frames
+from pipeline.video.hdr import ToneMapper
 from pipeline.video.probe import Probe, open_media, pick_stream, probe_stream
 
 WIDTH, HEIGHT = 64, 36
@@ -65,7 +66,7 @@ def read_lowres(path: str | Path) -> Iterator[tuple[Probe, np.ndarray, np.ndarra
         stream = pick_stream(container, path)
         info = probe_stream(stream, path)
         stream.codec_context.options = {"skip_loop_filter": "all"}
-        scaler = VideoReformatter()
+        scaler, tone = VideoReformatter(), ToneMapper()
         stamps: list[int] = []
         frames = np.empty((CHUNK, 3, HEIGHT, WIDTH), dtype=np.uint8)
         step = 1
@@ -78,7 +79,7 @@ def read_lowres(path: str | Path) -> Iterator[tuple[Probe, np.ndarray, np.ndarra
             end = pts + frame_duration(frame, step)
             step = end - pts
             small = scaler.reformat(
-                frame,
+                tone(frame, (WIDTH, HEIGHT)),
                 WIDTH,
                 HEIGHT,
                 "yuv444p",

@@ -28,7 +28,7 @@ class Plan:
     probe: Probe
     """The stream that is cut."""
     duration_s: float
-    """Length of what was decoded, in seconds."""
+    """Length of what was decoded, in seconds, gaps left out."""
     n_frames: int
     """Frames that were decoded."""
     spans: tuple[Span, ...]
@@ -115,16 +115,23 @@ def frame_range(analysis: Analysis, span: Span) -> tuple[int, int]:
 
 
 def plan_clips(analysis: Analysis, config: IngestConfig) -> Plan:
-    """Which clips a file becomes: one per shot, long shots split evenly without losing a frame, short ones dropped."""
+    """Which clips a file becomes: one per shot, long shots split evenly without losing a frame, short ones dropped.
+
+    A frame that alone is shown for longer than a clip may last (a gap in a recording) ends its clip, after a usual
+    frame's time.
+    """
     n = len(analysis.pts)
     shots = shots_between(find_transitions(analysis), n)
     spans: list[Span] = []
     dropped: dict[str, int] = {}
     base = float(analysis.probe.time_base)
     edges = np.append(analysis.pts, analysis.end_pts)
+    shown = np.diff(edges)
+    shown[shown * base > config.max_clip_s] = max(1, int(np.median(shown)))
     for shot in shots:
         for piece in split_shot(shot, edges * base, config.max_clip_s):
-            start, end = int(edges[piece.first]), int(edges[piece.stop])
+            start = int(edges[piece.first])
+            end = int(edges[piece.stop - 1] + shown[piece.stop - 1])
             if (end - start) * base < config.min_clip_s:
                 dropped["short"] = dropped.get("short", 0) + 1
                 continue
@@ -136,22 +143,29 @@ def plan_clips(analysis: Analysis, config: IngestConfig) -> Plan:
                     transition_out=piece.transition_out,
                 )
             )
-    length = int(analysis.end_pts - analysis.pts[0]) * base
     return Plan(
-        probe=analysis.probe, duration_s=length, n_frames=n, spans=tuple(spans), dropped=dropped
+        probe=analysis.probe,
+        duration_s=int(shown.sum()) * base,
+        n_frames=n,
+        spans=tuple(spans),
+        dropped=dropped,
     )
 
 
 def split_shot(shot: Shot, edges_s: np.ndarray, max_clip_s: float) -> list[Shot]:
-    """Cut a shot that is longer than ``max_clip_s`` into the fewest pieces of nearly equal length, frame to frame.
+    """Cut a shot into the fewest pieces of nearly equal length, at most ``max_clip_s``, without losing a frame.
 
-    ``edges_s``: start of every frame in seconds, and the end of the last.
+    A frame that alone is shown for longer ends its piece. ``edges_s``: start of every frame in seconds, and the end of
+    the last.
     """
-    start, end = edges_s[shot.first], edges_s[shot.stop]
-    count = max(1, math.ceil((end - start) / max_clip_s - 1e-6))
-    inner = np.linspace(start, end, count + 1)[1:-1]
-    at = np.searchsorted(edges_s[shot.first : shot.stop], inner - 1e-9) + shot.first
-    at = np.unique([shot.first, *at.tolist(), shot.stop])
+    shown = np.diff(edges_s[shot.first : shot.stop + 1])
+    gaps = shown > max_clip_s
+    elapsed = np.append(0, np.cumsum(np.where(gaps, 0, shown)))
+    runs = np.unique([0, *(np.flatnonzero(gaps) + 1).tolist(), len(shown)]).tolist()
+    marks: list[int] = []
+    for first, stop in zip(runs, runs[1:], strict=False):
+        marks += split_run(elapsed[first : stop + 1], max_clip_s, first)
+    at = shot.first + np.array([*marks, len(shown)])
     return [
         Shot(
             first=int(first),
@@ -161,3 +175,16 @@ def split_shot(shot: Shot, edges_s: np.ndarray, max_clip_s: float) -> list[Shot]
         )
         for first, stop in zip(at[:-1], at[1:], strict=True)
     ]
+
+
+def split_run(edges_s: np.ndarray, max_clip_s: float, first: int) -> list[int]:
+    """First frame of every piece of a run of frames, counted from ``first``; ``edges_s`` as in ``split_shot``."""
+    start, end = edges_s[0], edges_s[-1]
+    count = max(1, math.ceil((end - start) / max_clip_s - 1e-6))
+    while True:
+        even = np.linspace(start, end, count + 1)[:-1]
+        at = np.unique(np.searchsorted(edges_s[:-1], even - 1e-9))
+        lengths = np.diff(np.append(edges_s[at], end))
+        if lengths.max() <= max_clip_s + 1e-6 or len(at) == len(edges_s) - 1:
+            return (at + first).tolist()
+        count += max(1, count // 8)  # long frames do not fit even pieces

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -44,13 +45,14 @@ def write_video(
     time_base: Fraction | None = None,
     options: dict[str, str] | None = None,
     audio: bool = False,
+    pixels: str = "yuv420p",
 ) -> Path:
     """Encode uint8 RGB frames with given timestamps (default: constant ``rate``)."""
     base = time_base or 1 / rate
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixels
         stream.time_base = base
         stream.codec_context.time_base = base
         stream.options = options or {}
@@ -109,3 +111,27 @@ def numbers_of(mp4: bytes) -> tuple[list[int], list[float], bool]:
             numbers.append(read_number(frame.to_ndarray(format="rgb24")))
             times.append(float(frame.pts * frame.time_base))
     return numbers, times, first_key
+
+
+def edit_mp4(path: Path, edits: Sequence[tuple[int, int]]) -> Path:
+    """Replace the edit list of an MP4 of one track: (length in ms, frame index at which it starts, -1 for nothing).
+
+    For files of ``write_counter`` at 25 frames a second, whose tables lie behind the pictures.
+    """
+    data = bytearray(path.read_bytes())
+    at = data.find(b"elst") - 4
+    size, first = struct.unpack_from(">I", data, at)[0], struct.unpack_from(">i", data, at + 20)[0]
+    unit = struct.unpack_from(">I", data, data.find(b"mdhd") + 16)[0] // 25
+    body = b"".join(
+        struct.pack(">Iii", length, -1 if start < 0 else first + start * unit, 1 << 16)
+        for length, start in edits
+    )
+    new = struct.pack(">I4sII", 16 + len(body), b"elst", 0, len(edits)) + body
+    for name in (b"moov", b"trak", b"edts"):
+        box = data.find(name) - 4
+        data[box : box + 4] = struct.pack(
+            ">I", struct.unpack_from(">I", data, box)[0] + len(new) - size
+        )
+    data[at : at + size] = new
+    path.write_bytes(data)
+    return path

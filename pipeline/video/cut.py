@@ -2,7 +2,7 @@
 
 Every clip is re-encoded (a stream copy can only start at a keyframe) while the source is decoded once, front to back,
 without seeking. Frames keep their timestamps, shifted so that the first is 0, so a variable frame rate survives.
-Rotation is applied, pixels are made square, HDR is refused by name.
+Rotation is applied, pixels are made square, HDR is tone-mapped (``hdr``).
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.video.clock import Clock
 from pipeline.video.decode import sample_indices
 from pipeline.video.encode import ClipEncoder
+from pipeline.video.hdr import ToneMapper, check_colour
 from pipeline.video.probe import (
     MediaError,
     check_size,
-    check_transfer,
     describe,
     media_type,
     open_media,
@@ -75,22 +76,20 @@ class Clip:
 def read_frames(
     stream: av.video.VideoStream, path: str | Path, *, stage: str = "decode"
 ) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Decode a stream front to back as (pts, frame), pts strictly rising; typed errors for damage and HDR.
-
-    A frame whose timestamp does not rise is dropped: it has no moment at which it is shown.
-    """
+    """Decode a stream front to back as (pts, frame), pts strictly rising as ``Clock`` says; typed errors for damage."""
     import av
 
-    last: int | None = None
+    clock = Clock(stream, path, stage)
+    size: tuple[int, int] | None = None
     try:
         for frame in stream.container.decode(stream):
-            pts = frame.pts if frame.pts is not None else frame.dts
-            if pts is None:
-                raise MediaError(stage, "no_timestamps", f"{path}: a frame carries no timestamp")
+            pts = clock.stamp(frame)
             if frame.is_corrupt:
-                raise MediaError(stage, "corrupt_frame", f"{path}: damaged frame at pts {pts}")
-            if last is None:
-                check_transfer(frame.color_trc, path)
+                raise MediaError(
+                    stage, "corrupt_frame", f"{path}: damaged frame at pts {frame.pts}"
+                )
+            if size is None:
+                check_colour(frame, path)
                 check_size(frame.width, frame.height, path)
                 size = (frame.width, frame.height)
             elif (frame.width, frame.height) != size:
@@ -99,13 +98,12 @@ def read_frames(
                     "size_changed",
                     f"{path}: frames go from {size[0]}x{size[1]} to {frame.width}x{frame.height}",
                 )
-            elif pts <= last:
-                continue
-            last = pts
-            yield pts, frame
+            if pts is not None:
+                yield pts, frame
     except (av.error.FFmpegError, MemoryError, ValueError) as error:
         raise MediaError(stage, media_type(error), f"{path}: {describe(error)}") from error
-    if last is None:
+    clock.check()
+    if size is None:
         raise MediaError(stage, "no_frames", f"{path}: its video stream holds no picture")
 
 
@@ -139,6 +137,7 @@ def cut(
         stream = pick_stream(container, path)
         info = probe_stream(stream, path)
         source = read_frames(stream, path, stage="cut")
+        tone = ToneMapper()
         position = 0
         for span in spans:
             first, stop = np.searchsorted(pts, [span.start_pts, span.end_pts])
@@ -169,7 +168,7 @@ def cut(
                         frame, info.sample_aspect, rate, info.time_base, crf, height, sample_side
                     )
                     maker.add(
-                        frame,
+                        tone(frame),
                         pts=int(shown[index] - shown[0]),
                         duration=int(shown[index + 1] - shown[index]),
                         sample=index in keep,

@@ -66,6 +66,8 @@ class ClipEncoder:
         codec = stream.codec_context
         codec.time_base = self.time_base
         codec.thread_count = 1
+        # else the muxer takes every frame to last 1 / rate, and a last frame that lasts longer ends early
+        codec.flags |= av.codec.context.Flags.frame_duration
         codec.gop_size = max(1, math.floor(GOP_SECONDS * rate))
         codec.color_range, codec.colorspace = LIMITED_RANGE, BT709
         codec.color_primaries, codec.color_trc = BT709, BT709

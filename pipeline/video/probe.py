@@ -1,6 +1,6 @@
 """What a file says it is, before its pictures are trusted; failures are typed, so that they can be counted.
 
-A file's words are not its pictures (an HDR stream may be labelled BT.709 by its container), so ``cut`` checks what
+A file's words are not its pictures (an HDR stream may be labelled BT.709 by its container), so ``cut`` looks at what
 it decodes again.
 """
 
@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import av
 
-HDR_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}
-"""Colour transfers (ISO/IEC 23091-2 codes) whose pictures need tone mapping: refused by name."""
 MAX_PIXELS = 8192 * 8192
 """Largest picture decoded, in pixels."""
 
@@ -97,10 +95,9 @@ def pick_stream(container: av.container.InputContainer, path: str | Path) -> av.
 
 
 def probe_stream(stream: av.video.VideoStream, path: str | Path) -> Probe:
-    """Describe an open stream; refuses sizes and colour that the pipeline does not handle."""
+    """Describe an open stream; refuses sizes that the pipeline does not handle."""
     codec, container = stream.codec_context, stream.container
     check_size(codec.width, codec.height, path)
-    check_transfer(codec.color_trc, path)
     if not stream.time_base:
         raise MediaError("probe", "no_time_base", f"{path}: its frames carry no time")
     seconds = None
@@ -138,13 +135,6 @@ def check_size(width: int, height: int, path: str | Path) -> None:
     """Refuse pictures too small to encode or too large to hold."""
     if width < 2 or height < 2 or width * height > MAX_PIXELS:
         raise MediaError("probe", "bad_size", f"{path}: {width}x{height} pixels")
-
-
-def check_transfer(transfer: int, path: str | Path) -> None:
-    """Refuse HDR by name: shown without tone mapping, its clips would look washed out."""
-    if int(transfer) in HDR_TRANSFERS:
-        name = HDR_TRANSFERS[int(transfer)]
-        raise MediaError("probe", "hdr", f"{path} is HDR ({name}); tone-map it to SDR first")
 
 
 def media_type(error: BaseException) -> str:

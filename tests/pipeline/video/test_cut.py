@@ -159,17 +159,6 @@ def test_colours_survive(tmp_path: Path) -> None:
     assert np.abs(centres - colours).max() <= 6
 
 
-def test_hdr_is_refused_by_name(tmp_path: Path) -> None:
-    path = write_counter(
-        tmp_path / "a.mp4",
-        5,
-        options={"x264-params": "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"},
-    )
-    with pytest.raises(MediaError, match="smpte2084") as error:
-        timestamps(path)
-    assert error.value.type == "hdr"
-
-
 def test_samples_are_the_centres_of_equal_spans(tmp_path: Path) -> None:
     path = write_counter(tmp_path / "a.mp4", 40, options=X264)
     (clip,) = cut_at(path, [4, 36], samples=4)

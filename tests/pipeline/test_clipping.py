@@ -1,0 +1,73 @@
+"""Planning clips: every frame of a shot in exactly one piece, none longer than asked, gaps closed."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import schema as s
+from pipeline.clipping import ClipRecord, Plan, clip_source, split_shot
+from pipeline.config import IngestConfig
+from pipeline.shots import Shot
+from tests.counter_media import numbers_of, write_counter
+
+
+def shot(first: int, stop: int) -> Shot:
+    return Shot(first=first, stop=stop, transition_in="cut", transition_out="fade")
+
+
+@given(
+    lengths=st.lists(st.sampled_from([0.01, 0.04, 0.1, 0.7, 3.0, 40.0]), min_size=1, max_size=300),
+    first=st.integers(0, 5),
+    longest=st.sampled_from([0.5, 2.0, 10.0]),
+)
+def test_pieces_partition_the_shot_and_none_is_too_long(
+    lengths: list[float], first: int, longest: float
+) -> None:
+    first = min(first, len(lengths) - 1)
+    edges = np.append(0, np.cumsum(lengths)) + 7.0
+    pieces = split_shot(shot(first, len(lengths)), edges, longest)
+    assert [each.first for each in pieces] == [first, *[each.stop for each in pieces[:-1]]]
+    assert pieces[-1].stop == len(lengths)
+    for each in pieces:
+        inside = lengths[each.first : each.stop]
+        held = inside[-1] > longest
+        assert sum(inside[:-1] if held else inside) <= longest + 1e-5
+        assert all(length <= longest for length in inside[:-1])
+    assert {each.transition_in for each in pieces[1:]} <= {"split"}
+    assert (pieces[0].transition_in, pieces[-1].transition_out) == ("cut", "fade")
+
+
+def test_ntsc_pieces_do_not_exceed_the_limit() -> None:
+    """599 frames of 29.97 fps are 19.99 s; two halves of 300 and 299 frames would be one of 10.01 s."""
+    pieces = split_shot(shot(0, 599), np.arange(600) * 1001 / 30000, 10.0)
+    assert [each.stop - each.first for each in pieces] == [200, 200, 199]
+
+
+def test_a_constant_rate_is_split_evenly() -> None:
+    pieces = split_shot(shot(10, 760), np.arange(761) / 25, 10.0)
+    assert [(each.first, each.stop) for each in pieces] == [(10, 260), (260, 510), (510, 760)]
+
+
+def test_clips_of_a_source_hold_every_frame_once(tmp_path: Path) -> None:
+    """Whatever is planned, its pieces are the file: every frame once, and the gap in it closed."""
+    stamps = [i * 40 if i < 50 else i * 40 + 3_600_000 for i in range(120)]
+    path = write_counter(
+        tmp_path / "a.mkv",
+        120,
+        options={"crf": "12", "bf": "2"},
+        pts=stamps,
+        time_base=Fraction(1, 1000),
+    )
+    config = IngestConfig(max_clip_s=0.9, min_clip_s=0.0)
+    items = [item for item in clip_source(str(path), config, 2) if item is not None]
+    assert isinstance(items[0], Plan)
+    clips = [item.row for item in items if isinstance(item, ClipRecord)]
+    numbers = [number for row in clips for number in numbers_of(row[s.VIDEO])[0]]
+    assert numbers == list(range(120))
+    assert max(row[s.END_S] - row[s.START_S] for row in clips) <= 0.9
+    assert 50 in {numbers_of(row[s.VIDEO])[0][0] for row in clips}, "a clip begins after the gap"
