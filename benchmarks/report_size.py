@@ -64,7 +64,8 @@ def make_run(
         number, place = divmod(i, CLIPS_PER_SOURCE)
         source = f"{number:016x}"
         last = place == CLIPS_PER_SOURCE - 1 or i == clips - 1
-        scores = dict(zip(s.SCORE_COLUMNS, rng.random(len(s.SCORE_COLUMNS)), strict=True))
+        scores: dict[str, Any] = {name: rng.random() for name in s.SCORE_COLUMNS}
+        scores[s.CAMERA] = s.CAMERAS[i % len(s.CAMERAS)]
         rows.append(
             {
                 s.CLIP_ID: s.clip_id(source, place * 8, place * 8 + 8),

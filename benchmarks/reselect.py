@@ -84,7 +84,9 @@ def write_manifest(folder: Path, rows: int, part_rows: int = 100_000) -> None:
             s.VIDEO_XXH3: digests[start : start + n],
         }
         for name in kind.names:
-            if name in s.SCORE_COLUMNS or name.startswith(s.CONCEPT_PREFIX):
+            if name in s.WORD_SCORES:
+                columns[name] = rng.choice(s.CAMERAS, n)
+            elif name in s.SCORE_COLUMNS or name.startswith(s.CONCEPT_PREFIX):
                 columns[name] = rng.random(n, np.float32)
             elif name not in columns:
                 columns[name] = pa.nulls(n, kind.field(name).type)

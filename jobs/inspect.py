@@ -165,7 +165,11 @@ def quantiles(db: DuckDBPyConnection, table: TableFiles) -> Table | str:
     """Quantiles of every measured score; what was not measured is counted, not averaged in."""
     view = _grid("score", "measured>", "min>", "5 %>", "median>", "95 %>", "max>")
     missing = []
+    words = []
     for name in filter(is_score, table.columns):
+        if name in s.WORD_SCORES:
+            words += [(name, _words(db, table, name))]
+            continue
         count, values = db.execute(
             f'select count("{name}"), quantile_cont("{name}", {list(QUANTILES)}) from {table.sql}'
         ).fetchall()[0]
@@ -173,10 +177,23 @@ def quantiles(db: DuckDBPyConnection, table: TableFiles) -> Table | str:
             view.add_row(name, str(count), *(f"{value:.4g}" for value in values))
         else:
             missing.append(name)
+    missing += [name for name, text in words if not text]
+    lines = [f"{name}: {text}" for name, text in words if text]
     text = f"not measured: {', '.join(missing)}"
     if missing:
-        view.caption, view.caption_justify = text, "left"
+        lines.append(text)
+    if lines:
+        view.caption, view.caption_justify = "\n".join(lines), "left"
     return view if view.row_count else f"scores of {table.name}, {text}"
+
+
+def _words(db: DuckDBPyConnection, table: TableFiles, name: str) -> str:
+    """Values of a score made of words with their counts, most frequent first; empty when there are none."""
+    rows = db.execute(
+        f'select "{name}", count(*) n from {table.sql} where "{name}" is not null '
+        "group by all order by n desc, 1"
+    ).fetchall()
+    return ", ".join(f"{count} {word}" for word, count in rows)
 
 
 def latent_facts(db: DuckDBPyConnection, table: TableFiles) -> Iterator[Any]:

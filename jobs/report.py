@@ -22,7 +22,7 @@ from jobs.report_pictures import (
     edge_sheets,
     kept_cards,
 )
-from jobs.report_scores import Edge, find_edges, histograms
+from jobs.report_scores import Edge, find_edges, histograms, word_bars
 from jobs.runfolder import write_bytes
 from pipeline import schema as s
 
@@ -98,7 +98,8 @@ def _pictures(camera: Camera, edges: list[Edge], scale: float) -> dict[str, Any]
 
 def _scores(run: Run, edges: list[Edge]) -> dict[str, Any]:
     drawn, empty = histograms(run, edges)
-    return {"histograms": drawn, "empty_scores": empty}
+    words, wordless = word_bars(run)
+    return {"histograms": drawn, "word_bars": words, "empty_scores": empty + wordless}
 
 
 def _facts(run: Run) -> dict[str, Any]:

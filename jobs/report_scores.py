@@ -8,6 +8,7 @@ clips shown are those that this threshold decides: the predicate differs when th
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -197,7 +198,8 @@ def histograms(run: Run, edges: list[Edge]) -> tuple[list[Histogram], list[str]]
     scores = [
         name
         for name in run.clips.column_names
-        if name in s.SCORE_COLUMNS or name.startswith(s.CONCEPT_PREFIX)
+        if (name in s.SCORE_COLUMNS and name not in s.WORD_SCORES)
+        or name.startswith(s.CONCEPT_PREFIX)
     ]
     drawn: list[Histogram] = []
     empty: list[str] = []
@@ -207,6 +209,40 @@ def histograms(run: Run, edges: list[Edge]) -> tuple[list[Histogram], list[str]]
             empty.append(name)
         elif len(drawn) < MOST_HISTOGRAMS:
             drawn.append(draw(name, values, run.kept, [e for e in edges if e.column == name]))
+    return drawn, empty
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bars:
+    """A score whose values are words: one bar for each word."""
+
+    name: str
+    """Column."""
+    rows: tuple[tuple[str, int, int, float, float], ...]
+    """Word, clips, kept clips, and lengths of both bars in per cent of the longest."""
+    missing: int
+    """Clips without this score."""
+
+
+def word_bars(run: Run) -> tuple[list[Bars], list[str]]:
+    """Bars of every score made of words, and the names of those that no clip has."""
+    drawn: list[Bars] = []
+    empty: list[str] = []
+    for name in filter(run.clips.column_names.__contains__, s.WORD_SCORES):
+        words = run.column(name)
+        every = Counter(word for word in words if word is not None)
+        kept = Counter(
+            word for word, keep in zip(words, run.kept, strict=True) if keep and word is not None
+        )
+        if not every:
+            empty.append(name)
+            continue
+        most = max(every.values())
+        rows = tuple(
+            (word, n, kept[word], round(100 * n / most, 1), round(100 * kept[word] / most, 1))
+            for word, n in sorted(every.items(), key=lambda item: (-item[1], item[0]))
+        )
+        drawn.append(Bars(name=name, rows=rows, missing=words.count(None)))
     return drawn, empty
 
 

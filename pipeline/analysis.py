@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.camera_motion import chunk_steps, step_frames
 from pipeline.flow import mean_flow
 from pipeline.signatures import HISTORY, Signatures, compare, signatures
 from pipeline.video.cut import frame_duration, read_frames
@@ -22,7 +23,7 @@ WIDTH, HEIGHT = 64, 36
 """Size of the pictures that statistics are computed from, pixels; the aspect is not kept."""
 CHUNK = 128
 """Frames processed together."""
-_ARRAYS = ("pts", "luma_mean", "luma_std", "flow", "distances", "blends")
+_ARRAYS = ("pts", "luma_mean", "luma_std", "flow", "camera", "distances", "blends")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,9 @@ class Analysis:
     """float32 (N,), standard deviation of luma inside the frame, in [0, 1]."""
     flow: np.ndarray
     """float32 (N,), mean optical flow from the frame before, in frame diagonals; 0 for the first frame.
+    Empty when no scores were asked for."""
+    camera: np.ndarray
+    """float32 (N, 4): movement of the whole picture, NaN where no step ends, see ``camera_motion.chunk_steps``.
     Empty when no scores were asked for."""
     distances: np.ndarray
     """float32 (N, len(LAGS), 3): how unlike the frame ``lag`` before it each frame is, see ``signatures.compare``."""
@@ -96,12 +100,12 @@ def read_lowres(path: str | Path) -> Iterator[tuple[Probe, np.ndarray, np.ndarra
 def analyse(path: str | Path, *, scores: bool = True) -> Iterator[Analysis | None]:
     """Analyse a whole file in bounded memory; yields None as a sign of life, and the ``Analysis`` last.
 
-    ``scores`` False leaves out what only scores need (``flow`` is empty then).
+    ``scores`` False leaves out what only scores need (``flow`` and ``camera`` are empty then).
     """
     parts: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
     past: Signatures | None = None
     info: Probe | None = None
-    end = 0
+    end = done = 0
     for info, stamps, frames, end in read_lowres(path):  # noqa: B007 - the last ones are used below
         new = signatures(frames)
         before = new.grey[:1] if past is None else past.grey[-1:]
@@ -111,6 +115,10 @@ def analyse(path: str | Path, *, scores: bool = True) -> Iterator[Analysis | Non
         parts["luma_std"].append(new.luma_std)
         if scores:
             parts["flow"].append(mean_flow(np.concatenate([before, new.grey])))
+            earlier = new.grey[:0] if past is None else past.grey
+            every = step_frames(float(info.fps))
+            parts["camera"].append(chunk_steps(earlier, new.grey, done, every))
+            done += len(stamps)
         parts["distances"].append(distances)
         parts["blends"].append(blends)
         past = (new if past is None else past.then(new)).tail(HISTORY)

@@ -7,15 +7,16 @@ every clip as it is encoded, and ``None`` in between as a sign of life.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from pipeline import schema as s
 from pipeline.analysis import Analysis, analyse
+from pipeline.camera_scores import CAMERA_SCORES, camera_scores
 from pipeline.config import IngestConfig
-from pipeline.scores import blur_score, luma_scores, motion_scores, perceptual_hash
+from pipeline.scores import blur_score, exposure_scores, luma_scores, motion_scores, perceptual_hash
 from pipeline.shots import Shot, find_transitions, shots_between
 from pipeline.video.cut import Span, cut
 from pipeline.video.probe import Probe, media_type
@@ -90,15 +91,18 @@ def measure(analysis: Analysis, first: int, stop: int, samples: np.ndarray) -> d
     """Every score of one clip; one that fails is None, and the ``error`` column says which and why."""
     scores: dict[str, object] = {}
     errors = []
-    for names, function in (
+    measures: tuple[tuple[tuple[str, ...], Callable[[], Mapping[str, object]]], ...] = (
         (
             (s.MOTION_MEAN, s.MOTION_P95, s.STATIC_SHARE),
             lambda: motion_scores(analysis, first, stop),
         ),
         ((s.LUMA_MEAN, s.LUMA_STD), lambda: luma_scores(analysis, first, stop)),
+        (CAMERA_SCORES, lambda: camera_scores(analysis, first, stop)),
+        ((s.OVEREXPOSED, s.UNDEREXPOSED), lambda: exposure_scores(samples)),
         ((s.BLUR,), lambda: {s.BLUR: blur_score(samples)}),
         ((s.PHASH,), lambda: {s.PHASH: perceptual_hash(samples)}),
-    ):
+    )
+    for names, function in measures:
         try:
             scores |= function()
         except (ValueError, ArithmeticError, IndexError) as error:

@@ -59,6 +59,13 @@ MOTION_P95 = "motion_p95"
 STATIC_SHARE = "static_share"
 LUMA_MEAN = "luma_mean"
 LUMA_STD = "luma_std"
+JITTER = "jitter"
+CAMERA = "camera"
+CAMERA_PAN = "camera_pan"
+CAMERA_TILT = "camera_tilt"
+CAMERA_ZOOM = "camera_zoom"
+OVEREXPOSED = "overexposed"
+UNDEREXPOSED = "underexposed"
 BLUR = "blur"
 AESTHETIC = "aesthetic"
 PHASH = "phash"
@@ -95,8 +102,27 @@ LATENT_SHAPE = "latent_shape"
 TEXT_FEATURES = "text_features"
 TEXT_LEN = "text_len"
 
-SCORE_COLUMNS = (MOTION_MEAN, MOTION_P95, STATIC_SHARE, LUMA_MEAN, LUMA_STD, BLUR, AESTHETIC)
-"""Scalar scores every manifest carries; concept scores add ``concept_<name>`` columns beside them."""
+SCORE_COLUMNS = (
+    MOTION_MEAN,
+    MOTION_P95,
+    STATIC_SHARE,
+    JITTER,
+    CAMERA,
+    CAMERA_PAN,
+    CAMERA_TILT,
+    CAMERA_ZOOM,
+    LUMA_MEAN,
+    LUMA_STD,
+    OVEREXPOSED,
+    UNDEREXPOSED,
+    BLUR,
+    AESTHETIC,
+)
+"""Scores every manifest carries; concept scores add ``concept_<name>`` columns beside them."""
+WORD_SCORES = (CAMERA,)
+"""Those of ``SCORE_COLUMNS`` whose values are words."""
+CAMERAS = ("static", "pan", "tilt", "zoom", "handheld")
+"""Values of ``CAMERA``."""
 
 
 class SourceOutcome(StrEnum):
@@ -148,6 +174,16 @@ def clip_id(source: str, start_pts: int, end_pts: int) -> str:
     """Id of a clip, derived from its source and its presentation interval [start_pts, end_pts)."""
     text = f"{source}:{start_pts}:{end_pts}"
     return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def _score_fields(concepts: tuple[str, ...]) -> list[pa.Field]:
+    import pyarrow as pa
+
+    scores = [
+        pa.field(name, pa.string() if name in WORD_SCORES else pa.float32())
+        for name in SCORE_COLUMNS
+    ]
+    return scores + [pa.field(CONCEPT_PREFIX + name, pa.float32()) for name in concepts]
 
 
 def _fields(*pairs: tuple[str, pa.DataType]) -> list[pa.Field]:
@@ -203,8 +239,6 @@ def manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
     """``manifest/``: provenance, shape, every score, and the byte range of each clip."""
     import pyarrow as pa
 
-    scores = [pa.field(name, pa.float32()) for name in SCORE_COLUMNS]
-    concept = [pa.field(CONCEPT_PREFIX + name, pa.float32()) for name in concepts]
     return pa.schema(
         _fields(
             (CLIP_ID, pa.string()),
@@ -223,8 +257,7 @@ def manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
             (WIDTH, pa.int32()),
             (HEIGHT, pa.int32()),
         )
-        + scores
-        + concept
+        + _score_fields(concepts)
         + _fields(
             (PHASH, pa.uint64()),
             (SHARD, pa.string()),
@@ -286,8 +319,6 @@ def shards_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
     """``shards/part-*``: a kept clip with its bytes, captions, shape, scores and provenance."""
     import pyarrow as pa
 
-    scores = [pa.field(name, pa.float32()) for name in SCORE_COLUMNS]
-    concept = [pa.field(CONCEPT_PREFIX + name, pa.float32()) for name in concepts]
     return pa.schema(
         _fields(
             (CLIP_ID, pa.string()),
@@ -301,8 +332,7 @@ def shards_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
             (WIDTH, pa.int32()),
             (HEIGHT, pa.int32()),
         )
-        + scores
-        + concept
+        + _score_fields(concepts)
         + _fields(
             (SOURCE_ID, pa.string()),
             (SOURCE_URI, pa.string()),

@@ -14,6 +14,8 @@ from pipeline.analysis import Analysis
 
 STATIC_FLOW = 0.01
 """Mean flow, in frame diagonals per second, below which nothing is taken to move."""
+WHITE, BLACK = 0.98, 0.02
+"""Luma from which a pixel is blown out, and up to which it is drowned, in [0, 1]."""
 PHASH_SIDE = 32
 """Side of the picture that the perceptual hash is computed from, pixels."""
 
@@ -44,6 +46,16 @@ def luma_scores(analysis: Analysis, first: int, stop: int) -> dict[str, float | 
     total = float(mean.mean())
     variance = float((std**2 + mean**2).mean()) - total**2
     return {s.LUMA_MEAN: total, s.LUMA_STD: max(0.0, variance) ** 0.5}
+
+
+def exposure_scores(samples: np.ndarray) -> dict[str, float | None]:
+    """Shares of the pixels of uint8 RGB samples (k, h, w, 3), in [0, 1]: ``overexposed`` those that are as good as
+    white, ``underexposed`` those that are as good as black."""
+    luma = to_luma(samples)
+    return {
+        s.OVEREXPOSED: float((luma >= WHITE).mean()),
+        s.UNDEREXPOSED: float((luma <= BLACK).mean()),
+    }
 
 
 def blur_score(samples: np.ndarray) -> float | None:

@@ -145,8 +145,13 @@ def test_scores_and_embeddings(finished: Path) -> None:
         assert np.linalg.norm(vector[s.CLIP_EMBEDDING]) == pytest.approx(1, abs=1e-2)
         assert row[s.AESTHETIC] is None and row[s.ERROR] is None
         assert 0 <= row[s.CONCEPT_PREFIX + "blank"] <= 1
-        for name in (s.MOTION_MEAN, s.MOTION_P95, s.STATIC_SHARE, s.LUMA_MEAN, s.LUMA_STD, s.BLUR):
+        for name in (
+            *(s.MOTION_MEAN, s.MOTION_P95, s.STATIC_SHARE, s.LUMA_MEAN, s.LUMA_STD, s.BLUR),
+            *(s.OVEREXPOSED, s.UNDEREXPOSED),
+        ):
             assert row[name] is not None, name
+        assert row[s.CAMERA] in (*s.CAMERAS, None)
+        assert (row[s.CAMERA] is None) == (row[s.JITTER] is None)
         assert 0 <= row[s.PHASH] < 2**64
 
 

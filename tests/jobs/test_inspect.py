@@ -29,6 +29,7 @@ def folder(tmp_path):
     rows = make_rows(10)
     for i, row in enumerate(rows):
         row[s.MOTION_MEAN] = i / 10 if i else None
+        row[s.CAMERA] = "pan" if i > 6 else "static"
     make_shards(tmp_path / "shards", rows)
     sources = [
         {s.SOURCE_ID: "a", s.SOURCE_URI: "/x/good.mp4", s.OUTCOME: "done", s.DURATION_S: 3600.0},
@@ -69,6 +70,7 @@ def test_run_folder_shows_what_each_table_says(folder, capsys):
     assert re.search(r"short +refused +1", text)
     assert re.search(r"motion_mean +9 +0\.1 .* 0\.5 .* 0\.9", text)
     assert "not measured: motion_p95" in text
+    assert "camera: 7 static, 3 pan" in text
     assert "a red ball rolls" in text
     assert "video struct<bytes: binary" in text
     assert "\x1b[" not in text

@@ -10,7 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from jobs.report_scores import HEIGHT, NEAREST, TERM, WIDTH, Edge, draw, find_edges
+from jobs.report_scores import (
+    HEIGHT,
+    NEAREST,
+    TERM,
+    WIDTH,
+    Edge,
+    draw,
+    find_edges,
+    histograms,
+    word_bars,
+)
 from pipeline import schema as s
 from pipeline.config import BestConfig, SelectConfig
 
@@ -142,3 +152,15 @@ def test_names_of_thresholds_do_not_stand_on_each_other() -> None:
 
 def test_an_edge_says_what_it_is() -> None:
     assert edge_at(0.0005).text == "x > 0.0005"
+
+
+def test_words_are_counted_and_not_binned() -> None:
+    words = ["pan", "static", None, "static", "static"]
+    run = run_of(SelectConfig(), camera=words, blur=[0.1, 0.2, 0.3, 0.4, 0.5])
+    run.decisions[3] = "reject"
+    (bars,), empty = word_bars(run)
+    assert bars.rows == (("static", 3, 2, 100.0, 66.7), ("pan", 1, 1, 33.3, 33.3))
+    assert (bars.name, bars.missing, empty) == (s.CAMERA, 1, [])
+    assert [each.name for each in histograms(run, [])[0]] == [s.BLUR]
+    nothing = run_of(SelectConfig(), camera=pa.array([None, None], pa.string()))
+    assert word_bars(nothing) == ([], [s.CAMERA])

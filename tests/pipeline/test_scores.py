@@ -9,7 +9,14 @@ import pytest
 
 from pipeline import schema as s
 from pipeline.analysis import Analysis, analyse
-from pipeline.scores import blur_score, luma_scores, motion_scores, perceptual_hash, resize_area
+from pipeline.scores import (
+    blur_score,
+    exposure_scores,
+    luma_scores,
+    motion_scores,
+    perceptual_hash,
+    resize_area,
+)
 from tests.counter_media import write_video
 from tests.moving_scenes import SIZE, scene, to_uint8
 
@@ -72,6 +79,15 @@ def test_luma(tmp_path: Path) -> None:
     assert luma_scores(analysis, 0, 20)[s.LUMA_STD] == pytest.approx(0.2, abs=0.01)
     assert luma_scores(analysis, 0, 10)[s.LUMA_MEAN] == pytest.approx(0.2, abs=0.01)
     assert luma_scores(analysis, 0, 10)[s.LUMA_STD] == pytest.approx(0.0, abs=0.01)
+
+
+def test_exposure_is_a_share_of_the_pixels() -> None:
+    frames = np.full((2, 10, 20, 3), 128, np.uint8)
+    frames[:, :, :5] = 255
+    frames[0, :3, 5:] = 3
+    scores = exposure_scores(frames)
+    assert scores[s.OVEREXPOSED] == pytest.approx(0.25)
+    assert scores[s.UNDEREXPOSED] == pytest.approx(45 / 400)
 
 
 def test_blur_falls_with_smoothing_not_with_contrast() -> None:
