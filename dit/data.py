@@ -97,6 +97,11 @@ def generator_for(*key: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
 
 
+def in_layout_order(clips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The clips of a pack in the order in which ``make_batch`` lays them out."""
+    return sorted(clips, key=lambda c: (c[s.LATENT_MEAN].shape, len(c[s.TEXT_FEATURES])))
+
+
 def make_batch(
     clips: Sequence[dict[str, Any]],
     spec: LatentSpec,
@@ -111,7 +116,7 @@ def make_batch(
     With ``times`` (clips,) the levels are fixed, no caption is dropped and no frame is given: the held-out loss.
     Clips are laid out by size, so that segments of like length lie side by side.
     """
-    clips = sorted(clips, key=lambda c: (c[s.LATENT_MEAN].shape, len(c[s.TEXT_FEATURES])))
+    clips = in_layout_order(clips)
     fixed = times is not None
     shapes = [tuple(clip[s.LATENT_MEAN].shape[1:]) for clip in clips]
     drop = torch.rand(len(clips), generator=generator) < (0 if fixed else config.caption_dropout)

@@ -66,6 +66,14 @@ GROUPS: dict[str, dict[str, Command]] = {
             "VIDEO... --json OUT",
             "where shots start; cuts nothing, needs no run",
         ),
+        "show-batch": Command(
+            "jobs.show_batch:main", "RUN --step N", "what a training step saw, as a contact sheet"
+        ),
+        "verify-resume": Command(
+            "jobs.verify_resume:main",
+            "DIR",
+            "prints the order hash for several world sizes and resumes",
+        ),
         "judge": Command(
             "jobs.judge:main", "VIDEO...", "what a synthetic video shows, read off its pixels"
         ),

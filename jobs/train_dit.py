@@ -17,9 +17,10 @@ from jobs.args import parse_args
 from jobs.console import clock, say, warn
 from jobs.errors import EXIT_OK, UserError
 from jobs.runfolder import clear_done, config_key, mark_done, stage_is_done
+from jobs.training_run import write_run
 
 if TYPE_CHECKING:
-    from dit.config import TrainConfig
+    from dit.config import DiTConfig, TrainConfig
     from dit.data import TrainingPacks
 
 STAGE = "train-dit"
@@ -132,6 +133,7 @@ def run(args: Args) -> Path:
             f"train-dit: {len(data.clip_ids) - len(data.held_out)} clips, {len(data.held_out)} held out, "
             f"{data.steps.steps_in(0)} steps an epoch"
         )
+        write_run(args.out, STAGE, dataclasses.replace(args, latents=args.latents.resolve()))
         if args.workers > 1:
             from jobs.train_dit_ray import fit
 
@@ -150,8 +152,8 @@ def run(args: Args) -> Path:
     return weights
 
 
-def open_data(args: Args, rank: int, world: int) -> TrainingPacks:
-    """The loader over the latents, for one process."""
+def open_data(args: Args, rank: int, world: int, *, note: bool = True) -> TrainingPacks:
+    """The loader over the latents, for one process; ``note``: bad rows are listed in OUT."""
     from dit.data import TrainingPacks
 
     return TrainingPacks(
@@ -162,22 +164,19 @@ def open_data(args: Args, rank: int, world: int) -> TrainingPacks:
         rank=rank,
         world=world,
         held_out_share=args.held_out_share,
-        quarantine=args.out / "quarantine.jsonl",
+        quarantine=args.out / "quarantine.jsonl" if note else None,
     )
 
 
 def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
     """The training loop in this process (one of several when torch.distributed is up)."""
     from dit.checkpoint import load_dit
-    from dit.config import DiTConfig
     from dit.train import train
     from jobs.dit_results import make_sheet
 
     config = train_config(args)
     initial, started_from = None, ""
-    model_config = DiTConfig.preset(
-        args.preset, latent_channels=len(data.store.channel_mean), text_dim=data.store.text_dim
-    )
+    model_config = preset_for(args, data)
     if args.init:
         loaded = load_dit(args.init)
         check_same_latents(loaded.latents.to_dict(), data.spec().to_dict(), args.init)
@@ -193,6 +192,15 @@ def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
         started_from=started_from,
         report=Line(config) if leader else None,
         on_sample=make_sheet(args, data) if leader and config.sample_every else None,
+    )
+
+
+def preset_for(args: Args, data: TrainingPacks) -> DiTConfig:
+    """The model that ``--preset`` names, for these latents and this text encoder."""
+    from dit.config import DiTConfig
+
+    return DiTConfig.preset(
+        args.preset, latent_channels=len(data.store.channel_mean), text_dim=data.store.text_dim
     )
 
 

@@ -12,6 +12,7 @@ from jobs.args import parse_args
 from jobs.console import Progress, say
 from jobs.errors import EXIT_OK, UserError
 from jobs.runfolder import config_key, files_key, mark_done, stage_is_done
+from jobs.training_run import write_run
 from jobs.vae_results import EVALUATED, VaeRun, finish, sheet
 from vae.config import PRESETS, LossConfig, TrainConfig, VAEConfig
 
@@ -117,6 +118,7 @@ def run(config: VaeRun) -> dict[str, Any]:
             f"--batch {config.train.batch} does not divide over --workers {config.workers}"
         )
     config.out.mkdir(parents=True, exist_ok=True)
+    write_run(config.out, STAGE, replace(config, shards=shards.resolve()))
     try:
         if config.workers > 1:
             _train_on_ray(config)

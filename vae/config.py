@@ -64,6 +64,11 @@ class VAEConfig:
             factor *= space
         return factor
 
+    def latent_shape(self, n_frames: int, height: int, width: int) -> tuple[int, int, int, int]:
+        """(C,T,H,W) of the latents of one clip."""
+        f, s = self.time_factor, self.space_factor
+        return self.latent_channels, 1 + (n_frames - 1) // f, height // s, width // s
+
     @classmethod
     def preset(cls, name: str) -> VAEConfig:
         """A named size: ``tiny`` and ``4x8x8`` and ``4x16x16`` (time x height x width compression)."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.shards.loader import ClipView, VideoBatches
+from pipeline.shards.loader import ClipView, Step, VideoBatches
 from vae.config import TrainConfig, VAEConfig
 
 FRAMES_PER_CLIP = 4
@@ -68,14 +68,18 @@ class TrainData:
 
     def __iter__(self) -> Iterator[TrainBatch]:
         for step in self.clips:
-            frames = torch.stack([unit["frames"] for unit in step.units])
-            rng = np.random.default_rng([self.seed, step.epoch, step.step])
-            if rng.random() < self.image_share:
-                picks = rng.integers(0, frames.shape[1], size=(FRAMES_PER_CLIP, self.batch))
-                rows = torch.arange(len(frames))
-                images = [frames[rows, row[self.rank :: self.world]][:, None] for row in picks]
-                frames = torch.stack(images, dim=1).flatten(0, 1)
-            yield TrainBatch(frames=frames, data=step.state.to_dict())
+            yield TrainBatch(frames=self.frames_of(step), data=step.state.to_dict())
+
+    def frames_of(self, step: Step) -> Tensor:
+        """uint8 (B,T,H,W,3) that training sees of a step: its clips, or single frames of each on image steps."""
+        frames = torch.stack([unit["frames"] for unit in step.units])
+        rng = np.random.default_rng([self.seed, step.epoch, step.step])
+        if rng.random() < self.image_share:
+            picks = rng.integers(0, frames.shape[1], size=(FRAMES_PER_CLIP, self.batch))
+            rows = torch.arange(len(frames))
+            images = [frames[rows, row[self.rank :: self.world]][:, None] for row in picks]
+            frames = torch.stack(images, dim=1).flatten(0, 1)
+        return frames
 
 
 def train_view(model: VAEConfig, config: TrainConfig) -> ClipView:

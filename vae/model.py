@@ -179,8 +179,7 @@ class VideoVAE(nn.Module):
 
     def latent_shape(self, n_frames: int, height: int, width: int) -> tuple[int, int, int, int]:
         """(C,T,H,W) of the latents of one clip."""
-        f, s = self.config.time_factor, self.config.space_factor
-        return self.config.latent_channels, 1 + (n_frames - 1) // f, height // s, width // s
+        return self.config.latent_shape(n_frames, height, width)
 
     def _encode(self, x: Tensor, state: StreamState | None) -> Posterior:
         out = self.encoder(x.permute(0, 2, 3, 4, 1), state).permute(0, 4, 1, 2, 3)
