@@ -60,7 +60,13 @@ def clip_source(
     plan = plan_clips(analysis, config)
     yield plan
     pieces = cut(
-        path, plan.spans, analysis.pts, crf=config.crf, height=config.height, samples=samples
+        path,
+        plan.spans,
+        analysis.pts,
+        crf=config.crf,
+        height=config.height,
+        samples=samples,
+        audio=config.audio,
     )
     for clip in pieces:
         if clip is None:
@@ -82,6 +88,7 @@ def clip_source(
             s.FPS: clip.fps,
             s.WIDTH: clip.width,
             s.HEIGHT: clip.height,
+            s.AUDIO: clip.audio,
         }
         row |= measure(analysis, first, stop, clip.samples)
         yield ClipRecord(row=row, samples=clip.samples)

@@ -17,6 +17,8 @@ class IngestConfig:
     """Height of the clips in pixels, never scaled up; None keeps the source's size."""
     crf: int = 18
     """x264 quality of the clips: 0 is lossless, 18 looks lossless, 28 is small."""
+    audio: bool = False
+    """Keep the sound of the clips, as an AAC track in their MP4."""
     deadline_s: float = 120.0
     """Seconds a source may take in the decoding child before it is quarantined, per minute of video."""
     memory_bytes: int = 4 << 30

@@ -33,6 +33,7 @@ N_FRAMES = "n_frames"
 FPS = "fps"
 WIDTH = "width"
 HEIGHT = "height"
+AUDIO = "audio"
 DURATION_S = "duration_s"
 CODEC = "codec"
 ROTATION = "rotation"
@@ -256,6 +257,7 @@ def manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
             (FPS, pa.float64()),
             (WIDTH, pa.int32()),
             (HEIGHT, pa.int32()),
+            (AUDIO, pa.string()),
         )
         + _score_fields(concepts)
         + _fields(

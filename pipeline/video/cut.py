@@ -8,6 +8,7 @@ Rotation is applied, pixels are made square, HDR is tone-mapped (``hdr``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +29,7 @@ from pipeline.video.probe import (
     pick_stream,
     probe_stream,
 )
+from pipeline.video.sound import Sound, SoundReader
 
 if TYPE_CHECKING:
     import av
@@ -69,6 +71,8 @@ class Clip:
     """Pixels across."""
     height: int
     """Pixels down."""
+    audio: str | None
+    """None: not asked for. Otherwise ``kept``, ``none`` where the source is silent, or ``broken: `` and why."""
     samples: np.ndarray
     """Uniformly spaced frames, uint8 RGB (k, h, w, 3), scaled down to ``sample_side``."""
 
@@ -121,6 +125,7 @@ def cut(
     height: int | None = None,
     samples: int = 8,
     sample_side: int = 256,
+    audio: bool = False,
 ) -> Iterator[Clip | None]:
     """Decode ``path`` once and yield its clips in order; ``None`` between them is a sign of life.
 
@@ -132,8 +137,12 @@ def cut(
         height: Height in pixels to scale down to; None keeps the source's.
         samples: Frames kept of each clip (centres of equal spans).
         sample_side: Longest short side of those frames, pixels.
+        audio: Keep the sound of each clip, as AAC.
     """
-    with open_media(path) as container:
+    with (
+        open_media(path) as container,
+        SoundReader(path) if audio else nullcontext() as sound_reader,
+    ):
         stream = pick_stream(container, path)
         info = probe_stream(stream, path)
         source = read_frames(stream, path, stage="cut")
@@ -150,6 +159,7 @@ def cut(
             keep = set(sample_indices(int(stop - first), samples))
             rate = Fraction(int(stop - first)) / (int(shown[-1] - shown[0]) * info.time_base)
             maker: _ClipMaker | None = None
+            sound, heard = clip_sound(sound_reader, span, info.time_base)
             while position < stop:
                 try:
                     stamp, frame = next(source)
@@ -165,7 +175,14 @@ def cut(
                 position += 1
                 if index >= 0:
                     maker = maker or _ClipMaker(
-                        frame, info.sample_aspect, rate, info.time_base, crf, height, sample_side
+                        frame,
+                        info.sample_aspect,
+                        rate,
+                        info.time_base,
+                        crf,
+                        height,
+                        sample_side,
+                        sound,
                     )
                     maker.add(
                         tone(frame),
@@ -176,7 +193,20 @@ def cut(
                 if position % 64 == 0:
                     yield None
             assert maker is not None
-            yield maker.finish(span, float(rate))
+            yield maker.finish(span, float(rate), heard)
+
+
+def clip_sound(
+    reader: SoundReader | None, span: Span, time_base: Fraction
+) -> tuple[Sound | None, str | None]:
+    """The sound of a clip, and what its ``audio`` is to say."""
+    if reader is None:
+        return None, None
+    try:
+        sound = reader.read(span.start_pts * time_base, span.end_pts * time_base)
+    except MediaError as error:
+        return None, f"broken: {error.message}"
+    return sound, "none" if sound is None else "kept"
 
 
 def check_leap(shown: np.ndarray, path: str | Path) -> None:
@@ -201,6 +231,7 @@ class _ClipMaker:
         crf: int,
         height: int | None,
         sample_side: int,
+        sound: Sound | None,
     ) -> None:
         from av.video.reformatter import VideoReformatter
 
@@ -217,7 +248,9 @@ class _ClipMaker:
             shown = self._coded[::-1] if self.turns % 2 else self._coded
         shrink = min(1.0, sample_side / min(shown))
         self._sample_size = tuple(max(1, round(side * shrink)) for side in self._coded)
-        self._encoder = ClipEncoder(shown[0], shown[1], rate, time_base=time_base, crf=crf)
+        self._encoder = ClipEncoder(
+            shown[0], shown[1], rate, time_base=time_base, crf=crf, sound=sound
+        )
         self._samples: list[np.ndarray] = []
 
     def add(self, frame: av.VideoFrame, *, pts: int, duration: int, sample: bool) -> None:
@@ -238,7 +271,7 @@ class _ClipMaker:
             frame = av.VideoFrame.from_ndarray(turned, format="rgb24")
         self._encoder.add(frame, pts=pts, duration=duration)
 
-    def finish(self, span: Span, fps: float) -> Clip:
+    def finish(self, span: Span, fps: float, audio: str | None) -> Clip:
         video = self._encoder.finish()
         return Clip(
             span=span,
@@ -247,6 +280,7 @@ class _ClipMaker:
             fps=fps,
             width=self._encoder.width,
             height=self._encoder.height,
+            audio=audio,
             samples=np.stack(self._samples),
         )
 
