@@ -83,7 +83,7 @@ def measure(config: CaptionConfig, split: str, count: int, blind: bool, show: in
     requests = requests_for(scenes, config, blind)
     backend = open_backend(config)
     began = time.perf_counter()
-    replies = backend.caption(requests)
+    replies = list(backend.caption(requests))
     took = time.perf_counter() - began
     dense, short, exact, bad = [], 0, 0, 0
     for reply in replies:

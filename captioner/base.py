@@ -1,22 +1,22 @@
-"""The interface of every captioning backend: requests in, one typed reply per request out.
+"""The interface of every captioning backend: a stream of requests in, one typed reply per request out.
 
 A backend never raises for a row: what goes wrong with one request is that request's reply. It raises only when it
 cannot serve at all (no such model, missing package), and then with one line that says what to do.
+
+A backend pulls requests as it has room for them and gives replies as they come, in any order, so that clips are
+decoded while others are described and no batch waits for its slowest row. What ties a reply to its clip is the
+request object that it was made from, never a position in a list.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
-from captioner.frames import ClipFrames
+from captioner.frames import ClipFrames, ServerFrames, for_server
 
 if TYPE_CHECKING:
     from captioner.config import CaptionConfig
@@ -33,10 +33,16 @@ class Request:
     """Clip that the reply belongs to."""
     kind: str
     """Kind of caption."""
-    frames: ClipFrames
-    """What the model sees."""
+    frames: ClipFrames | ServerFrames
+    """What the model sees; in the form that the backend's ``prepare`` gave it, or as pixels."""
     prompt: str
     """What it is asked, filled in."""
+    seed: int = 0
+    """Seed of sampling."""
+    temperature: float = 0.0
+    """0 takes the likeliest token each time."""
+    schema: dict[str, Any] | None = None
+    """JSON schema that the reply must follow, where the backend can enforce one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +53,18 @@ class Reply:
     """The request's clip."""
     kind: str
     """The request's kind."""
+    frames_hash: str
+    """Hash of the frames that were shown."""
     text: str | None = None
     """What the model said; None when it did not answer."""
     finish: str | None = None
     """``stop``, ``length`` (cut at the token limit), ``content_filter``, or None when unknown."""
     error: str | None = None
     """Why there is no answer: ``type: message`` in one line."""
+    tries: int = 1
+    """Times that it was asked for until it came or was given up."""
+    schema_refused: bool = False
+    """The request's schema was left out because the backend does not take one."""
 
 
 class Backend(Protocol):
@@ -60,9 +72,15 @@ class Backend(Protocol):
 
     model_id: str
     """Identity of the model as stored with each caption; new weights, new identity."""
+    pulls: int
+    """Requests that it takes at once."""
 
-    def caption(self, requests: Sequence[Request]) -> list[Reply]:
-        """One reply per request, in the order of the requests."""
+    def prepare(self, frames: ClipFrames) -> ClipFrames | ServerFrames:
+        """A clip's frames in the form this backend sends, made once per clip and off the asking thread."""
+        ...
+
+    def caption(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        """A reply per request, as they come, in any order; pulls requests as it has room for them."""
         ...
 
     def close(self) -> None:
@@ -134,30 +152,29 @@ def folder_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def error_reply(request: Request, error: BaseException | str) -> Reply:
+def reply_to(request: Request, **what: Any) -> Reply:
+    """The reply of a request: bound to its clip, kind and frames."""
+    return Reply(
+        clip_id=request.clip_id, kind=request.kind, frames_hash=request.frames.hash, **what
+    )
+
+
+def error_reply(request: Request, error: BaseException | str, **what: Any) -> Reply:
     """The reply of a request that failed: one short line, never a traceback or a payload."""
+    return reply_to(request, error=error_line(error), **what)
+
+
+def error_line(error: BaseException | str) -> str:
+    """``type: message`` in one line of bounded length."""
     text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-    line = " ".join(text.split())[:ERROR_CHARS]
-    return Reply(clip_id=request.clip_id, kind=request.kind, error=line)
-
-
-def png_data_urls(images: np.ndarray) -> list[str]:
-    """Frames as lossless ``data:`` URLs, so that a server sees the very pixels that were hashed."""
-    from PIL import Image
-
-    urls = []
-    for image in images:
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, format="PNG", compress_level=1)
-        urls.append("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode())
-    return urls
+    return " ".join(text.split())[:ERROR_CHARS]
 
 
 def chat_messages(request: Request) -> list[dict]:
     """The request as an OpenAI-style conversation: every frame in order, then the question."""
     content: list[dict] = [
-        {"type": "image_url", "image_url": {"url": url}}
-        for url in png_data_urls(request.frames.images)
+        {"type": "image_url", "image_url": {"url": url.decode()}}
+        for url in for_server(request.frames).urls
     ]
     content.append({"type": "text", "text": request.prompt})
     return [{"role": "user", "content": content}]

@@ -11,7 +11,7 @@ ASKED_KINDS = ("short", "dense", "structured")
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionConfig:
-    """How clips are described; every field but the last six changes the captions, so it re-captions."""
+    """How clips are described; every field but the last seven changes the captions, so it re-captions."""
 
     backend: str = "transformers"
     """``transformers`` (in this process), ``openai`` (any OpenAI-compatible server) or ``vllm`` (its own extra)."""
@@ -31,6 +31,8 @@ class CaptionConfig:
     """Seed of sampling, passed to servers that take one."""
     prompts: dict[str, str] | None = None
     """Kind -> prompt, instead of ours; ``{frames}`` and ``{seconds}`` are filled in per clip."""
+    retries_per_row: int = 1
+    """Times that a reply which is empty, refused, looped, cut short or otherwise unusable is asked for again."""
     batch_size: int = 16
     """Clips and kinds described at once by the transformers and vllm backends."""
     workers: int = 1
@@ -67,6 +69,10 @@ class CaptionConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"caption.{name} is {getattr(self, name)}; it must be at least 1")
+        if self.retries_per_row < 0:
+            raise ValueError(
+                f"caption.retries_per_row is {self.retries_per_row}; it must be 0 or more"
+            )
         if self.backend == "openai" and self.model == "embedded":
             raise ValueError(
                 "backend 'openai' needs the name of a model its server has; "

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import struct
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +23,59 @@ class ClipFrames:
     """Length of the clip, seconds."""
     hash: str
     """Content hash of ``images`` and ``seconds`` (to a tenth): 32 hex digits."""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerFrames:
+    """The same frames as a server is sent them; the pixels themselves are let go of."""
+
+    urls: tuple[bytes, ...]
+    """``data:image/png;base64,`` URLs, one per frame."""
+    seconds: float
+    """Length of the clip, seconds."""
+    hash: str
+    """The ``ClipFrames.hash`` of the pixels."""
+
+    def __len__(self) -> int:
+        return len(self.urls)
+
+
+def for_server(frames: ClipFrames | ServerFrames) -> ServerFrames:
+    """Frames as lossless data URLs, so that a server sees the very pixels that were hashed."""
+    if isinstance(frames, ServerFrames):
+        return frames
+    urls = tuple(b"data:image/png;base64," + base64.b64encode(png(i)) for i in frames.images)
+    return ServerFrames(urls=urls, seconds=frames.seconds, hash=frames.hash)
+
+
+def png(image: np.ndarray) -> bytes:
+    """A uint8 RGB image (H, W, 3) as an uncompressed PNG.
+
+    Pillow and OpenCV try all filters of a row even when they compress nothing: 2 to 9 ms for a frame of 384 x 216,
+    where this takes 0.25 ms. A frame that is shown once and thrown away is not worth 20 times the time for two thirds
+    of the bytes. Format: ISO/IEC 15948.
+    """
+    height, width, _ = image.shape
+    rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each row opens with filter 0, "none"
+    rows[:, 1:] = image.reshape(height, -1)
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            chunk(b"IDAT", zlib.compress(rows, 0)),
+            chunk(b"IEND", b""),
+        )
+    )
 
 
 def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:

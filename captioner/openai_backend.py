@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import logging
 import os
+import queue
 import random
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from captioner.base import Reply, Request, chat_messages, error_reply, model_id
+import msgspec
+
+from captioner.base import Reply, Request, error_reply, model_id, reply_to
 from captioner.config import CaptionConfig
+from captioner.frames import ClipFrames, ServerFrames, for_server
 
 if TYPE_CHECKING:
     import httpx
 
 log = logging.getLogger(__name__)
 
-RETRY_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+RETRY_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses that another try may cure; any other 4xx is the row's own fault."""
+SCHEMA_STATUS = frozenset({400, 404, 415, 422, 501})
+"""Statuses with which servers turn down a ``response_format`` that they do not know."""
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 20.0
+BAD_ANSWERS = 3
+"""Answers with status 200 that are no chat completion, before a row is given up."""
 
 
 class OpenAIBackend:
@@ -31,109 +41,198 @@ class OpenAIBackend:
     def __init__(self, config: CaptionConfig) -> None:
         self.config = config
         self.model_id = model_id(config)
-        self.headers = {"Content-Type": "application/json"}
+        self.takes_schema = True
+        self.pulls = 1
+        self.url = config.base_url.rstrip("/") + "/chat/completions"
+        # A connection per request: on one that is used again, a second copy of an earlier answer that some proxy
+        # sends late would be read as the answer to the request that follows it. A caption takes seconds, connecting
+        # a fraction of a millisecond.
+        self.headers = {"Content-Type": "application/json", "Connection": "close"}
         key = os.environ.get(config.api_key_env)
         if key:
             self.headers["Authorization"] = f"Bearer {key}"
 
-    def caption(self, requests: Sequence[Request]) -> list[Reply]:
-        """One reply per request, in order, whatever order the server answers in."""
-        return asyncio.run(self._all(requests))
+    def prepare(self, frames: ClipFrames) -> ServerFrames:
+        """Data URLs, encoded once for all kinds of a clip."""
+        return for_server(frames)
+
+    def caption(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        """A reply per request as the server answers; as soon as one is done, the next request is pulled."""
+        replies: queue.SimpleQueue[Reply | BaseException | None] = queue.SimpleQueue()
+        serving = asyncio.Runner()
+        task = serving.get_loop().create_task(self._serve(iter(requests), replies))
+
+        def serve() -> None:
+            try:
+                with serving:
+                    serving.get_loop().run_until_complete(task)
+                replies.put(None)
+            except BaseException as error:  # noqa: BLE001 - raised again where the replies are read
+                replies.put(error)
+
+        thread = threading.Thread(target=serve, name="caption-requests", daemon=True)
+        thread.start()
+        try:
+            while (reply := replies.get()) is not None:
+                if isinstance(reply, BaseException):
+                    raise reply
+                yield reply
+        finally:  # also when nobody wants the remaining replies
+            with contextlib.suppress(RuntimeError):  # its loop has ended already
+                serving.get_loop().call_soon_threadsafe(task.cancel)
+            thread.join()
 
     def close(self) -> None:
         """Nothing stays open between calls."""
 
-    async def _all(self, requests: Sequence[Request]) -> list[Reply]:
+    async def _serve(
+        self,
+        requests: Iterator[Request],
+        replies: queue.SimpleQueue[Reply | BaseException | None],
+    ) -> None:
+        """Keep up to ``concurrency`` rows in flight until the requests end."""
         import httpx
 
-        width = self.config.concurrency
-        gate = asyncio.Semaphore(width)
-        limits = httpx.Limits(max_connections=width, max_keepalive_connections=width)
+        gate = asyncio.Semaphore(self.config.concurrency)
         timeout = httpx.Timeout(self.config.deadline_s, connect=min(10.0, self.config.deadline_s))
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        loop = asyncio.get_running_loop()
+        rows: set[asyncio.Task[None]] = set()
         async with httpx.AsyncClient(
             limits=limits, timeout=timeout, headers=self.headers
         ) as client:
-            return list(await asyncio.gather(*(self._row(client, gate, r) for r in requests)))
 
-    async def _row(
-        self, client: httpx.AsyncClient, gate: asyncio.Semaphore, request: Request
-    ) -> Reply:
-        """Ask once the gate opens; the deadline starts then and covers every retry."""
-        async with gate:
-            try:
-                async with asyncio.timeout(self.config.deadline_s):
-                    return await self._ask(client, request)
-            except TimeoutError:
-                return error_reply(
-                    request, f"timeout: no answer within {self.config.deadline_s:g} s"
-                )
-            except Exception as error:  # noqa: BLE001 - a row's failure is a row's reply
-                return error_reply(request, error)
+            async def answer(request: Request) -> None:
+                try:
+                    replies.put(await self._row(client, request))
+                finally:
+                    gate.release()
 
-    async def _ask(self, client: httpx.AsyncClient, request: Request) -> Reply:
+            while True:
+                await gate.acquire()
+                # Off the loop: the next request may have to wait for its clip to be decoded.
+                request = await loop.run_in_executor(None, next, requests, None)
+                if request is None:
+                    break
+                task = loop.create_task(answer(request))
+                rows.add(task)
+                task.add_done_callback(rows.discard)
+            await asyncio.gather(*rows)
+
+    async def _row(self, client: httpx.AsyncClient, request: Request) -> Reply:
+        """Ask until there is an answer; the deadline covers every retry."""
+        asked = _Asked()
+        try:
+            async with asyncio.timeout(self.config.deadline_s):
+                return await self._ask(client, request, asked)
+        except TimeoutError:
+            last = f" (last of {asked.tries} tries: {asked.problem})" if asked.problem else ""
+            line = f"timeout: no answer within {self.config.deadline_s:g} s{last}"
+            return error_reply(request, line, tries=asked.tries)
+        except Exception as error:  # noqa: BLE001 - a row's failure is a row's reply
+            return error_reply(request, error, tries=asked.tries)
+
+    async def _ask(self, client: httpx.AsyncClient, request: Request, asked: _Asked) -> Reply:
         import httpx
 
-        url = self.config.base_url.rstrip("/") + "/chat/completions"
-        # Encoding pictures takes a while and would hold up every other request's answer.
-        body = await asyncio.to_thread(self._body, request)
-        attempt = 0
+        bad_answers = 0
+        with_schema = request.schema is not None and self.takes_schema
         while True:
             wait_s: float | None = None
+            asked.tries += 1
+            told: dict[str, Any] = {"tries": asked.tries}
+            if request.schema is not None:
+                told["schema_refused"] = not with_schema
             try:
-                response = await client.post(url, json=body)
+                chunks = self.body(request, with_schema=with_schema)
+                size = sum(map(len, chunks))
+                response = await client.post(
+                    self.url, content=_stream(chunks), headers={"Content-Length": str(size)}
+                )
                 if response.status_code == 200:
-                    return parse_answer(request, response.json())
-                problem = f"HTTP {response.status_code}: {server_message(response)}"
-                if response.status_code not in RETRY_STATUS:
-                    return error_reply(request, problem)
-                wait_s = retry_after_s(response.headers.get("retry-after"))
+                    reply = parse_answer(request, response.content, **told)
+                    if told.get("schema_refused"):
+                        self.takes_schema = False
+                    bad_answers += reply.error is not None
+                    if reply.error is None or bad_answers == BAD_ANSWERS:
+                        return reply
+                    asked.problem = reply.error
+                else:
+                    asked.problem = f"HTTP {response.status_code}: {server_message(response)}"
+                    if with_schema and response.status_code in SCHEMA_STATUS:
+                        with_schema = False  # the row's fault, or the schema's: this tells which
+                        continue
+                    if response.status_code not in RETRY_STATUS:
+                        return error_reply(request, asked.problem, **told)
+                    wait_s = retry_after_s(response.headers.get("retry-after"))
             except httpx.TransportError as error:
-                problem = f"{type(error).__name__}: {error}"
+                asked.problem = f"{type(error).__name__}: {error}"
             if wait_s is None:
-                ceiling = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt)
+                ceiling = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (asked.tries - 1))
                 wait_s = random.uniform(ceiling / 2, ceiling)
             else:
                 wait_s += random.uniform(0, 0.1 + 0.1 * wait_s)  # not all at the same instant
-            attempt += 1
-            log.info("clip %s: %s; try %d in %.1f s", request.clip_id, problem, attempt + 1, wait_s)
+            log.info("clip %s: %s; again in %.1f s", request.clip_id, asked.problem, wait_s)
             if wait_s > self.config.deadline_s:
-                return error_reply(request, f"{problem} (asked to wait {wait_s:.0f} s)")
-            try:
-                await asyncio.sleep(wait_s)
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling() <= 1:  # our deadline, not a shutdown
-                    return error_reply(request, f"{problem} (after {attempt} tries)")
-                raise
+                problem = f"{asked.problem} (asked to wait {wait_s:.0f} s)"
+                return error_reply(request, problem, **told)
+            await asyncio.sleep(wait_s)
 
-    def _body(self, request: Request) -> dict[str, Any]:
-        return {
+    def body(self, request: Request, *, with_schema: bool = False) -> list[bytes]:
+        """The request's JSON in pieces, so that the pictures are never copied or searched for what to escape."""
+        settings: dict[str, Any] = {
             "model": self.config.model,
-            "messages": chat_messages(request),
             "max_tokens": self.config.max_new_tokens,
-            "temperature": self.config.temperature,
-            "seed": self.config.seed,
+            "temperature": request.temperature,
+            "seed": request.seed,
         }
+        if with_schema:
+            settings["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": request.kind, "strict": True, "schema": request.schema},
+            }
+        question = msgspec.json.encode({"type": "text", "text": request.prompt})
+        pieces = [
+            msgspec.json.encode(settings)[:-1],
+            b',"messages":[{"role":"user","content":[',
+        ]
+        for url in for_server(request.frames).urls:  # base64 needs no escaping
+            pieces += (b'{"type":"image_url","image_url":{"url":"', url, b'"}},')
+        return [*pieces, question, b"]}]}"]
 
 
-def parse_answer(request: Request, data: Any) -> Reply:
+class _Asked:
+    """How far a row has come: what its error says when time runs out."""
+
+    tries = 0
+    problem = ""
+
+
+async def _stream(chunks: list[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+def parse_answer(request: Request, body: bytes, **told: Any) -> Reply:
     """The reply in a chat completion; anything else is a typed error."""
     try:
-        choice = data["choices"][0]
+        choice = msgspec.json.decode(body)["choices"][0]
         message = choice["message"]
         text, refusal = message.get("content"), message.get("refusal")
+        finish = choice.get("finish_reason")
+    except (msgspec.DecodeError, ValueError):
+        return error_reply(request, "bad answer: status 200, but no JSON", **told)
     except (KeyError, IndexError, TypeError, AttributeError):
-        return error_reply(request, "bad answer: no choices[0].message in the server's JSON")
-    finish = choice.get("finish_reason")
-    if text is None and refusal:
-        return Reply(
-            clip_id=request.clip_id, kind=request.kind, text=refusal, finish="content_filter"
-        )
+        problem = "bad answer: no choices[0].message in the server's JSON"
+        return error_reply(request, problem, **told)
+    if not text and isinstance(refusal, str):
+        return reply_to(request, text=refusal.strip(), finish="content_filter", **told)
     if text is not None and not isinstance(text, str):
-        return error_reply(request, f"bad answer: content is a {type(text).__name__}, not text")
-    return Reply(
-        clip_id=request.clip_id, kind=request.kind, text=(text or "").strip(), finish=finish
-    )
+        problem = f"bad answer: content is a {type(text).__name__}, not text"
+        return error_reply(request, problem, **told)
+    if not isinstance(finish, str):
+        finish = None
+    return reply_to(request, text=(text or "").strip(), finish=finish, **told)
 
 
 def server_message(response: httpx.Response) -> str:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from captioner.base import Reply, Request, error_reply, model_id
+from captioner.base import Reply, Request, error_reply, model_id, reply_to
 from captioner.config import CaptionConfig
 from captioner.embedded import WEIGHTS
+from captioner.frames import ClipFrames, ServerFrames
 
 log = logging.getLogger(__name__)
+
+PULLED_BATCHES = 4
+"""Batches whose rows are sorted by length together."""
 
 
 class TransformersBackend:
@@ -21,24 +26,27 @@ class TransformersBackend:
     def __init__(self, config: CaptionConfig) -> None:
         self.config = config
         self.model_id = model_id(config)
+        self.pulls = PULLED_BATCHES * config.batch_size
         self.processor, self.model = load_model(config.model)
         self._end_ids = end_ids(self.model, self.processor.tokenizer)
 
-    def caption(self, requests: Sequence[Request]) -> list[Reply]:
-        """One reply per request, in order; batches that fail are tried again row by row."""
+    def prepare(self, frames: ClipFrames) -> ClipFrames:
+        """The pixels as they are."""
+        return frames
+
+    def caption(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        """A reply per request, a batch at a time; batches that fail are tried again row by row."""
+        stream = iter(requests)
         # Sampling is keyed per row, so sampled rows go one at a time: batching would tie them to their neighbours.
-        size = self.config.batch_size if self.config.temperature == 0 else 1
-        replies: list[Reply | None] = [None] * len(requests)
-        # Equal lengths together: prompts and frame counts decide the padding.
-        order = sorted(
-            range(len(requests)), key=lambda i: (requests[i].kind, len(requests[i].frames.images))
-        )
-        for start in range(0, len(order), size):
-            picked = order[start : start + size]
-            answered = self._batch([requests[i] for i in picked])
-            for i, reply in zip(picked, answered, strict=True):
-                replies[i] = reply
-        return [reply for reply in replies if reply is not None]
+        # Several batches are pulled at once to put equal lengths together: prompts and frame counts decide the padding.
+        while pulled := list(islice(stream, self.pulls)):
+            sampled = [r for r in pulled if r.temperature > 0]
+            greedy = [r for r in pulled if r.temperature <= 0]
+            greedy.sort(key=lambda r: (r.kind, len(r.frames)))
+            size = self.config.batch_size
+            batches = [greedy[i : i + size] for i in range(0, len(greedy), size)]
+            for batch in [*batches, *([r] for r in sampled)]:
+                yield from self._batch(batch)
 
     def close(self) -> None:
         """Drop the model."""
@@ -65,13 +73,13 @@ class TransformersBackend:
             )[0]
             for request in requests
         ]
-        images = [[Image.fromarray(frame) for frame in r.frames.images] for r in requests]
+        images = [[Image.fromarray(frame) for frame in pixels(r.frames)] for r in requests]
         inputs = self.processor(text=texts, images=images, padding=True, return_tensors="pt")
         inputs = inputs.to(self.model.device, dtype=self.model.dtype)
         sampling: dict[str, Any] = {"do_sample": False}
-        if self.config.temperature > 0:
-            sampling = {"do_sample": True, "temperature": self.config.temperature}
-            torch.manual_seed(row_seed(self.config.seed, requests[0]))
+        if requests[0].temperature > 0:
+            sampling = {"do_sample": True, "temperature": requests[0].temperature}
+            torch.manual_seed(row_seed(requests[0]))
         with torch.inference_mode():
             out = self.model.generate(
                 **inputs, max_new_tokens=self.config.max_new_tokens, **sampling
@@ -82,17 +90,12 @@ class TransformersBackend:
     def _reply(self, request: Request, ids: list[int]) -> Reply:
         end = next((i for i, token in enumerate(ids) if token in self._end_ids), None)
         text = self.processor.tokenizer.decode(ids[:end], skip_special_tokens=True).strip()
-        return Reply(
-            clip_id=request.clip_id,
-            kind=request.kind,
-            text=text,
-            finish="length" if end is None else "stop",
-        )
+        return reply_to(request, text=text, finish="length" if end is None else "stop")
 
 
 def conversation(request: Request) -> list[dict]:
     """The request as a chat: every frame in order, then the question."""
-    content: list[dict] = [{"type": "image"} for _ in request.frames.images]
+    content: list[dict] = [{"type": "image"} for _ in range(len(request.frames))]
     return [{"role": "user", "content": [*content, {"type": "text", "text": request.prompt}]}]
 
 
@@ -175,9 +178,16 @@ def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset([ids] if isinstance(ids, int) else ids)
 
 
-def row_seed(seed: int, request: Request) -> int:
+def pixels(frames: ClipFrames | ServerFrames) -> Any:
+    """The frames' pixels; frames that were encoded for a server are a mistake of the caller."""
+    if isinstance(frames, ServerFrames):
+        raise TypeError("frames for a server were given to the transformers backend")
+    return frames.images
+
+
+def row_seed(request: Request) -> int:
     """Sampling seed of a row: the same whatever it is batched with."""
-    text = f"{seed}:{request.clip_id}:{request.kind}"
+    text = f"{request.seed}:{request.clip_id}:{request.kind}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "little")
 
 

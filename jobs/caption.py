@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,17 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from jobs.args import parse_args
-from jobs.caption_rows import (
-    KINDS,
-    CaptionWorker,
-    Key,
-    Made,
-    answered,
-    made_with,
-    row_made,
-    stored,
-    tidy,
-)
+from jobs.caption_rows import KINDS, Key, Made, answered, made_with, recover, row_made, stored, tidy
+from jobs.caption_worker import COUNTS, CaptionWorker
 from jobs.console import Progress, say, warn
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.pack import kept_clips
@@ -53,6 +45,8 @@ WORK_COLUMNS = (
     s.HEIGHT,
 )
 """Manifest columns that a worker needs."""
+BLOCK_CLIPS = 4096
+"""Most clips that a worker takes at a time; their captions become one part."""
 OUT_OF_DOMAIN = (
     "the embedded captioner knows only the synthetic world of `filmstock film`; "
     "on any other footage its captions are meaningless (recipe laptop or cluster describes real footage)"
@@ -85,6 +79,8 @@ class CaptionResult:
     """Wanted captions whose outcome is ok."""
     errors: int = 0
     """Wanted captions without an answer; the next run asks again."""
+    repaired: int = 0
+    """Wanted captions whose stored text is not the first that the model gave, or not as it gave it."""
 
 
 def main(argv: list[str]) -> int:
@@ -129,28 +125,38 @@ def run(config: CaptionConfig, folder: Path | str) -> CaptionResult:
         for clip in clips
         for kind, made in made_with(config, model, clip).items()
     }
+    if saved := recover(table):
+        say(f"caption: {saved} answers of a run that was stopped are kept")
     done = answered(table, wanted)
     work = missing_work(clips, config.kinds, done)
     clear_done(folder, STAGE)
     asked = len(wanted) - len(done)
+    counts = dict.fromkeys(COUNTS, 0)
     if work:
         reused = f", {len(done)} are there already" if done else ""
         say(f"caption: asking {model} for {asked} captions of {len(work)} clips{reused}")
-        ask(config, folder, work)
+        counts = ask(config, folder, work)
         check_all_came(table, wanted, model)
     tidy(table, wanted)
-    outcomes = Counter(
-        row[s.OUTCOME] for _, _, row in stored(table) if (row[s.CLIP_ID], row[s.KIND]) in wanted
-    )
+    outcomes: Counter[str] = Counter()
+    repairs: Counter[str] = Counter()
+    repaired = 0
+    for _, _, row in stored(table):
+        if (row[s.CLIP_ID], row[s.KIND]) in wanted:
+            outcomes[row[s.OUTCOME]] += 1
+            repairs.update(row[s.REPAIRS] or [])
+            repaired += bool(row[s.REPAIRS])
     result = CaptionResult(
         clips=len(clips),
         rows=len(wanted),
         asked=asked,
         ok=outcomes[s.CaptionOutcome.OK],
         errors=outcomes[s.CaptionOutcome.ERROR],
+        repaired=repaired,
     )
-    report(result, outcomes, table, wanted)
-    log_metrics(folder, STAGE, {**vars(result), "outcomes": dict(outcomes), "model": model})
+    report(result, outcomes, repairs, counts, table, wanted)
+    told = {"outcomes": dict(outcomes), "repairs": dict(repairs), "model": model}
+    log_metrics(folder, STAGE, {**vars(result), **told, "requests": counts["tries"]})
     if not result.errors:
         mark_done(folder, STAGE, key, {**vars(result), "outputs": ["captions"]})
     return result
@@ -168,8 +174,8 @@ def missing_work(
     return work
 
 
-def ask(config: CaptionConfig, folder: Path, work: list[dict[str, Any]]) -> None:
-    """Caption the work rows on ``config.workers`` Ray actors; every batch is stored when it is answered."""
+def ask(config: CaptionConfig, folder: Path, work: list[dict[str, Any]]) -> Counter[str]:
+    """Caption the work rows on ``config.workers`` Ray actors; every answer is stored as it comes. Returns counts."""
     import pyarrow as pa
     import ray
 
@@ -177,33 +183,40 @@ def ask(config: CaptionConfig, folder: Path, work: list[dict[str, Any]]) -> None
 
     start_ray()
     workers = min(config.workers, len(work))
-    batch = config.batch_size
-    if config.backend == "openai":  # enough clips at once to keep every connection busy
-        batch = max(batch, 2 * config.concurrency)
-    batch = min(batch, -(-len(work) // workers))
-    rows_per_block = max(batch, min(8 * batch, -(-len(work) // (4 * workers)) // batch * batch))
+    # A worker drains its connections at the end of a block, so blocks are large; several per worker even out.
+    share = -(-len(work) // workers) if workers == 1 else -(-len(work) // (4 * workers))
+    clips = min(BLOCK_CLIPS, share)
     table = pa.Table.from_pylist(work)
-    blocks = [table.slice(i, rows_per_block) for i in range(0, len(work), rows_per_block)]
+    blocks = [table.slice(i, clips) for i in range(0, len(work), clips)]
     in_process = config.backend != "openai"
     gpus = 1 if in_process and ray.cluster_resources().get("GPU", 0) >= workers else 0
-    answers = ray.data.from_arrow(blocks).map_batches(
+    told = ray.data.from_arrow(blocks).map_batches(
         CaptionWorker,
         fn_constructor_args=(
             config,
             str(folder.resolve()),
             max(1, (os.cpu_count() or 1) // workers),
         ),
-        batch_size=batch,
+        batch_size=None,
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=1,
         num_gpus=gpus,
     )
-    failed = 0
-    with Progress(STAGE, len(work), "clips") as progress:
-        for counts in answers.iter_batches(batch_size=None, batch_format="numpy"):
-            failed += int((counts["errors"] > 0).sum())
-            note = f"{failed} failed" if failed else ""
-            progress.update(len(counts[s.CLIP_ID]), note)
+    told.context.target_max_block_size = 1  # or counts would come at the end of a block
+    counts: Counter[str] = Counter()
+    rows = sum(len(clip[KINDS].split(",")) for clip in work)
+    with Progress(STAGE, rows, "captions") as progress:
+        for batch in told.iter_batches(batch_size=None, batch_format="numpy"):
+            more = {name: int(batch[name].sum()) for name in COUNTS}
+            counts.update(more)
+            note = f"{counts['errors']} failed" if counts["errors"] else ""
+            progress.update(more["rows"], note)
+    return counts
+
+
+def listed(counts: Counter[str]) -> str:
+    """``12 ok, 1 refused``."""
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "none"
 
 
 def check_all_came(table: Path, wanted: dict[Key, Made], model: str) -> None:
@@ -221,11 +234,25 @@ def check_all_came(table: Path, wanted: dict[Key, Made], model: str) -> None:
 
 
 def report(
-    result: CaptionResult, outcomes: Counter[str], table: Path, wanted: dict[Key, Made]
+    result: CaptionResult,
+    outcomes: Counter[str],
+    repairs: Counter[str],
+    counts: Mapping[str, int],
+    table: Path,
+    wanted: dict[Key, Made],
 ) -> None:
-    """How the captions ended, and the first errors."""
-    ends = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
-    say(f"caption: {result.rows} captions of {result.clips} clips in {table}: {ends or 'none'}")
+    """How the captions ended, what was repaired, and the first errors."""
+    say(f"caption: {result.rows} captions of {result.clips} clips in {table}: {listed(outcomes)}")
+    if result.repaired:
+        say(
+            f"caption: {result.repaired} of them repaired: {listed(repairs)} (raw_text keeps the original)"
+        )
+    if (extra := counts["tries"] - counts["rows"]) > 0:
+        say(
+            f"caption: {extra} requests more than captions, for tries that failed or had to be asked again"
+        )
+    if counts["strays"]:
+        warn(f"{counts['strays']} replies answered nothing that was waiting; they were dropped")
     if not result.clips:
         warn("select kept no clip, so there is nothing to describe")
     if result.errors:

@@ -1,7 +1,7 @@
-"""The Ray actor of ``filmstock caption``, and the part files that it writes.
+"""The rows of ``captions/`` and the part files that hold them.
 
-Each batch of clips becomes one part, named by what it answers and written atomically: a batch that is tried again
-overwrites its own part, and a killed run keeps every batch that was finished.
+Each block of clips becomes one part, named by what it answers and written atomically; until then its rows are in the
+block's journal. In the end there is one row per clip and kind, in few parts.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.pack import clip_root
+from jobs.caption_journal import left_over, read_journal
 from jobs.runfolder import write_table
 from pipeline import schema as s
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from captioner.base import Reply
     from captioner.config import CaptionConfig
+    from captioner.settle import Settled
 
 Key = tuple[str, str]
 """(clip_id, kind)"""
@@ -34,76 +34,6 @@ PART_ROWS = 20_000
 """Rows of a finished part."""
 KINDS = "kinds"
 """Column of a work row: the kinds that are still to be captioned, joined by commas."""
-
-
-class CaptionWorker:
-    """Captions batches of clips and writes a part for each; one model per worker."""
-
-    def __init__(self, config: CaptionConfig, folder: str, threads: int) -> None:
-        from captioner.base import open_backend
-
-        if config.backend == "transformers":
-            import torch
-
-            torch.set_num_threads(threads)
-        self.config, self.folder = config, Path(folder)
-        self.backend = open_backend(config)
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Columns of work rows in, one row of counts per clip out."""
-        import numpy as np
-
-        names = list(batch)
-        clips = [
-            dict(zip(names, values, strict=True))
-            for values in zip(*(np.asarray(batch[name]).tolist() for name in names), strict=True)
-        ]
-        rows = self.rows(clips)
-        write_part(self.folder / "captions", rows)
-        errors = dict.fromkeys((clip[s.CLIP_ID] for clip in clips), 0)
-        for row in rows:
-            errors[row[s.CLIP_ID]] += row[s.OUTCOME] == s.CaptionOutcome.ERROR
-        return {s.CLIP_ID: np.array(list(errors)), "errors": np.array(list(errors.values()))}
-
-    def rows(self, clips: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Caption rows of some clips: every wanted kind of every clip exactly once."""
-        from captioner.base import Reply, Request
-        from captioner.frames import clip_frames
-        from captioner.prompts import fill, prompt_set
-        from pipeline.shards.read import read_clip
-
-        prompts = prompt_set(self.config.model, self.config.prompts)
-        requests: list[Request] = []
-        unread: list[Reply] = []
-        pixels: dict[str, str] = {}
-        for clip in clips:
-            clip_id, kinds = clip[s.CLIP_ID], clip[KINDS].split(",")
-            try:
-                frames = clip_frames(
-                    read_clip(clip_root(self.folder, clip[s.SHARD]), clip),
-                    n_frames=clip[s.N_FRAMES],
-                    fps=clip[s.FPS],
-                    width=clip[s.WIDTH],
-                    height=clip[s.HEIGHT],
-                    frames=self.config.frames,
-                    side=self.config.frame_side,
-                )
-            except Exception as error:  # noqa: BLE001 - one unreadable clip costs its own rows
-                line = " ".join(f"{type(error).__name__}: {error}".split())[:240]
-                unread += [Reply(clip_id=clip_id, kind=kind, error=line) for kind in kinds]
-                continue
-            pixels[clip_id] = frames.hash
-            for kind in kinds:
-                prompt = fill(prompts[kind], frames=len(frames.images), seconds=frames.seconds)
-                requests.append(Request(clip_id=clip_id, kind=kind, frames=frames, prompt=prompt))
-        replies = self.backend.caption(requests) + unread
-        made = {
-            clip[s.CLIP_ID]: made_with(self.config, self.backend.model_id, clip) for clip in clips
-        }
-        return [
-            caption_row(reply, made[reply.clip_id][reply.kind], pixels.get(reply.clip_id, ""))
-            for reply in replies
-        ]
 
 
 def made_with(config: CaptionConfig, model: str, clip: dict[str, Any]) -> dict[str, Made]:
@@ -120,27 +50,21 @@ def made_with(config: CaptionConfig, model: str, clip: dict[str, Any]) -> dict[s
     }
 
 
-def caption_row(reply: Reply, made: Made, pixels: str) -> dict[str, Any]:
-    """A row of ``captions/``; ``pixels`` is the hash of the frames, empty when they could not be read."""
-    from captioner.checks import judge_reply
-    from captioner.derive import judge_structured
-
-    text = reply.text
-    if reply.kind == "structured" and text is not None and reply.error is None:
-        text, verdict = judge_structured(text, finish=reply.finish)
-    else:
-        verdict = judge_reply(text, finish=reply.finish, error=reply.error)
+def caption_row(key: Key, settled: Settled, made: Made) -> dict[str, Any]:
+    """A row of ``captions/``."""
     model, prompt, frames, sampling, seed = made
     return {
-        s.CLIP_ID: reply.clip_id,
-        s.KIND: reply.kind,
-        s.TEXT: text,
-        s.OUTCOME: str(verdict.outcome),
-        s.CHECKS: list(verdict.checks),
-        s.ERROR_MESSAGE: reply.error,
+        s.CLIP_ID: key[0],
+        s.KIND: key[1],
+        s.TEXT: settled.text,
+        s.RAW_TEXT: settled.raw_text,
+        s.OUTCOME: str(settled.outcome),
+        s.CHECKS: list(settled.checks),
+        s.REPAIRS: list(settled.repairs),
+        s.ERROR_MESSAGE: settled.error,
         s.MODEL: model,
         s.PROMPT_HASH: prompt,
-        s.FRAMES_HASH: frames + pixels[:16],
+        s.FRAMES_HASH: frames + settled.frames_hash[:16],
         s.SAMPLING_HASH: sampling,
         s.SEED: seed,
     }
@@ -165,11 +89,24 @@ def write_part(folder: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
+def recover(folder: Path) -> int:
+    """Turn the journals of a killed run into parts; returns their rows."""
+    total = 0
+    for path in left_over(folder):
+        if rows := list(read_journal(path)):
+            write_part(folder, rows)
+        os.unlink(path)
+        total += len(rows)
+    return total
+
+
 def stored(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
     """(part, row number, row without its text) of every stored caption."""
     import pyarrow.parquet as pq
 
-    columns = [name for name in s.captions_schema().names if name not in (s.TEXT, s.CHECKS)]
+    columns = [
+        name for name in s.captions_schema().names if name not in (s.TEXT, s.RAW_TEXT, s.CHECKS)
+    ]
     for path in sorted(folder.glob("part-*.parquet")):
         for number, row in enumerate(
             pq.read_table(path, columns=columns, partitioning=None).to_pylist()

@@ -82,7 +82,9 @@ DUPLICATE_IN = "duplicate_in"
 # -- captions
 KIND = "kind"
 TEXT = "text"
+RAW_TEXT = "raw_text"
 CHECKS = "checks"
+REPAIRS = "repairs"
 MODEL = "model"
 PROMPT_HASH = "prompt_hash"
 FRAMES_HASH = "frames_hash"
@@ -297,7 +299,10 @@ def selection_schema() -> pa.Schema:
 
 
 def captions_schema() -> pa.Schema:
-    """``captions/``: one row per clip and kind; a failed caption is a row with a typed outcome."""
+    """``captions/``: one row per clip and kind; a failed caption is a row with a typed outcome.
+
+    ``raw_text`` is what the model said where ``text`` differs from it, ``repairs`` what was done.
+    """
     import pyarrow as pa
 
     return pa.schema(
@@ -305,8 +310,10 @@ def captions_schema() -> pa.Schema:
             (CLIP_ID, pa.string()),
             (KIND, pa.string()),
             (TEXT, pa.string()),
+            (RAW_TEXT, pa.string()),
             (OUTCOME, pa.string()),
             (CHECKS, pa.list_(pa.string())),
+            (REPAIRS, pa.list_(pa.string())),
             (ERROR_MESSAGE, pa.string()),
             (MODEL, pa.string()),
             (PROMPT_HASH, pa.string()),

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import email.utils
-import importlib.util
-import io
 import time
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from captioner.base import Request, check_backend, open_backend
+from captioner.base import Reply, Request, chat_messages, check_backend, open_backend
 from captioner.config import CaptionConfig
 from captioner.frames import from_pixels
 from captioner.openai_backend import retry_after_s
-
-_spec = importlib.util.spec_from_file_location(
-    "caption_server", Path(__file__).with_name("caption_server.py")
-)
-assert _spec and _spec.loader
-_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_module)
-CaptionServer = _module.CaptionServer
+from captioner.structured import json_schema
+from tests.captioner.faulty_server import FaultyServer, pictures_hash
 
 
 def config(url: str, **changes: Any) -> CaptionConfig:
@@ -32,77 +23,150 @@ def config(url: str, **changes: Any) -> CaptionConfig:
     return CaptionConfig(backend="openai", model="some-vlm", base_url=url, **settings)
 
 
-def request(name: str, prompt: str = "plain") -> Request:
+def request(name: str, prompt: str = "plain", **changes: Any) -> Request:
     seed = sum(map(ord, name))
     images = np.random.default_rng(seed).integers(0, 256, (3, 12, 16, 3), np.uint8)
-    return Request(
-        clip_id=name, kind="short", frames=from_pixels(images, 2.0), prompt=f"{prompt} {name}"
-    )
+    frames = from_pixels(images, 2.0)
+    return Request(clip_id=name, kind="short", frames=frames, prompt=f"{prompt} {name}", **changes)
+
+
+def ask(url: str, requests: list[Request], **changes: Any) -> dict[str, Reply]:
+    replies = list(open_backend(config(url, **changes)).caption(requests))
+    by_clip = {reply.clip_id: reply for reply in replies}
+    assert len(by_clip) == len(replies) == len(requests)
+    return by_clip
 
 
 def test_every_fault_costs_its_own_row_only() -> None:
-    modes = ["plain", "busy", "limit", "bad", "hang", "garbage", "cut", "drop", "plain"]
-    requests = [request(f"c{i}", mode) for i, mode in enumerate(modes)]
-    with CaptionServer() as server:
-        backend = open_backend(config(server.url, deadline_s=4.0))
-        replies = backend.caption(requests)
+    good = ["plain", "busy", "burst", "limit", "html", "drop", "half", "cut"]
+    bad = {
+        "bad": "HTTP 400",
+        "hang": "timeout",
+        "garbage": "bad answer",
+        "list": "bad answer: content is a list",
+    }
+    with FaultyServer() as server:
+        requests = [request(mode, mode) for mode in [*good, *bad]]
+        replies = ask(server.url, requests, deadline_s=3.5, concurrency=8)
         asked = dict(server.asked)
         waits = {p: t[1] - t[0] for p, t in server.times.items() if len(t) > 1}
-    assert [r.clip_id for r in replies] == [r.clip_id for r in requests]
-    good = [i for i, mode in enumerate(modes) if mode in ("plain", "busy", "limit", "cut", "drop")]
-    for i in good:
-        assert replies[i].text == f"A caption of c{i}." and replies[i].error is None
-    assert replies[6].finish == "length" and replies[0].finish == "stop"
-    assert "HTTP 400" in (replies[3].error or "") and len(replies[3].error or "") <= 240
-    assert "timeout" in (replies[4].error or "")
-    assert "bad answer" in (replies[5].error or "")
-    assert asked["bad c3"] == 1, "a 400 is the row's own fault and is not asked again"
-    assert asked["busy c1"] == 2 and asked["limit c2"] == 2 and asked["drop c7"] == 2
-    assert waits["limit c2"] >= 1.0, "Retry-After: 1 was not honoured"
+    for mode in good:
+        reply = replies[mode]
+        assert reply.text == f"A caption of {mode}." and reply.error is None, reply
+        assert reply.finish == ("length" if mode == "cut" else "stop")
+    for mode, problem in bad.items():
+        assert problem in (replies[mode].error or "") and len(replies[mode].error or "") <= 240
+    assert asked["bad bad"] == 1, "a 400 is the row's own fault and is not asked again"
+    for mode, tries in {"busy": 2, "burst": 4, "limit": 2, "html": 2, "half": 2, "drop": 2}.items():
+        assert asked[f"{mode} {mode}"] == tries == replies[mode].tries
+    assert asked["garbage garbage"] == 3
+    assert waits["limit limit"] >= 1.0, "Retry-After: 1 was not honoured"
 
 
-def test_requests_run_at_once_but_never_more_than_allowed() -> None:
-    requests = [request(f"c{i}", "slow") for i in range(12)]
-    with CaptionServer() as server:
+def test_requests_are_pulled_as_there_is_room_and_never_more_than_allowed() -> None:
+    pulled = []
+
+    def requests() -> Iterator[Request]:
+        for i in range(12):
+            pulled.append(i)
+            yield request(f"c{i}", "slow")
+
+    with FaultyServer() as server:
         began = time.monotonic()
-        replies = open_backend(config(server.url, concurrency=4)).caption(requests)
+        replies = open_backend(config(server.url, concurrency=4)).caption(requests())
+        first = next(replies)
+        early = len(pulled)
+        rest = list(replies)
         took = time.monotonic() - began
         peak = server.peak
-    assert all(r.error is None for r in replies)
+    assert first.error is None and len(rest) == 11 and early <= 8
     assert peak == 4
     assert took < 12 * 0.3 * 0.7, f"12 answers of 0.3 s took {took:.1f} s: not concurrent"
 
 
-def test_the_server_sees_the_very_pixels_the_question_and_the_key(
+def test_replies_that_nobody_reads_any_more_are_not_waited_for() -> None:
+    with FaultyServer() as server:
+        replies = open_backend(config(server.url)).caption(
+            [request("a"), *(request(f"h{i}", "hang") for i in range(20))]
+        )
+        assert next(replies).clip_id == "a"
+        began = time.monotonic()
+        replies.close()  # type: ignore[attr-defined]
+        assert time.monotonic() - began < 3
+        assert len(server.bodies) <= 9
+
+
+def test_an_exception_of_the_requests_is_the_callers() -> None:
+    def requests() -> Iterator[Request]:
+        yield request("a")
+        raise RuntimeError("no more")
+
+    with FaultyServer() as server, pytest.raises(RuntimeError, match="no more"):
+        list(open_backend(config(server.url)).caption(requests()))
+
+
+def test_replies_in_any_order_doubled_or_late_land_on_their_own_clip_or_nowhere() -> None:
+    modes = ["echo", "double", "late", "echo", "double"]
+    requests = [request(f"{mode}{i}", mode) for i in range(16) for mode in modes]
+    # Each row has a name and pictures of its own.
+    requests = [request(f"{r.clip_id}x{i}", r.prompt.split()[0]) for i, r in enumerate(requests)]
+    with FaultyServer() as server:
+        replies = ask(server.url, requests, concurrency=16, deadline_s=1.0)
+    for sent in requests:
+        reply = replies[sent.clip_id]
+        shown = pictures_hash({"messages": chat_messages(sent)})
+        assert reply.frames_hash == sent.frames.hash
+        if sent.prompt.startswith("late"):
+            assert reply.text is None and "timeout" in (reply.error or "")
+        else:
+            assert reply.text == f"A picture of {shown}.", reply
+
+
+def test_the_server_gets_the_question_the_settings_and_the_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from PIL import Image
-
     monkeypatch.setenv("SOME_KEY", "abc")
-    asked = request("c1")
-    with CaptionServer() as server:
-        open_backend(config(server.url, api_key_env="SOME_KEY", max_new_tokens=33)).caption([asked])
+    asked = request("c1", 'plain "quoted" \\ \u00e9\n', seed=7, temperature=0.7)
+    with FaultyServer() as server:
+        ask(server.url, [asked], api_key_env="SOME_KEY", max_new_tokens=33)
         body, headers = server.bodies[0], server.headers[0]
-    content = body["messages"][0]["content"]
-    seen = []
-    for part in content[:-1]:
-        raw = base64.b64decode(part["image_url"]["url"].split(",", 1)[1])
-        seen.append(np.asarray(Image.open(io.BytesIO(raw))))
-    assert np.array_equal(np.stack(seen), asked.frames.images)
-    assert content[-1] == {"type": "text", "text": "plain c1"}
-    assert body["max_tokens"] == 33 and body["model"] == "some-vlm" and body["temperature"] == 0
+    assert body.pop("messages") == chat_messages(asked)
+    assert body == {"model": "some-vlm", "max_tokens": 33, "temperature": 0.7, "seed": 7}
     assert headers["Authorization"] == "Bearer abc"
 
 
+def test_a_schema_is_sent_and_left_out_for_a_server_that_does_not_take_one() -> None:
+    schema = json_schema()
+    with FaultyServer() as server:
+        replies = ask(server.url, [request("a", "json", schema=schema), request("b")])
+        sent = {body["messages"][0]["content"][-1]["text"]: body for body in server.bodies}
+        assert sent["json a"]["response_format"]["json_schema"]["schema"] == schema
+        assert "response_format" not in sent["plain b"]
+        assert not replies["a"].schema_refused
+
+        backend = open_backend(config(server.url, concurrency=1))
+        rows = [request(name, "noschema", schema=schema) for name in "cde"]
+        replies = {reply.clip_id: reply for reply in backend.caption(rows)}
+        assert all(reply.error is None and reply.schema_refused for reply in replies.values())
+        assert [replies[name].tries for name in "cde"] == [2, 1, 1], "it was not remembered"
+
+        # A row that is refused either way is its own fault and says nothing about the server.
+        backend = open_backend(config(server.url, concurrency=1))
+        (reply,) = backend.caption([request("f", "bad", schema=schema)])
+        assert "HTTP 400" in (reply.error or "") and reply.tries == 2
+        (reply,) = backend.caption([request("g", "json", schema=schema)])
+        assert not reply.schema_refused and reply.tries == 1
+
+
 def test_a_server_that_is_down_fails_rows_in_time_and_is_named_beforehand() -> None:
-    with CaptionServer() as server:
+    with FaultyServer() as server:
         url = server.url
         check_backend(config(url))
     with pytest.raises(ValueError, match="no captioning server answers at"):
         check_backend(config(url))
     began = time.monotonic()
-    replies = open_backend(config(url, deadline_s=1.5)).caption([request("c1"), request("c2")])
-    assert all(r.error and "ConnectError" in r.error for r in replies)
+    replies = ask(url, [request("c1"), request("c2")], deadline_s=1.5)
+    assert all("ConnectError" in (reply.error or "") for reply in replies.values())
     assert time.monotonic() - began < 6
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from captioner import embedded
-from captioner.base import Request, model_id, open_backend
+from captioner.base import Reply, Request, model_id, open_backend
 from captioner.config import CaptionConfig
 from captioner.frames import from_pixels
 from captioner.transformers_backend import check_model, load_model
@@ -191,9 +192,19 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return BUILDERS[request.param](tmp_path_factory.mktemp(request.param) / request.param)
 
 
-def ask(name: str, count: int, prompt: str = "Describe the clip.", seed: int = 0) -> Request:
+def ask(
+    name: str, count: int, prompt: str = "Describe the clip.", seed: int = 0, **changes: Any
+) -> Request:
     images = np.random.default_rng(seed).integers(0, 256, (count, 36, 48, 3), np.uint8)
-    return Request(clip_id=name, kind="dense", frames=from_pixels(images, 2.0), prompt=prompt)
+    frames = from_pixels(images, 2.0)
+    return Request(clip_id=name, kind="dense", frames=frames, prompt=prompt, **changes)
+
+
+def answers(backend: Any, requests: list[Request]) -> list[Reply]:
+    """Replies in the order of the requests, one each."""
+    replies = {reply.clip_id: reply for reply in backend.caption(iter(requests))}
+    assert all(replies[r.clip_id].frames_hash == r.frames.hash for r in requests)
+    return [replies[r.clip_id] for r in requests]
 
 
 def test_each_class_loads_and_a_batch_says_what_each_row_says_alone(folder: str) -> None:
@@ -206,10 +217,10 @@ def test_each_class_loads_and_a_batch_says_what_each_row_says_alone(folder: str)
         ask("c", 4, seed=3),
         ask("d", 1, seed=4),
     ]
-    together = backend.caption(requests)
+    together = answers(backend, requests)
     assert [r.clip_id for r in together] == ["a", "b", "c", "d"]
     assert all(r.error is None and r.text for r in together), together
-    alone = [backend.caption([request])[0] for request in requests]
+    alone = [answers(backend, [request])[0] for request in requests]
     assert [r.text for r in together] == [r.text for r in alone], "padding changed a row"
 
 
@@ -243,7 +254,7 @@ def test_the_end_token_ends_a_reply_and_nothing_after_it_is_text(folder: str) ->
 def test_one_bad_row_costs_itself_only(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = open_backend(CaptionConfig(model=folder, max_new_tokens=4, batch_size=8))
     requests = [ask(f"c{i}", 2, seed=i) for i in range(4)]
-    fine = backend.caption(requests)
+    fine = answers(backend, requests)
     requests[2] = ask("c2", 2, prompt="POISON")
     template = backend.processor.apply_chat_template
 
@@ -253,7 +264,7 @@ def test_one_bad_row_costs_itself_only(folder: str, monkeypatch: pytest.MonkeyPa
         return template(messages, **kwargs)
 
     monkeypatch.setattr(backend.processor, "apply_chat_template", poisoned)
-    replies = backend.caption(requests)
+    replies = answers(backend, requests)
     assert [r.text for i, r in enumerate(replies) if i != 2] == [
         r.text for i, r in enumerate(fine) if i != 2
     ]
@@ -263,14 +274,16 @@ def test_one_bad_row_costs_itself_only(folder: str, monkeypatch: pytest.MonkeyPa
 
 def test_sampling_is_keyed_by_row_not_by_batch(tmp_path: Path) -> None:
     prepare_torchvision()
-    name = fast_vlm(tmp_path / "m")
-    hot = CaptionConfig(model=name, max_new_tokens=10, temperature=1.5, seed=3)
-    requests = [ask(f"c{i}", 1) for i in range(3)]
-    first = open_backend(hot).caption(requests)
-    again = open_backend(hot).caption(requests[::-1])[::-1]
-    other = open_backend(CaptionConfig(model=name, max_new_tokens=10, temperature=1.5, seed=4))
-    assert [r.text for r in first] == [r.text for r in again]
-    assert [r.text for r in first] != [r.text for r in other.caption(requests)]
+    backend = open_backend(CaptionConfig(model=fast_vlm(tmp_path / "m"), max_new_tokens=10))
+
+    def said(seed: int, names: str) -> dict[str, str | None]:
+        requests = [ask(name, 1, seed=ord(name)) for name in names]
+        requests = [replace(r, temperature=1.5, seed=seed) for r in requests]
+        return {r.clip_id: r.text for r in answers(backend, requests)}
+
+    first = said(3, "abc")
+    assert said(3, "cab") == first and said(3, "b") == {"b": first["b"]}
+    assert said(4, "abc") != first
 
 
 def test_a_model_that_is_not_here_is_one_line_with_the_fix(tmp_path: Path) -> None:

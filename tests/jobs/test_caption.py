@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -20,20 +19,10 @@ from jobs.caption import main, run
 from jobs.caption_rows import tidy, write_part
 from jobs.errors import EXIT_PARTIAL, UserError
 from pipeline import schema as s
+from tests import caption_media as media
+from tests.captioner.faulty_server import FaultyServer
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def _load(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-media = _load(ROOT / "tests" / "caption_media.py")
-CaptionServer = _load(ROOT / "tests" / "captioner" / "caption_server.py").CaptionServer
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -80,7 +69,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 def test_every_kept_clip_is_captioned_once_per_kind_and_a_broken_one_is_an_error(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with CaptionServer() as server:
+    with FaultyServer() as server:
         result = run(settings(server), folder)
         sent = len(server.bodies)
         found = rows(folder)
@@ -105,7 +94,7 @@ def test_a_finished_run_does_nothing_and_says_so(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     media.write_selection(folder, KEPT, GOOD)
-    with CaptionServer() as server:
+    with FaultyServer() as server:
         config = settings(server)
         first = run(config, folder)
         parts = {p.name: p.stat().st_mtime_ns for p in (folder / "captions").iterdir()}
@@ -119,7 +108,7 @@ def test_a_finished_run_does_nothing_and_says_so(
 
 def test_a_change_captions_again_exactly_what_it_touches(folder: Path) -> None:
     media.write_selection(folder, KEPT, GOOD)
-    with CaptionServer() as server:
+    with FaultyServer() as server:
 
         def asked(**changes: Any) -> Counter[str]:
             before = len(server.bodies)
@@ -149,7 +138,7 @@ def test_a_model_replaced_while_it_runs_is_an_error_and_not_silence(
     import captioner.base
 
     monkeypatch.setattr(captioner.base, "model_id", lambda config: "another-model")
-    with CaptionServer() as server, pytest.raises(UserError, match="were not made by another"):
+    with FaultyServer() as server, pytest.raises(UserError, match="were not made by another"):
         run(settings(server), folder)
 
 
@@ -163,7 +152,7 @@ def test_killed_at_any_time_and_rerun_ends_in_the_rows_of_an_undisturbed_run(
     calm = tmp_path / "calm"
     shutil.copytree(folder, calm)
     slow = {"short": "slow short {frames}", "dense": "slow dense {frames}"}
-    with CaptionServer() as server:
+    with FaultyServer() as server:
         config = settings(server, prompts=slow, batch_size=1)
         run(config, calm)
         sent = len(server.bodies)
