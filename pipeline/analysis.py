@@ -6,18 +6,23 @@ independent of the codec: they are computed from pictures, never from motion vec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.camera_motion import chunk_steps, step_frames
 from pipeline.flow import mean_flow
+from pipeline.letterbox import BarWatch
 from pipeline.signatures import HISTORY, Signatures, compare, signatures
 from pipeline.video.cut import frame_duration, read_frames
 from pipeline.video.hdr import ToneMapper
 from pipeline.video.probe import Probe, open_media, pick_stream, probe_stream
+
+if TYPE_CHECKING:
+    import av
 
 WIDTH, HEIGHT = 64, 36
 """Size of the pictures that statistics are computed from, pixels; the aspect is not kept."""
@@ -28,7 +33,7 @@ _ARRAYS = ("pts", "luma_mean", "luma_std", "flow", "camera", "distances", "blend
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """Per-frame statistics of a file; all arrays have one entry per frame in order of presentation."""
+    """Per-frame statistics of a file; arrays of N have one entry per frame in order of presentation."""
 
     probe: Probe
     """The stream the frames come from."""
@@ -46,6 +51,12 @@ class Analysis:
     camera: np.ndarray
     """float32 (N, 4): movement of the whole picture, NaN where no step ends, see ``camera_motion.chunk_steps``.
     Empty when no scores were asked for."""
+    size: tuple[int, int]
+    """Width and height of the decoded frames, pixels; zeros when no scores were asked for."""
+    looks: np.ndarray
+    """int64 (M,), rising: numbers of the frames that were searched for bars; empty when no scores were asked for."""
+    bars: np.ndarray
+    """float32 (M, 12): bars of those frames, see ``letterbox.luma_bars``."""
     distances: np.ndarray
     """float32 (N, len(LAGS), 3): how unlike the frame ``lag`` before it each frame is, see ``signatures.compare``."""
     blends: np.ndarray
@@ -57,12 +68,14 @@ class Analysis:
         return self.pts * float(self.probe.time_base)
 
 
-def read_lowres(path: str | Path) -> Iterator[tuple[Probe, np.ndarray, np.ndarray, int]]:
+def read_lowres(
+    path: str | Path, look: Callable[[av.VideoFrame, float], None] | None = None
+) -> Iterator[tuple[Probe, np.ndarray, np.ndarray, int]]:
     """Yield (probe, pts (n,), frames uint8 (n, 3, 36, 64), end_pts so far), ``CHUNK`` frames at a time.
 
     Frames are planes of Y, U, V at full chroma resolution in limited range (Y from 16 to 235), whatever the source is:
     that costs half of what RGB does. The decoder leaves its deblocking filter out, which saves a fifth of its time and
-    is not seen at this size.
+    is not seen at this size. ``look`` is shown every frame at its full size, with its time in seconds.
     """
     from av.video.reformatter import VideoReformatter
 
@@ -82,6 +95,8 @@ def read_lowres(path: str | Path) -> Iterator[tuple[Probe, np.ndarray, np.ndarra
             step = pts - (end - step) if end else step
             end = pts + frame_duration(frame, step)
             step = end - pts
+            if look:
+                look(frame, float(pts * info.time_base))
             small = scaler.reformat(
                 tone(frame, (WIDTH, HEIGHT)),
                 WIDTH,
@@ -100,13 +115,14 @@ def read_lowres(path: str | Path) -> Iterator[tuple[Probe, np.ndarray, np.ndarra
 def analyse(path: str | Path, *, scores: bool = True) -> Iterator[Analysis | None]:
     """Analyse a whole file in bounded memory; yields None as a sign of life, and the ``Analysis`` last.
 
-    ``scores`` False leaves out what only scores need (``flow`` and ``camera`` are empty then).
+    ``scores`` False leaves out what only scores need (``flow``, ``camera`` and ``bars`` are empty then).
     """
     parts: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
     past: Signatures | None = None
     info: Probe | None = None
     end = done = 0
-    for info, stamps, frames, end in read_lowres(path):  # noqa: B007 - the last ones are used below
+    watch = BarWatch() if scores else None
+    for info, stamps, frames, end in read_lowres(path, watch):  # noqa: B007 - the last ones are used below
         new = signatures(frames)
         before = new.grey[:1] if past is None else past.grey[-1:]
         distances, blends = compare(past, new)
@@ -128,4 +144,6 @@ def analyse(path: str | Path, *, scores: bool = True) -> Iterator[Analysis | Non
         name: np.concatenate(values) if values else np.empty(0, np.float32)
         for name, values in parts.items()
     }
-    yield Analysis(probe=info, end_pts=end, **arrays)
+    watch = watch or BarWatch()
+    looks, bars = watch.result()
+    yield Analysis(probe=info, end_pts=end, size=watch.size, looks=looks, bars=bars, **arrays)

@@ -7,7 +7,7 @@ every clip as it is encoded, and ``None`` in between as a sign of life.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,9 +16,10 @@ from pipeline import schema as s
 from pipeline.analysis import Analysis, analyse
 from pipeline.camera_scores import CAMERA_SCORES, camera_scores
 from pipeline.config import IngestConfig
+from pipeline.letterbox import Box, picture_boxes
 from pipeline.scores import blur_score, exposure_scores, luma_scores, motion_scores, perceptual_hash
 from pipeline.shots import Shot, find_transitions, shots_between
-from pipeline.video.cut import Span, cut
+from pipeline.video.cut import Clip, Span, cut
 from pipeline.video.probe import Probe, media_type
 
 
@@ -67,6 +68,8 @@ def clip_source(
         height=config.height,
         samples=samples,
         audio=config.audio,
+        boxes=find_boxes(analysis, plan.spans),
+        crop_bars=config.crop_bars,
     )
     for clip in pieces:
         if clip is None:
@@ -90,12 +93,38 @@ def clip_source(
             s.HEIGHT: clip.height,
             s.AUDIO: clip.audio,
         }
-        row |= measure(analysis, first, stop, clip.samples)
+        row |= box_columns(clip.picture)
+        row |= measure(analysis, first, stop, inside(clip))
         yield ClipRecord(row=row, samples=clip.samples)
 
 
+def find_boxes(analysis: Analysis, spans: Sequence[Span]) -> list[Box | None]:
+    """The picture of every span between its bars, in pixels of the decoded frames."""
+    ranges = [np.searchsorted(analysis.looks, frame_range(analysis, span)) for span in spans]
+    bars = [analysis.bars[first:stop] for first, stop in ranges]
+    return picture_boxes(bars, *analysis.size)
+
+
+def box_columns(box: Box | None) -> dict[str, int | None]:
+    """The columns that say where the picture lies."""
+    values = (box.x, box.y, box.width, box.height) if box else (None,) * 4
+    return dict(zip(s.CROP_COLUMNS, values, strict=True))
+
+
+def inside(clip: Clip) -> np.ndarray:
+    """The clip's samples without the bars that it still has."""
+    if clip.picture is None:
+        return clip.samples
+    height, width = clip.samples.shape[1:3]
+    box = clip.picture.scaled((clip.width, clip.height), (width, height))
+    return clip.samples[:, box.y : box.y + box.height, box.x : box.x + box.width]
+
+
 def measure(analysis: Analysis, first: int, stop: int, samples: np.ndarray) -> dict[str, object]:
-    """Every score of one clip; one that fails is None, and the ``error`` column says which and why."""
+    """Scores of frames [first, stop), whose picture without bars ``samples`` show.
+
+    One that fails is None, and the ``error`` column says which and why.
+    """
     scores: dict[str, object] = {}
     errors = []
     measures: tuple[tuple[tuple[str, ...], Callable[[], Mapping[str, object]]], ...] = (

@@ -19,6 +19,8 @@ class IngestConfig:
     """x264 quality of the clips: 0 is lossless, 18 looks lossless, 28 is small."""
     audio: bool = False
     """Keep the sound of the clips, as an AAC track in their MP4."""
+    crop_bars: bool = True
+    """Cut black and plain bars away from the picture; either way ``crop_x`` ... say where the picture lies."""
     deadline_s: float = 120.0
     """Seconds a source may take in the decoding child before it is quarantined, per minute of video."""
     memory_bytes: int = 4 << 30

@@ -67,6 +67,10 @@ CAMERA_TILT = "camera_tilt"
 CAMERA_ZOOM = "camera_zoom"
 OVEREXPOSED = "overexposed"
 UNDEREXPOSED = "underexposed"
+CROP_X = "crop_x"
+CROP_Y = "crop_y"
+CROP_W = "crop_w"
+CROP_H = "crop_h"
 BLUR = "blur"
 AESTHETIC = "aesthetic"
 PHASH = "phash"
@@ -122,6 +126,8 @@ SCORE_COLUMNS = (
     AESTHETIC,
 )
 """Scores every manifest carries; concept scores add ``concept_<name>`` columns beside them."""
+CROP_COLUMNS = (CROP_X, CROP_Y, CROP_W, CROP_H)
+"""Where the picture lies inside bars, in pixels of the clip: the whole frame when it has none."""
 WORD_SCORES = (CAMERA,)
 """Those of ``SCORE_COLUMNS`` whose values are words."""
 CAMERAS = ("static", "pan", "tilt", "zoom", "handheld")
@@ -186,7 +192,8 @@ def _score_fields(concepts: tuple[str, ...]) -> list[pa.Field]:
         pa.field(name, pa.string() if name in WORD_SCORES else pa.float32())
         for name in SCORE_COLUMNS
     ]
-    return scores + [pa.field(CONCEPT_PREFIX + name, pa.float32()) for name in concepts]
+    boxes = [pa.field(name, pa.int32()) for name in CROP_COLUMNS]
+    return scores + boxes + [pa.field(CONCEPT_PREFIX + name, pa.float32()) for name in concepts]
 
 
 def _fields(*pairs: tuple[str, pa.DataType]) -> list[pa.Field]:

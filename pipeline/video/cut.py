@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.letterbox import Box
 from pipeline.video.clock import Clock
+from pipeline.video.crop import Cropper
 from pipeline.video.decode import sample_indices
 from pipeline.video.encode import ClipEncoder
 from pipeline.video.hdr import ToneMapper, check_colour
@@ -75,6 +77,8 @@ class Clip:
     """None: not asked for. Otherwise ``kept``, ``none`` where the source is silent, or ``broken: `` and why."""
     samples: np.ndarray
     """Uniformly spaced frames, uint8 RGB (k, h, w, 3), scaled down to ``sample_side``."""
+    picture: Box | None
+    """Where the picture lies between bars, in pixels of the MP4; None when that is not known."""
 
 
 def read_frames(
@@ -126,6 +130,8 @@ def cut(
     samples: int = 8,
     sample_side: int = 256,
     audio: bool = False,
+    boxes: Sequence[Box | None] | None = None,
+    crop_bars: bool = False,
 ) -> Iterator[Clip | None]:
     """Decode ``path`` once and yield its clips in order; ``None`` between them is a sign of life.
 
@@ -138,6 +144,8 @@ def cut(
         samples: Frames kept of each clip (centres of equal spans).
         sample_side: Longest short side of those frames, pixels.
         audio: Keep the sound of each clip, as AAC.
+        boxes: The picture of each clip between its bars, in pixels of the decoded frame; None where not known.
+        crop_bars: Leave the bars out; what is left starts on even pixels and has even sides.
     """
     with (
         open_media(path) as container,
@@ -148,7 +156,8 @@ def cut(
         source = read_frames(stream, path, stage="cut")
         tone = ToneMapper()
         position = 0
-        for span in spans:
+        for span, box in zip(spans, boxes or [None] * len(spans), strict=True):
+            trim = Cropper(box.even() if box and crop_bars else None)
             first, stop = np.searchsorted(pts, [span.start_pts, span.end_pts])
             shown = np.append(pts[first:stop], span.end_pts)
             if stop <= first:
@@ -174,6 +183,7 @@ def cut(
                 index = position - int(first)
                 position += 1
                 if index >= 0:
+                    frame = trim(frame)
                     maker = maker or _ClipMaker(
                         frame,
                         info.sample_aspect,
@@ -193,7 +203,8 @@ def cut(
                 if position % 64 == 0:
                     yield None
             assert maker is not None
-            yield maker.finish(span, float(rate), heard)
+            inside = box and (box.even().origin() if crop_bars else box)
+            yield maker.finish(span, float(rate), heard, inside)
 
 
 def clip_sound(
@@ -238,7 +249,7 @@ class _ClipMaker:
         self._scaler: VideoReformatter = VideoReformatter()
         self._sampler: VideoReformatter = VideoReformatter()
         self.turns = quarter_turns(frame)
-        coded = (frame.width, frame.height)
+        self._size = coded = (frame.width, frame.height)
         square = abs(float(aspect) - 1) <= SQUARE_TOLERANCE
         self._coded = coded if square else (max(2, round(coded[0] * aspect)), coded[1])
         shown = self._coded[::-1] if self.turns % 2 else self._coded
@@ -271,17 +282,23 @@ class _ClipMaker:
             frame = av.VideoFrame.from_ndarray(turned, format="rgb24")
         self._encoder.add(frame, pts=pts, duration=duration)
 
-    def finish(self, span: Span, fps: float, audio: str | None) -> Clip:
+    def finish(self, span: Span, fps: float, audio: str | None, picture: Box | None) -> Clip:
+        """The clip; ``picture`` is where its picture lies in the frames that were added."""
         video = self._encoder.finish()
+        size = (self._encoder.width, self._encoder.height)
+        if picture is not None:
+            shown = self._size[::-1] if self.turns % 2 else self._size
+            picture = picture.turned(self.turns, *self._size).scaled(shown, size)
         return Clip(
             span=span,
             video=video,
             n_frames=self._encoder.n_frames,
             fps=fps,
-            width=self._encoder.width,
-            height=self._encoder.height,
+            width=size[0],
+            height=size[1],
             audio=audio,
             samples=np.stack(self._samples),
+            picture=picture,
         )
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,9 @@ from pipeline import schema as s
 from pipeline.clipping import ClipRecord, Plan, clip_source, split_shot
 from pipeline.config import IngestConfig
 from pipeline.shots import Shot
-from tests.counter_media import numbers_of, write_counter
+from pipeline.video.decode import decode_clip
+from tests.counter_media import numbers_of, rotate_mp4, write_counter, write_video
+from tests.moving_scenes import scene, to_uint8
 
 
 def shot(first: int, stop: int) -> Shot:
@@ -71,3 +74,33 @@ def test_clips_of_a_source_hold_every_frame_once(tmp_path: Path) -> None:
     assert numbers == list(range(120))
     assert max(row[s.END_S] - row[s.START_S] for row in clips) <= 0.9
     assert 50 in {numbers_of(row[s.VIDEO])[0][0] for row in clips}, "a clip begins after the gap"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("height", [None, 48])
+def test_bars_are_cut_or_said(tmp_path: Path, turned: bool, height: int | None) -> None:
+    """A picture of 160x90 under bars of 13 and over bars of 11 rows, also seen from the side."""
+    frames = np.pad(to_uint8(scene(3, 30)), ((0, 0), (13, 11), (0, 0), (0, 0)))
+    path = write_video(tmp_path / "a.mp4", list(frames))
+    if turned:
+        path = rotate_mp4(path, 90)
+    found = {}
+    for cropped in (True, False):
+        config = IngestConfig(crop_bars=cropped, height=height)
+        for each in clip_source(str(path), config, 4):
+            if isinstance(each, ClipRecord):
+                found[cropped] = each.row
+    row = found[True]
+    assert row[s.HEIGHT] == (height or (160 if turned else 88))
+    assert [row[name] for name in s.CROP_COLUMNS] == [0, 0, row[s.WIDTH], row[s.HEIGHT]]
+    pixels, _ = decode_clip(row[s.VIDEO])  # type: ignore[arg-type]
+    assert pixels.shape[1:3] == (row[s.HEIGHT], row[s.WIDTH])
+    for axis in (1, 2):
+        assert pixels.max(axis=(0, 3, 3 - axis)).min() > 40, "no line of it is black"
+    row = found[False]
+    scale = row[s.HEIGHT] / (160 if turned else 114)  # type: ignore[operator]
+    box = np.array([row[name] for name in s.CROP_COLUMNS])
+    # turned clockwise, what was on top is on the right
+    truth = np.array([11, 0, 90, 160] if turned else [0, 13, 160, 90])
+    assert np.abs(box - truth * scale).max() <= (0 if height is None else 1)
+    assert row[s.UNDEREXPOSED] < 0.01  # type: ignore[operator]
