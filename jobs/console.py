@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import Self
@@ -37,13 +38,15 @@ class Progress:
     """One line of progress for a stage: redrawn on a terminal, a line every few seconds in a pipe.
 
     ``with Progress("caption", total=120, unit="clips") as progress: progress.update(8, "0.4 hours")``.
-    ``total`` may be None when it is not known beforehand.
+    ``total`` may be None when it is not known beforehand. Threads may share one.
     """
 
     def __init__(self, stage: str, total: int | None = None, unit: str = "") -> None:
         self.stage, self.total, self.unit = stage, total, unit
         self.done = 0
+        self.passed = 0
         self._note = ""
+        self._lock = threading.Lock()
         self._start = time.monotonic()
         self._last = self._start
         self._tty = sys.stderr.isatty()
@@ -51,25 +54,38 @@ class Progress:
 
     def update(self, n: int = 1, note: str = "") -> None:
         """Add ``n`` finished items; ``note`` replaces the text at the end of the line."""
-        self.done += n
-        self._note = note or self._note
-        now = time.monotonic()
-        if now - self._last >= (TTY_PERIOD_S if self._tty else PIPE_PERIOD_S):
-            self._last = now
-            self._draw(end="" if self._tty else "\n")
+        with self._lock:
+            self.done += n
+            self._note = note or self._note
+            now = time.monotonic()
+            if now - self._last >= (TTY_PERIOD_S if self._tty else PIPE_PERIOD_S):
+                self._last = now
+                self._draw(end="" if self._tty else "\n")
+
+    def skip(self, n: int) -> None:
+        """Count ``n`` items that needed no work: they say nothing about the time left."""
+        self.passed += n
+        self.update(n)
 
     def line(self) -> str:
         """The text of the progress line as it stands."""
         elapsed = time.monotonic() - self._start
         count = f"{self.done}/{self.total}" if self.total is not None else str(self.done)
         parts = [f"{self.stage}: {count}{' ' + self.unit if self.unit else ''}"]
-        if self.total and 0 < self.done < self.total:
-            parts.append(f"{clock(elapsed * (self.total - self.done) / self.done)} left")
+        worked = self.done - self.passed
+        if self.total and worked > 0 and self.done < self.total:
+            parts.append(f"{clock(elapsed * (self.total - self.done) / worked)} left")
         else:
             parts.append(clock(elapsed))
         if self._note:
             parts.append(self._note)
         return ", ".join(parts)
+
+    def end_line(self) -> None:
+        """End a line that is half drawn on a terminal; nothing happens where there is none."""
+        if self._width:
+            print(file=sys.stderr)
+            self._width = 0
 
     def close(self, note: str = "") -> None:
         """Print the last state of the line and end it."""

@@ -7,88 +7,167 @@ name is derived from the source's content, every write is a rename, so doing a s
 from __future__ import annotations
 
 import fcntl
+import gzip
 import hashlib
 import json
+import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jobs.errors import UserError
-from jobs.runfolder import write_bytes, write_table
+from jobs.ingest_index import ORIGINAL, Index
+from jobs.runfolder import write_batches, write_bytes, write_table
 from pipeline import schema as s
+from pipeline.sources import shown_uri
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 HIDDEN = ".ingest"
 """Folder of the records, beside the tables."""
 TABLES = ("clips", "embeddings", "manifest")
-ORIGINAL = "original"
-"""Key of a record that names the source it is a copy of."""
+STAMP = "stamp"
+"""Key of a record that says what the file looked like from outside (``source_stamp``)."""
+SEGMENT = 4096
+"""Files of single records that are gathered in one."""
+ROW_GROUP = 65_536
+"""Rows of ``sources.parquet`` that are in memory at once."""
 
 
 class Ledger:
-    """Records of finished sources in a run folder; one file per source, named by its URI.
+    """Records of the sources of a run folder that have ended, by URI: files in ``.ingest``, read once into an index.
 
-    Sources in ``again`` count as unfinished until their record is written anew.
+    A source that went through the pipeline gets a file of its own at once; every ``SEGMENT`` of them, and whatever
+    ends in bulk, are one file of JSON lines. The latest record of a source counts.
     """
 
-    def __init__(self, folder: Path, again: Iterable[str] = ()) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.again = set(again)
-        self.records = folder / HIDDEN / "sources"
+        self.single = folder / HIDDEN / "sources"
+        self.segments = folder / HIDDEN / "records"
+        self.index = Index()
+        self._lock = threading.RLock()
+        self._loose: dict[str, Path] = {}
+        self._last: int | None = None
+        self.index.load(self._stored())
+        self.index.name_parts(part_source(name) for name in names_in(folder / "manifest"))
 
     def path(self, uri: str) -> Path:
-        """Where the record of a source lies."""
-        name = hashlib.blake2b(uri.encode(errors="surrogateescape"), digest_size=10).hexdigest()
-        return self.records / name[:2] / f"{name}.json"
+        """Where the record of one source lies until it goes into a segment."""
+        name = hashlib.blake2b(os.fsencode(uri), digest_size=10).hexdigest()
+        return self.single / name[:2] / f"{name}.json"
 
     def read(self, uri: str) -> dict[str, Any] | None:
         """Record of a source, or None when it has none."""
-        try:
-            record = json.loads(self.path(uri).read_text())
-        except (OSError, ValueError):
-            return None
-        return record if isinstance(record, dict) else None
+        line = self.index.record(uri)
+        return None if line is None else complete(json.loads(line))
 
-    def finished(self, uri: str, source: str) -> bool:
-        """True when this content at this place was brought to an end, and its rows are still there."""
-        record = None if uri in self.again else self.read(uri)
-        if record is None or record.get(s.SOURCE_ID) != source:
-            return False
-        if record.get(ORIGINAL):
-            first = self.read(record[ORIGINAL])
-            return first is not None and first.get(s.SOURCE_ID) == source
-        return not record.get(s.N_CLIPS) or (self.folder / "manifest" / part_name(source)).exists()
-
-    def holder(self, source: str) -> str | None:
-        """URI of the source whose clips lie in the tables under this id, None when there are none."""
-        import pyarrow.parquet as pq
-
-        try:
-            part = pq.ParquetFile(self.folder / "manifest" / part_name(source))
-        except FileNotFoundError:
-            return None
-        uris = part.read(columns=[s.SOURCE_URI]).column(0).to_pylist()
-        return uris[0] if uris else None
+    def intact(self, record: dict[str, Any]) -> bool:
+        """True when what a record speaks of is still there: the rows of its clips, or the source it is a copy of."""
+        if original := record.get(ORIGINAL):
+            first = self.read(original)
+            return first is not None and first[s.SOURCE_ID] == record[s.SOURCE_ID]
+        return not record[s.N_CLIPS] or self.index.has_part(record[s.SOURCE_ID])
 
     def write(self, record: dict[str, Any]) -> None:
         """Record how a source ended; makes it finished."""
-        names = s.sources_schema().names
-        body = {name: record.get(name) for name in names}
-        body |= {"dropped": record.get("dropped") or {}, ORIGINAL: record.get(ORIGINAL)}
-        write_bytes(self.path(str(record[s.SOURCE_URI])), json.dumps(body).encode())
-        self.again.discard(str(record[s.SOURCE_URI]))
+        line, uri = record_line(record), str(record[s.SOURCE_URI])
+        with self._lock:
+            self._loose[uri] = self.path(uri)
+            write_bytes(self._loose[uri], line)
+            if record.get(s.N_CLIPS):
+                self.index.name_parts([record[s.SOURCE_ID]])
+            self.index.put(line)
+            if len(self._loose) >= SEGMENT:
+                self.compact()
+
+    def write_all(self, records: Iterable[dict[str, Any]]) -> None:
+        """Record in one file how sources ended that have no rows in the tables."""
+        with self._lock:
+            found = list(records)
+            if any(record[s.SOURCE_URI] in self._loose for record in found):
+                self.compact()  # a file of its own would count for more than the segment
+            lines = [record_line(record) for record in found]
+            self._write_segment(lines)
+            for line in lines:
+                self.index.put(line)
+
+    def compact(self) -> None:
+        """Gather the files of single sources in one."""
+        with self._lock:
+            found = (self.index.record(uri) for uri in self._loose)
+            self._write_segment([line for line in found if line is not None])
+            for path in self._loose.values():
+                path.unlink(missing_ok=True)
+            self._loose.clear()
 
     def all(self) -> Iterator[dict[str, Any]]:
-        """Every record, in a stable order."""
-        for path in sorted(self.records.glob("*/*.json")):
-            yield json.loads(path.read_text())
+        """Every record, by URI, never all at once."""
+        return (complete(json.loads(line)) for line in self.index.records())
+
+    def _write_segment(self, lines: list[bytes]) -> None:
+        if not lines:
+            return
+        if self._last is None:
+            self._last = max((segment_number(name) for name in names_in(self.segments)), default=0)
+        self._last += 1
+        body = gzip.compress(b"".join(lines), 1, mtime=0)
+        write_bytes(self.segments / f"{self._last:08d}.jsonl.gz", body)
+
+    def _stored(self) -> Iterator[bytes]:
+        """Records as they lie there, the ones that count last."""
+        for name in sorted(names_in(self.segments), key=segment_number):
+            with gzip.open(self.segments / name) as lines:
+                yield from lines
+        for folder in names_in(self.single):
+            for name in names_in(self.single / folder):
+                path = self.single / folder / name
+                line = path.read_bytes()
+                self._loose[json.loads(line)[s.SOURCE_URI]] = path
+                yield line
+
+
+def names_in(folder: Path) -> Iterator[str]:
+    """Names in a folder, temporary ones left out; none when it is not there."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry.name for entry in entries if not entry.name.startswith("."))
+    except FileNotFoundError:
+        return
+
+
+def segment_number(name: str) -> int:
+    """Place of a segment among the others: later ones count for more."""
+    return int(name.partition(".")[0])
+
+
+def complete(record: dict[str, Any]) -> dict[str, Any]:
+    """A record with all of its keys."""
+    body = {name: record.get(name) for name in s.sources_schema().names}
+    extra = {"dropped": record.get("dropped") or {}, ORIGINAL: record.get(ORIGINAL)}
+    return body | extra | {STAMP: record.get(STAMP)}
+
+
+def record_line(record: dict[str, Any]) -> bytes:
+    """A record as it is stored: one line of JSON, without what it does not say."""
+    says = {name: value for name, value in complete(record).items() if value not in (None, {})}
+    return json.dumps(says).encode() + b"\n"
 
 
 def part_name(source: str) -> str:
     """File name of a source's part of the manifest and the embeddings."""
     return f"part-{source}.parquet"
+
+
+def part_source(name: str) -> str:
+    """Id of the source that a file ``part-<source_id>.parquet`` or ``part-<source_id>-001.parquet`` belongs to."""
+    return name.partition(".")[0].split("-")[1] if name.startswith("part-") else ""
 
 
 def commit_source(
@@ -132,21 +211,26 @@ def commit_source(
     ledger.write(end)
 
 
-def compile_sources(ledger: Ledger) -> list[dict[str, Any]]:
-    """Write ``sources.parquet`` from all records; removes rows of content that no source holds any more."""
+def compile_sources(ledger: Ledger) -> None:
+    """Write ``sources.parquet`` from all records, sorted by URI; removes rows of content that no source holds any
+    more. Neither holds them in memory, and the same records give the same bytes."""
+    for table in TABLES:
+        for name in names_in(ledger.folder / table):
+            if name.startswith("part-") and not ledger.index.holds_clips(part_source(name)):
+                (ledger.folder / table / name).unlink()
+    write_batches(ledger.folder / "sources.parquet", s.sources_schema(), source_batches(ledger))
+
+
+def source_batches(ledger: Ledger) -> Iterator[pa.Table]:
+    """Rows of ``sources.parquet``, ``ROW_GROUP`` at a time."""
     import pyarrow as pa
 
-    records = list(ledger.all())
-    held = {record[s.SOURCE_ID] for record in records if record[s.N_CLIPS]}
-    for table in TABLES:
-        for path in (ledger.folder / table).glob("part-*.parquet"):
-            if path.stem.split("-")[1] not in held:
-                path.unlink()
-    records.sort(key=lambda record: record[s.SOURCE_URI])
-    schema = s.sources_schema()
-    columns = {name: [record[name] for record in records] for name in schema.names}
-    write_table(ledger.folder / "sources.parquet", pa.table(columns, schema=schema))
-    return records
+    schema, records = s.sources_schema(), ledger.all()
+    while batch := list(islice(records, ROW_GROUP)):
+        for record in batch:
+            record[s.SOURCE_URI] = shown_uri(record[s.SOURCE_URI])
+        columns = {name: [record[name] for record in batch] for name in schema.names}
+        yield pa.table(columns, schema=schema)
 
 
 @contextmanager
@@ -172,7 +256,7 @@ def sweep(folder: Path) -> None:
     """Remove temporary files of the tables, of the records, and of the folder itself."""
     places = [(folder / table, ".*") for table in TABLES]
     places += [(folder, ".*.tmp"), (folder / ".done", ".*.tmp"), (folder / HIDDEN, ".*.tmp")]
-    places += [(folder / HIDDEN / "sources", "*/.*.tmp")]
+    places += [(folder / HIDDEN / "sources", "*/.*.tmp"), (folder / HIDDEN / "records", ".*.tmp")]
     for place, pattern in places:
         for path in place.glob(pattern):
             if path.is_file():

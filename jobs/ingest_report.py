@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Any
 from jobs.console import say
 from jobs.runfolder import log_metrics
 from pipeline import schema as s
+from pipeline.sources import shown_uri
 
 SHOWN = 20
 """Quarantined sources printed by name."""
@@ -30,18 +33,45 @@ class IngestResult:
     """Length of the sources that are done, hours."""
 
 
-def summarise(records: Iterable[Mapping[str, Any]]) -> IngestResult:
-    """Count how the sources ended."""
-    done = quarantined = clips = 0
-    seconds = 0.0
-    for record in records:
-        if is_quarantined(record):
-            quarantined += 1
+class Tally:
+    """Counts how sources ended, record by record, and keeps the names of the first that cannot be used."""
+
+    def __init__(self, records: Iterable[Mapping[str, Any]] = ()) -> None:
+        self.done = self.quarantined = self.clips = 0
+        self.seconds = 0.0
+        self.first_bad: list[str] = []
+        self.dropped: Counter[str] = Counter()
+        self._ends = hashlib.blake2b(digest_size=8)
+        for record in records:
+            self.add(record)
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Take one record; their order matters to ``key`` alone."""
+        failure = failure_of(record) if is_quarantined(record) else None
+        if failure:
+            self.quarantined += 1
+            if len(self.first_bad) < SHOWN:
+                self.first_bad.append(f"{shown_uri(record[s.SOURCE_URI])}: {'/'.join(failure)}")
         else:
-            done += 1
-            clips += record[s.N_CLIPS] or 0
-            seconds += record[s.DURATION_S] or 0.0
-    return IngestResult(done=done, quarantined=quarantined, clips=clips, hours=seconds / 3600)
+            self.done += 1
+            self.clips += record[s.N_CLIPS] or 0
+            self.seconds += record[s.DURATION_S] or 0.0
+        self.dropped.update(record["dropped"])
+        end = [record[s.SOURCE_URI], record[s.SOURCE_ID], failure, record[s.N_CLIPS]]
+        self._ends.update(json.dumps(end).encode())
+
+    def result(self) -> IngestResult:
+        """The counts."""
+        return IngestResult(
+            done=self.done,
+            quarantined=self.quarantined,
+            clips=self.clips,
+            hours=self.seconds / 3600,
+        )
+
+    def key(self) -> str:
+        """Hash of how every source ended: later stages chain on it."""
+        return self._ends.hexdigest()
 
 
 def is_quarantined(record: Mapping[str, Any]) -> bool:
@@ -54,29 +84,17 @@ def failure_of(record: Mapping[str, Any]) -> tuple[str, str]:
     return str(record[s.ERROR_STAGE]), str(record[s.ERROR_TYPE])
 
 
-def report(
-    stage: str, records: list[dict[str, Any]], result: IngestResult, folder: Path | str
-) -> None:
+def report(stage: str, tally: Tally, folder: Path | str) -> None:
     """Print how the sources ended, the first quarantined ones by name, and log the numbers."""
+    result = tally.result()
     say(
         f"{stage}: {result.done} sources done ({result.hours:.2f} hours), {result.quarantined} quarantined, "
         f"{result.clips} clips in {folder}"
     )
-    bad = [record for record in records if is_quarantined(record)]
-    for record in bad[:SHOWN]:
-        say(f"  quarantined {record[s.SOURCE_URI]}: {'/'.join(failure_of(record))}")
-    if len(bad) > SHOWN:
-        say(f"  and {len(bad) - SHOWN} more, see {Path(folder) / 'sources.parquet'}")
-    dropped: Counter[str] = Counter()
-    for record in records:
-        dropped.update(record.get("dropped") or {})
-    for reason, count in sorted(dropped.items()):
+    for line in tally.first_bad:
+        say(f"  quarantined {line}")
+    if (more := result.quarantined - len(tally.first_bad)) > 0:
+        say(f"  and {more} more, see {Path(folder) / 'sources.parquet'}")
+    for reason, count in sorted(tally.dropped.items()):
         say(f"  {count} shots dropped: {reason}")
-    metrics = {
-        "done": result.done,
-        "quarantined": result.quarantined,
-        "clips": result.clips,
-        "hours": result.hours,
-        "dropped": dict(dropped),
-    }
-    log_metrics(folder, stage, metrics)
+    log_metrics(folder, stage, {**vars(result), "dropped": dict(tally.dropped)})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from pipeline import schema as s
 from pipeline.clipping import ClipRecord, Plan, clip_source
 from pipeline.config import ClipConfig, IngestConfig
 from pipeline.shards.part import OpenPart
+from pipeline.sources import shown_uri
 from pipeline.video.isolate import Sandbox
 from pipeline.video.probe import MediaError, Probe, media_type, probe
 
@@ -58,7 +60,7 @@ class Splitter:
         for order, uri, source in zip(
             batch[ORDER], batch[s.SOURCE_URI], batch[s.SOURCE_ID], strict=True
         ):
-            yield from self.split(int(order), str(uri), str(source))
+            yield from self.split(int(order), os.fsdecode(uri), str(source))
 
     def split(self, order: int, uri: str, source: str) -> Iterator[dict[str, Any]]:
         """Rows of one source. The clips become visible only when the whole source went through."""
@@ -132,7 +134,7 @@ def claimed_minutes(info: Probe) -> float:
 def identify(row: dict[str, Any], uri: str, source: str) -> dict[str, Any]:
     """The clip's row with its identity."""
     clip = s.clip_id(source, int(row[s.START_PTS]), int(row[s.END_PTS]))
-    return {s.CLIP_ID: clip, s.SOURCE_ID: source, s.SOURCE_URI: uri, **row}
+    return {s.CLIP_ID: clip, s.SOURCE_ID: source, s.SOURCE_URI: shown_uri(uri), **row}
 
 
 def clip_row(order: int, row: dict[str, Any], samples: np.ndarray) -> dict[str, Any]:

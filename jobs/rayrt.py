@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,36 @@ def start_ray(num_cpus: int | None = None) -> None:
             _inherit_import_path()
             _start_local(num_cpus or os.cpu_count() or 1)
     _quiet_ray_data()
+
+
+def check_shared(folder: Path | str) -> None:
+    """Refuse a folder that some node of the cluster does not see: its workers would write to a disk of their own."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    if "://" in str(folder) or len(nodes) < 2 and not _is_remote():
+        return
+    token = Path(folder).absolute() / f".seen-{uuid.uuid4().hex}.tmp"
+    token.touch()
+    try:
+        answers = []
+        for node in nodes:
+            where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            task = ray.remote(os.path.exists).options(num_cpus=0, scheduling_strategy=where)
+            answers.append((node["NodeManagerAddress"], task.remote(str(token))))
+        for name, answer in answers:
+            if not ray.get(answer):
+                raise UserError(
+                    f"node {name} of the cluster does not see {folder}; "
+                    "use a shared folder or s3://BUCKET/PREFIX"
+                )
+    finally:
+        token.unlink()
+
+
+def _is_remote() -> bool:
+    return os.environ.get("RAY_ADDRESS", "local") != "local"
 
 
 def stop_ray() -> None:

@@ -6,11 +6,13 @@ same command goes on with what is left.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from tempfile import TemporaryFile
+from typing import IO, Annotated, Any
 
 import tyro
 
@@ -25,6 +27,10 @@ from pipeline import schema as s
 STAGE = "retry"
 MAY_CHANGE = ("ingest.deadline_s", "ingest.memory_bytes")
 """Settings a retry may override: they decide whether a source goes through, never what its rows are."""
+
+
+Failures = Counter[tuple[str, str]]
+"""How many sources failed in which way, (stage, type)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +52,7 @@ class Args:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "retry")
-    bad = quarantined(args.folder)
+    bad = failures(args.folder)
     if args.list:
         show(bad, args.folder)
         return EXIT_OK
@@ -56,41 +62,58 @@ def main(argv: list[str]) -> int:
     return run(args.folder, chosen, recipe_of(args.folder, args.set))
 
 
-def run(folder: Path, chosen: list[dict[str, Any]], recipe: Recipe) -> int:
-    """Ingest the ``chosen`` records' sources again; the exit code says whether all went through."""
+def run(folder: Path, chosen: Failures, recipe: Recipe) -> int:
+    """Ingest the sources that failed in a ``chosen`` way again; the exit code says whether all went through."""
     from jobs import ingest
 
-    say(f"retry: {len(chosen)} sources back to ingest: {tally(chosen)}")
-    uris = [str(record[s.SOURCE_URI]) for record in chosen]
-    ingest.run_files(recipe.ingest, recipe.clip, uris, folder, frozenset(uris))
-    ledger = Ledger(folder)
-    ends = [record for uri in uris if (record := ledger.read(uri)) is not None]
-    still = [record for record in ends if is_quarantined(record)]
-    say(f"retry: {len(ends) - len(still)} done now, {len(still)} still quarantined{because(still)}")
-    if len(still) < len(ends) and (folder / "selection.parquet").exists():
+    say(f"retry: {chosen.total()} sources back to ingest: {tally(chosen)}")
+    with TemporaryFile() as names:  # their records change while they are retried
+        for record in quarantined(folder):
+            if failure_of(record) in chosen:
+                names.write(json.dumps(record[s.SOURCE_URI]).encode() + b"\n")
+        names.seek(0)
+        ingest.run_files(recipe.ingest, recipe.clip, in_order(names), folder, again=True)
+        names.seek(0)
+        ledger, still, count = Ledger(folder), Failures(), 0
+        for _, _, uri in in_order(names):
+            if end := ledger.read(uri):
+                count += 1
+                still.update([failure_of(end)] if is_quarantined(end) else [])
+    left = still.total()
+    say(f"retry: {count - left} done now, {left} still quarantined{because(still)}")
+    if left < count and (folder / "selection.parquet").exists():
         say(f"retry: filmstock select, caption and pack {folder} take the new clips in")
-    return EXIT_PARTIAL if still else EXIT_OK
+    return EXIT_PARTIAL if left else EXIT_OK
 
 
-def quarantined(folder: Path) -> list[dict[str, Any]]:
-    """Records of the quarantined sources of a run folder, in order of their names."""
+def in_order(names: IO[bytes]) -> Iterator[tuple[int, bytes, str]]:
+    """Sources of a file with one JSON text a line, as ``list_sources`` finds them."""
+    for number, line in enumerate(names):
+        yield 0, number.to_bytes(8, "big"), json.loads(line)
+
+
+def failures(folder: Path) -> Failures:
+    """How many sources of a run folder failed in which way."""
     if not (folder / HIDDEN).is_dir():
         raise UserError(f"{folder} holds no ingest; give a folder that filmstock ingest wrote")
-    bad = [record for record in Ledger(folder).all() if is_quarantined(record)]
-    return sorted(bad, key=lambda record: str(record[s.SOURCE_URI]))
+    return Failures(map(failure_of, quarantined(folder)))
 
 
-def choose(bad: list[dict[str, Any]], only: str, stage: str | None) -> list[dict[str, Any]]:
-    """Records with this type of failure (and stage); an error that names those there are when none has."""
-    types = {failure_of(record)[1] for record in bad}
+def quarantined(folder: Path) -> Iterator[dict[str, Any]]:
+    """Records of the quarantined sources of a run folder, in order of their names."""
+    return filter(is_quarantined, Ledger(folder).all())
+
+
+def choose(bad: Failures, only: str, stage: str | None) -> Failures:
+    """Those with this type of failure (and stage); an error that names those there are when none has."""
+    types = {kind for _, kind in bad}
     if only not in types:
         hint = unknown("type", only, types) if types else f"no source failed with {only!r}"
         raise UserError(f"--only: {hint}; {present(bad)}")
-    of_type = [record for record in bad if failure_of(record)[1] == only]
-    chosen = [record for record in of_type if stage in (None, failure_of(record)[0])]
+    chosen = {way: n for way, n in bad.items() if way[1] == only and stage in (None, way[0])}
     if not chosen:
         raise UserError(f"--stage: no source failed with {stage}/{only}; {present(bad)}")
-    return chosen
+    return Failures(chosen)
 
 
 def recipe_of(folder: Path, overrides: Iterable[str]) -> Recipe:
@@ -106,28 +129,26 @@ def recipe_of(folder: Path, overrides: Iterable[str]) -> Recipe:
     return load_recipe(path, changes)
 
 
-def show(bad: list[dict[str, Any]], folder: Path) -> None:
+def show(bad: Failures, folder: Path) -> None:
     """Print one line for each kind of failure, the most frequent first."""
     if not bad:
         say(f"retry: no source of {folder} is quarantined")
         return
     say(f"{'sources':>7}  stage/type")
-    for (stage, kind), count in Counter(map(failure_of, bad)).most_common():
+    for (stage, kind), count in bad.most_common():
         say(f"{count:>7}  {stage}/{kind}")
 
 
-def present(bad: Iterable[dict[str, Any]]) -> str:
+def present(bad: Failures) -> str:
     """What failed, in a few words: ``there are 2 decode/timeout, 1 open/invalid_data``."""
-    words = tally(bad)
-    return f"there are {words}" if words else "no source is quarantined"
+    return f"there are {tally(bad)}" if bad else "no source is quarantined"
 
 
-def because(still: list[dict[str, Any]]) -> str:
+def because(still: Failures) -> str:
     """The failures that are left, as the end of a sentence."""
     return f": {tally(still)}" if still else ""
 
 
-def tally(records: Iterable[dict[str, Any]]) -> str:
+def tally(bad: Failures) -> str:
     """``2 decode/timeout, 1 probe/timeout``, the most frequent first."""
-    counts = Counter("/".join(failure_of(record)) for record in records)
-    return ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    return ", ".join(f"{count} {'/'.join(way)}" for way, count in bad.most_common())

@@ -137,6 +137,26 @@ def write_table(path: Path | str, table: pa.Table) -> None:
     write_bytes(path, buffer.getvalue())
 
 
+def write_batches(path: Path | str, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Write a Parquet table (no video) atomically, a row group for each of ``tables``, one in memory at a time."""
+    import pyarrow.parquet as pq
+
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with writing(target):
+        try:
+            with temporary.open("wb") as handle:
+                with pq.ParquetWriter(handle, schema, compression="zstd") as writer:
+                    for table in tables:
+                        writer.write_table(table)
+                handle.flush()
+                os.fsync(handle.fileno())
+            temporary.replace(target)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+
+
 def _marker(folder: Path | str, stage: str) -> Path:
     return Path(folder) / ".done" / f"{stage}.json"
 

@@ -42,52 +42,90 @@ BLOCK_BYTES = 1 << 20
 """Size of each of the three blocks of a file that its id is derived from."""
 
 
-def expand_sources(names: Iterable[str | Path]) -> list[str]:
-    """Absolute paths of every video named, each once, in order of naming (folders: sorted, recursive)."""
-    found: dict[str, None] = {}
-    for name in names:
-        for path in _expand(Path(name)):
-            found.setdefault(str(path.absolute()), None)
-    if not found:
+def list_sources(names: Iterable[str | Path]) -> Iterator[tuple[int, bytes, str]]:
+    """(position of the name, key, absolute path) of every video named; sorted by the first two they are in order:
+    as named, lines of a list as they come, files of a folder by their path. One may come more than once.
+
+    Nothing is held: a folder's files come as the disk has them. Raises ValueError for a name that yields nothing.
+    """
+    names = list(names)
+    if not names:
         raise ValueError(
             "no source named; give video files, folders, or a .txt file with one path a line"
         )
-    return list(found)
+    for number, name in enumerate(names):
+        for key, path in _expand(Path(name)):
+            yield number, key, path
 
 
-def _expand(path: Path) -> Iterator[Path]:
+def _expand(path: Path) -> Iterator[tuple[bytes, str]]:
     if path.is_dir():
-        inside = sorted(
-            p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()
-        )
-        inside = [
-            p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts)
-        ]
-        if not inside:
-            raise ValueError(
-                f"no video in folder {path}; it takes files ending in {', '.join(sorted(VIDEO_SUFFIXES))}, "
-                "name a file itself to take it whatever its ending"
-            )
-        yield from inside
+        yield from _walk(path)
     elif path.suffix.lower() in LIST_SUFFIXES and path.is_file():
         yield from _read_list(path)
     elif path.exists():
-        yield path
+        yield b"", str(path.absolute())
     else:
         raise ValueError(f"source {path} does not exist; check the path (relative to {Path.cwd()})")
 
 
-def _read_list(path: Path) -> Iterator[Path]:
+def _walk(root: Path) -> Iterator[tuple[bytes, str]]:
+    """Videos under a folder, dot files and folders left out; the key sorts them folder by folder."""
+    base = str(root.absolute())
+    start = len(os.fsencode(base))
+    folders, found = [base], False
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif os.path.splitext(entry.name)[1].lower() in VIDEO_SUFFIXES and entry.is_file():
+                    found = True
+                    yield os.fsencode(entry.path)[start:].replace(b"/", b"\0"), entry.path
+    if not found:
+        raise ValueError(
+            f"no video in folder {root}; it takes files ending in {', '.join(sorted(VIDEO_SUFFIXES))}, "
+            "name a file itself to take it whatever its ending"
+        )
+
+
+def _read_list(path: Path) -> Iterator[tuple[bytes, str]]:
     """Paths of a list file, relative to it; blank lines and lines that start with # are skipped."""
+    base = str(path.parent.absolute())
     count = 0
     with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
             text = line.strip()
             if text and not text.startswith("#"):
                 count += 1
-                yield path.parent / text
+                yield count.to_bytes(8, "big"), _join(base, text)
     if not count:
         raise ValueError(f"list file {path} names no source; write one path a line")
+
+
+def _join(base: str, text: str) -> str:
+    """One spelling of a path, as ``pathlib`` has it; most need no parsing, which a million lines would feel."""
+    path = text if text.startswith("/") else f"{base}/{text}"
+    return str(Path(path)) if "//" in path or "/." in path or path.endswith("/") else path
+
+
+def shown_uri(uri: str) -> str:
+    """A source's name as the tables have it: bytes that are no UTF-8, which Parquet refuses, as ``\\xff``."""
+    return os.fsencode(uri).decode("utf-8", "backslashreplace")
+
+
+def source_stamp(uri: str) -> str:
+    """Size and time of change of a file, its content unread; empty for what is not there.
+
+    As long as it is the same, so is the content: what make and rsync go by, too.
+    """
+    try:
+        found = os.stat(uri)
+    except OSError:
+        return ""
+    return f"{found.st_size}:{found.st_mtime_ns}"
 
 
 def file_source_id(path: str | Path) -> str:

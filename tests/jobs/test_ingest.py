@@ -16,12 +16,14 @@ import pytest
 from jobs import ingest
 from jobs.cli import user_message
 from jobs.errors import UserError
-from jobs.ingest import identify_sources, run
-from jobs.ingest_commit import Ledger, exclusive
+from jobs.ingest import run
+from jobs.ingest_commit import STAMP, Ledger, exclusive
+from jobs.ingest_plan import is_settled, name_contents
 from jobs.rayrt import stop_ray
 from pipeline import schema as s
 from pipeline.config import ClipConfig, IngestConfig
 from pipeline.shards.read import read_range
+from pipeline.sources import source_stamp
 from pipeline.video.decode import decode_clip
 from tests.counter_media import numbers_of, write_counter, write_sound, write_video
 from tests.moving_scenes import scene, to_uint8
@@ -292,10 +294,11 @@ def test_sources_add_up_and_copies_are_not_done_twice(
 
 def test_a_changed_file_is_done_again(tmp_path: Path) -> None:
     path = write_counter(tmp_path / "a.mp4", 3)
-    ledger = Ledger(tmp_path)
-    ((uri, source, _),) = identify_sources([str(path)])
-    ledger.write({s.SOURCE_URI: uri, s.SOURCE_ID: source, s.OUTCOME: "done", s.N_CLIPS: 0})
-    assert ledger.finished(uri, source)
+    ledger, uri, stamp = Ledger(tmp_path), str(path), source_stamp(str(path))
+    ((source, _),) = name_contents([uri])
+    record = {s.SOURCE_URI: uri, s.SOURCE_ID: source, s.OUTCOME: "done", s.N_CLIPS: 0}
+    ledger.write({**record, STAMP: stamp})
+    assert is_settled(ledger, uri, stamp)
     write_counter(path, 4)
-    ((_, changed, _),) = identify_sources([str(path)])
-    assert changed != source and not ledger.finished(uri, changed)
+    assert not is_settled(ledger, uri, source_stamp(uri))
+    assert name_contents([uri])[0] != source

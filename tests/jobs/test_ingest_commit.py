@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from jobs import ingest, ingest_stages, rayrt
+from jobs import ingest, ingest_pipeline, ingest_stages, rayrt
 from jobs.cli import user_message
 from jobs.ingest_commit import Ledger, exclusive
+from jobs.ingest_plan import name_contents
+from jobs.ingest_stream import Row
 from pipeline import schema as s
 from pipeline.config import ClipConfig, IngestConfig
 
@@ -45,11 +46,14 @@ def test_a_fault_of_the_disk_ends_the_run_with_one_line_and_no_record(
 ) -> None:
     fault = {"errno": errno.ENOSPC, "text": "No space left on device", "path": "out/clips/part-1"}
 
-    def stream(*_: object) -> Iterator[tuple[str, int, dict[str, Any], bytes | None]]:
-        yield ingest_stages.FAULT, 0, fault, None
+    def execute(*_: object) -> Iterator[Row]:
+        yield Row(ingest_stages.FAULT, 1, fault, None)
 
-    monkeypatch.setattr(ingest, "stream", stream)
+    monkeypatch.setattr(ingest_pipeline, "execute", execute)
+    monkeypatch.setattr(ingest_pipeline, "splitters_of", lambda: 1)
+    monkeypatch.setattr(ingest_pipeline, "naming_task", lambda uris: lambda: name_contents(uris))
     monkeypatch.setattr(rayrt, "start_ray", lambda: None)
+    monkeypatch.setattr(rayrt, "check_shared", lambda _: None)
     (tmp_path / "a.mp4").write_bytes(b"video")
     out = tmp_path / "out"
     with pytest.raises(OSError) as caught:

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import cli, ingest
-from jobs.ingest import identify_sources
-from jobs.ingest_commit import Ledger
+from jobs.ingest_commit import STAMP, Ledger
+from jobs.ingest_plan import name_contents, unsettled
 from jobs.rayrt import stop_ray
 from pipeline import schema as s
 from tests.counter_media import write_counter
@@ -30,6 +30,7 @@ def record(uri: str, stage: str | None = None, type: str | None = None) -> dict[
         s.ERROR_STAGE: stage,
         s.ERROR_TYPE: type,
         s.N_CLIPS: 0,
+        STAMP: "",
     }
 
 
@@ -55,9 +56,9 @@ def retried(
     """Exit code, the sources that a retry would ingest, and with which settings."""
     seen: dict[str, Any] = {"uris": []}
 
-    def note(config: Any, clip: Any, uris: list[str], out: Path, again: frozenset[str]) -> None:
-        assert out == folder and again == frozenset(uris)
-        seen.update(uris=uris, config=config)
+    def note(config: Any, clip: Any, found: Any, out: Path, again: bool) -> None:
+        assert out == folder and again
+        seen.update(uris=[uri for _, _, uri in sorted(found)], config=config)
 
     monkeypatch.setattr(ingest, "run_files", note)
     code = cli.main(["retry", str(folder), *words])
@@ -130,12 +131,16 @@ def test_a_folder_that_cannot_be_retried_is_named(
 
 
 def test_the_old_record_stands_until_the_new_one_is_written(failed: Path) -> None:
-    ledger = Ledger(failed, ["/raw/slow-1"])
-    assert not ledger.finished("/raw/slow-1", "id-/raw/slow-1")
-    assert ledger.finished("/raw/slow-2", "id-/raw/slow-2")
-    assert Ledger(failed).finished("/raw/slow-1", "id-/raw/slow-1")
-    ledger.write(record("/raw/slow-1", "decode", "timeout"))
-    assert ledger.finished("/raw/slow-1", "id-/raw/slow-1")
+    """Passed over in an ordinary run, done again in a retry, and still there when that is killed."""
+    ledger = Ledger(failed)
+    ledger.index.name([(0, b"", "/raw/slow-1")])
+    (again,), (passed,) = (
+        [list(unsettled(ledger, each, lambda _: None))] for each in (True, False)
+    )
+    assert [source.uri for batch in again for source in batch] == ["/raw/slow-1"]
+    assert passed == [[]]
+    old = ledger.read("/raw/slow-1")
+    assert old is not None and old == Ledger(failed).read("/raw/slow-1")
 
 
 @pytest.fixture
@@ -154,8 +159,8 @@ def test_sources_that_were_too_slow_go_through_with_a_longer_deadline(
     paths.append(raw / "text.mp4")
     paths[-1].write_text("no video\n" * 50)
     ledger = Ledger(out)
-    for uri, source, _ in identify_sources([str(path) for path in paths]):
-        ledger.write({**record(uri, "probe", "timeout"), s.SOURCE_ID: source})
+    for path, (source, _) in zip(paths, name_contents(list(map(str, paths))), strict=True):
+        ledger.write({**record(str(path), "probe", "timeout"), s.SOURCE_ID: source})
     ledger.write(record(str(raw / "finished.mp4")))
     (raw / "gone.mp4").unlink()
     clip = write_folder(tmp_path / "clip", VIT_LIKE)

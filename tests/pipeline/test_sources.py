@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sources import expand_sources, file_source_id, missing_source_id
+from pipeline.sources import file_source_id, list_sources, missing_source_id
 
 
 def touch(path: Path, data: bytes = b"x") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
+
+
+def in_order(*names: Path) -> list[str]:
+    """Paths as a run takes them: by the position of the name and the key, each once."""
+    return list(dict.fromkeys(path for _, _, path in sorted(list_sources(names))))
 
 
 def test_files_folders_and_lists(tmp_path: Path) -> None:
@@ -23,20 +28,20 @@ def test_files_folders_and_lists(tmp_path: Path) -> None:
     odd = touch(tmp_path / "odd.bin")
     names = tmp_path / "names.txt"
     names.write_text("# my films\n\nin/b.mp4\nmissing.mp4\n")
-    got = expand_sources([tmp_path / "in", odd, names])
+    got = in_order(tmp_path / "in", odd, names)
     assert got == [str(b), str(a), str(odd), str(tmp_path / "missing.mp4")]
 
 
 def test_wrong_names(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="does not exist; check the path"):
-        expand_sources([tmp_path / "none"])
+        list(list_sources([tmp_path / "none"]))
     with pytest.raises(ValueError, match="no video in folder .*name a file itself"):
-        expand_sources([tmp_path])
+        list(list_sources([tmp_path]))
     (tmp_path / "empty.txt").write_text("# nothing\n")
     with pytest.raises(ValueError, match="one path a line"):
-        expand_sources([tmp_path / "empty.txt"])
+        list(list_sources([tmp_path / "empty.txt"]))
     with pytest.raises(ValueError, match="no source named"):
-        expand_sources([])
+        list(list_sources([]))
 
 
 def test_ids_come_from_content(tmp_path: Path) -> None:
