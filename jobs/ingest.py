@@ -95,8 +95,8 @@ def run_files(
                 while split_and_score(ledger, rest, config, clip, again, progress):
                     rest, again = unsettled(ledger, False, lambda _: None), False
             ledger.compact()
-        compile_sources(ledger)
-        tally = Tally(ledger.all())
+        tally = Tally()
+        compile_sources(ledger, tally.add)
         report(STAGE, tally, folder)
         result = tally.result()
         info = {"settings": settings, "outputs": OUTPUTS, "clips": result.clips}

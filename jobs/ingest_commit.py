@@ -12,8 +12,9 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ STAMP = "stamp"
 """Key of a record that says what the file looked like from outside (``source_stamp``)."""
 SEGMENT = 4096
 """Files of single records that are gathered in one."""
-ROW_GROUP = 65_536
+ROW_GROUP = 8192
 """Rows of ``sources.parquet`` that are in memory at once."""
 
 
@@ -83,7 +84,7 @@ class Ledger:
             write_bytes(self._loose[uri], line)
             if record.get(s.N_CLIPS):
                 self.index.name_parts([record[s.SOURCE_ID]])
-            self.index.put(line)
+            self.index.put([line])
             if len(self._loose) >= SEGMENT:
                 self.compact()
 
@@ -95,8 +96,7 @@ class Ledger:
                 self.compact()  # a file of its own would count for more than the segment
             lines = [record_line(record) for record in found]
             self._write_segment(lines)
-            for line in lines:
-                self.index.put(line)
+            self.index.put(lines)
 
     def compact(self) -> None:
         """Gather the files of single sources in one."""
@@ -147,9 +147,15 @@ def segment_number(name: str) -> int:
     return int(name.partition(".")[0])
 
 
+@cache
+def source_columns() -> list[str]:
+    """Columns of ``sources.parquet``."""
+    return list(s.sources_schema().names)
+
+
 def complete(record: dict[str, Any]) -> dict[str, Any]:
     """A record with all of its keys."""
-    body = {name: record.get(name) for name in s.sources_schema().names}
+    body = {name: record.get(name) for name in source_columns()}
     extra = {"dropped": record.get("dropped") or {}, ORIGINAL: record.get(ORIGINAL)}
     return body | extra | {STAMP: record.get(STAMP)}
 
@@ -211,23 +217,27 @@ def commit_source(
     ledger.write(end)
 
 
-def compile_sources(ledger: Ledger) -> None:
+def compile_sources(ledger: Ledger, tell: Callable[[dict[str, Any]], None]) -> None:
     """Write ``sources.parquet`` from all records, sorted by URI; removes rows of content that no source holds any
-    more. Neither holds them in memory, and the same records give the same bytes."""
+    more. The same records give the same bytes, and neither holds them in memory; ``tell`` is given each."""
     for table in TABLES:
         for name in names_in(ledger.folder / table):
             if name.startswith("part-") and not ledger.index.holds_clips(part_source(name)):
                 (ledger.folder / table / name).unlink()
-    write_batches(ledger.folder / "sources.parquet", s.sources_schema(), source_batches(ledger))
+    batches = source_batches(ledger.all(), tell)
+    write_batches(ledger.folder / "sources.parquet", s.sources_schema(), batches)
 
 
-def source_batches(ledger: Ledger) -> Iterator[pa.Table]:
+def source_batches(
+    records: Iterator[dict[str, Any]], tell: Callable[[dict[str, Any]], None]
+) -> Iterator[pa.Table]:
     """Rows of ``sources.parquet``, ``ROW_GROUP`` at a time."""
     import pyarrow as pa
 
-    schema, records = s.sources_schema(), ledger.all()
+    schema = s.sources_schema()
     while batch := list(islice(records, ROW_GROUP)):
         for record in batch:
+            tell(record)
             record[s.SOURCE_URI] = shown_uri(record[s.SOURCE_URI])
         columns = {name: [record[name] for record in batch] for name in schema.names}
         yield pa.table(columns, schema=schema)

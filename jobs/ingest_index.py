@@ -85,13 +85,13 @@ class Index:
                 "SELECT source, uri FROM record WHERE NOT copy ORDER BY clips DESC, uri"
             )
 
-    def put(self, line: bytes) -> None:
-        """Take the record of a source that has ended now, in place of its old one."""
-        row = _row(line)
+    def put(self, lines: Iterable[bytes]) -> None:
+        """Take the records of sources that have ended now, in place of their old ones."""
+        rows = list(map(_row, lines))
         with self._work() as db:
-            db.execute(_PUT, row)
-            if not row[3]:
-                db.execute("INSERT OR IGNORE INTO holder VALUES (?, ?)", (row[1], row[0]))
+            db.executemany(_PUT, rows)
+            held = ((source, uri) for uri, source, _, copy, _ in rows if not copy)
+            db.executemany("INSERT OR IGNORE INTO holder VALUES (?, ?)", held)
 
     def record(self, uri: str) -> bytes | None:
         """Record of a source, as it was put in, or None when it has none."""

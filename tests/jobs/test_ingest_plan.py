@@ -111,7 +111,7 @@ def test_names_that_are_no_text_reach_the_table(tmp_path: Path) -> None:
     ledger, todo, _ = plan(tmp_path / "out", [tmp_path / "list.txt"])
     assert todo == [str(tmp_path / name)]
     finish(ledger, todo[0])
-    compile_sources(ledger)
+    compile_sources(ledger, lambda _: None)
     (row,) = pq.read_table(tmp_path / "out" / "sources.parquet").to_pylist()
     assert row[s.SOURCE_URI] == f"{tmp_path}/caf\\xe9.mp4"
     assert plan(tmp_path / "out", [tmp_path / "list.txt"])[1] == []
