@@ -123,6 +123,15 @@ def check_config(config: IngestConfig) -> None:
         raise UserError(f"height is {config.height}; give at least 16 pixels, or leave it out")
     if not 0 <= config.crf <= 51:
         raise UserError(f"crf is {config.crf}; x264 takes 0 (lossless) to 51")
+    if config.text_frames < 0:
+        raise UserError(f"text_frames is {config.text_frames}; 2 is usual, 0 measures no text")
+    if config.nsfw:
+        from pipeline.nsfw import check_installed
+
+        try:
+            check_installed()
+        except ModuleNotFoundError as error:
+            raise UserError(error.msg) from None
 
 
 def settings_key(config: IngestConfig, clip: ClipConfig) -> str:

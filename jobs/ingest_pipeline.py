@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.ingest_commit import STAMP
+from jobs.ingest_frames import FrameScorer, wanted
 from jobs.ingest_plan import Named, Source, name_contents
 from jobs.ingest_stages import (
     BODY,
@@ -26,9 +27,9 @@ from pipeline.config import ClipConfig, IngestConfig
 if TYPE_CHECKING:
     import ray.data
 
-EMBED_BATCH = 4
-"""Clips embedded together."""
-SPLITTER_CPUS, EMBEDDER_CPUS = 0.5, 0.1
+BATCH = 4
+"""Clips scored and embedded together."""
+SPLITTER_CPUS, SCORER_CPUS, EMBEDDER_CPUS = 0.5, 0.1, 0.1
 """Shares of a core by which Ray counts the workers: two windows that overlap must find room side by side."""
 
 
@@ -73,8 +74,8 @@ def dataset(
     splitters: int,
     window: list[tuple[Source, str]],
 ) -> ray.data.Dataset:
-    """The pipeline: ``splitters`` at most, and an embedder for every eight. A block is one source, so that none waits
-    for another."""
+    """The pipeline: ``splitters`` at most, and a scorer and an embedder for every eight. A block is one source, so that
+    none waits for another."""
     import ray
 
     # URIs go through Ray as bytes: Arrow's text takes no name that is not UTF-8
@@ -89,10 +90,19 @@ def dataset(
         compute=ray.data.ActorPoolStrategy(size=min(splitters, len(rows))),
         num_cpus=SPLITTER_CPUS,
     )
+    if wanted(config):
+        split = split.map_batches(
+            FrameScorer,
+            fn_constructor_args=(config,),
+            batch_size=BATCH,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=max(1, splitters // 8)),
+            num_cpus=SCORER_CPUS,
+        )
     return split.map_batches(
         Embedder,
         fn_constructor_args=(clip,),
-        batch_size=EMBED_BATCH,
+        batch_size=BATCH,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=max(1, splitters // 8)),
         num_cpus=EMBEDDER_CPUS,

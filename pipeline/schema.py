@@ -72,6 +72,8 @@ CROP_Y = "crop_y"
 CROP_W = "crop_w"
 CROP_H = "crop_h"
 BLUR = "blur"
+TEXT_AREA = "text_area"
+NSFW = "nsfw"
 AESTHETIC = "aesthetic"
 PHASH = "phash"
 CONCEPT_PREFIX = "concept_"
@@ -123,6 +125,8 @@ SCORE_COLUMNS = (
     OVEREXPOSED,
     UNDEREXPOSED,
     BLUR,
+    TEXT_AREA,
+    NSFW,
     AESTHETIC,
 )
 """Scores every manifest carries; concept scores add ``concept_<name>`` columns beside them."""

@@ -149,7 +149,7 @@ def test_scores_and_embeddings(finished: Path) -> None:
         assert 0 <= row[s.CONCEPT_PREFIX + "blank"] <= 1
         for name in (
             *(s.MOTION_MEAN, s.MOTION_P95, s.STATIC_SHARE, s.LUMA_MEAN, s.LUMA_STD, s.BLUR),
-            *(s.OVEREXPOSED, s.UNDEREXPOSED),
+            *(s.OVEREXPOSED, s.UNDEREXPOSED, s.TEXT_AREA),
         ):
             assert row[name] is not None, name
         assert row[s.CAMERA] in (*s.CAMERAS, None)
