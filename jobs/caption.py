@@ -181,7 +181,7 @@ def ask(config: CaptionConfig, folder: Path, work: list[dict[str, Any]]) -> Coun
 
     from jobs.rayrt import start_ray
 
-    start_ray()
+    start_ray(shared=folder)
     workers = min(config.workers, len(work))
     # A worker drains its connections at the end of a block, so blocks are large; several per worker even out.
     share = -(-len(work) // workers) if workers == 1 else -(-len(work) // (4 * workers))

@@ -197,7 +197,7 @@ def _with_ray(
     from jobs.encode_chunk import ChunkResult, RayEncoder
     from jobs.rayrt import start_ray
 
-    start_ray()
+    start_ray(shared=target)
     rows = [{"chunk": msgspec.msgpack.encode(chunk)} for chunk in chunks]
     data = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         RayEncoder,

@@ -160,7 +160,7 @@ def split_and_score(
     """Stream the sources through Ray Data and commit each when it is complete. True when the list must be gone
     through again, for the copies of a file that has changed since they were recorded."""
     from jobs.ingest_pipeline import execute, naming_task, splitters_of
-    from jobs.rayrt import check_shared, start_ray
+    from jobs.rayrt import start_ray
     from pipeline.aesthetic import load_aesthetic_head
     from pipeline.clip_find import domain_warning, find_clip
 
@@ -168,8 +168,7 @@ def split_and_score(
     if found.domain:
         warn(domain_warning(clip.model, found.domain))
     load_aesthetic_head(clip.aesthetic_head)
-    start_ray()
-    check_shared(ledger.folder)
+    start_ray(shared=ledger.folder)
     splitters = splitters_of()
     admission = Admission(ledger, again, progress.skip)
     windows = Windows(named(batches, naming_task), admission, max(WINDOW, 16 * splitters))

@@ -6,68 +6,35 @@ import contextlib
 import logging
 import os
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from jobs.cluster import REPOSITORY, check_shared, cluster_address, join_cluster
 from jobs.errors import UserError
 
 ATTEMPTS = 3
 """Times a local Ray is started before giving up."""
-REPOSITORY = Path(__file__).resolve().parent.parent
-"""Folder that holds ``pipeline``, ``jobs`` and the others; workers must be able to import from it."""
 
 
-def start_ray(num_cpus: int | None = None) -> None:
-    """Connect to RAY_ADDRESS, or start a local Ray with ``num_cpus`` (all cores by default). Idempotent."""
+def start_ray(num_cpus: int | None = None, *, shared: Path | str | None = None) -> None:
+    """Connect to RAY_ADDRESS, or start a local Ray with ``num_cpus`` (all cores by default). Idempotent.
+
+    ``shared``: a folder that workers write to; refused when some node of the cluster does not see it.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ core prints to our stderr
     import ray
 
     if not ray.is_initialized():
-        address = os.environ.get("RAY_ADDRESS")
-        if address and address != "local":
-            ray.init(
-                address=address,
-                runtime_env=_cluster_env(),
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+        if address := cluster_address():
+            join_cluster(address)
         else:
             _inherit_import_path()
             _start_local(num_cpus or os.cpu_count() or 1)
     _quiet_ray_data()
-
-
-def check_shared(folder: Path | str) -> None:
-    """Refuse a folder that some node of the cluster does not see: its workers would write to a disk of their own."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-    if "://" in str(folder) or len(nodes) < 2 and not _is_remote():
-        return
-    token = Path(folder).absolute() / f".seen-{uuid.uuid4().hex}.tmp"
-    token.touch()
-    try:
-        answers = []
-        for node in nodes:
-            where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            task = ray.remote(os.path.exists).options(num_cpus=0, scheduling_strategy=where)
-            answers.append((node["NodeManagerAddress"], task.remote(str(token))))
-        for name, answer in answers:
-            if not ray.get(answer):
-                raise UserError(
-                    f"node {name} of the cluster does not see {folder}; "
-                    "use a shared folder or s3://BUCKET/PREFIX"
-                )
-    finally:
-        token.unlink()
-
-
-def _is_remote() -> bool:
-    return os.environ.get("RAY_ADDRESS", "local") != "local"
+    if shared is not None:
+        check_shared(shared)
 
 
 def stop_ray() -> None:
@@ -123,14 +90,6 @@ def _inherit_import_path() -> None:
     known = os.environ.get("PYTHONPATH", "")
     if str(REPOSITORY) not in known.split(os.pathsep):
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), known]))
-
-
-def _cluster_env() -> dict[str, object]:
-    """Ship the checkout, unless ``ray job submit --working-dir`` already did."""
-    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
-        return {}
-    heavy = [".git", ".venv*", "runs", "demo", "**/__pycache__", "tests"]
-    return {"working_dir": str(REPOSITORY), "excludes": heavy}
 
 
 def _quiet_ray_data() -> None:

@@ -52,8 +52,7 @@ def test_a_fault_of_the_disk_ends_the_run_with_one_line_and_no_record(
     monkeypatch.setattr(ingest_pipeline, "execute", execute)
     monkeypatch.setattr(ingest_pipeline, "splitters_of", lambda: 1)
     monkeypatch.setattr(ingest_pipeline, "naming_task", lambda uris: lambda: name_contents(uris))
-    monkeypatch.setattr(rayrt, "start_ray", lambda: None)
-    monkeypatch.setattr(rayrt, "check_shared", lambda _: None)
+    monkeypatch.setattr(rayrt, "start_ray", lambda **_: None)
     (tmp_path / "a.mp4").write_bytes(b"video")
     out = tmp_path / "out"
     with pytest.raises(OSError) as caught:

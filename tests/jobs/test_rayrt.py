@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.cluster import REPOSITORY
 from jobs.errors import UserError
-from jobs.rayrt import REPOSITORY, _start_local, stop_ray
+from jobs.rayrt import _start_local, stop_ray
 
 SCRIPT = """
 import sys
