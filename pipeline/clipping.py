@@ -21,6 +21,7 @@ from pipeline.scores import blur_score, exposure_scores, luma_scores, motion_sco
 from pipeline.shots import Shot, find_transitions, shots_between
 from pipeline.video.cut import Clip, Span, cut
 from pipeline.video.probe import Probe, media_type
+from pipeline.watermark import watermark_score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +137,7 @@ def measure(analysis: Analysis, first: int, stop: int, samples: np.ndarray) -> d
         (CAMERA_SCORES, lambda: camera_scores(analysis, first, stop)),
         ((s.OVEREXPOSED, s.UNDEREXPOSED), lambda: exposure_scores(samples)),
         ((s.BLUR,), lambda: {s.BLUR: blur_score(samples)}),
+        ((s.WATERMARK,), lambda: {s.WATERMARK: watermark_score(samples)}),
         ((s.PHASH,), lambda: {s.PHASH: perceptual_hash(samples)}),
     )
     for names, function in measures:

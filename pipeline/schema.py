@@ -73,6 +73,7 @@ CROP_W = "crop_w"
 CROP_H = "crop_h"
 BLUR = "blur"
 TEXT_AREA = "text_area"
+WATERMARK = "watermark"
 NSFW = "nsfw"
 AESTHETIC = "aesthetic"
 PHASH = "phash"
@@ -126,6 +127,7 @@ SCORE_COLUMNS = (
     UNDEREXPOSED,
     BLUR,
     TEXT_AREA,
+    WATERMARK,
     NSFW,
     AESTHETIC,
 )
