@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import hashlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -168,10 +169,12 @@ def node(folder: Path, address: str | None, hide: Path | None = None) -> Iterato
 
 
 def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is free now, below those that connections are given: Ray's own processes take these at random."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def tables(folder: Path) -> dict[str, str]:

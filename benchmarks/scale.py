@@ -4,7 +4,7 @@
 
 Each list names ``--videos`` small videos, all different, at even distances among the first 5,000 lines; of the other
 lines one in ten is a hard link to one of them (a copy), the rest name files that are not there. ``filmstock ingest``
-runs over it until it is finished or the time is up, counted from its start, and is then interrupted.
+runs over it until it is finished or the time is up, counted from its start, and is then killed.
 
 *memory*: the largest resident set of the driver's process, less what it shares (Ray's object store). The peer is the
 shortest list: the last column is a ratio to it, expected to stay under 1.3.
@@ -113,11 +113,11 @@ def ingest(listed: Path, out: Path, limit_s: float) -> Figures:
                 time.sleep(POLL_S)
             seconds, finished = time.monotonic() - began, process.poll() is not None
             if not finished:
-                process.send_signal(signal.SIGINT)
+                process.kill()
             process.wait(120)
         finally:
             sweep(process)
-    if process.returncode not in (3, 130):
+    if process.returncode not in (3, -signal.SIGKILL):
         raise RuntimeError((out.parent / "log.txt").read_text()[-3000:])
     return Figures(peak, first, seconds, sum(1 for _ in Ledger(out).all()), finished)
 

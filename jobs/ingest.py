@@ -172,8 +172,8 @@ def split_and_score(
     splitters = splitters_of()
     admission = Admission(ledger, again, progress.skip)
     windows = Windows(named(batches, naming_task), admission, max(WINDOW, 16 * splitters))
-    pipeline = partial(execute, ledger.folder, config, clip, splitters)
-    stream = Stream(iter(windows), pipeline, splitters, windows.hurry)
+    pipeline = partial(execute, ledger.folder, config, clip)
+    stream = Stream(iter(windows), pipeline, splitters // 2, windows.hurry)
     try:
         commit_rows(ledger, stream, tuple(clip.concepts), progress)
     finally:

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 BATCH = 4
 """Clips scored and embedded together."""
-SPLITTER_CPUS, SCORER_CPUS, EMBEDDER_CPUS = 0.5, 0.1, 0.1
-"""Shares of a core by which Ray counts the workers: two windows that overlap must find room side by side."""
+SPLITTER_CPUS, SCORER_CPUS, EMBEDDER_CPUS = 0.4, 0.1, 0.1
+"""Shares of a core by which Ray counts the workers: two windows that overlap must find room side by side, and all
+kinds of workers on what is left when half of the nodes are lost."""
 
 
 def splitters_of() -> int:
@@ -53,12 +54,11 @@ def execute(
     folder: Path,
     config: IngestConfig,
     clip: ClipConfig,
-    splitters: int,
     window: list[tuple[Source, str]],
 ) -> Iterator[Row]:
     """Rows of the sources of one window, in any order; the end of each with the stamp of its file."""
     stamps = {source.order: source.stamp for source, _ in window}
-    for batch in dataset(folder, config, clip, splitters, window).iter_batches(
+    for batch in dataset(folder, config, clip, window).iter_batches(
         batch_size=None, batch_format="pyarrow", prefetch_batches=0
     ):
         columns = (batch[name].to_pylist() for name in (KIND, ORDER, BODY, EMBEDDING))
@@ -71,13 +71,13 @@ def dataset(
     folder: Path,
     config: IngestConfig,
     clip: ClipConfig,
-    splitters: int,
     window: list[tuple[Source, str]],
 ) -> ray.data.Dataset:
-    """The pipeline: ``splitters`` at most, and a scorer and an embedder for every eight. A block is one source, so that
-    none waits for another."""
+    """The pipeline: a splitter for every core that the cluster has by now, a scorer and an embedder for every eight.
+    A block is one source, so that none waits for another."""
     import ray
 
+    splitters = splitters_of()
     # URIs go through Ray as bytes: Arrow's text takes no name that is not UTF-8
     rows = [
         {ORDER: source.order, s.SOURCE_URI: os.fsencode(source.uri), s.SOURCE_ID: content}

@@ -47,6 +47,20 @@ def test_progress_tells_the_time_left(
     assert capsys.readouterr().err == "encode: 10/40, 30s left\n"
 
 
+def test_items_that_needed_no_work_say_nothing_about_the_time_left(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    progress = Progress("ingest", total=1000)
+    now[0] += 1
+    progress.skip(900)
+    assert progress.line() == "ingest: 900/1000, 1s"
+    now[0] += 9
+    progress.update(10)
+    assert progress.line() == "ingest: 910/1000, 1m30s left"
+
+
 def test_a_stage_that_fails_says_it_stopped(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(RuntimeError), Progress("pack", total=3) as progress:
         progress.update()
