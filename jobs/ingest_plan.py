@@ -89,15 +89,19 @@ def name_contents(uris: list[str]) -> list[Named]:
 def named(
     batches: Iterator[list[Source]], submit: Callable[[list[str]], Callable[[], list[Named]]]
 ) -> Iterator[list[tuple[Source, Named]]]:
-    """The batches with their ids, in order. ``submit`` starts to name a batch and returns how to wait for it;
-    ``AHEAD`` are on their way at once, so a slow disk is waited for in parallel, and no more than these are held."""
+    """The batches with their ids, in order. ``submit`` starts to name sources and returns how to wait for it; it is
+    spared those that are not there. ``AHEAD`` batches are on their way at once, so a slow disk is waited for in
+    parallel, and no more than these are held."""
     waiting: deque[tuple[list[Source], Callable[[], list[Named]]]] = deque()
     for batch in itertools.chain(batches, [[]] * AHEAD):
         if batch:
-            waiting.append((batch, submit([source.uri for source in batch])))
+            there = [source.uri for source in batch if source.stamp]
+            waiting.append((batch, submit(there) if there else list))
         if waiting and (not batch or len(waiting) > AHEAD):
             sources, wait = waiting.popleft()
-            yield list(zip(sources, wait(), strict=True))
+            names = iter(wait())
+            gone = iter(name_contents([source.uri for source in sources if not source.stamp]))
+            yield [(source, next(names if source.stamp else gone)) for source in sources]
         elif not waiting:
             yield []  # whoever waits may look at the clock
 
