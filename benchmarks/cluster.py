@@ -17,6 +17,7 @@ import contextlib
 import hashlib
 import os
 import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -30,6 +31,8 @@ from benchmarks.chaos_kill import find, sweep
 from jobs.cluster import REPOSITORY
 
 SETTINGS = ["--set", "ingest.min_clip_s=0.4", "--set", "clip.frames=2"]
+TOKEN = secrets.token_hex(32)
+"""What the nodes and drivers of the benchmark know each other by."""
 UP_S = 240.0
 """Longest wait for a node, seconds."""
 
@@ -123,6 +126,7 @@ def start(
     if words[0] == "ray":
         words[0] = str(Path(sys.executable).with_name("ray"))
     surroundings = os.environ | {"RAY_TMPDIR": str(folder), "RAY_USAGE_STATS_ENABLED": "0"} | env
+    surroundings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}  # a head may ask for one
     if not surroundings.get("RAY_ADDRESS"):
         surroundings.pop("RAY_ADDRESS", None)
     with (told or folder / "log.txt").open("ab") as log:

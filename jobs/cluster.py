@@ -42,6 +42,11 @@ def join_cluster(address: str) -> None:
             f"no Ray cluster answers at RAY_ADDRESS={address}; check it with `ray status --address {address}`, "
             "or unset it to run on this machine"
         ) from error
+    except ray.exceptions.AuthenticationError as error:
+        raise UserError(
+            f"the cluster at RAY_ADDRESS={address} asks for a token; set RAY_AUTH_MODE=token and put the head's "
+            "~/.ray/auth_token in the same place here"
+        ) from error
     except RuntimeError as error:
         text = " ".join(str(error).split())
         if "ersion mismatch" not in text:
