@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.camera_motion import chunk_steps, step_frames
 from pipeline.flow import mean_flow
 from pipeline.letterbox import BarWatch
+from pipeline.shot_net import ShotNet
 from pipeline.signatures import HISTORY, Signatures, compare, signatures
 from pipeline.video.cut import frame_duration, read_frames
 from pipeline.video.hdr import ToneMapper
@@ -28,7 +29,7 @@ WIDTH, HEIGHT = 64, 36
 """Size of the pictures that statistics are computed from, pixels; the aspect is not kept."""
 CHUNK = 128
 """Frames processed together."""
-_ARRAYS = ("pts", "luma_mean", "luma_std", "flow", "camera", "distances", "blends")
+_ARRAYS = ("pts", "luma_mean", "luma_std", "flow", "camera", "shot_logits")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +58,8 @@ class Analysis:
     """int64 (M,), rising: numbers of the frames that were searched for bars; empty when no scores were asked for."""
     bars: np.ndarray
     """float32 (M, 12): bars of those frames, see ``letterbox.luma_bars``."""
-    distances: np.ndarray
-    """float32 (N, len(LAGS), 3): how unlike the frame ``lag`` before it each frame is, see ``signatures.compare``."""
-    blends: np.ndarray
-    """float32 (N, len(BLENDS), 5): whether the frames before each one blend into it, see ``signatures.compare``."""
+    shot_logits: np.ndarray
+    """float32 (N, len(shot_net.OUTPUTS)): what the shot detector's net says of each frame."""
 
     @property
     def times_s(self) -> np.ndarray:
@@ -120,25 +119,25 @@ def analyse(path: str | Path, *, scores: bool = True) -> Iterator[Analysis | Non
     parts: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
     past: Signatures | None = None
     info: Probe | None = None
+    net = ShotNet()
     end = done = 0
     watch = BarWatch() if scores else None
     for info, stamps, frames, end in read_lowres(path, watch):  # noqa: B007 - the last ones are used below
         new = signatures(frames)
-        before = new.grey[:1] if past is None else past.grey[-1:]
-        distances, blends = compare(past, new)
+        before = new.frozen(HISTORY) if past is None else past
         parts["pts"].append(stamps)
         parts["luma_mean"].append(new.luma_mean)
         parts["luma_std"].append(new.luma_std)
+        parts["shot_logits"] += net.add(compare(before, new))
         if scores:
-            parts["flow"].append(mean_flow(np.concatenate([before, new.grey])))
+            parts["flow"].append(mean_flow(np.concatenate([before.grey[-1:], new.grey])))
             earlier = new.grey[:0] if past is None else past.grey
             every = step_frames(float(info.fps))
             parts["camera"].append(chunk_steps(earlier, new.grey, done, every))
             done += len(stamps)
-        parts["distances"].append(distances)
-        parts["blends"].append(blends)
-        past = (new if past is None else past.then(new)).tail(HISTORY)
+        past = before.then(new).tail(HISTORY)
         yield None
+    parts["shot_logits"].append(net.finish())
     assert info is not None
     arrays = {
         name: np.concatenate(values) if values else np.empty(0, np.float32)

@@ -1,8 +1,8 @@
-"""What a frame looks like in a few hundred numbers, and how unlike two frames of a file are.
+"""What a frame looks like in about a thousand numbers, and how unlike the frames of a file are to those before them.
 
-Structure: grey at 32x18 and 16x9, compared by normalised correlation (blind to exposure) over small shifts (blind to
-shake). Colour: a 4x4x4 histogram (blind to motion). Blend: whether the middle one of three frames is a mix of the
-outer two, which is what a dissolve is and what motion is not.
+Structure: grey at 32x18 as a vector of length 1, so that a product is a correlation (blind to exposure). Colour: a
+histogram of 96 cells (blind to motion). Picture: 16x9 cells of luma and chroma. Profiles: means of rows and of columns,
+compared over shifts (blind to pans). All distances at all lags of a chunk come from one matrix product each.
 """
 
 from __future__ import annotations
@@ -11,14 +11,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LAGS = (1, 2, 3, 4, 5, 7, 9, 12, 16, 20, 24, 32)
+LAGS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48)
 """Distances in frames at which frames are compared, each frame with the one ``lag`` before it."""
-BLENDS = (3, 6, 10, 15)
-"""Half-lengths in frames of the blends tested, each ending at the frame at hand."""
-HISTORY = max(*LAGS, 2 * max(BLENDS))
+CELL_LAGS = (1, 3, 8)
+"""Lags at which single cells of the picture are compared."""
+PROFILE_LAGS = (1, 2, 4)
+"""Lags at which profiles are compared over shifts."""
+WIPES = (4, 8, 16)
+"""Half-lengths in frames of the wipes tested, each ending at the frame at hand."""
+HISTORY = max(LAGS)
 """Frames of the past that the next ones are compared with."""
+COLUMNS = 3 * len(LAGS) + 8 * len(CELL_LAGS) + 2 * len(PROFILE_LAGS) + 2 * len(WIPES) + 4
+"""Numbers that ``compare`` gives for every frame."""
 _FLAT = 0.004
 """Standard deviation of luma below which a frame has no structure to correlate."""
+_SHIFT = 5
+"""Longest shift of a profile, in pixels of 32x18."""
+_CHANGED = (0.02, 0.06, 0.15)
+"""Changes from which a cell counts as changed."""
+
+
+def _cells(edges: tuple[int, ...]) -> np.ndarray:
+    return np.searchsorted(edges, np.arange(256), side="right").astype(np.int32)
+
+
+_LUMA_CELL = _cells((52, 84, 116, 148, 188)) * 16
+_CHROMA_CELL = [_cells((116, 128, 140)) * scale for scale in (4, 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +45,16 @@ class Signatures:
 
     grey: np.ndarray
     """float32 (n, 18, 32), luma in [0, 1]."""
-    histogram: np.ndarray
-    """float32 (n, 64), share of pixels in each cell of a 4x4x4 RGB grid."""
+    structure: np.ndarray
+    """float32 (n, 576), grey less its mean, of length 1 (less where the frame is flat)."""
+    picture: np.ndarray
+    """float32 (n, 432), 16x9 cells of luma, then of both chromas, about 0."""
+    colours: np.ndarray
+    """float32 (n, 96), square roots of the shares of pixels in cells of a 6x4x4 grid."""
+    columns: np.ndarray
+    """float32 (n, 32), mean of every column of ``grey``."""
+    rows: np.ndarray
+    """float32 (n, 18), mean of every row of ``grey``."""
     luma_mean: np.ndarray
     """float32 (n,), mean luma of the frame in [0, 1]."""
     luma_std: np.ndarray
@@ -47,115 +73,134 @@ class Signatures:
             }
         )
 
+    def frozen(self, n: int) -> Signatures:
+        """The first of them, ``n`` times: the past of a file that has just begun."""
+        return Signatures(**{name: value[[0] * n] for name, value in vars(self).items()})
+
 
 def signatures(frames: np.ndarray) -> Signatures:
     """Signatures of uint8 YUV planes (n, 3, 36, 64) in limited range."""
     n = len(frames)
-    luma = (frames[:, 0].astype(np.float32) - 16) / 219
-    flat = luma.reshape(n, -1)
-    u, v = (frames[:, plane].astype(np.float32) / 224 - 128 / 224 for plane in (1, 2))
-    rgb = (luma + 1.5748 * v, luma - 0.1873 * u - 0.4681 * v, luma + 1.8556 * u)
-    cells = sum(
-        np.clip(each * 4, 0, 3).astype(np.int32) * scale
-        for each, scale in zip(rgb, (16, 4, 1), strict=True)
-    )
-    cells += 64 * np.arange(n, dtype=np.int32)[:, None, None]
-    histogram = np.bincount(cells.ravel(), minlength=64 * n).reshape(n, 64)
+    small = _halve(np.ascontiguousarray(frames))
+    coarse = _halve(small).reshape(n, 3, -1)
+    grey = small[:, 0].astype(np.float32)
+    grey *= 1 / (4 * 219)
+    grey -= 16 / 219
+    flat = grey.reshape(n, -1)
+    luma_mean = flat.mean(1)
+    structure = flat - luma_mean[:, None]
+    length = np.sqrt(np.einsum("ni,ni->n", structure, structure))
+    structure /= np.maximum(length, _FLAT * np.sqrt(flat.shape[1]))[:, None]
+    picture = coarse.astype(np.float32)
+    picture[:, 0] *= 1 / (16 * 219)
+    picture[:, 0] -= 16 / 219 + 0.5
+    picture[:, 1:] *= 1 / (16 * 112)
+    picture[:, 1:] -= 128 / 112
+    few = frames[:, :, ::2, ::2]
+    cells = _LUMA_CELL[few[:, 0]] + _CHROMA_CELL[0][few[:, 1]] + _CHROMA_CELL[1][few[:, 2]]
+    cells += 96 * np.arange(n, dtype=np.int32)[:, None, None]
+    histogram = np.bincount(cells.ravel(), minlength=96 * n).reshape(n, 96)
+    whole = frames[:, 0].reshape(n, -1).astype(np.float32)
+    whole -= (16 + 219 * luma_mean)[:, None]
     return Signatures(
-        grey=halve(luma),
-        histogram=(histogram / flat.shape[1]).astype(np.float32),
-        luma_mean=flat.mean(1),
-        luma_std=flat.std(1),
+        grey=grey,
+        structure=structure,
+        picture=picture.reshape(n, -1),
+        colours=np.sqrt(histogram * (1 / few[0, 0].size)).astype(np.float32),
+        columns=grey.mean(1),
+        rows=grey.mean(2),
+        luma_mean=luma_mean,
+        luma_std=np.sqrt(np.einsum("ni,ni->n", whole, whole) / whole.shape[1]) / 219,
     )
 
 
-def halve(pictures: np.ndarray) -> np.ndarray:
-    """Means of 2x2 cells of (n, h, w); an odd last row or column is left out."""
-    n, h, w = pictures.shape
-    even = pictures[:, : h - h % 2, : w - w % 2]
-    return even.reshape(n, h // 2, 2, w // 2, 2).mean((2, 4))
+def _halve(planes: np.ndarray) -> np.ndarray:
+    """Sums of 2x2 cells of unsigned planes (..., h, w), in the next wider type; an odd last row is left out."""
+    bits = 8 * planes.itemsize
+    pairs = planes.view(f"u{2 * planes.itemsize}")
+    pairs = (pairs & (2**bits - 1)) + (pairs >> bits)
+    even = pairs[..., : pairs.shape[-2] // 2 * 2, :]
+    return even[..., ::2, :] + even[..., 1::2, :]
 
 
-def compare(past: Signatures | None, new: Signatures) -> tuple[np.ndarray, np.ndarray]:
+def compare(past: Signatures, new: Signatures) -> np.ndarray:
     """Compare each new frame with those before it.
 
     Args:
-        past: Up to ``HISTORY`` frames right before ``new``; None at the start of a file.
+        past: The ``HISTORY`` frames right before ``new``; ``new.frozen(HISTORY)`` at the start of a file.
         new: n frames.
 
     Returns:
-        distances: float32 (n, len(LAGS), 3), in [0, 1]: fine structure, coarse structure, colour; NaN before the file.
-        blends: float32 (n, len(BLENDS), 5): how much the frame ``half`` before is a mix of this one and the one twice
-            as far back, see ``blend``; NaN before the file.
+        float32 (n, COLUMNS), each about in [0, 1]: distances of structure, of colour, of pictures, a column per lag;
+        shares of cells and of blocks that changed; distances of profiles; how well a frame in between is made of parts
+        of the outer two, and which share of the change is through; levels of luma and chroma.
     """
-    both = new if past is None else past.then(new)
-    start = len(both.grey) - len(new.grey)
+    both = past.then(new)
     n = len(new.grey)
-    coarse = halve(both.grey)
-    now = np.arange(start, start + n)
-    distances = np.full((n, len(LAGS), 3), np.nan, dtype=np.float32)
-    for k, lag in enumerate(LAGS):
-        rows = now[now >= lag]
-        to = rows - start
-        if len(rows) == 0:
-            continue
-        old = rows - lag
-        distances[to, k, 0] = unlike(both.grey[old], both.grey[rows], 2 if lag <= 5 else 0)
-        distances[to, k, 1] = unlike(coarse[old], coarse[rows], 1)
-        distances[to, k, 2] = np.abs(both.histogram[old] - both.histogram[rows]).sum(1) / 2
-    blends = np.full((n, len(BLENDS), 5), np.nan, dtype=np.float32)
-    for k, half in enumerate(BLENDS):
-        rows = now[now >= 2 * half]
-        if len(rows):
-            blends[rows - start, k] = blend(
-                both.grey[rows - 2 * half], both.grey[rows - half], both.grey[rows]
-            )
-    return distances, blends
+    now = np.arange(n) + HISTORY
+    old = now[:, None] - np.array(LAGS)
+    rows = np.arange(n)[:, None]
+    same = (new.structure @ both.structure.T)[rows, old]
+    likeness = (new.colours @ both.colours.T)[rows, old]
+    square = np.einsum("ni,ni->n", both.picture, both.picture)
+    product = (new.picture @ both.picture.T)[rows, old]
+    apart = np.maximum(square[now, None] + square[old] - 2 * product, 0) / both.picture.shape[1]
+    flat = both.luma_std < _FLAT
+    same = np.where(flat[now, None] & flat[old], 1.0, same)
+    parts = [
+        np.sqrt(np.maximum(1 - same, 0) / 2),
+        np.sqrt(np.maximum(1 - likeness, 0)),
+        np.sqrt(apart),
+    ]
+    cells = both.picture.reshape(len(both.picture), 3, 144)
+    ago = [cells[HISTORY - lag : HISTORY - lag + n] for lag in range(HISTORY + 1)]
+    parts += [_changed(ago[lag], ago[0]) for lag in CELL_LAGS]
+    parts += [_shifted(both.columns, n), _shifted(both.rows, n)]
+    parts += [_wipe(ago[2 * half], ago[half], ago[0]) for half in WIPES]
+    chroma = np.abs(new.picture[:, 144:]).mean(1)
+    dark = (new.picture[:, :144] < -0.45).mean(1)
+    parts.append(np.stack([new.luma_mean, np.sqrt(new.luma_std), np.sqrt(chroma), dark], axis=1))
+    return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def unlike(first: np.ndarray, second: np.ndarray, reach: int) -> np.ndarray:
-    """(1 - correlation) / 2 of pictures (n, h, w), least over shifts of up to ``reach`` pixels; (n,) in [0, 1]."""
-    h, w = first.shape[1:]
-    inner = first[:, reach : h - reach, reach : w - reach]
-    a, norm_a = _centred(inner)
-    best = np.full(len(first), -1.0, dtype=np.float32)
-    for dy in range(2 * reach + 1):
-        for dx in range(2 * reach + 1):
-            b, norm_b = _centred(second[:, dy : dy + inner.shape[1], dx : dx + inner.shape[2]])
-            dot = np.einsum("ni,ni->n", a, b)
-            floor = _FLAT * np.sqrt(a.shape[1])
-            both_flat = (norm_a < floor) & (norm_b < floor)
-            likeness = dot / (np.maximum(norm_a, floor) * np.maximum(norm_b, floor))
-            best = np.maximum(best, np.where(both_flat, 1.0, likeness))
-    return ((1 - best) / 2).astype(np.float32)
+def _changed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Of cells (n, 3, 144): shares that changed, and quantiles over 12 blocks of the mean change; (n, 8)."""
+    apart = second - first
+    np.abs(apart, out=apart)
+    change = apart[:, 0] + apart[:, 1] + apart[:, 2]
+    shares = [np.count_nonzero(change > least, axis=1) / 144 for least in _CHANGED]
+    blocks = change.reshape(-1, 3, 3, 4, 4).sum((2, 4)).reshape(-1, 12) * (1 / 12)
+    blocks.sort(axis=1)
+    return np.concatenate([np.stack(shares, axis=1), np.sqrt(blocks[:, [0, 3, 6, 9, 11]])], axis=1)
 
 
-def _centred(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    flat = pictures.reshape(len(pictures), -1)
-    flat = flat - flat.mean(1, keepdims=True)
-    return flat, np.sqrt(np.einsum("ni,ni->n", flat, flat))
+def _shifted(profiles: np.ndarray, n: int) -> np.ndarray:
+    """Least distance of structure, over shifts, of the last n profiles to those ``PROFILE_LAGS`` before; (n, lags)."""
+    size = profiles.shape[1] - 2 * _SHIFT
+    inner = profiles[:, _SHIFT:-_SHIFT]
+    inner = inner - inner.mean(1, keepdims=True)
+    norm = np.sqrt(np.maximum(np.einsum("ni,ni->n", inner, inner), _FLAT**2 * size))
+    windows = np.lib.stride_tricks.sliding_window_view(profiles[-n:], size, axis=1)
+    square = np.einsum("nsi,nsi->ns", windows, windows) - size * windows.mean(2) ** 2
+    other = np.sqrt(np.maximum(square, _FLAT**2 * size))
+    best = []
+    for lag in PROFILE_LAGS:
+        old = slice(HISTORY - lag, HISTORY - lag + n)
+        dot = np.matmul(windows, inner[old, :, None])[..., 0]
+        best.append((dot / (other * norm[old, None])).max(1))
+    return np.sqrt(np.maximum(1 - np.stack(best, axis=1), 0) / 2)
 
 
-def blend(first: np.ndarray, middle: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Fit middle = first + w (last - first) in pictures (n, h, w).
+def _wipe(first: np.ndarray, middle: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Whether each cell (n, 3, 144) of the middle is that of the first or that of the last.
 
-    Returns (n, 5): the share of the change that the fit leaves, w clipped to [-1, 2], and the loss of contrast in the
-    middle over what a mix of the two loses, clipped to [-1, 2] (1 for a mix, near 0 for motion and for exposure); then
-    the same share and weight for a wipe, in which every pixel is that of the first or that of the last.
+    Returns (n, 2): the share of the change that is neither, and the share that is of the last.
     """
-    n = len(first)
-    change = (last - first).reshape(n, -1)
-    step = (middle - first).reshape(n, -1)
-    energy = np.einsum("ni,ni->n", change, change) + 1e-4 * change.shape[1]
-    weight = np.einsum("ni,ni->n", step, change) / energy
-    left = step - weight[:, None] * change
-    share = np.einsum("ni,ni->n", left, left) / energy
-    contrast = [each.reshape(n, -1).var(1) for each in (first, middle, last)]
-    w = np.clip(weight, 0.1, 0.9)
-    loss = (1 - w) * contrast[0] + w * contrast[2] - contrast[1]
-    dip = loss / (w * (1 - w) * (change.var(1) + 1e-4))
-    columns = [np.minimum(share, 4.0), np.clip(weight, -1.0, 2.0), np.clip(dip, -1.0, 2.0)]
-    squares, to_first, to_last = change**2, step**2, (step - change) ** 2
-    wiped = squares * (to_last < to_first)
-    columns += [np.minimum(to_first, to_last).sum(1) / energy, wiped.sum(1) / energy]
-    return np.stack(columns, axis=1).astype(np.float32)
+    change, to_first, to_last = (
+        np.einsum("nci,nci->ni", each, each)
+        for each in (last - first, middle - first, middle - last)
+    )
+    energy = change.sum(1) + 0.02
+    left = np.minimum(to_first, to_last).sum(1) / energy
+    through = np.where(to_last < to_first, change, 0).sum(1) / energy
+    return np.stack([np.minimum(left, 2), through], axis=1)

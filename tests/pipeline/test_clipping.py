@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import schema as s
-from pipeline.clipping import ClipRecord, Plan, clip_source, split_shot
+from pipeline.analysis import analyse
+from pipeline.clipping import ClipRecord, Plan, clip_source, plan_clips, split_shot
 from pipeline.config import IngestConfig
 from pipeline.shots import Shot
 from pipeline.video.decode import decode_clip
 from tests.counter_media import numbers_of, rotate_mp4, write_counter, write_video
-from tests.moving_scenes import scene, to_uint8
+from tests.moving_scenes import dissolve, fade, scene, to_uint8
 
 
 def shot(first: int, stop: int) -> Shot:
@@ -104,3 +105,29 @@ def test_bars_are_cut_or_said(tmp_path: Path, turned: bool, height: int | None) 
     truth = np.array([11, 0, 90, 160] if turned else [0, 13, 160, 90])
     assert np.abs(box - truth * scale).max() <= (0 if height is None else 1)
     assert row[s.UNDEREXPOSED] < 0.01  # type: ignore[operator]
+
+
+def test_mixed_frames_are_in_no_clip_and_short_shots_are_dropped_by_reason(tmp_path: Path) -> None:
+    """A dissolve of 20 frames, a fade of 16, a shot of 10 frames between cuts, and one that is split."""
+    edit = dissolve(scene(1, 60), scene(2, 60), 20)  # frames 40-59 are mixed, 100 in all
+    edit = fade(edit, scene(5, 50), 8)  # 92-107 are mixed, 150 in all
+    edit = np.concatenate([edit, scene(3, 10), scene(4, 110)])
+    path = write_video(tmp_path / "a.mp4", list(to_uint8(edit)), options={"crf": "20"})
+    *_, analysis = analyse(path)
+    assert analysis is not None
+    plan = plan_clips(analysis, IngestConfig(max_clip_s=3.0, min_clip_s=0.6))
+    assert plan.dropped == {"short": 1}
+    step = int(analysis.pts[1] - analysis.pts[0])
+    frames = [(span.start_pts // step, span.end_pts // step) for span in plan.spans]
+    kinds = [(span.transition_in, span.transition_out) for span in plan.spans]
+    assert kinds == [
+        ("start", "dissolve"),
+        ("dissolve", "fade"),
+        ("fade", "cut"),
+        ("cut", "split"),
+        ("split", "end"),
+    ]
+    (_, first), (second, third), (fourth, fifth), (sixth, middle), (again, last) = frames
+    assert 26 <= first <= 41 and 59 <= second <= 70, "what the dissolve needs"
+    assert 86 <= third <= 93 and 107 <= fourth <= 114, "what the fade needs"
+    assert (fifth, sixth, middle == again, last) == (150, 160, True, 270)

@@ -6,12 +6,13 @@ import importlib.util
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from pipeline.analysis import Analysis, analyse
-from pipeline.shots import Transition, find_transitions, peaks, shots_between
+from pipeline.shots import Transition, find_transitions, peaks, runs, shots_between
 from tests.counter_media import write_video
 from tests.moving_scenes import dissolve, fade, scene, to_uint8
 
@@ -116,6 +117,26 @@ def test_shots_leave_the_mixed_frames_out() -> None:
     assert [(shot.first, shot.stop) for shot in shots] == [(0, 10), (10, 20), (30, 40)]
     assert [shot.transition_in for shot in shots] == ["start", "cut", "fade"]
     assert [shot.transition_out for shot in shots] == ["cut", "dissolve", "end"]
+
+
+def test_logits_become_boundaries() -> None:
+    """A cut, a dissolve whose middle frame is doubtful, a cut on its edge that is its own, and runs at both ends."""
+    logits = np.full((100, 5), -6.0, np.float32)
+    logits[[20, 61], 0] = 5
+    logits[40:60, 1], logits[50, 1] = 4, -5
+    logits[:4, 1] = logits[95:, 1] = 4
+    logits[40:60, 2] = 3
+    found = find_transitions(SimpleNamespace(pts=np.arange(100), shot_logits=logits))  # type: ignore[arg-type]
+    assert found == [
+        Transition(kind="cut", first=20, stop=20),
+        Transition(kind="dissolve", first=40, stop=60),
+    ]
+
+
+def test_runs() -> None:
+    values = np.array([0.9, 0.9, 0, 0.9, 0, 0, 0.9, 0, 0.2])
+    assert runs(values, 0.5) == [(0, 4), (6, 7)]
+    assert runs(values[4:6], 0.5) == []
 
 
 def test_peaks() -> None:
