@@ -16,6 +16,9 @@ PRESETS: dict[str, dict[str, int]] = {
 LEARNING_RATES = {"tiny": 2e-3, "S": 1e-3, "B": 5e-4, "L": 3e-4, "XL": 3e-4}
 """Peak rates per preset; only tiny's has been tuned by measurement."""
 
+ATTENTIONS = ("full", "factorised")
+PATHS = ("flow", "vp")
+
 
 @dataclass(frozen=True, kw_only=True)
 class DiTConfig:
@@ -39,6 +42,12 @@ class DiTConfig:
     """Latent frames, rows and columns of one token."""
     rope_theta: float = 100.0
     """Longest rotary wavelength over 2 pi, in tokens along an axis."""
+    attention: str = "full"
+    """``full`` attention over all tokens of a clip, or ``factorised``: within each frame, then along time."""
+    head_gate: bool = False
+    """Let every token scale the output of each self-attention head by a learned factor (adaptive attention)."""
+    path: str = "flow"
+    """From data to noise: ``flow`` (rectified, predicts velocity) or ``vp`` (DDPM, predicts noise)."""
 
     def __post_init__(self) -> None:
         if self.width % self.heads or (self.width // self.heads) % 2:
@@ -50,6 +59,14 @@ class DiTConfig:
             raise ValueError(
                 f"DiTConfig: head size {self.head_dim} is below 6, too small for 3D RoPE"
             )
+        for name, value, known in (
+            ("attention", self.attention, ATTENTIONS),
+            ("path", self.path, PATHS),
+        ):
+            if value not in known:
+                raise ValueError(
+                    f"DiTConfig: {name} {value!r} is unknown; use one of {', '.join(known)}"
+                )
 
     @property
     def head_dim(self) -> int:
@@ -117,10 +134,16 @@ class TrainConfig:
     """Share of videos trained with some latent frames given clean (image-to-video, extension)."""
     loss_unit: str = "token"
     """What counts equally in the loss: every supervised ``token`` of a step, or every ``clip``."""
+    local_share: float = 0.0
+    """Share of a clip's loss that counts its first ``local_frames`` latent frames alone; 0.4 leaves 0.6 for all."""
+    local_frames: int = 1
+    """Latent frames that ``local_share`` counts."""
     precision: str = "auto"
     """Matrix products in ``fp32``, ``bf16``, or ``auto``: whichever a probe finds faster on this machine."""
     compile: bool = False
     """Compile the blocks with torch.compile."""
+    recompute: bool = False
+    """Gradient checkpointing: keep only what enters each block and compute the rest again in the backward pass."""
     seed: int = 0
     """Seed of initial weights, noise, timesteps, dropout and data order."""
     checkpoint_every: int = 500

@@ -18,8 +18,8 @@ from torch import Tensor
 from dit.checkpoint import LatentSpec
 from dit.conditioning import draw_given, spread_frames, token_times
 from dit.config import DiTConfig, TrainConfig
-from dit.flow import draw_times, interpolate, target_velocity
 from dit.packing import Layout, make_layout, patchify, real_share
+from dit.paths import draw_levels, noised
 from pipeline import schema as s
 from pipeline.shards.latent_packs import LatentPacks
 from pipeline.shards.latents import TEXT_ENCODER_ID, VAE_ID
@@ -78,13 +78,13 @@ class Batch:
     x_t: Tensor
     """(N, token_dim) noisy tokens; given tokens are clean."""
     target: Tensor
-    """(N, token_dim) velocity."""
+    """(N, token_dim) velocity, or noise on the ``vp`` path."""
     t: Tensor
     """(N,) noise level of each token."""
     given: Tensor
     """(N,) bool: tokens that condition and carry no loss."""
     weight: Tensor
-    """(N,) how much each token counts: 1 per token, or 1 per clip spread over its tokens; 0 where given."""
+    """(N,) how much each token counts, see ``token_weights``; 0 where given."""
     real: Tensor | None
     """(N, token_dim) bool, False on edge padding; None when there is none."""
     layout: Layout
@@ -138,17 +138,12 @@ def make_batch(
         tokens.append(patchify(spec.normalise(latent), model.patch))
     x0 = torch.cat(tokens)
     noise = torch.randn(x0.shape, generator=generator)
-    level = draw_times(len(clips), config.shift, generator) if times is None else times
+    level = draw_levels(model.path, len(clips), config.shift, generator) if times is None else times
     share = 0.0 if fixed else config.condition_share
     frames = [draw_given(shape[0], share, generator) for shape in shapes]
     given = spread_frames(frames, layout, model.patch[0])
     t = token_times(level, layout, given)
-    weight = (~given).float()
-    if config.loss_unit == "clip":
-        supervised = torch.zeros(len(clips)).index_add(0, layout.clip, weight)
-        weight = weight / supervised[layout.clip]
-    elif config.loss_unit != "token":
-        raise ValueError(f"loss_unit {config.loss_unit!r} is unknown; use token or clip")
+    weight = token_weights(layout, given, config, model.patch[0])
     masks = [real_share(shape, model.patch) for shape in shapes]
     real = None
     if any(mask is not None for mask in masks):
@@ -159,12 +154,38 @@ def make_batch(
             for x, mask in zip(tokens, masks, strict=True)
         ]
         real = torch.cat(rows)
+    x_t, target = noised(model.path, x0, noise, t)
     return Batch(
-        x_t=interpolate(x0, noise, t),
-        target=target_velocity(x0, noise),
+        x_t=x_t,
+        target=target,
         t=t,
         given=given,
         weight=weight,
         real=real,
         layout=layout,
     )
+
+
+def token_weights(
+    layout: Layout, given: Tensor, config: TrainConfig, patch_frames: int = 1
+) -> Tensor:
+    """(N,) how much each token counts: 1, or its part of 1 per clip (``loss_unit``); nothing where given.
+
+    With ``local_share`` a that share of a clip's weight goes to its first ``local_frames`` latent frames alone and
+    the rest to all: the loss is a times the local mean plus 1 - a times the global one. A clip whose first frames
+    are given has no local part.
+    """
+    weight = (~given).float()
+    clips = layout.n_clips
+    supervised = torch.zeros(clips).index_add(0, layout.clip, weight)
+    if config.local_share:
+        early = weight * (layout.coords[:, 0] * patch_frames < config.local_frames)
+        local = torch.zeros(clips).index_add(0, layout.clip, early)
+        share = torch.where(local > 0, config.local_share, 0.0)
+        stronger = (share * supervised / local.clamp(min=1))[layout.clip] * early
+        weight = (1 - share)[layout.clip] * weight + stronger
+    if config.loss_unit == "clip":
+        weight = weight / supervised[layout.clip]
+    elif config.loss_unit != "token":
+        raise ValueError(f"loss_unit {config.loss_unit!r} is unknown; use token or clip")
+    return weight

@@ -1,7 +1,8 @@
 """Three elementwise steps of a block as single autograd functions.
 
 On CPUs the composites cost several times the passes over memory (autograd's formulas scale, zero-fill and copy),
-as much as all matrix products of a small model together. Each function here is tested against its composite.
+as much as all matrix products of a small model together. Each function here is tested against its composite, which
+takes its place under torch.compile: the compiler fuses plain operations itself, and stumbles over in-place ones.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ class _NormTurn(torch.autograd.Function):
 
 def norm_turn(x: Tensor, gain: Tensor, turns: Tensor | None) -> Tensor:
     """RMS-norm x (N, heads, D) over D, times ``gain`` (D,), its pairs turned by ``turns`` (N, 1, D / 2)."""
+    if torch.compiler.is_compiling():
+        return composite_norm_turn(x, gain, turns)
     return _NormTurn.apply(x, gain, turns)
 
 
@@ -85,6 +88,8 @@ class _Modulate(torch.autograd.Function):
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor, row: Tensor, dtype: torch.dtype) -> Tensor:
     """Normed x (N, C) under the modulation of each token's row: shift and scale (rows, C), row (N,)."""
+    if torch.compiler.is_compiling():
+        return composite_modulate(x, shift, scale, row, dtype)
     return _Modulate.apply(x, shift, scale, row, dtype)
 
 
@@ -108,11 +113,13 @@ class _AddGated(torch.autograd.Function):
 
 def add_gated(x: Tensor, gate: Tensor, row: Tensor | None, h: Tensor) -> Tensor:
     """Float32 x (N, C) + gate * h, h (N, C): gate (rows, C) with row (N,), or one gate (C,) with row None."""
+    if torch.compiler.is_compiling():
+        return composite_add_gated(x, gate, row, h)
     return _AddGated.apply(x, gate, row, h)
 
 
 def composite_norm_turn(x: Tensor, gain: Tensor, turns: Tensor | None) -> Tensor:
-    """``norm_turn`` from plain operations: the reference its tests compare with."""
+    """``norm_turn`` from plain operations."""
     wide = x.float()
     wide = gain * wide / (wide.square().mean(-1, keepdim=True).sqrt() + EPS)
     if turns is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -12,6 +13,7 @@ from dit.flow import shift_time
 from dit.guidance import apg, cfg, cfg_zero_star
 from dit.model import DiT
 from dit.packing import make_layout, patchify, split_pack
+from dit.paths import first_level, seen, velocity_of
 
 Velocity = Callable[[Tensor, float], Tensor]
 """(x, t) -> dx/dt at the noise level t."""
@@ -19,11 +21,12 @@ Velocity = Callable[[Tensor, float], Tensor]
 GUIDANCES = ("cfg", "cfg-zero", "apg")
 
 
-def schedule(steps: int, shift: float = 1.0) -> list[float]:
-    """``steps + 1`` noise levels from exactly 1 to exactly 0, even before the shift."""
+def schedule(steps: int, shift: float = 1.0, first: float = 1.0) -> list[float]:
+    """``steps + 1`` noise levels from exactly 1 to exactly 0, even before the shift; none above ``first``."""
     if steps < 1:
         raise ValueError(f"sampling needs at least one step, not {steps}")
-    return shift_time(torch.linspace(1, 0, steps + 1, dtype=torch.float64), shift).tolist()
+    even = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+    return shift_time(even, shift).clamp(max=first).tolist()
 
 
 def euler(velocity: Velocity, x: Tensor, times: Sequence[float]) -> Tensor:
@@ -69,7 +72,7 @@ def generate(
     ``texts[i]`` (L, text_dim) or None; ``seeds[i]`` fixes clip i whatever else is in the pack. ``given[i]`` (T,) bool
     marks latent frames taken from ``clean[i]`` (C, T, H, W): image-to-video, extension, both ends.
     """
-    patch, n = model.config.patch, len(shapes)
+    patch, path, n = model.config.patch, model.config.path, len(shapes)
     if rule not in GUIDANCES:
         raise ValueError(f"guidance rule {rule!r} is unknown; use one of {', '.join(GUIDANCES)}")
     if solver not in SOLVERS:
@@ -92,9 +95,11 @@ def generate(
     clip = layout.clip[: len(x)]
 
     def velocity(x: Tensor, t: float) -> Tensor:
-        x = hold(x, known, mask)
+        x = hold(x, known, mask).repeat(copies, 1)
         level = torch.full((n * copies,), t, dtype=torch.float32, device=device)
-        out = model(x.repeat(copies, 1), token_times(level, layout, held), layout, held, memory)
+        levels = token_times(level, layout, held)
+        out = model(seen(path, x, levels), levels, layout, held, memory)
+        out = velocity_of(path, out, x, levels)
         if not guided:
             return out
         conditional, unconditional = out.chunk(2)
@@ -104,7 +109,9 @@ def generate(
             return apg(conditional, unconditional, guidance, clip)
         return cfg_zero_star(conditional, unconditional, guidance, clip)
 
-    x = hold(SOLVERS[solver](velocity, x, schedule(steps, shift)), known, mask).cpu()
+    first = first_level(path)
+    x = x * math.hypot(first, 1 - first)  # noise of unit variance at the level it starts from
+    x = hold(SOLVERS[solver](velocity, x, schedule(steps, shift, first)), known, mask).cpu()
     single = make_layout(shapes, [None] * n, patch=patch, text_dim=model.config.text_dim)
     return split_pack(x, single, patch)
 

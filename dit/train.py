@@ -41,6 +41,7 @@ MAY_CHANGE = {
     "sample_every",
     "log_every",
     "compile",
+    "recompute",
 }
 """Settings that may differ between a checkpoint and the run that resumes it."""
 
@@ -241,11 +242,12 @@ def train(
         restore(run, load_state(state_file), config, data)
     run.model.set_compute(run.compute)
     run.ema.model.set_compute(run.compute)
+    run.model.checkpoint_blocks = config.recompute
     if config.compile:
         run.model.compile_blocks()
     held = data.held_out_packs()
-    spread = 1.0  # latents are normalised to unit scale
-    log.info("a model that predicts zero has loss %.2f", zero_loss(spread))
+    start = zero_loss(1.0) if model_config.path == "flow" else 1.0  # latents have unit scale
+    log.info("a model that predicts zero has loss %.2f", start)
     began, done_before, window = time.monotonic(), run.elapsed_s, Window()
     start_step = run.step
     while progress_of(run, config) < 1:

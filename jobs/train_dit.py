@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dit.data import TrainingPacks
 
 STAGE = "train-dit"
+KIND = ("attention", "head_gate", "path")
+"""Flags that are part of the model's config, and kept by --init."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +60,22 @@ class Args:
     """Last share of the run over which the learning rate falls to zero."""
     ema: float = 0.999
     """Limit of the weights' moving average."""
+    loss_unit: Literal["token", "clip"] = "token"
+    """What counts equally in the loss."""
+    local_share: float = 0.0
+    """Share of the loss that counts only the first latent frame of a clip; 0.4 leaves 0.6 for all its frames."""
+    attention: Literal["full", "factorised"] = "full"
+    """Over all tokens of a clip, or within each frame and then along time (ViViT)."""
+    head_gate: bool = False
+    """Let every token scale each attention head's output (adaptive attention)."""
+    path: Literal["flow", "vp"] = "flow"
+    """Rectified flow, or DDPM's variance-preserving path with linear betas."""
     precision: str = "auto"
     """fp32, bf16, or auto: what a probe finds faster here."""
     compile: bool = False
     """Compile the blocks with torch.compile."""
+    recompute: bool = False
+    """Gradient checkpointing: less memory, a third more work."""
     seed: int = 0
     """Seed of weights, noise and data order."""
     held_out_share: float = 0.02
@@ -180,6 +194,13 @@ def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
     if args.init:
         loaded = load_dit(args.init)
         check_same_latents(loaded.latents.to_dict(), data.spec().to_dict(), args.init)
+        for name in KIND:
+            have, value = getattr(loaded.model.config, name), getattr(args, name)
+            if value not in (have, Args.__dataclass_fields__[name].default):
+                flag = f"--{name.replace('_', '-')}"
+                raise UserError(
+                    f"{args.init} was trained with {name} {have!r}; leave {flag} out, or train from scratch"
+                )
         initial, started_from = loaded.model.state_dict(), loaded.id
         model_config = loaded.model.config
     train(
@@ -196,11 +217,14 @@ def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
 
 
 def preset_for(args: Args, data: TrainingPacks) -> DiTConfig:
-    """The model that ``--preset`` names, for these latents and this text encoder."""
+    """The model that the flags name, for these latents and this text encoder."""
     from dit.config import DiTConfig
 
     return DiTConfig.preset(
-        args.preset, latent_channels=len(data.store.channel_mean), text_dim=data.store.text_dim
+        args.preset,
+        latent_channels=len(data.store.channel_mean),
+        text_dim=data.store.text_dim,
+        **{name: getattr(args, name) for name in KIND},
     )
 
 

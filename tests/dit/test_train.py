@@ -136,6 +136,7 @@ def _two_process_worker(rank: int, folder: str, out: str, port: int) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     train(MODEL, CONFIG, packs(Path(folder), rank=rank, world=2), out)
+    dist.barrier()  # a process that leaves first takes the other's connection down with it
     dist.destroy_process_group()
 
 

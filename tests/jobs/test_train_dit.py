@@ -109,6 +109,22 @@ def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, 
     )  # after a resume too
 
 
+def test_options_of_model_and_loss_are_kept_with_the_weights(tmp_path):
+    folder = write_folder(tmp_path / "latents")
+    options = ["--attention", "factorised", "--head-gate", "--path", "vp", "--local-share", "0.4"]
+    assert train(folder, tmp_path / "run", *options, "--recompute", "--loss-unit", "clip") == 0
+    loaded = load_dit(tmp_path / "run")
+    config = loaded.model.config
+    assert (config.attention, config.head_gate, config.path) == ("factorised", True, "vp")
+    assert loaded.info["train"]["local_share"] == 0.4
+    assert train(folder, tmp_path / "fine", "--init", str(tmp_path / "run")) == 0
+    assert load_dit(tmp_path / "fine").model.config == config
+    plain = tmp_path / "plain"
+    assert train(folder, plain) == 0
+    with pytest.raises(UserError, match="trained with path 'flow'; leave --path out"):
+        train(folder, tmp_path / "other", "--init", str(plain), "--path", "vp")
+
+
 def test_train_dit_errors_are_one_line(tmp_path):
     folder = write_folder(tmp_path / "latents")
     with pytest.raises(UserError, match="does not exist"):

@@ -1,0 +1,50 @@
+"""Factorised attention (ViViT, arXiv 2103.15691, model 3): first among the tokens of a frame, then along time.
+
+Both halves go through the same ``attend`` seam: a frame is a segment, and so is a column, the tokens at one place
+of all frames of a clip. Full attention over T frames of S tokens costs (TS)^2 products, factorised TS^2 + ST^2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dit.attention import segment_ends
+from dit.packing import Layout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factors:
+    """How a pack falls into frames and into columns."""
+
+    frames: Tensor
+    """int32, ends of the frames: the pack's own order is frame by frame."""
+    order: Tensor
+    """(N,) int64: the tokens column by column, each column in order of time."""
+    back: Tensor
+    """(N,) int64: inverse of ``order``."""
+    columns: Tensor
+    """int32, ends of the columns in ``order``."""
+
+
+def factors_of(layout: Layout) -> Factors:
+    """The frames and columns of a pack's clips."""
+    frames: list[int] = []
+    columns: list[int] = []
+    orders = []
+    start = 0
+    for t, h, w in layout.grids.tolist():
+        frames += [h * w] * t
+        columns += [t] * (h * w)
+        orders.append(start + torch.arange(t * h * w).view(t, h * w).t().reshape(-1))
+        start += t * h * w
+    order = torch.cat(orders)
+    device = layout.coords.device
+    return Factors(
+        frames=segment_ends(frames, device),
+        order=order.to(device),
+        back=order.argsort().to(device),
+        columns=segment_ends(columns, device),
+    )
