@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pipeline import schema as s
@@ -13,7 +15,8 @@ AT_REST = 0.015
 """Speed in frame diagonals per second under which the camera is taken to stand; world clips that stand have up to
 0.010 (95 %), real ones on a tripod up to 0.014."""
 CALM = 0.025
-"""Jitter, in frame diagonals per second, that a standing camera may have: measuring it is not free of error."""
+"""Jitter, and speed to and fro, in frame diagonals per second, that a standing camera may have: measuring it is not
+free of error."""
 SHAKY = 0.5
 """Jitter over speed from which a moving camera is held in the hand."""
 WANDERS = 0.5
@@ -22,6 +25,8 @@ LEAST_SPREAD = 0.72
 """Spread of texture under which movement cannot be told from that of an object over a flat ground."""
 ZOOM_FLOW = 0.27
 """Mean distance of a pixel from the middle, in frame diagonals: makes growth comparable to shifts."""
+TRIMMED = 0.05
+"""Share of the steps, the worst, that jitter leaves out."""
 WINDOW, LONG_WINDOW = 5, 11
 """Steps, of about 0.1 s, over which movement is averaged: what is quicker is jitter, what stays is the speed."""
 CAMERA_SCORES = (s.JITTER, s.CAMERA, s.CAMERA_PAN, s.CAMERA_TILT, s.CAMERA_ZOOM)
@@ -32,7 +37,8 @@ def camera_scores(analysis: Analysis, first: int, stop: int) -> dict[str, float 
 
     ``camera_pan`` and ``camera_tilt``: mean speed of the camera to the right and upwards, in frame diagonals per
     second. ``camera_zoom``: mean rate of growth of the picture, natural logarithm per second. ``jitter``: root mean
-    square of the speed that is left when movement is averaged over half a second, in frame diagonals per second.
+    square of the speed that is left when movement is averaged over half a second, in frame diagonals per second,
+    without the worst twentieth of it: a missed cut is no shaking.
     ``camera``: ``static``, ``pan``, ``tilt``, ``zoom`` or ``handheld``.
 
     All None for clips of less than half a second, and where the ground is too flat to tell what moved.
@@ -47,7 +53,8 @@ def camera_scores(analysis: Analysis, first: int, stop: int) -> dict[str, float 
     speed = steps[:, :3] / (times[ends] - times[ends - every])[:, None]
     spread = float(steps[:, 3].mean())
     rest = speed - smooth(speed, WINDOW)
-    jitter = float(np.sqrt((rest[:, :2] ** 2).sum(1).mean()))
+    squares = np.sort((rest[:, :2] ** 2).sum(1))
+    jitter = float(np.sqrt(squares[: len(squares) - math.ceil(TRIMMED * len(squares))].mean()))
     scale = np.array([1.0, 1.0, ZOOM_FLOW])
     amount = np.abs(smooth(speed, LONG_WINDOW)).mean(0) * scale
     net = speed.mean(0)
@@ -70,8 +77,10 @@ def classify(amount: np.ndarray, net: np.ndarray, jitter: float) -> str:
     main = int(np.argmax(amount))
     if amount[main] < AT_REST:
         return STATIC if jitter < CALM else HANDHELD
-    if jitter > SHAKY * amount[main] or net[main] < WANDERS * amount[main]:
+    if jitter > SHAKY * amount[main]:
         return HANDHELD
+    if net[main] < WANDERS * amount[main]:  # a little to and fro is what people do before a tripod
+        return STATIC if amount[main] < CALM else HANDHELD
     return (PAN, TILT, ZOOM)[main]
 
 

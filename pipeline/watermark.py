@@ -13,6 +13,8 @@ import numpy as np
 
 EDGE = 0.02
 """Slope of luma per pixel, in [0, 1], from which there is an edge."""
+FAINT = 0.014
+"""Mean slope of luma from which there is an edge that may move; noise in the dark has less."""
 STEADY = 2.0
 """Median slope over its median deviation from which an edge has stayed."""
 MOST_STAYED = 0.1
@@ -42,7 +44,7 @@ def watermark_score(samples: np.ndarray) -> float | None:
     slope = np.hypot(mx, my)
     deviation = np.median(np.hypot(dx - mx, dy - my), axis=0)
     stays = (slope > EDGE) & (slope > STEADY * deviation)
-    edges = np.hypot(dx, dy).mean(0) > EDGE / 2
+    edges = np.hypot(dx, dy).mean(0) > FAINT
     side = max(5, round(WINDOW * min(stays.shape)))
     marks = _crossing(stays, np.abs(mx) > np.abs(my), side)
     usual = _crossing(edges, np.abs(dx).mean(0) > np.abs(dy).mean(0), side)
