@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +65,8 @@ class ClipEncoder:
                 "fflags": "+bitexact",
                 "video_track_timescale": str(self.time_base.denominator),
             },
-            io_open=self._reopen,
+            # not a method: a container that refers back to self keeps x264's memory until the collector runs
+            io_open=partial(_reopen, self._buffer),
         )
         stream = self._container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, "yuv420p"
@@ -100,10 +102,6 @@ class ClipEncoder:
         for packet in (*stream.encode(frame), *stream.encode()):
             self._container.mux(packet)
 
-    def _reopen(self, url: str, flags: int, options: dict[str, str]) -> io.BytesIO:
-        """Faststart reads back what was written in order to move the index in front of the pictures."""
-        return io.BytesIO(self._buffer.getbuffer())
-
     def add(self, frame: av.VideoFrame, *, pts: int, duration: int) -> None:
         """Encode one decoded frame (any pixel format, at least the encoder's size, rotation already applied)."""
         import av
@@ -129,6 +127,11 @@ class ClipEncoder:
             self._container.mux(packet)
         self._container.close()
         return self._buffer.getvalue()
+
+
+def _reopen(buffer: io.BytesIO, url: str, flags: int, options: dict[str, str]) -> io.BytesIO:
+    """Faststart reads back what was written in order to move the index in front of the pictures."""
+    return io.BytesIO(buffer.getbuffer())
 
 
 def to_bt709(
