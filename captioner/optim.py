@@ -1,8 +1,7 @@
-"""Optimisers of the embedded captioner, and the number format it trains in."""
+"""Optimisers of the embedded captioner."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,18 +21,3 @@ def make_optimizers(model: Any, heads: Any, lr: float) -> list[torch.optim.Optim
     muon = torch.optim.Muon(inner, lr=lr, weight_decay=0.02, adjust_lr_fn="match_rms_adamw")
     adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
     return [muon, adamw]
-
-
-def bfloat16_is_faster() -> bool:
-    """Probe: does this CPU multiply bfloat16 matrices faster than float32 ones?"""
-    import torch
-
-    def clock(dtype: torch.dtype) -> float:
-        a, b = torch.ones(1024, 256, dtype=dtype), torch.ones(256, 512, dtype=dtype)
-        a @ b
-        began = time.perf_counter()
-        for _ in range(10):
-            a @ b
-        return time.perf_counter() - began
-
-    return clock(torch.bfloat16) < 0.8 * clock(torch.float32)

@@ -21,9 +21,10 @@ import numpy as np
 
 from captioner import embedded
 from captioner.evaluate import evaluate
-from captioner.optim import bfloat16_is_faster, make_optimizers
+from captioner.optim import make_optimizers
 from captioner.teach import caption_loss, tokenizer_texts, visual_tokens
 from captioner.worlddata import FRAMES, Example, WorldPool, augment
+from pipeline.compute import bf16_is_faster
 
 if TYPE_CHECKING:
     import torch
@@ -153,7 +154,7 @@ class Trainer:
         self.pool = WorldPool(out_dir / "pool", config.pool)
         for index in range(config.pool):  # rendered before any training time is counted
             self.pool[index]
-        self.low_precision = bfloat16_is_faster()
+        self.low_precision = bf16_is_faster()
         self.step, self.elapsed_s = 0, 0.0
         self._recent: dict[str, list[float]] = {}
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import torch
-import torch.nn.functional as F
 
 from dit.config import TrainConfig
+from pipeline.compute import bf16_is_faster
 
 
 def compute_dtype(config: TrainConfig) -> torch.dtype:
@@ -20,19 +18,7 @@ def compute_dtype(config: TrainConfig) -> torch.dtype:
     return known[config.precision]
 
 
-def fastest_compute(width: int = 192, rows: int = 1024) -> torch.dtype:
-    """bfloat16 if a short probe on this CPU finds its matrix products at least 1.3 times as fast as float32."""
-    if torch.cuda.is_available():
-        return torch.bfloat16
-
-    def best(dtype: torch.dtype) -> float:
-        x = torch.randn(rows, width, dtype=dtype)
-        w = torch.randn(4 * width, width, dtype=dtype)
-        spans = []
-        for _ in range(6):
-            start = time.perf_counter()
-            F.linear(x, w)
-            spans.append(time.perf_counter() - start)
-        return min(spans)
-
-    return torch.bfloat16 if best(torch.bfloat16) * 1.3 < best(torch.float32) else torch.float32
+def fastest_compute() -> torch.dtype:
+    """bfloat16 where this machine multiplies it faster than float32."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.bfloat16 if bf16_is_faster(device) else torch.float32

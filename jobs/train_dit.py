@@ -47,7 +47,7 @@ class Args:
     packs_per_step: int = 1
     """Packs per optimiser step, over all workers."""
     lr: float | None = None
-    """Peak learning rate; default: the preset's, and a tenth of it with --init."""
+    """Peak learning rate; default: the preset's, a tenth of it with --init, the checkpoint's with --resume."""
     optimizer: str = "muon"
     """muon or adamw."""
     shift: float = 1.5
@@ -124,6 +124,8 @@ def run(args: Args) -> Path:
     weights = args.out / WEIGHTS_NAME
     if args.resume and args.init:
         raise UserError("--resume goes on from OUT's own checkpoint; leave --init out")
+    if args.resume and args.lr is None and (args.out / STATE_NAME).exists():
+        args = dataclasses.replace(args, lr=resumed_lr(args.out / STATE_NAME))
     try:
         data = open_data(args, 0, 1)
     except ValueError as error:
@@ -164,6 +166,16 @@ def run(args: Args) -> Path:
     mark_done(args.out, STAGE, key, {"outputs": [WEIGHTS_NAME]})
     say(f"train-dit: weights in {weights}")
     return weights
+
+
+def resumed_lr(state: Path) -> float:
+    """Peak learning rate of the run that wrote a checkpoint: its default hung on --init, which a resume leaves out."""
+    from dit.checkpoint import load_state
+
+    try:
+        return float(load_state(state)["train_config"]["lr"])
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def open_data(args: Args, rank: int, world: int, *, note: bool = True) -> TrainingPacks:

@@ -19,6 +19,7 @@ import numpy as np
 
 from pipeline.clip_data import IMAGE_SIZE, Pool
 from pipeline.clip_texts import CONTEXT_LENGTH, SLOTS, TokenisedTexts
+from pipeline.compute import bf16_is_faster
 from pipeline.tokenizer import BOS_ID, EOS_ID, PAD_ID, save_tokenizer
 from pipeline.torchvision_compat import prepare_torchvision
 
@@ -174,7 +175,7 @@ class Trainer:
             lr=config.lr,
             betas=(0.9, 0.98),
         )
-        self.bf16 = _has_bf16_units()
+        self.bf16 = bf16_is_faster()
 
     def step(self, index: int, progress: float) -> dict[str, float]:
         """One optimiser step; ``progress`` in [0, 1] places it on the schedule. Returns the losses."""
@@ -314,12 +315,3 @@ def save_model(
     }
     (folder / "open_clip_config.json").write_text(json.dumps(described, indent=2) + "\n")
     save_tokenizer(tokenizer, folder, context_length=CONTEXT_LENGTH)
-
-
-def _has_bf16_units() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware; read, not timed, so that equal runs stay equal."""
-    import torch
-
-    read = getattr(torch.cpu, "get_capabilities", dict)
-    capabilities: dict[str, Any] = read()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

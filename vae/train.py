@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.compute import bf16_is_faster
 from vae.config import TrainConfig, VAEConfig
 from vae.data import TrainData, sample_clips, to_frames
 from vae.losses import vae_loss
@@ -149,7 +150,7 @@ def train(
     forward: nn.Module = TrainForward(state.vae, learn_encoder=not config.decoder_only)
     if world > 1:
         forward = nn.parallel.DistributedDataParallel(forward)
-    bf16 = config.bf16 if config.bf16 is not None else state.device == "cuda" or bf16_is_faster()
+    bf16 = config.bf16 if config.bf16 is not None else bf16_is_faster(str(state.device))
     sums: dict[str, float] = {}
     count, seen, mark = 0, 0, time.perf_counter()
     last = config.steps if stop_at is None else min(stop_at, config.steps)
@@ -205,21 +206,6 @@ def write_metrics(out: Path, rank: int, row: dict[str, Any]) -> None:
     if rank == 0:
         with open(out / "metrics.jsonl", "a") as file:
             file.write(json.dumps(row) + "\n")
-
-
-def bf16_is_faster() -> bool:
-    """Whether this CPU multiplies bfloat16 matrices clearly faster than float32; probed once."""
-
-    def seconds(dtype: torch.dtype) -> float:
-        a = torch.ones(512, 512, dtype=dtype)
-        times = []
-        for _ in range(6):
-            start = time.perf_counter()
-            a @ a
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    return seconds(torch.bfloat16) < 0.7 * seconds(torch.float32)
 
 
 def keep_large_buffers() -> None:

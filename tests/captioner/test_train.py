@@ -153,7 +153,7 @@ def test_a_killed_training_resumes_where_it_was(tmp_path: Path, monkeypatch) -> 
     build = embedded.build_model
     monkeypatch.setattr(module.embedded, "build_model", lambda t: build(t, **small))
     monkeypatch.setattr(module, "evaluate", lambda *a, **k: {"f1": 0.0})
-    monkeypatch.setattr(module, "bfloat16_is_faster", lambda: False)
+    monkeypatch.setattr(module, "bf16_is_faster", lambda: False)
     config = TrainConfig(steps=8, pool=24, batch=2, see_batch=3)
     train(config, tmp_path / "once")
 

@@ -1,14 +1,15 @@
 """train-dit, sample and adherence end to end on tiny models, and the errors a person can fix."""
 
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from dit.checkpoint import LatentSpec, load_dit, save_dit
-from dit.config import DiTConfig
+from dit.checkpoint import LatentSpec, load_dit, load_state, save_dit
+from dit.config import LEARNING_RATES, DiTConfig
 from dit.model import DiT
 from jobs import adherence, sample, train_dit
 from jobs.errors import UserError
@@ -24,7 +25,7 @@ class FakeText:
     def text_tokens(self, texts: list[str]) -> list[np.ndarray]:
         out = []
         for text in texts:
-            words = [abs(hash(word)) % 1000 / 500 - 1 for word in text.split()]
+            words = [zlib.crc32(word.encode()) % 1000 / 500 - 1 for word in text.split()]
             out.append(np.outer(words, np.arange(1, TEXT_DIM + 1) / TEXT_DIM).astype(np.float16))
         return out
 
@@ -102,8 +103,11 @@ def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, 
     assert train(folder, fine, "--init", str(tmp_path / "run")) == 0
     assert load_dit(fine).id != loaded.id
     assert "random weights" in card
-    more = ["--resume", "--steps", "6", "--lr", "2e-4"]
-    assert train(folder, fine, *more) == 0
+    rate = load_state(fine / "state.pt")["train_config"]["lr"]
+    assert rate == pytest.approx(0.1 * LEARNING_RATES["tiny"])
+    assert train(folder, fine, "--resume", "--steps", "6") == 0  # with the rate it began with
+    assert load_state(fine / "state.pt")["train_config"]["lr"] == rate
+    assert load_dit(fine).info["steps"] == 6
     assert (
         f"started from | DiT `{loaded.id}`" in (fine / "CARD.md").read_text()
     )  # after a resume too

@@ -1,0 +1,23 @@
+"""Which number format matrix products run in, on this machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BF16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
+"""Names under which torch lists instructions that multiply bfloat16, on x86 and on ARM."""
+
+
+def bf16_is_faster(device: str = "cpu") -> bool:
+    """Whether a GPU, or the CPU's own instructions, multiply bfloat16; ``device``: ``cpu`` or ``cuda``.
+
+    Read, not timed: a clock on a busy machine answers differently from run to run, and equal runs stay equal. Where the
+    instructions are missing, bfloat16 is slower than float32.
+    """
+    import torch
+
+    if device.startswith("cuda"):
+        return True
+    read = getattr(torch.cpu, "get_capabilities", dict)
+    capabilities: dict[str, Any] = read()
+    return any(capabilities.get(name) for name in BF16_UNITS)
