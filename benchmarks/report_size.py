@@ -94,7 +94,7 @@ def make_run(
             }
         )
     schema = s.manifest_schema(("text",))
-    manifest = pa.table({n: [row[n] for row in rows] for n in schema.names}, schema=schema)
+    manifest = pa.table({n: [row.get(n) for row in rows] for n in schema.names}, schema=schema)
     write_table(folder / "manifest" / "part-00.parquet", manifest)
     write_bytes(folder / "recipe.toml", RECIPE.encode())
     selection = select_clips(manifest, load_recipe(folder / "recipe.toml").select)

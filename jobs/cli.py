@@ -61,6 +61,9 @@ GROUPS: dict[str, dict[str, Command]] = {
         "inspect": Command(
             "jobs.inspect:main", "DIR|FILE", "rows, hours, scores, captions; --html for pictures"
         ),
+        "report": Command(
+            "jobs.report:main", "DIR", "report.html of a run: funnel, scores, cuts, failures"
+        ),
         "shots": Command(
             "jobs.shots:main",
             "VIDEO... --json OUT",
@@ -100,6 +103,19 @@ GROUPS: dict[str, dict[str, Command]] = {
 COMMANDS: dict[str, Command] = {
     name: command for group in GROUPS.values() for name, command in group.items()
 }
+
+WITHOUT_PANDAS = frozenset({"select"})
+"""Commands that nothing but pyarrow would import pandas for."""
+
+
+class NoPandas:
+    """A finder of modules that finds no pandas: pyarrow imports it for the first array it makes, half a second long."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Refuse pandas, leave every other module to the finders that follow."""
+        if name == "pandas":
+            raise ModuleNotFoundError("pandas is not used by this command", name=name)
+
 
 LOST = frozenset(
     {"ActorDiedError", "NodeDiedError", "OwnerDiedError", "RaySystemError", "WorkerCrashedError"}
@@ -141,6 +157,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"filmstock {version()}")
         return EXIT_OK
     name = args[0]
+    if argv is None and name in WITHOUT_PANDAS:
+        # only in a process of the command's own, since pyarrow asks but once
+        sys.meta_path.insert(0, NoPandas())
     command = COMMANDS.get(name)
     if command is None:
         return _fail(f"{unknown('command', name, COMMANDS)} (filmstock --help lists them)")

@@ -17,10 +17,8 @@ from jobs.args import parse_args
 from jobs.console import say, warn
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.recipe import RESOLVED, Recipe, load_recipe, parse_override, save_recipe
-from jobs.runfolder import config_key, mark_done, stage_is_done, stage_key
+from jobs.runfolder import stage_key
 
-STAGES = ("ingest", "select", "caption", "pack")
-REPORT = "report.html"
 DEFAULT_RECIPE = "demo"
 """Recipe of a new folder when none is named: embedded models, nothing to download."""
 
@@ -63,12 +61,12 @@ def main(argv: list[str]) -> int:
 
 def run(recipe: Recipe, sources: list[str], out: Path | str, command: str = "") -> CurateResult:
     """Bring the run folder up to date with the sources and the recipe, and write its report with ``command``."""
-    from jobs import caption, ingest, pack, select
+    from jobs import caption, ingest, pack, report, select
 
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out {folder} is a file; name a folder")
-    before = {stage: stage_key(folder, stage) for stage in STAGES}
+    before = {stage: stage_key(folder, stage) for stage in report.STAGES}
     ingested = ingest.run(recipe.ingest, recipe.clip, sources, folder)
     save_recipe(folder, recipe)
     if ingested.clips == 0:
@@ -77,35 +75,19 @@ def run(recipe: Recipe, sources: list[str], out: Path | str, command: str = "") 
             f"{folder / 'sources.parquet'} says why (filmstock inspect {folder} shows it)"
         )
     if select.run(recipe.select, folder) == 0:
-        write_report(folder, command)
+        report.update(folder, command)
         return CurateResult(packed=0, complete=False)
     captioned = caption.run(recipe.caption, folder)
     packed = pack.run(recipe.pack, folder)
-    write_report(folder, command)
-    if before == {stage: stage_key(folder, stage) for stage in STAGES}:
+    report.update(folder, command)
+    if before == {stage: stage_key(folder, stage) for stage in report.STAGES}:
         say(f"curate: nothing to do, {packed.packed} clips are in {folder / 'shards'}")
     else:
         say(f"curate: {packed.packed} clips, {packed.hours:.3f} hours in {folder / 'shards'}")
-        say(f"curate: see {folder / REPORT}, or filmstock inspect {folder}")
+        say(f"curate: see {folder / report.REPORT}, or filmstock inspect {folder}")
     if ingested.quarantined:
         warn(
             f"{ingested.quarantined} sources are quarantined; {folder / 'sources.parquet'} says why"
         )
     failed = ingested.quarantined or captioned.errors or packed.uncaptioned or packed.unreadable
     return CurateResult(packed=packed.packed, complete=not failed)
-
-
-def write_report(folder: Path, command: str = "") -> None:
-    """Write ``report.html`` unless the one that is there shows these very tables.
-
-    The command and the versions are kept in a marker of their own: from then on the page follows from the folder alone.
-    """
-    from jobs import report
-    from jobs.report_data import versions
-
-    key = config_key([stage_key(folder, stage) for stage in STAGES], report.VERSION)
-    if stage_is_done(folder, "report", key):
-        return
-    mark_done(folder, "curate", key, {"command": command, "versions": versions()})
-    report.write_report(folder)
-    mark_done(folder, "report", key, {"outputs": [REPORT]})

@@ -1,18 +1,24 @@
-"""``report.html`` of a curation run: one self-contained page with the funnel, scores, pictures and failures.
+"""``filmstock report DIR``: a curation run as one self-contained page with the funnel, scores, pictures and failures.
 
 Built from the run folder alone, so it can be remade at any time and the same folder gives the same bytes. It loads
 nothing from anywhere and says so to the browser. A clip whose bytes cannot be read is shown as a gap, never skipped.
 
-    write_report("runs/demo")
+    filmstock report runs/demo
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.report_data import Run, funnel, read_run
+import tyro
+
+from jobs.args import parse_args
+from jobs.console import say
+from jobs.errors import EXIT_OK
+from jobs.report_data import Run, funnel, read_run, versions, without_queries
 from jobs.report_errors import count_failures
 from jobs.report_pictures import (
     Camera,
@@ -23,13 +29,17 @@ from jobs.report_pictures import (
     kept_cards,
 )
 from jobs.report_scores import Edge, find_edges, histograms, word_bars
-from jobs.runfolder import write_bytes
+from jobs.runfolder import config_key, mark_done, stage_is_done, stage_key, write_bytes
+from jobs.select_tables import find_manifest
 from pipeline import schema as s
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-VERSION = 2
+STAGES = ("ingest", "select", "caption", "pack")
+"""What a page shows: it is out of date when one of them was done again."""
+REPORT = "report.html"
+VERSION = 3
 """Goes up when the page changes, so that the next curate of a finished folder writes it anew."""
 MAX_BYTES = 5_000_000
 """Size of the page, which is less than this whatever the run."""
@@ -44,6 +54,41 @@ TEXT_SHOWN = 60_000
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Write report.html of a run folder anew, as after a select or a caption of its own; decodes a few frames only."""
+
+    folder: tyro.conf.Positional[Path]
+    """Run folder, with a manifest/."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    folder = parse_args(Args, argv, "report").folder
+    if update(folder):
+        say(f"report: see {folder / REPORT}")
+    else:
+        say(f"report: nothing to do, {folder / REPORT} shows these tables")
+    return EXIT_OK
+
+
+def update(folder: Path, command: str | None = None) -> bool:
+    """Write ``report.html`` unless the one that is there shows these very tables; True when it was written.
+
+    ``command`` and the versions are kept in a marker of their own: from then on the page follows from the folder alone.
+    Without it they stay those of the last curate.
+    """
+    key = config_key([stage_key(folder, stage) for stage in STAGES], VERSION)
+    if stage_is_done(folder, "report", key):
+        return False
+    find_manifest(folder)  # a folder without one is an error before anything is written
+    if command is not None:
+        mark_done(folder, "curate", key, {"command": command, "versions": versions()})
+    write_report(folder)
+    mark_done(folder, "report", key, {"outputs": [REPORT]})
+    return True
+
+
 def write_report(folder: Path | str) -> Path:
     """Write ``folder/report.html`` from the tables that exist and return its path."""
     folder = Path(folder)
@@ -54,7 +99,7 @@ def write_report(folder: Path | str) -> Path:
         page = template.render(**facts, **pictures, **_scores(run, edges)).encode()
         if len(page) < MAX_BYTES:
             break
-    target = folder / "report.html"
+    target = folder / REPORT
     write_bytes(target, page)
     return target
 
@@ -130,7 +175,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "caption_model": run.stages.get("caption", {}).get("model", ""),
         "failures": count_failures(run),
         "recipe": run.recipe[:TEXT_SHOWN],
-        "command": str(run.made_by.get("command", ""))[:TEXT_SHOWN],
+        "command": without_queries(str(run.made_by.get("command", "")))[:TEXT_SHOWN],
         "versions": sorted((run.made_by.get("versions") or {}).items()),
         "schema_version": s.SCHEMA_VERSION,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ from jobs.runfolder import done_info
 from jobs.select_tables import find_manifest, read_parts
 from pipeline import schema as s
 from pipeline.config import SelectConfig
-from pipeline.duplicates import COSINE, EXACT, PHASH
 from pipeline.funnel import FunnelRow, build_funnel
+from pipeline.select import step_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +28,9 @@ PACKAGES = (
     "pyarrow", "duckdb", "av", "decord2", "numpy", "pillow",
 )  # fmt: skip
 """Distributions whose versions a run records."""
+
+QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?'\"]+)\?[^\s'\"]*")
+"""An address with a query string; group 1 is all before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +98,7 @@ def read_run(folder: Path) -> Run:
 
     clips = read_parts(find_manifest(folder))
     order = [(name, "ascending") for name in (s.SOURCE_ID, s.START_S, s.CLIP_ID)]
-    clips = clips.sort_by(order).combine_chunks()
+    clips = public(clips.sort_by(order)).combine_chunks()
     ids = clips.column(s.CLIP_ID).to_pylist()
     verdicts: dict[str, tuple[str, list[str], str | None]] = {}
     if (folder / "selection.parquet").is_file():
@@ -105,7 +109,7 @@ def read_run(folder: Path) -> Run:
     found = [verdicts.get(clip, ("", [], None)) for clip in ids]
     sources: list[dict[str, Any]] = []
     if (folder / "sources.parquet").is_file():
-        sources = pq.ParquetFile(folder / "sources.parquet").read().to_pylist()
+        sources = public(pq.ParquetFile(folder / "sources.parquet").read()).to_pylist()
     recipe = folder / RESOLVED
     config = _select_config(folder)
     reasons = [reasons for _, reasons, _ in found]
@@ -121,10 +125,26 @@ def read_run(folder: Path) -> Run:
         if any((folder / "captions").glob("part-*.parquet"))
         else None,
         select=config,
-        recipe=recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
+        recipe=without_queries(recipe.read_text(encoding="utf-8")) if recipe.is_file() else "",
         stages=_last_metrics(folder / "metrics.jsonl"),
         made_by=done_info(folder, "curate") or {},
     )
+
+
+def public(table: pa.Table) -> pa.Table:
+    """The table with the query strings cut off its addresses: that of a presigned one is a key to the file."""
+    import pyarrow.compute as pc
+
+    for name in (s.SOURCE_URI, s.ERROR_MESSAGE, s.ERROR):
+        if name in table.column_names:
+            column = pc.replace_substring_regex(table.column(name), QUERY.pattern, r"\1")
+            table = table.set_column(table.column_names.index(name), name, column)
+    return table
+
+
+def without_queries(text: str) -> str:
+    """The text with the query strings cut off every address in it."""
+    return QUERY.sub(r"\1", text)
 
 
 def funnel(run: Run) -> tuple[FunnelRow, ...]:
@@ -160,13 +180,7 @@ def _select_config(folder: Path) -> SelectConfig:
 
 def _steps(config: SelectConfig, reasons: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """Rejecting reasons in the order in which select applies them, then any the recipe does not name."""
-    on = {
-        EXACT: config.dedup_exact,
-        PHASH: config.dedup_phash,
-        COSINE: config.dedup_cosine is not None,
-    }
-    steps = [*config.where, *(kind for kind, used in on.items() if used)]
-    steps += [*config.best, *config.balance]
+    steps = step_names(config)
     seen = {reason for each in reasons for reason in each if ":" not in reason}
     return (*steps, *sorted(seen - set(steps)))
 

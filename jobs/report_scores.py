@@ -1,6 +1,7 @@
 """Scores on the page: a histogram of each with its thresholds, and the clips nearest to every threshold.
 
-A predicate may be any SQL. Each ``column < number`` in it is a threshold. In one with several parts, such as
+A predicate may be any SQL. Each ``column < number`` in it is a threshold, and so are both ends of
+``abs(column) < number`` and ``column BETWEEN number AND number``. In one with several parts, such as
 ``blur IS NULL OR blur < 2.5 OR concept_text < 0.5``, most clips near a threshold are settled by another part; the
 clips shown are those that this threshold decides: the predicate differs when that part is made TRUE or FALSE.
 """
@@ -28,12 +29,55 @@ MOST_EDGES = 40
 """Thresholds shown at most."""
 MOST_HISTOGRAMS = 60
 """Histograms shown at most; those with a threshold come first."""
-TERM = re.compile(
-    r"(?:^|\(|\b(?:and|or|not)\b)\s*(\w+)\s*(<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)"
-    r"\s*(?=$|\)|\b(?:and|or)\b)",
+_NUMBER = r"(?P<{}>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)"
+_TERM = re.compile(
+    r"(?:^|\(|\b(?:and|or|not)\b)\s*(?P<part>"
+    rf"(?P<column>\w+)\s*(?P<op><=|>=|<|>)\s*{_NUMBER.format('one')}"
+    rf"|abs\s*\(\s*(?P<size>\w+)\s*\)\s*(?P<size_op><=|>=|<|>)\s*{_NUMBER.format('most')}"
+    rf"|(?P<range>\w+)\s+(?P<outside>not\s+)?between\s+{_NUMBER.format('low')}\s+and\s+{_NUMBER.format('high')}"
+    r")\s*(?=$|\)|\b(?:and|or)\b)",
     re.IGNORECASE,
 )
-"""A part of a predicate that bounds one bare column by a number."""
+"""A part of a predicate that bounds one column, its size, or both of its ends by numbers."""
+_MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """One threshold as it stands in a predicate."""
+
+    column: str
+    """What is bounded."""
+    op: str
+    """``<``, ``<=``, ``>`` or ``>=``."""
+    threshold: float
+    """By what."""
+    start: int
+    """Where the part of the predicate that says so begins."""
+    stop: int
+    """Where it ends."""
+
+
+def bounds(rule: str) -> list[Bound]:
+    """Every threshold of a predicate: one of ``x < 5``, two of ``abs(x) < 5`` and of ``x BETWEEN 1 AND 5``."""
+    found = []
+    for term in _TERM.finditer(rule):
+        one, size, low, high = (float(term[name] or 0) for name in ("one", "most", "low", "high"))
+        if term["column"]:
+            pairs = [(term["op"], one)]
+        elif term["size"]:
+            pairs = [(_MIRROR[term["size_op"]], -size), (term["size_op"], size)]
+        elif term["outside"]:
+            pairs = [("<", low), (">", high)]
+        else:
+            pairs = [(">=", low), ("<=", high)]
+        column = term["column"] or term["size"] or term["range"]
+        start, stop = term.span("part")
+        found += [
+            Bound(column=column, op=op, threshold=value, start=start, stop=stop)
+            for op, value in pairs
+        ]
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +127,14 @@ def find_edges(run: Run) -> list[Edge]:
     ]
     edges = []
     for reason, rule in run.select.where.items():
-        for term in TERM.finditer(rule):
-            column = next((name for name in names if name.lower() == term[1].lower()), None)
+        for bound in bounds(rule):
+            column = next((name for name in names if name.lower() == bound.column.lower()), None)
             if column is None:
                 continue
             edge = Edge(
-                reason=reason, rule=rule, column=column, op=term[2], threshold=float(term[3])
+                reason=reason, rule=rule, column=column, op=bound.op, threshold=bound.threshold
             )
-            decides = _decides(run, rule, term.span(1)[0], term.span(3)[1])
+            decides = _decides(run, rule, bound.start, bound.stop)
             if decides is not None:
                 edges.append(_around(run, edge, run.numbers(column), decides))
     for reason, best in run.select.best.items():

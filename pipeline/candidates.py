@@ -70,11 +70,14 @@ def make_candidates(
     # a larger value is better and a smaller key is kept; NaN, which is NULL, stays last
     worth = [-values[passed] for values in numbers(manifest, settings).values()]
     worth.append(id_rank[passed])
-    columns = (schema.CLIP_ID, schema.VIDEO_XXH3, schema.PHASH)
-    table = manifest.select(columns).take(pa.array(passed))
+    columns = (schema.VIDEO_XXH3, schema.PHASH)
+    table = manifest.select(columns)
+    if len(passed) < manifest.num_rows:
+        table = table.take(pa.array(passed))
     vectors = None
     if config.dedup_cosine is not None and embeddings is not None:
-        vectors = embeddings.of(table.column(schema.CLIP_ID).combine_chunks())
+        ids = manifest.column(schema.CLIP_ID).take(pa.array(passed))
+        vectors = embeddings.of(ids.combine_chunks())
     count = 0
     if earlier is not None:
         count = earlier.table.num_rows
@@ -117,15 +120,16 @@ def keeper_columns(
 
     mine = keeper[: len(passed)]
     gone = np.flatnonzero(mine != np.arange(len(passed)))
-    names = ids.take(pa.array(passed))
-    folders = pa.nulls(len(passed), pa.string())
+    # rows of the manifest, then those of the earlier clips: texts are moved once, and only those that are needed
+    rows = np.concatenate([passed, len(ids) + np.arange(len(keeper) - len(passed))])
+    names, folders = ids, pa.nulls(len(ids), pa.string())
     if earlier is not None:
-        names = pa.chunked_array([names, *earlier.table.column(schema.CLIP_ID).chunks])
+        names = pa.chunked_array([ids, *earlier.table.column(schema.CLIP_ID).chunks])
         folders = pa.chunked_array([folders, *earlier.table.column(schema.DUPLICATE_IN).chunks])
     # a take by NULL gives NULL, which is what a clip that duplicates nothing has
     at = np.zeros(len(ids), np.int64)
     none = np.ones(len(ids), bool)
-    at[passed[gone]] = mine[gone]
+    at[passed[gone]] = rows[mine[gone]]
     none[passed[gone]] = False
     index = pa.array(at, mask=none)
     return names.take(index), folders.take(index)

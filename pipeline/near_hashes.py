@@ -8,12 +8,16 @@ mean fewer comparisons but more sorts; ``k`` is chosen by counting both.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
 import numpy as np
 
 HASH_BITS = 64
+THREADS = 4
+"""Sorts that run at once, at most."""
 SORT_COST = 8.0
 """Cost of putting one hash in order, in comparisons."""
 
@@ -34,8 +38,10 @@ def near_pairs(hashes: np.ndarray, bits: int) -> np.ndarray:
         agree = blocks_to_agree(n, bits)
         edges = np.linspace(0, HASH_BITS, bits + agree + 1).astype(int).tolist()
         blocks = list(zip(edges, edges[1:], strict=False))
-        for chosen in combinations(blocks, agree):
-            found.append(_pairs_that_agree(hashes, chosen, bits))
+        # NumPy sorts without holding Python's lock
+        with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
+            chosen = combinations(blocks, agree)
+            found += pool.map(lambda each: _pairs_that_agree(hashes, each, bits), chosen)
     packed = np.unique(np.concatenate(found))
     return np.stack([packed // max(n, 1), packed % max(n, 1)], axis=1)
 

@@ -107,8 +107,8 @@ def select_clips(
         rule(name, missing)
 
     keepers = None
-    on = (config.dedup_exact, config.dedup_phash, config.dedup_cosine is not None)
-    if any(on):
+    on = kinds_on(config)
+    if on:
         passed = np.flatnonzero(~errors & ~reasons.rejected())
         found = find_duplicates(
             make_candidates(manifest, passed, id_rank, config, embeddings, earlier),
@@ -117,7 +117,7 @@ def select_clips(
             cosine=config.dedup_cosine,
         )
         for kind, reason in enumerate(KINDS):
-            if on[kind]:
+            if reason in on:
                 hit = found.kinds[: len(passed), kind]
                 reasons.add(reason, passed[hit], step=True)
         keepers = keeper_columns(ids, passed, found.keeper, earlier)
@@ -152,6 +152,17 @@ def select_clips(
     steps, hits = reasons.steps()
     funnel = build_funnel(_seconds(manifest), errors, steps, hits)
     return Selection(table=table, funnel=funnel, unmeasured=unmeasured, notes=tuple(notes))
+
+
+def kinds_on(config: SelectConfig) -> tuple[str, ...]:
+    """Kinds of duplicates that are looked for, in their order."""
+    on = (config.dedup_exact, config.dedup_phash, config.dedup_cosine is not None)
+    return tuple(kind for kind, used in zip(KINDS, on, strict=True) if used)
+
+
+def step_names(config: SelectConfig) -> tuple[str, ...]:
+    """Reasons that may reject a clip, in the order of the funnel."""
+    return (*config.where, *kinds_on(config), *config.best, *config.balance)
 
 
 def columns_read(columns: list[str], config: SelectConfig) -> list[str]:

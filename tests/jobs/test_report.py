@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.report_size import make_run
-from jobs import curate, report
+from jobs import report
 from jobs.errors import UserError
+from jobs.runfolder import mark_done
 
 CLIPS = 120
 
@@ -136,8 +137,29 @@ def test_a_folder_without_tables_is_one_line(tmp_path: Path) -> None:
 
 
 def test_curate_records_its_command_once(folder: Path) -> None:
-    curate.write_report(folder, "filmstock curate 'my films' --out run")
+    report.update(folder, "filmstock curate 'my films' --out run")
     first = (folder / "report.html").stat().st_mtime_ns
     assert "filmstock curate &#39;my films&#39; --out run" in (folder / "report.html").read_text()
-    curate.write_report(folder, "filmstock curate again --out run")
+    report.update(folder, "filmstock curate again --out run")
     assert (folder / "report.html").stat().st_mtime_ns == first, "the tables have not changed"
+
+
+def test_the_command_writes_a_stale_page_anew_and_leaves_a_fresh_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mark_done(folder, "select", "one", {"outputs": ["selection.parquet"]})
+    assert report.main([str(folder)]) == 0
+    assert "report: see" in capsys.readouterr().out
+    first = (folder / report.REPORT).read_bytes()
+    assert report.main([str(folder)]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    mark_done(folder, "select", "two", {"outputs": ["selection.parquet"]})
+    assert report.main([str(folder)]) == 0
+    assert "report: see" in capsys.readouterr().out
+    assert (folder / report.REPORT).read_bytes() == first, "same tables, same bytes"
+
+
+def test_the_command_says_what_a_folder_lacks(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="manifest"):
+        report.main([str(tmp_path)])
+    assert list(tmp_path.iterdir()) == []

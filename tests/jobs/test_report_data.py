@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from benchmarks.report_size import make_run
 from jobs.recipe import load_recipe
-from jobs.report_data import Run, funnel, read_run, versions
+from jobs.report_data import Run, funnel, public, read_run, versions, without_queries
 from jobs.select_tables import read_parts
 from pipeline import schema as s
 from pipeline.select import select_clips
@@ -69,3 +70,18 @@ def test_versions_name_python_and_what_is_installed() -> None:
     found = versions()
     assert {"python", "numpy", "pyarrow", "ray"} <= set(found)
     assert all(found.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("s3://bucket/a.mp4", "s3://bucket/a.mp4"),
+        ("https://h/a.mp4?X-Amz-Signature=abc&t=1", "https://h/a.mp4"),
+        ("ingest 'https://h/a.mp4?sig=abc' b.mp4", "ingest 'https://h/a.mp4' b.mp4"),
+        ("what is this? a.mp4?x", "what is this? a.mp4?x"),
+    ],
+)
+def test_query_strings_of_addresses_are_not_shown(text: str, shown: str) -> None:
+    assert without_queries(text) == shown
+    table = pa.table({s.SOURCE_URI: [text, None], s.CLIP_ID: ["a?b", "c"]})
+    assert public(table).to_pydict() == {s.SOURCE_URI: [shown, None], s.CLIP_ID: ["a?b", "c"]}

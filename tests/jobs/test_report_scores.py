@@ -13,9 +13,9 @@ import pytest
 from jobs.report_scores import (
     HEIGHT,
     NEAREST,
-    TERM,
     WIDTH,
     Edge,
+    bounds,
     draw,
     find_edges,
     histograms,
@@ -48,20 +48,42 @@ def run_of(select: SelectConfig, reasons: list[list[str]] | None = None, **colum
 
 
 @pytest.mark.parametrize(
-    ("rule", "terms"),
+    ("rule", "found"),
     [
-        ("motion_mean > 0.0005", [("motion_mean", ">", "0.0005")]),
-        ("blur IS NULL OR blur < 2.5 OR x < .5", [("blur", "<", "2.5"), ("x", "<", ".5")]),
-        ("(a>=-1e-3)AND(b <= 4)", [("a", ">=", "-1e-3"), ("b", "<=", "4")]),
-        ("NOT (a > 1)", [("a", ">", "1")]),
+        ("motion_mean > 0.0005", [("motion_mean", ">", 0.0005)]),
+        ("blur IS NULL OR blur < 2.5 OR x < .5", [("blur", "<", 2.5), ("x", "<", 0.5)]),
+        ("(a>=-1e-3)AND(b <= 4)", [("a", ">=", -1e-3), ("b", "<=", 4)]),
+        ("NOT (a > 1)", [("a", ">", 1)]),
+        (
+            "abs(a) > 1 OR ABS( b ) <= 2",
+            [("a", "<", -1), ("a", ">", 1), ("b", ">=", -2), ("b", "<=", 2)],
+        ),
+        ("a BETWEEN 1 AND 5 AND b < 2", [("a", ">=", 1), ("a", "<=", 5), ("b", "<", 2)]),
+        ("x > 1 or a not between -1 and 0.5", [("x", ">", 1), ("a", "<", -1), ("a", ">", 0.5)]),
         ("a + b > 1", []),
         ("a > 1 + b", []),
-        ("abs(a) > 1", []),
+        ("abs(a - b) > 1", []),
+        ("a between b and 3", []),
         ("a > b", []),
     ],
 )
-def test_terms_are_bounds_of_bare_columns(rule: str, terms: list[tuple[str, ...]]) -> None:
-    assert [match.groups() for match in TERM.finditer(rule)] == terms
+def test_bounds_of_bare_columns(rule: str, found: list[tuple[object, ...]]) -> None:
+    assert [(each.column, each.op, each.threshold) for each in bounds(rule)] == found
+    for each in bounds(rule):
+        assert each.column in rule[each.start : each.stop]
+
+
+def test_both_ends_of_a_range_are_thresholds() -> None:
+    run = run_of(
+        SelectConfig(where={"range": "blur BETWEEN 2 AND 4"}), blur=[1.0, 2.0, 3.0, 4.0, 5.0]
+    )
+    low, high = find_edges(run)
+    assert (low.text, low.below, low.above) == ("blur >= 2", (0,), (1, 2, 3, 4))
+    assert (high.text, high.below, high.above) == ("blur <= 4", (3, 2, 1, 0), (4,))
+    run = run_of(SelectConfig(where={"size": "abs(blur) < 2"}), blur=[-3.0, -1.0, 1.0, 3.0])
+    low, high = find_edges(run)
+    assert (low.text, high.text) == ("blur > -2", "blur < 2")
+    assert (low.n_below, high.n_above, low.decides) == (1, 1, 4)
 
 
 def test_nearest_clips_on_both_sides() -> None:

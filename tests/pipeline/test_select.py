@@ -11,7 +11,7 @@ import pytest
 from pipeline import schema
 from pipeline.candidates import Earlier, Embeddings
 from pipeline.config import BalanceConfig, BestConfig, SelectConfig
-from pipeline.select import check_rules, columns_read, select_clips
+from pipeline.select import check_rules, columns_read, select_clips, step_names
 
 WHERE = {"static": "motion_mean > 0.01", "dark": "luma_mean > 0.1", "text": "concept_text < 0.9"}
 
@@ -101,6 +101,7 @@ def test_the_funnel_adds_up():
         {"video_xxh3": "x"},
     )
     funnel = select_clips(table, SelectConfig(where=WHERE)).funnel
+    assert tuple(row.step for row in funnel[2:-1]) == step_names(SelectConfig(where=WHERE))
     steps = {row.step: (row.removes, row.only, row.clips) for row in funnel}
     assert steps == {
         "all clips": (0, 0, 6),
