@@ -139,10 +139,10 @@ def analyse(path: str | Path, *, scores: bool = True) -> Iterator[Analysis | Non
         yield None
     parts["shot_logits"].append(net.finish())
     assert info is not None
-    arrays = {
-        name: np.concatenate(values) if values else np.empty(0, np.float32)
-        for name, values in parts.items()
-    }
+    arrays = {}
+    for name in _ARRAYS:  # one at a time, so that an hour's statistics are not there twice
+        values = parts.pop(name)
+        arrays[name] = np.concatenate(values) if values else np.empty(0, np.float32)
     watch = watch or BarWatch()
     looks, bars = watch.result()
     yield Analysis(probe=info, end_pts=end, size=watch.size, looks=looks, bars=bars, **arrays)
