@@ -62,9 +62,7 @@ def find_transitions(analysis: Analysis, config: ShotConfig | None = None) -> li
     """Every boundary of the file, in order, not overlapping."""
     config = config or ShotConfig()
     n = len(analysis.pts)
-    starts, mixed = (
-        1 / (1 + np.exp(-analysis.shot_logits[:, k].astype(np.float64))) for k in (0, 1)
-    )
+    starts, mixed = (1 / (1 + np.exp(-np.maximum(analysis.shot_logits[:, k], -80))) for k in (0, 1))
     cuts = peaks(starts, config.cut, 1)
     found: list[Transition] = []
     for first, stop in runs(mixed, config.mixed):
@@ -107,11 +105,9 @@ def shots_between(transitions: list[Transition], n_frames: int) -> list[Shot]:
 
 def peaks(scores: np.ndarray, threshold: float, apart: int) -> np.ndarray:
     """Frames whose score reaches the threshold and is the highest within ``apart`` frames; (k,) rising."""
-    left = np.maximum(scores, 0).astype(np.float64)
+    high = np.flatnonzero(scores >= threshold)
     found: list[int] = []
-    for frame in np.argsort(-left, kind="stable"):
-        if left[frame] < threshold:
-            break
-        if scores[frame] > 0 and all(abs(int(frame) - other) > apart for other in found):
-            found.append(int(frame))
+    for frame in high[np.argsort(-scores[high], kind="stable")].tolist():
+        if all(abs(frame - other) > apart for other in found):
+            found.append(frame)
     return np.array(sorted(found), dtype=np.int64)
