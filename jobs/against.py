@@ -5,7 +5,6 @@ A run folder gives the clips it kept, with hashes and embeddings; a shards folde
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.console import warn
@@ -14,6 +13,7 @@ from jobs.select_tables import read_embeddings, read_parts
 from pipeline import schema as s
 from pipeline.candidates import Earlier, Embeddings
 from pipeline.config import SelectConfig
+from pipeline.store import Location, location, parquet_input
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,21 +22,21 @@ COLUMNS = [s.CLIP_ID, s.VIDEO_XXH3, s.PHASH]
 """What is compared, besides embeddings."""
 
 
-def earlier_files(folder: Path, config: SelectConfig) -> list[Path]:
+def earlier_files(folder: Location, config: SelectConfig) -> list[Location]:
     """Files and folders that the clips of ``config.against`` are read from; UserError for one that has none."""
     files = []
     for name in config.against:
-        manifest = _manifest(folder, Path(name))
+        manifest = _manifest(folder, location(name))
         files.append(manifest)
         if manifest.is_dir():
-            files.append(Path(name) / "selection.parquet")
+            files.append(location(name) / "selection.parquet")
             if config.dedup_cosine is not None:
-                files.append(Path(name) / "embeddings")
+                files.append(location(name) / "embeddings")
     return files
 
 
 def read_earlier(
-    folder: Path, config: SelectConfig, embeddings: Embeddings | None
+    folder: Location, config: SelectConfig, embeddings: Embeddings | None
 ) -> Earlier | None:
     """The clips of ``config.against``, in the order of its folders; None when it names none.
 
@@ -46,12 +46,12 @@ def read_earlier(
 
     tables, vectors = [], []
     for name in config.against:
-        manifest = _manifest(folder, Path(name))
-        table = _kept(Path(name)) if manifest.is_dir() else _packed(manifest)
+        manifest = _manifest(folder, location(name))
+        table = _kept(location(name)) if manifest.is_dir() else _packed(manifest)
         if config.dedup_phash and table.num_rows and not _measured(table, s.PHASH):
             warn(f"{name} has no perceptual hashes; only equal video bytes are found in it")
         if embeddings is not None:
-            found = _embeddings(Path(name), manifest, embeddings)
+            found = _embeddings(location(name), manifest, embeddings)
             if found is not None:
                 vectors.append(found)
         folders = pa.array([name] * table.num_rows, pa.string())
@@ -61,7 +61,7 @@ def read_earlier(
     return Earlier(table=pa.concat_tables(tables), embeddings=_joined(vectors))
 
 
-def _manifest(folder: Path, earlier: Path) -> Path:
+def _manifest(folder: Location, earlier: Location) -> Location:
     """``manifest/`` of an earlier run folder, or ``manifest.parquet`` of its or another shards folder."""
     if not earlier.is_dir():
         raise UserError(f"--against {earlier} is no folder; name an earlier run or shards folder")
@@ -81,7 +81,7 @@ def _manifest(folder: Path, earlier: Path) -> Path:
     )
 
 
-def _kept(run: Path) -> pa.Table:
+def _kept(run: Location) -> pa.Table:
     """Clips that an earlier run kept, or all that did not fail when it has not selected yet."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -89,7 +89,7 @@ def _kept(run: Path) -> pa.Table:
     table = read_parts(run / "manifest", [*COLUMNS, s.ERROR])
     selection = run / "selection.parquet"
     if selection.is_file():
-        decided = pq.read_table(selection, columns=[s.CLIP_ID, s.DECISION])
+        decided = pq.read_table(parquet_input(selection), columns=[s.CLIP_ID, s.DECISION])
         kept = decided.filter(pc.equal(decided[s.DECISION], str(s.Decision.KEEP)))[s.CLIP_ID]
         table = table.filter(pc.is_in(table[s.CLIP_ID], value_set=kept.combine_chunks()))
     else:
@@ -97,12 +97,12 @@ def _kept(run: Path) -> pa.Table:
     return table.select(COLUMNS)
 
 
-def _packed(manifest: Path) -> pa.Table:
+def _packed(manifest: Location) -> pa.Table:
     """Clips of a shards folder; older shards carry no perceptual hash."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(manifest) as file:
+    with pq.ParquetFile(parquet_input(manifest)) as file:
         table = file.read(COLUMNS)
     if s.PHASH not in table.column_names:
         table = table.append_column(s.PHASH, pa.nulls(table.num_rows, pa.uint64()))
@@ -113,7 +113,7 @@ def _measured(table: pa.Table, name: str) -> bool:
     return bool(table[name].null_count < table.num_rows)
 
 
-def _embeddings(run: Path, manifest: Path, ours: Embeddings) -> Embeddings | None:
+def _embeddings(run: Location, manifest: Location, ours: Embeddings) -> Embeddings | None:
     if not (manifest.is_dir() and (run / "embeddings").is_dir()):
         warn(f"{run} has no embeddings/; dedup_cosine does not look into it")
         return None

@@ -5,11 +5,25 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+import tyro
 
 from jobs.errors import EXIT_USAGE, UserError
+from pipeline.store import Location, location
 
 T = TypeVar("T")
+Folder = Annotated[
+    Location,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH|URI",
+        instance_from_str=lambda words: location(words[0]),
+        is_instance=lambda value: isinstance(value, Location),
+        str_from_instance=lambda value: [str(value)],
+    ),
+]
+"""Option that takes a local path or the URI of an object store."""
 
 
 def parse_args(cls: type[T], argv: list[str], command: str) -> T:
@@ -17,8 +31,6 @@ def parse_args(cls: type[T], argv: list[str], command: str) -> T:
 
     ``command`` is the word after ``filmstock``, for the usage line. The class docstring is the description.
     """
-    import tyro
-
     panel = io.StringIO()
     try:
         with contextlib.redirect_stderr(panel):

@@ -6,12 +6,11 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from jobs.args import parse_args
+from jobs.args import Folder, parse_args
 from jobs.caption_rows import KINDS, Key, Made, answered, made_with, recover, row_made, stored, tidy
 from jobs.caption_worker import COUNTS, CaptionWorker
 from jobs.console import Progress, say, warn
@@ -28,6 +27,7 @@ from jobs.runfolder import (
     stage_is_done,
 )
 from pipeline import schema as s
+from pipeline.store import Location, location
 
 if TYPE_CHECKING:
     from captioner.config import CaptionConfig
@@ -57,7 +57,7 @@ OUT_OF_DOMAIN = (
 class Args:
     """Describe every kept clip, once per kind; rerunning asks only for what is missing or has changed."""
 
-    folder: tyro.conf.Positional[Path]
+    folder: tyro.conf.Positional[Folder]
     """Run folder that `filmstock ingest` and `filmstock select` wrote."""
     recipe: str | None = None
     """Recipe file or name; its [caption] section is used. Default: the folder's own recipe."""
@@ -95,12 +95,12 @@ def main(argv: list[str]) -> int:
     return EXIT_PARTIAL if result.errors or not result.ok else EXIT_OK
 
 
-def run(config: CaptionConfig, folder: Path | str) -> CaptionResult:
+def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
     """Bring ``captions/`` in line with the kept clips and the config; what is answered already is not asked again."""
     from captioner.base import check_backend, model_id
     from captioner.prompts import prompt_set
 
-    folder = Path(folder)
+    folder = location(folder)
     for name, command in (("manifest", "ingest"), ("selection.parquet", "select")):
         if not (folder / name).exists():
             raise UserError(f"{folder} has no {name}; run filmstock {command} first")
@@ -174,7 +174,7 @@ def missing_work(
     return work
 
 
-def ask(config: CaptionConfig, folder: Path, work: list[dict[str, Any]]) -> Counter[str]:
+def ask(config: CaptionConfig, folder: Location, work: list[dict[str, Any]]) -> Counter[str]:
     """Caption the work rows on ``config.workers`` Ray actors; every answer is stored as it comes. Returns counts."""
     import pyarrow as pa
     import ray
@@ -194,7 +194,7 @@ def ask(config: CaptionConfig, folder: Path, work: list[dict[str, Any]]) -> Coun
         CaptionWorker,
         fn_constructor_args=(
             config,
-            str(folder.resolve()),
+            str(folder.absolute()),
             max(1, (os.cpu_count() or 1) // workers),
         ),
         batch_size=None,
@@ -219,7 +219,7 @@ def listed(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "none"
 
 
-def check_all_came(table: Path, wanted: dict[Key, Made], model: str) -> None:
+def check_all_came(table: Location, wanted: dict[Key, Made], model: str) -> None:
     """Refuse to call it done when workers loaded another model than this process named: its files changed meanwhile."""
     came = {
         key
@@ -238,7 +238,7 @@ def report(
     outcomes: Counter[str],
     repairs: Counter[str],
     counts: Mapping[str, int],
-    table: Path,
+    table: Location,
     wanted: dict[Key, Made],
 ) -> None:
     """How the captions ended, what was repaired, and the first errors."""

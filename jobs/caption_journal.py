@@ -2,7 +2,8 @@
 
 A block of clips has one journal, named by the clips and kinds that it asks for. A worker that is started again on the
 same block goes on from it; a run that was killed leaves journals, which the next run turns into parts. A line that the
-kill cut is dropped, and its caption asked for again.
+kill cut is dropped, and its caption asked for again. An object store has no file that grows: for a run folder there, the
+journals lie on the worker's own disk.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from typing import Any
 import msgspec
 
 from pipeline.disk import writing
+from pipeline.store import Location, ObjectPath
 
 PREFIX = ".answers-"
 
@@ -24,10 +27,10 @@ PREFIX = ".answers-"
 class Journal:
     """The answers of one block so far."""
 
-    def __init__(self, folder: Path, asked: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, folder: Location, asked: Iterable[tuple[str, str]]) -> None:
         """``folder`` is ``captions/``; ``asked`` the (clip_id, kinds) of the block."""
         digest = hashlib.blake2b(repr(sorted(asked)).encode(), digest_size=8).hexdigest()
-        self.path = folder / f"{PREFIX}{digest}.jsonl"
+        self.path = journals(folder) / f"{PREFIX}{digest}.jsonl"
         self.rows = list(read_journal(self.path))
         """Answers that an earlier worker left for this very block."""
         with writing(self.path):
@@ -64,9 +67,19 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
         yield msgspec.json.decode(line)
 
 
-def left_over(folder: Path) -> list[Path]:
+def left_over(folder: Location) -> list[Path]:
     """Journals of runs that were killed."""
-    return sorted(folder.glob(f"{PREFIX}*.jsonl"))
+    return sorted(journals(folder).glob(f"{PREFIX}*.jsonl"))
+
+
+def journals(folder: Location) -> Path:
+    """Where the journals of ``captions/`` lie: in it, or in a folder of this machine that is named after its URI."""
+    if not isinstance(folder, ObjectPath):
+        return folder
+    name = hashlib.blake2b(folder.uri.encode(), digest_size=8).hexdigest()
+    local = Path(tempfile.gettempdir()) / f"filmstock-answers-{os.getuid()}-{name}"
+    local.mkdir(mode=0o700, exist_ok=True)
+    return local
 
 
 def _whole_bytes(path: Path) -> int:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.caption_journal import left_over, read_journal
 from jobs.runfolder import write_table
 from pipeline import schema as s
+from pipeline.store import Location, each, matching, parquet_input
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,7 +75,7 @@ def row_made(row: dict[str, Any]) -> Made:
     return row[s.MODEL], row[s.PROMPT_HASH], frames, row[s.SAMPLING_HASH], row[s.SEED]
 
 
-def write_part(folder: Path, rows: list[dict[str, Any]]) -> Path:
+def write_part(folder: Location, rows: list[dict[str, Any]]) -> Location:
     """Write rows as one part, atomically; the name is a hash of what they answer and say."""
     import pyarrow as pa
 
@@ -89,32 +88,38 @@ def write_part(folder: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def recover(folder: Path) -> int:
+def recover(folder: Location) -> int:
     """Turn the journals of a killed run into parts; returns their rows."""
     total = 0
     for path in left_over(folder):
         if rows := list(read_journal(path)):
             write_part(folder, rows)
-        os.unlink(path)
+        path.unlink()
         total += len(rows)
     return total
 
 
-def stored(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+def stored(folder: Location) -> Iterator[tuple[Location, int, dict[str, Any]]]:
     """(part, row number, row without its text) of every stored caption."""
     import pyarrow.parquet as pq
 
     columns = [
         name for name in s.captions_schema().names if name not in (s.TEXT, s.RAW_TEXT, s.CHECKS)
     ]
-    for path in sorted(folder.glob("part-*.parquet")):
-        for number, row in enumerate(
-            pq.read_table(path, columns=columns, partitioning=None).to_pylist()
-        ):
+
+    def read(path: Location) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = pq.read_table(
+            parquet_input(path), columns=columns, partitioning=None
+        ).to_pylist()
+        return rows
+
+    paths = matching(folder)
+    for path, rows in zip(paths, each(read, paths), strict=True):
+        for number, row in enumerate(rows):
             yield path, number, row
 
 
-def answered(folder: Path, wanted: dict[Key, Made]) -> set[Key]:
+def answered(folder: Location, wanted: dict[Key, Made]) -> set[Key]:
     """Wanted captions that are stored, made with what is wanted now, and did not end in an error."""
     return {
         key
@@ -124,14 +129,14 @@ def answered(folder: Path, wanted: dict[Key, Made]) -> set[Key]:
     }
 
 
-def tidy(folder: Path, wanted: dict[Key, Made]) -> int:
+def tidy(folder: Location, wanted: dict[Key, Made]) -> int:
     """Leave exactly one row per clip and kind, in few parts, in order; returns the number of rows.
 
     A row made with what is wanted now goes before an older one, an answer before an error. Rows of clips and kinds
     that are not wanted now are kept as they are: they are right again when the selection is. New parts are written
     before old ones are removed; a kill in between leaves doubles, which the next run removes.
     """
-    best: dict[Key, tuple[tuple[bool, bool], Path, int]] = {}
+    best: dict[Key, tuple[tuple[bool, bool], Location, int]] = {}
     total = 0
     for path, number, row in stored(folder):
         key = (row[s.CLIP_ID], row[s.KIND])
@@ -142,26 +147,26 @@ def tidy(folder: Path, wanted: dict[Key, Made]) -> int:
             best[key] = (rank, path, number)
     # A row made with something else may only stay if it is not wanted now.
     best = {key: found for key, found in best.items() if found[0][0]}
-    before = set(folder.glob("part-*.parquet"))
+    before = set(matching(folder))
     if len(best) == total and len(before) == math.ceil(total / PART_ROWS):
         return total
-    after = set()
+    after: set[Location] = set()
     for chunk in _chunks(sorted(best), PART_ROWS):
         after.add(write_part(folder, _pick(chunk, best)))
-    for path in before - after:
-        os.unlink(path)
+    for stale in before - after:
+        stale.unlink()
     return len(best)
 
 
-def _pick(keys: list[Key], best: dict[Key, tuple[Any, Path, int]]) -> list[dict[str, Any]]:
+def _pick(keys: list[Key], best: dict[Key, tuple[Any, Location, int]]) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
-    numbers: dict[Path, list[int]] = {}
+    numbers: dict[Location, list[int]] = {}
     for key in keys:
         numbers.setdefault(best[key][1], []).append(best[key][2])
     rows: list[dict[str, Any]] = []
-    for path, taken in numbers.items():
-        table: pa.Table = pq.read_table(path, partitioning=None)
+    for part, taken in numbers.items():
+        table: pa.Table = pq.read_table(parquet_input(part), partitioning=None)
         rows += table.take(taken).to_pylist()
     return rows
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.caption_journal import Journal
 from jobs.caption_rows import KINDS, Key, caption_row, made_with, write_part
 from jobs.pack import clip_root
 from pipeline import schema as s
+from pipeline.store import location
 
 if TYPE_CHECKING:
     from captioner.base import Reply, Request
@@ -41,7 +41,7 @@ class CaptionWorker:
             import torch
 
             torch.set_num_threads(threads)
-        self.config, self.folder, self.threads = config, Path(folder), threads
+        self.config, self.folder, self.threads = config, location(folder), threads
         self.backend = open_backend(config)
 
     def __call__(self, block: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -221,7 +221,8 @@ def user_message(error: BaseException) -> str | None:
         | FileExistsError
         | PermissionError
         | IsADirectoryError
-        | NotADirectoryError,
+        | NotADirectoryError
+        | ConnectionError,
     ):
         name = error.filename if isinstance(error.filename, str) else None
         return f"{name}: {error.strerror}" if name else _one_line(error)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from jobs.args import parse_args
+from jobs.args import Folder, parse_args
 from jobs.console import say, warn
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.recipe import RESOLVED, Recipe, load_recipe, parse_override, save_recipe
 from jobs.runfolder import stage_key
+from pipeline.store import Location, location
 
 DEFAULT_RECIPE = "demo"
 """Recipe of a new folder when none is named: embedded models, nothing to download."""
@@ -28,9 +28,9 @@ class Args:
     """Ingest, select, caption and pack: raw videos to training shards."""
 
     sources: tyro.conf.Positional[tuple[str, ...]]
-    """Video files, folders, or .txt files with one path a line."""
-    out: Path
-    """Run folder to write; a rerun goes on where an earlier one stopped."""
+    """Video files, folders, or .txt files with one path a line; also s3://, gs:// and http(s):// URIs."""
+    out: Folder
+    """Run folder to write, also s3://bucket/prefix; a rerun goes on where an earlier one stopped."""
     recipe: str | None = None
     """Recipe file, or name of one of ours. Default: the folder's own recipe, or demo for a new folder."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
@@ -59,12 +59,12 @@ def main(argv: list[str]) -> int:
     return EXIT_OK if result.complete and result.packed else EXIT_PARTIAL
 
 
-def run(recipe: Recipe, sources: list[str], out: Path | str, command: str = "") -> CurateResult:
+def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = "") -> CurateResult:
     """Bring the run folder up to date with the sources and the recipe, and write its report with ``command``."""
     from jobs import caption, ingest, pack, report, select
 
-    folder = Path(out)
-    if folder.exists() and not folder.is_dir():
+    folder = location(out)
+    if folder.is_file():
         raise UserError(f"--out {folder} is a file; name a folder")
     before = {stage: stage_key(folder, stage) for stage in report.STAGES}
     ingested = ingest.run(recipe.ingest, recipe.clip, sources, folder)

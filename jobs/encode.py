@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jobs.args import parse_args
+from jobs.args import Folder, parse_args
 from jobs.console import Progress, say, warn
 from jobs.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encode_metadata
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
@@ -26,6 +26,7 @@ from jobs.runfolder import (
 )
 from pipeline import schema as s
 from pipeline.config import EncodeConfig
+from pipeline.store import Location, location
 
 STAGE = "encode"
 CHUNK_CLIPS = 256
@@ -38,9 +39,9 @@ CLIPS_PER_WORKER = 2000
 class Args:
     """Encode shards to latents and text features; rerunning encodes only what changed."""
 
-    folder: tyro.conf.Positional[Path]
+    folder: tyro.conf.Positional[Folder]
     """Run folder with shards/, or a folder of shards."""
-    out: Path | None = None
+    out: Folder | None = None
     """Folder of the latents; default: latents/ beside the shards."""
     vae: str | None = None
     """Override [encode] vae: embedded, or a checkpoint of train-vae."""
@@ -86,14 +87,14 @@ def main(argv: list[str]) -> int:
 
 
 def run(
-    config: EncodeConfig, folder: Path | str, *, out: Path | None = None, workers: int = 0
+    config: EncodeConfig, folder: Location | str, *, out: Location | None = None, workers: int = 0
 ) -> EncodeResult:
     """Bring ``latents/`` in line with the shards and the config; what is up to date is left alone."""
     from pipeline.shards import latent_parts as parts
     from pipeline.shards.read import open_manifest
 
     manifest = open_manifest(folder)
-    target = out or Path(manifest.root).parent / "latents"
+    target = out or location(manifest.root).parent / "latents"
     key = config_key(RECIPE_VERSION, config, manifest.hash, files_key(model_files(config)))
     if stage_is_done(target.parent, STAGE, key) and parts.is_committed(target):
         rows = int((done_info(target.parent, STAGE) or {}).get("rows", 0))
@@ -138,7 +139,7 @@ def run(
     return result
 
 
-def report(result: EncodeResult, target: Path, failed: list[str], uncaptioned: int) -> None:
+def report(result: EncodeResult, target: Location, failed: list[str], uncaptioned: int) -> None:
     """What was encoded, reused and left out."""
     say(
         f"encode: {result.rows} rows in {target}: {result.encoded} encoded, {result.reused} reused, "
@@ -152,7 +153,7 @@ def report(result: EncodeResult, target: Path, failed: list[str], uncaptioned: i
         warn(f"{len(failed)} clips could not be encoded; a rerun tries them again")
 
 
-def run_folder(folder: Path) -> Path:
+def run_folder(folder: Location) -> Location:
     """The run folder of a shards folder or of itself."""
     return folder if (folder / "shards").is_dir() else folder.parent
 
@@ -188,7 +189,7 @@ def make_chunks(tasks: list[Task], workers: int) -> list[Chunk]:
 
 
 def _with_ray(
-    config: EncodeConfig, root: str, target: Path, chunks: list[Chunk], workers: int
+    config: EncodeConfig, root: str, target: Location, chunks: list[Chunk], workers: int
 ) -> Iterator[Any]:
     """Encode chunks on a pool of Ray Data actors; each writes its own part and returns counts."""
     import msgspec

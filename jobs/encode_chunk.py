@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import schema as s
 from pipeline.config import EncodeConfig
+from pipeline.store import Location, location
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +97,7 @@ class Encoder:
             keys={kind: cache_key(ids, clip, text) for kind, text in captions.items()},
         )
 
-    def encode(self, chunk: Chunk, root: str, target: Path) -> ChunkResult:
+    def encode(self, chunk: Chunk, root: str, target: Location) -> ChunkResult:
         """Write the chunk's part into ``target``; clips that fail are named, not written."""
         from pipeline.shards.latent_parts import write_latents
 
@@ -169,7 +169,7 @@ class RayEncoder:
         import torch
 
         torch.set_num_threads(1)
-        self.encoder, self.root, self.target = Encoder(config), root, Path(target)
+        self.encoder, self.root, self.target = Encoder(config), root, location(target)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         import msgspec

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jobs.args import parse_args
+from jobs.args import Folder, parse_args
 from jobs.console import Progress, say, warn
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.ingest_commit import Ledger, check_settings, commit_source, compile_sources, exclusive
@@ -28,6 +28,7 @@ from jobs.runfolder import clear_done, config_key, done_info, files_key, mark_do
 from pipeline import schema as s
 from pipeline.config import ClipConfig, IngestConfig
 from pipeline.sources import list_sources
+from pipeline.store import Location, location
 
 STAGE = "ingest"
 OUTPUTS = ("sources.parquet", "clips", "manifest", "embeddings")
@@ -38,9 +39,9 @@ class Args:
     """Split raw videos into shots, cut them into clips, score the clips."""
 
     sources: tyro.conf.Positional[tuple[str, ...]]
-    """Video files, folders, or .txt files with one path a line."""
-    out: Path
-    """Run folder to write; a rerun goes on where an earlier one stopped."""
+    """Video files, folders, or .txt files with one path a line; also s3://, gs:// and http(s):// URIs."""
+    out: Folder
+    """Run folder to write, also s3://bucket/prefix; a rerun goes on where an earlier one stopped."""
     recipe: str | None = None
     """Recipe file or name; its [ingest] and [clip] sections are used."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
@@ -57,18 +58,18 @@ def main(argv: list[str]) -> int:
 
 
 def run(
-    config: IngestConfig, clip: ClipConfig, sources: list[str], out: Path | str
+    config: IngestConfig, clip: ClipConfig, sources: list[str], out: Location | str
 ) -> IngestResult:
     """Bring every source to an end, ``done`` or ``quarantined``; finished ones are not redone."""
     check_config(config)
-    return run_files(config, clip, list_sources(sources), Path(out))
+    return run_files(config, clip, list_sources(sources), location(out))
 
 
 def run_files(
     config: IngestConfig,
     clip: ClipConfig,
     found: Iterable[tuple[int, bytes, str]],
-    folder: Path,
+    folder: Location,
     again: bool = False,
 ) -> IngestResult:
     """``run`` for sources as ``list_sources`` finds them. With ``again`` they are redone though they are finished:
@@ -104,7 +105,7 @@ def run_files(
     return result
 
 
-def is_compiled(folder: Path, settings: str) -> bool:
+def is_compiled(folder: Location, settings: str) -> bool:
     """True when the last run with these settings came to its end."""
     info = done_info(folder, STAGE)
     if info is None or info.get("settings") != settings:

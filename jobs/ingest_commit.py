@@ -25,7 +25,9 @@ from jobs.errors import UserError
 from jobs.ingest_index import ORIGINAL, Index
 from jobs.runfolder import write_batches, write_bytes, write_table
 from pipeline import schema as s
+from pipeline.lease import leased
 from pipeline.sources import shown_uri
+from pipeline.store import Location, ObjectPath, each, names_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,18 +50,18 @@ class Ledger:
     ends in bulk, are one file of JSON lines. The latest record of a source counts.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Location) -> None:
         self.folder = folder
         self.single = folder / HIDDEN / "sources"
         self.segments = folder / HIDDEN / "records"
         self.index = Index()
         self._lock = threading.RLock()
-        self._loose: dict[str, Path] = {}
+        self._loose: dict[str, Location] = {}
         self._last: int | None = None
         self.index.load(self._stored())
         self.index.name_parts(part_source(name) for name in names_in(folder / "manifest"))
 
-    def path(self, uri: str) -> Path:
+    def path(self, uri: str) -> Location:
         """Where the record of one source lies until it goes into a segment."""
         name = hashlib.blake2b(os.fsencode(uri), digest_size=10).hexdigest()
         return self.single / name[:2] / f"{name}.json"
@@ -123,23 +125,17 @@ class Ledger:
     def _stored(self) -> Iterator[bytes]:
         """Records as they lie there, the ones that count last."""
         for name in sorted(names_in(self.segments), key=segment_number):
-            with gzip.open(self.segments / name) as lines:
+            with (self.segments / name).open("rb") as file, gzip.open(file) as lines:
                 yield from lines
-        for folder in names_in(self.single):
-            for name in names_in(self.single / folder):
-                path = self.single / folder / name
-                line = path.read_bytes()
-                self._loose[json.loads(line)[s.SOURCE_URI]] = path
-                yield line
+        folders = [self.single / name for name in names_in(self.single)]
+        paths = [folder / name for folder in folders for name in names_in(folder)]
+        for path, line in zip(paths, each(_content, paths), strict=True):
+            self._loose[json.loads(line)[s.SOURCE_URI]] = path
+            yield line
 
 
-def names_in(folder: Path) -> Iterator[str]:
-    """Names in a folder, temporary ones left out; none when it is not there."""
-    try:
-        with os.scandir(folder) as entries:
-            yield from (entry.name for entry in entries if not entry.name.startswith("."))
-    except FileNotFoundError:
-        return
+def _content(path: Location) -> bytes:
+    return path.read_bytes()
 
 
 def segment_number(name: str) -> int:
@@ -244,8 +240,12 @@ def source_batches(
 
 
 @contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
+def exclusive(folder: Location) -> Iterator[None]:
     """Hold the run folder for one ingest at a time; sweep what a killed one, or a killed worker, left half written."""
+    if isinstance(folder, ObjectPath):  # nothing half-written is visible there
+        with leased(folder / HIDDEN / "lease"):
+            yield
+        return
     hidden = folder / HIDDEN
     hidden.mkdir(parents=True, exist_ok=True)
     with (hidden / "lock").open("w") as lock:
@@ -273,11 +273,13 @@ def sweep(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def check_settings(folder: Path, key: str, settings: str) -> None:
+def check_settings(folder: Location, key: str, settings: str) -> None:
     """Refuse to mix clips of different settings in one folder; the first run writes them down."""
     path = folder / HIDDEN / "settings.json"
     try:
         known = json.loads(path.read_text())
+    except ConnectionError:
+        raise
     except (OSError, ValueError):
         write_bytes(path, json.dumps({"key": key, "settings": settings}).encode())
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.ingest_commit import STAMP
@@ -23,6 +22,7 @@ from jobs.ingest_stages import (
 from jobs.ingest_stream import Row
 from pipeline import schema as s
 from pipeline.config import ClipConfig, IngestConfig
+from pipeline.store import Location
 
 if TYPE_CHECKING:
     import ray.data
@@ -51,7 +51,7 @@ def naming_task(uris: list[str]) -> Callable[[], list[Named]]:
 
 
 def execute(
-    folder: Path,
+    folder: Location,
     config: IngestConfig,
     clip: ClipConfig,
     window: list[tuple[Source, str]],
@@ -68,7 +68,7 @@ def execute(
 
 
 def dataset(
-    folder: Path,
+    folder: Location,
     config: IngestConfig,
     clip: ClipConfig,
     window: list[tuple[Source, str]],

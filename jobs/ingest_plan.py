@@ -20,6 +20,7 @@ from jobs.ingest_commit import STAMP, Ledger
 from jobs.ingest_index import ORIGINAL
 from pipeline import schema as s
 from pipeline.sources import file_source_id, missing_source_id, shown_uri, source_stamp
+from pipeline.staging import fetch_error
 
 BATCH = 64
 """Sources looked at together, and named by one task."""
@@ -32,9 +33,11 @@ WINDOW = 2048
 PATIENCE_S = 2.0
 """Time that an idle pipeline waits for a fuller window, seconds."""
 THREADS = 8
+PASSING = frozenset({"connection", "timeout", "denied"})
+"""Reasons not to reach a source that say nothing about it."""
 
-Named = tuple[str, str | None]
-"""Id of a source, and why it cannot be read (None: it can)."""
+Named = tuple[str, tuple[str, str] | None]
+"""Id of a source, and type and message of what keeps it from being read (None: nothing)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +83,7 @@ def name_contents(uris: list[str]) -> list[Named]:
         try:
             return file_source_id(uri), None
         except OSError as error:
-            return missing_source_id(uri), error.strerror or str(error)
+            return missing_source_id(uri), fetch_error(error)
 
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(name, uris))
@@ -119,6 +122,9 @@ class Admission:
         """True when the source is to be split."""
         name, error = content
         old = self.ledger.read(source.uri)
+        if old is not None and error and error[0] in PASSING and self.ledger.intact(old):
+            self.passed(1)  # what is known of it stands: a network that is down takes no clips away
+            return False
         if old is not None and old[s.SOURCE_ID] != name:
             self.lost_original |= self.ledger.index.release(old[s.SOURCE_ID], source.uri)
         elif old is not None and not self.again and self.ledger.intact(old):
@@ -127,7 +133,7 @@ class Admission:
         original = self.ledger.index.claim(name, source.uri)
         record = {s.SOURCE_ID: name, s.SOURCE_URI: source.uri, s.N_CLIPS: 0, STAMP: source.stamp}
         if error is not None:
-            why = {s.ERROR_STAGE: "open", s.ERROR_TYPE: "unreadable", s.ERROR_MESSAGE: error}
+            why = {s.ERROR_STAGE: "open", s.ERROR_TYPE: error[0], s.ERROR_MESSAGE: error[1]}
             self._end({**record, s.OUTCOME: s.SourceOutcome.QUARANTINED, **why})
         elif original != source.uri:
             why = {

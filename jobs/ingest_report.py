@@ -7,12 +7,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from jobs.console import say
 from jobs.runfolder import log_metrics
 from pipeline import schema as s
+from pipeline.store import Location, location
 from pipeline.sources import shown_uri
 
 SHOWN = 20
@@ -84,7 +84,7 @@ def failure_of(record: Mapping[str, Any]) -> tuple[str, str]:
     return str(record[s.ERROR_STAGE]), str(record[s.ERROR_TYPE])
 
 
-def report(stage: str, tally: Tally, folder: Path | str) -> None:
+def report(stage: str, tally: Tally, folder: Location | str) -> None:
     """Print how the sources ended, the first quarantined ones by name, and log the numbers."""
     result = tally.result()
     say(
@@ -94,7 +94,7 @@ def report(stage: str, tally: Tally, folder: Path | str) -> None:
     for line in tally.first_bad:
         say(f"  quarantined {line}")
     if (more := result.quarantined - len(tally.first_bad)) > 0:
-        say(f"  and {more} more, see {Path(folder) / 'sources.parquet'}")
+        say(f"  and {more} more, see {location(folder) / 'sources.parquet'}")
     for reason, count in sorted(tally.dropped.items()):
         say(f"  {count} shots dropped: {reason}")
     log_metrics(folder, stage, {**vars(result), "dropped": dict(tally.dropped)})

@@ -12,7 +12,7 @@ import logging
 import math
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ from pipeline.clipping import ClipRecord, Plan, clip_source
 from pipeline.config import ClipConfig, IngestConfig
 from pipeline.shards.part import OpenPart
 from pipeline.sources import shown_uri
+from pipeline.staging import fetch_error, staged, sweep
+from pipeline.store import Location, location
 from pipeline.video.isolate import Sandbox
 from pipeline.video.probe import MediaError, Probe, media_type, probe
 
@@ -51,10 +53,11 @@ class Splitter:
     """Ray actor: source in, its clips on disk and one row per clip out, then one row that ends the source."""
 
     def __init__(self, out_dir: str, config: IngestConfig, samples: int) -> None:
-        self.clips_dir = Path(out_dir) / "clips"
+        self.clips_dir = location(out_dir) / "clips"
         self.config = config
         self.samples = samples
         self.sandbox = Sandbox(memory_bytes=config.memory_bytes)
+        sweep()
 
     def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
         for order, uri, source in zip(
@@ -71,12 +74,14 @@ class Splitter:
             s.N_CLIPS: 0,
         }
         writer = ClipParts(self.clips_dir, source, self.config.shard_bytes)
+        stack, path = ExitStack(), uri
         try:
-            info = self.sandbox.run(probe, uri, deadline_s=self.config.deadline_s, stage="probe")
+            path = str(open_source(stack, uri))
+            info = self.sandbox.run(probe, path, deadline_s=self.config.deadline_s, stage="probe")
             end |= probe_columns(info)
             for item in self.sandbox.stream(
                 clip_source,
-                uri,
+                path,
                 self.config,
                 self.samples,
                 silence_s=self.config.deadline_s,
@@ -97,7 +102,7 @@ class Splitter:
                 s.OUTCOME: s.SourceOutcome.QUARANTINED.value,
                 s.ERROR_STAGE: error.stage,
                 s.ERROR_TYPE: error.type,
-                s.ERROR_MESSAGE: error.message,
+                s.ERROR_MESSAGE: error.message.replace(path, shown_uri(uri)),
             }
         except (
             OSError
@@ -109,7 +114,19 @@ class Splitter:
         except BaseException:
             writer.discard()
             raise
+        finally:
+            stack.close()
         yield stage_row(END, order, end)
+
+
+def open_source(stack: ExitStack, uri: str) -> Path:
+    """The source as a local file until ``stack`` closes; MediaError when its store does not give it."""
+    try:
+        return stack.enter_context(staged(location(uri)))
+    except OSError as error:
+        if error.filename != shown_uri(uri):  # of the disk it is staged on: a fault of the run
+            raise
+        raise MediaError("open", *fetch_error(error)) from error
 
 
 def probe_columns(info: Probe) -> dict[str, Any]:
@@ -161,7 +178,7 @@ def stage_row(
 class ClipParts:
     """Writes ``part-<source_id>.parquet`` (and ``-001`` ... for long sources) and makes them visible together."""
 
-    def __init__(self, folder: Path, source: str, shard_bytes: int) -> None:
+    def __init__(self, folder: Location, source: str, shard_bytes: int) -> None:
         self.folder, self.source, self.shard_bytes = folder, source, shard_bytes
         self._parts: list[tuple[OpenPart, int]] = []
         self._rows: list[dict[str, Any]] = []
@@ -209,7 +226,6 @@ class ClipParts:
         if first or not self._parts:
             number = len(self._parts)
             name = f"part-{self.source}{f'-{number:03d}' if number else ''}.parquet"
-            self.folder.mkdir(parents=True, exist_ok=True)
             self._parts.append((OpenPart(self.folder / name, schema, {}), number))
         columns = {name: [row[name] for row in self._rows] for name in schema.names}
         self._parts[-1][0].write_group(pa.table(columns, schema=schema))

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from jobs.args import parse_args
+from jobs.args import Folder, parse_args
 from jobs.console import say
 from jobs.errors import EXIT_OK
 from jobs.tables import TableFiles, find_tables, open_tables
 from pipeline import schema as s
+from pipeline.store import Location
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -26,7 +27,7 @@ QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
 class Args:
     """Show rows, hours, schema, scores and captions of a run folder, a table folder or a Parquet file."""
 
-    path: tyro.conf.Positional[Path]
+    path: tyro.conf.Positional[Folder]
     """Run folder, folder of Parquet parts, or one Parquet file."""
     html: Path | None = None
     """Also write a self-contained contact sheet with captions to this file."""
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> int:
     return EXIT_OK
 
 
-def run(path: Path, *, captions: int = 3) -> None:
+def run(path: Location, *, captions: int = 3) -> None:
     """Print what the tables at ``path`` hold."""
     from rich.console import Console
 

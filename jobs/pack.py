@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from jobs.args import parse_args
+from jobs.args import Folder, parse_args
 from jobs.console import Progress, say, warn
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.recipe import folder_recipe, parse_override, save_recipe
@@ -24,6 +23,7 @@ from jobs.runfolder import (
 )
 from pipeline import schema as s
 from pipeline.config import PackConfig
+from pipeline.store import Location, location, parquet_input
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +35,7 @@ STAGE = "pack"
 class Args:
     """Write the kept, captioned clips of a run folder as training shards."""
 
-    folder: tyro.conf.Positional[Path]
+    folder: tyro.conf.Positional[Folder]
     """Run folder with manifest/, selection.parquet and captions/."""
     recipe: str | None = None
     """Recipe file or name; its [pack] section is used. Default: the folder's own recipe."""
@@ -69,11 +69,11 @@ def main(argv: list[str]) -> int:
     return EXIT_PARTIAL if result.unreadable or not result.packed else EXIT_OK
 
 
-def run(config: PackConfig, folder: Path | str) -> PackResult:
+def run(config: PackConfig, folder: Location | str) -> PackResult:
     """Write ``shards/`` of the run folder, unless the same settings and inputs made it already."""
     from pipeline.shards.write import ShardWriter
 
-    folder = Path(folder)
+    folder = location(folder)
     _check_inputs(folder)
     key = config_key(
         config, files_key([folder / "manifest", folder / "selection.parquet", folder / "captions"])
@@ -120,7 +120,7 @@ def run(config: PackConfig, folder: Path | str) -> PackResult:
     return result
 
 
-def report(result: PackResult, folder: Path) -> None:
+def report(result: PackResult, folder: Location) -> None:
     """One line for the result, and one for each thing that was left out."""
     say(f"pack: {result.packed} clips, {result.hours:.3f} hours in {folder / 'shards'}")
     if result.uncaptioned:
@@ -131,28 +131,30 @@ def report(result: PackResult, folder: Path) -> None:
         warn("no clip was packed; filmstock inspect shows what select and caption decided")
 
 
-def _check_inputs(folder: Path) -> None:
+def _check_inputs(folder: Location) -> None:
     makers = {"manifest": "ingest", "selection.parquet": "select", "captions": "caption"}
     for name, command in makers.items():
         if not (folder / name).exists():
             raise UserError(f"{folder} has no {name}; run filmstock {command} first")
 
 
-def kept_clips(folder: Path) -> pa.Table:
+def kept_clips(folder: Location) -> pa.Table:
     """Manifest rows of the clips that select kept, in source order."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     from pipeline.shards.read import open_table
 
-    selection = pq.read_table(folder / "selection.parquet", columns=[s.CLIP_ID, s.DECISION])
+    selection = pq.read_table(
+        parquet_input(folder / "selection.parquet"), columns=[s.CLIP_ID, s.DECISION]
+    )
     kept = selection.filter(pc.equal(selection[s.DECISION], str(s.Decision.KEEP)))[s.CLIP_ID]
     manifest = open_table(folder / "manifest")
     rows = manifest.filter(pc.is_in(manifest[s.CLIP_ID], value_set=kept.combine_chunks()))
     return rows.sort_by([(s.SOURCE_ID, "ascending"), (s.START_PTS, "ascending")])
 
 
-def usable_captions(folder: Path, kinds: tuple[str, ...]) -> dict[str, dict[str, str]]:
+def usable_captions(folder: Location, kinds: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """clip_id -> caption column -> text, of captions that ended well."""
     from pipeline.shards.read import open_table
 
@@ -172,7 +174,7 @@ def _rows(manifest: pa.Table) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _add(writer: Any, folder: Path, row: dict[str, Any], texts: dict[str, str]) -> str:
+def _add(writer: Any, folder: Location, row: dict[str, Any], texts: dict[str, str]) -> str:
     """Append one clip; says what became of it."""
     from pipeline.shards.read import ClipError, read_clip
 
@@ -191,6 +193,6 @@ def _add(writer: Any, folder: Path, row: dict[str, Any], texts: dict[str, str]) 
     return "packed"
 
 
-def clip_root(folder: Path, shard: str) -> Path:
+def clip_root(folder: Location, shard: str) -> Location:
     """Folder that a manifest's ``shard`` is relative to: the run folder or its ``clips/``."""
     return folder if (folder / shard).exists() else folder / "clips"

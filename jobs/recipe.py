@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 from jobs.errors import UserError, unknown
 from jobs.runfolder import config_key, write_bytes
 from pipeline.config import ClipConfig, EncodeConfig, IngestConfig, PackConfig, SelectConfig
+from pipeline.store import Location, location
 
 if TYPE_CHECKING:
     from captioner.config import CaptionConfig
@@ -66,7 +67,7 @@ class Recipe:
 
 
 def load_recipe(
-    recipe: str | Path | None = None, overrides: Mapping[str, Any] | None = None
+    recipe: str | Location | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Recipe:
     """Read a recipe by name or path (None: all defaults) and apply ``{"section.key": value}`` overrides."""
     path = None if recipe is None else find_recipe(str(recipe))
@@ -89,23 +90,27 @@ def load_recipe(
 
 
 def folder_recipe(
-    folder: str | Path, recipe: str | Path | None, overrides: Mapping[str, Any] | None = None
+    folder: str | Location,
+    recipe: str | Location | None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """The recipe a stage of a run folder uses: the one named, else the folder's own, else the defaults."""
-    own = Path(folder) / RESOLVED
+    own = location(folder) / RESOLVED
     return load_recipe(own if recipe is None and own.is_file() else recipe, overrides)
 
 
-def save_recipe(folder: str | Path, recipe: Recipe) -> None:
+def save_recipe(folder: str | Location, recipe: Recipe) -> None:
     """Write the resolved recipe into the run folder, atomically and only when its settings changed."""
-    path, text = Path(folder) / RESOLVED, to_toml(recipe)
+    path, text = location(folder) / RESOLVED, to_toml(recipe)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_bytes(path, text.encode())
 
 
-def find_recipe(recipe: str) -> Path:
-    """Path of a recipe given as a path, or as the name of a file in ``recipes/``."""
-    path = Path(recipe).expanduser()
+def find_recipe(recipe: str) -> Location:
+    """Path of a recipe given as a path or URI, or as the name of a file in ``recipes/``."""
+    path = location(recipe)
+    if isinstance(path, Path):
+        path = path.expanduser()
     if path.is_file():
         return path
     shipped = {entry.stem: entry for entry in sorted(RECIPES.glob("*.toml"))}
@@ -204,7 +209,7 @@ def _value(value: Any) -> str:
     return repr(value)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Location) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from jobs.args import parse_args
+from jobs.args import Folder, parse_args
 from jobs.console import say
 from jobs.errors import EXIT_OK
 from jobs.report_data import Run, funnel, read_run, versions, without_queries
@@ -32,6 +32,7 @@ from jobs.report_scores import Edge, find_edges, histograms, word_bars
 from jobs.runfolder import config_key, mark_done, stage_is_done, stage_key, write_bytes
 from jobs.select_tables import find_manifest
 from pipeline import schema as s
+from pipeline.store import Location, location
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -58,7 +59,7 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 class Args:
     """Write report.html of a run folder anew, as after a select or a caption of its own; decodes a few frames only."""
 
-    folder: tyro.conf.Positional[Path]
+    folder: tyro.conf.Positional[Folder]
     """Run folder, with a manifest/."""
 
 
@@ -72,7 +73,7 @@ def main(argv: list[str]) -> int:
     return EXIT_OK
 
 
-def update(folder: Path, command: str | None = None) -> bool:
+def update(folder: Location, command: str | None = None) -> bool:
     """Write ``report.html`` unless the one that is there shows these very tables; True when it was written.
 
     ``command`` and the versions are kept in a marker of their own: from then on the page follows from the folder alone.
@@ -89,9 +90,9 @@ def update(folder: Path, command: str | None = None) -> bool:
     return True
 
 
-def write_report(folder: Path | str) -> Path:
+def write_report(folder: Location | str) -> Location:
     """Write ``folder/report.html`` from the tables that exist and return its path."""
-    folder = Path(folder)
+    folder = location(folder)
     run = read_run(folder)
     edges, camera, facts, template = find_edges(run), Camera(run), _facts(run), _template()
     for scale in (1.0, 0.6, 0.3, 0.0):
@@ -156,7 +157,7 @@ def _facts(run: Run) -> dict[str, Any]:
         names = (s.KIND, s.OUTCOME)
         captions.update(zip(*(run.captions.column(n).to_pylist() for n in names), strict=True))
     return {
-        "name": run.folder.resolve().name,
+        "name": run.folder.absolute().name,
         "n_clips": len(kept),
         "n_kept": int(kept.sum()),
         "n_sources": len(run.sources),

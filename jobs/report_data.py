@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from pipeline import schema as s
 from pipeline.config import SelectConfig
 from pipeline.funnel import FunnelRow, build_funnel
 from pipeline.select import step_names
+from pipeline.store import Location, parquet_input
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +37,7 @@ QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?'\"]+)\?[^\s'\"]*")
 class Run:
     """A curation run; everything (N,) is in the order of ``clips``."""
 
-    folder: Path
+    folder: Location
     """The run folder."""
     clips: pa.Table
     """The manifest, by source and time: rows of a source that follow each other are neighbours in it."""
@@ -92,7 +92,7 @@ class Run:
         return np.array([reason in each for each in self.reasons], bool)
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Location) -> Run:
     """Read a run folder; UserError when it has no manifest yet."""
     import pyarrow.parquet as pq
 
@@ -102,14 +102,14 @@ def read_run(folder: Path) -> Run:
     ids = clips.column(s.CLIP_ID).to_pylist()
     verdicts: dict[str, tuple[str, list[str], str | None]] = {}
     if (folder / "selection.parquet").is_file():
-        table = pq.ParquetFile(folder / "selection.parquet").read()
+        table = pq.ParquetFile(parquet_input(folder / "selection.parquet")).read()
         names = (s.CLIP_ID, s.DECISION, s.REASONS, s.DUPLICATE_OF)
         for clip, *verdict in zip(*(table.column(n).to_pylist() for n in names), strict=True):
             verdicts[clip] = (verdict[0], verdict[1] or [], verdict[2])
     found = [verdicts.get(clip, ("", [], None)) for clip in ids]
     sources: list[dict[str, Any]] = []
     if (folder / "sources.parquet").is_file():
-        sources = public(pq.ParquetFile(folder / "sources.parquet").read()).to_pylist()
+        sources = public(pq.ParquetFile(parquet_input(folder / "sources.parquet")).read()).to_pylist()
     recipe = folder / RESOLVED
     config = _select_config(folder)
     reasons = [reasons for _, reasons, _ in found]
@@ -171,7 +171,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _select_config(folder: Path) -> SelectConfig:
+def _select_config(folder: Location) -> SelectConfig:
     try:
         return folder_recipe(folder, None).select
     except UserError:  # a recipe of another filmstock: the page shows its text, and no thresholds
@@ -185,7 +185,7 @@ def _steps(config: SelectConfig, reasons: Sequence[Sequence[str]]) -> tuple[str,
     return (*steps, *sorted(seen - set(steps)))
 
 
-def _last_metrics(path: Path) -> dict[str, dict[str, Any]]:
+def _last_metrics(path: Location) -> dict[str, dict[str, Any]]:
     last: dict[str, dict[str, Any]] = {}
     if path.is_file():
         for line in path.read_text().splitlines():

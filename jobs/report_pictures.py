@@ -10,7 +10,6 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from jobs.report_data import Run
 from jobs.report_scores import Edge
 from pipeline import schema as s
 from pipeline.duplicates import KINDS
+from pipeline.store import Location
 
 BOX = (176, 110)
 """Largest picture of one frame, pixels (width, height); frames are never scaled up."""
@@ -270,7 +270,9 @@ def _captions(run: Run, clips: set[str]) -> dict[str, list[tuple[str, str, str]]
     return found
 
 
-def _data_uri(root: Path, row: dict[str, Any], frames: Sequence[int], box: tuple[int, int]) -> str:
+def _data_uri(
+    root: Location, row: dict[str, Any], frames: Sequence[int], box: tuple[int, int]
+) -> str:
     import av
     from PIL import Image
 

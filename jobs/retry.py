@@ -10,19 +10,19 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Annotated, Any
 
 import tyro
 
-from jobs.args import parse_args
+from jobs.args import Folder, parse_args
 from jobs.console import say
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError, unknown
 from jobs.ingest_commit import HIDDEN, Ledger
 from jobs.ingest_report import failure_of, is_quarantined
 from jobs.recipe import RESOLVED, Recipe, load_recipe, parse_override
 from pipeline import schema as s
+from pipeline.store import Location
 
 STAGE = "retry"
 MAY_CHANGE = ("ingest.deadline_s", "ingest.memory_bytes")
@@ -37,7 +37,7 @@ Failures = Counter[tuple[str, str]]
 class Args:
     """Ingest quarantined sources again: all that failed with one type of error."""
 
-    folder: tyro.conf.Positional[Path]
+    folder: tyro.conf.Positional[Folder]
     """Run folder that `filmstock ingest` or `filmstock curate` wrote."""
     only: str | None = None
     """Type of failure to retry, e.g. timeout; --list shows the types that are there."""
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
     return run(args.folder, chosen, recipe_of(args.folder, args.set))
 
 
-def run(folder: Path, chosen: Failures, recipe: Recipe) -> int:
+def run(folder: Location, chosen: Failures, recipe: Recipe) -> int:
     """Ingest the sources that failed in a ``chosen`` way again; the exit code says whether all went through."""
     from jobs import ingest
 
@@ -92,14 +92,14 @@ def in_order(names: IO[bytes]) -> Iterator[tuple[int, bytes, str]]:
         yield 0, number.to_bytes(8, "big"), json.loads(line)
 
 
-def failures(folder: Path) -> Failures:
+def failures(folder: Location) -> Failures:
     """How many sources of a run folder failed in which way."""
     if not (folder / HIDDEN).is_dir():
         raise UserError(f"{folder} holds no ingest; give a folder that filmstock ingest wrote")
     return Failures(map(failure_of, quarantined(folder)))
 
 
-def quarantined(folder: Path) -> Iterator[dict[str, Any]]:
+def quarantined(folder: Location) -> Iterator[dict[str, Any]]:
     """Records of the quarantined sources of a run folder, in order of their names."""
     return filter(is_quarantined, Ledger(folder).all())
 
@@ -116,7 +116,7 @@ def choose(bad: Failures, only: str, stage: str | None) -> Failures:
     return Failures(chosen)
 
 
-def recipe_of(folder: Path, overrides: Iterable[str]) -> Recipe:
+def recipe_of(folder: Location, overrides: Iterable[str]) -> Recipe:
     """The run's own recipe; only a deadline and a memory cap may differ from it."""
     path = folder / RESOLVED
     if not path.is_file():
@@ -129,7 +129,7 @@ def recipe_of(folder: Path, overrides: Iterable[str]) -> Recipe:
     return load_recipe(path, changes)
 
 
-def show(bad: Failures, folder: Path) -> None:
+def show(bad: Failures, folder: Location) -> None:
     """Print one line for each kind of failure, the most frequent first."""
     if not bad:
         say(f"retry: no source of {folder} is quarantined")

@@ -13,11 +13,12 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.disk import writing
+from pipeline.draft import draft
+from pipeline.draft import write_bytes as write_bytes
+from pipeline.store import Location, ObjectPath, each, files_below, location, read_range
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,70 +35,79 @@ def config_key(*parts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def files_key(paths: Iterable[Path | str]) -> str:
+def files_key(paths: Iterable[Location | str]) -> str:
     """Hash of the names and contents of files (folders: the files in them, dot files left out)."""
     digest = hashlib.blake2b(digest_size=8)
-    for root in sorted(Path(path) for path in paths):
-        if not root.exists():
-            digest.update(f"missing {root.name}\n".encode())
+    for root in sorted(map(location, paths), key=str):
+        below = files_below(root)
+        members = [(f"{root.name}/{name}", path) for name, path in below] or [(root.name, root)]
+        if not below and not root.is_file():
+            if not root.exists():
+                digest.update(f"missing {root.name}\n".encode())
             continue
-        members = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
-        for member in members:
-            name = member.relative_to(root.parent)
-            if any(part.startswith(".") for part in name.parts):
-                continue
-            size = member.stat().st_size
-            digest.update(f"{name.as_posix()} {size}\n".encode())
-            with member.open("rb") as handle:
-                if size <= WHOLE_FILE_BYTES:
-                    digest.update(handle.read())
-                else:
-                    for offset in (0, size // 2, size - BLOCK_BYTES):
-                        handle.seek(offset)
-                        digest.update(handle.read(BLOCK_BYTES))
+        contents = each(_blocks, [path for _, path in members])
+        for (name, _), (size, blocks) in zip(members, contents, strict=True):
+            digest.update(f"{name} {size}\n".encode())
+            for block in blocks:
+                digest.update(block)
     return digest.hexdigest()
 
 
-def stage_key(folder: Path | str, stage: str) -> str | None:
+def _blocks(path: Location) -> tuple[int, list[bytes]]:
+    """Size of a file, and what of its content is hashed."""
+    size = path.stat().st_size
+    if size <= WHOLE_FILE_BYTES:
+        return size, [path.read_bytes()]
+    offsets = (0, size // 2, size - BLOCK_BYTES)
+    return size, [read_range(path, offset, BLOCK_BYTES) for offset in offsets]
+
+
+def stage_key(folder: Location | str, stage: str) -> str | None:
     """Key that ``stage`` was last finished with in ``folder``, or None; downstream stages chain on it."""
     info = done_info(folder, stage)
     return None if info is None else str(info.get("key"))
 
 
-def done_info(folder: Path | str, stage: str) -> dict[str, Any] | None:
+def done_info(folder: Location | str, stage: str) -> dict[str, Any] | None:
     """Contents of the stage's marker, or None when it is absent or unreadable."""
     try:
         info = json.loads(_marker(folder, stage).read_text())
+    except ConnectionError:
+        raise
     except (OSError, ValueError):
         return None
     return info if isinstance(info, dict) else None
 
 
-def stage_is_done(folder: Path | str, stage: str, key: str) -> bool:
+def stage_is_done(folder: Location | str, stage: str, key: str) -> bool:
     """True when the stage finished with this key and every output it named is still there."""
     info = done_info(folder, stage)
     if info is None or info.get("key") != key:
         return False
-    return all((Path(folder) / name).exists() for name in info.get("outputs", []))
+    return all((location(folder) / name).exists() for name in info.get("outputs", []))
 
 
-def mark_done(folder: Path | str, stage: str, key: str, info: Mapping[str, Any]) -> None:
+def mark_done(folder: Location | str, stage: str, key: str, info: Mapping[str, Any]) -> None:
     """Write the stage's marker, atomically; ``info["outputs"]`` may list paths relative to the folder."""
     marker = _marker(folder, stage)
     body = {"stage": stage, "key": key, **{name: _plain(value) for name, value in info.items()}}
     write_bytes(marker, (json.dumps(body, indent=2) + "\n").encode())
 
 
-def clear_done(folder: Path | str, stage: str) -> None:
+def clear_done(folder: Location | str, stage: str) -> None:
     """Forget that the stage was finished: called before its outputs are replaced."""
     _marker(folder, stage).unlink(missing_ok=True)
 
 
-def log_metrics(folder: Path | str, stage: str, metrics: Mapping[str, Any]) -> None:
+def log_metrics(folder: Location | str, stage: str, metrics: Mapping[str, Any]) -> None:
     """Append one line of numbers to the folder's ``metrics.jsonl``."""
     line = {"stage": stage, "time_s": round(time.time(), 3)}
     line.update({name: _plain(value) for name, value in metrics.items()})
-    path = Path(folder) / "metrics.jsonl"
+    path = location(folder) / "metrics.jsonl"
+    if isinstance(path, ObjectPath):  # an object cannot grow: it is written anew
+        before = path.read_bytes() if path.is_file() else b""
+        path.write_bytes(before + (json.dumps(line) + "\n").encode())
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with writing(path), path.open("ab", buffering=0) as handle:
         size, body = handle.tell(), (json.dumps(line) + "\n").encode()
@@ -109,24 +119,7 @@ def log_metrics(folder: Path | str, stage: str, metrics: Mapping[str, Any]) -> N
             raise
 
 
-def write_bytes(path: Path | str, data: bytes) -> None:
-    """Write a whole file under a temporary name, sync it, and rename it into place."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    with writing(target):
-        try:
-            with temporary.open("wb") as handle:
-                handle.write(data)
-                handle.flush()
-                os.fsync(handle.fileno())
-            temporary.replace(target)
-        finally:
-            with suppress(OSError):  # on a read-only disk it is not there, and cannot be removed
-                temporary.unlink()
-
-
-def write_table(path: Path | str, table: pa.Table) -> None:
+def write_table(path: Location | str, table: pa.Table) -> None:
     """Write a small Parquet table (no video) atomically."""
     import io
 
@@ -137,28 +130,20 @@ def write_table(path: Path | str, table: pa.Table) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def write_batches(path: Path | str, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+def write_batches(path: Location | str, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
     """Write a Parquet table (no video) atomically, a row group for each of ``tables``, one in memory at a time."""
     import pyarrow.parquet as pq
 
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    with writing(target):
-        try:
-            with temporary.open("wb") as handle:
-                with pq.ParquetWriter(handle, schema, compression="zstd") as writer:
-                    for table in tables:
-                        writer.write_table(table)
-                handle.flush()
-                os.fsync(handle.fileno())
-            temporary.replace(target)
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
+    with (
+        draft(location(path)) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        for table in tables:
+            writer.write_table(table)
 
 
-def _marker(folder: Path | str, stage: str) -> Path:
-    return Path(folder) / ".done" / f"{stage}.json"
+def _marker(folder: Location | str, stage: str) -> Location:
+    return location(folder) / ".done" / f"{stage}.json"
 
 
 def _plain(value: Any) -> Any:
@@ -172,7 +157,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, set | frozenset):
         return sorted(_plain(item) for item in value)
-    if isinstance(value, Path):
+    if isinstance(value, Location):
         return str(value)
     if value is None or isinstance(value, str | bool | int | float):
         return value

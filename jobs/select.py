@@ -6,13 +6,12 @@ Only the columns that the rules read are loaded, so a million clips are decided 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from jobs.against import earlier_files, read_earlier
-from jobs.args import parse_args
+from jobs.args import Folder, parse_args
 from jobs.console import say, warn
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.recipe import folder_recipe, parse_override, save_recipe
@@ -37,6 +36,7 @@ from pipeline import schema
 from pipeline.config import SelectConfig
 from pipeline.funnel import funnel_lines
 from pipeline.select import Selection, columns_read, select_clips
+from pipeline.store import Location, location
 
 STAGE = "select"
 OUTPUT = "selection.parquet"
@@ -46,13 +46,13 @@ OUTPUT = "selection.parquet"
 class Args:
     """Keep or reject the clips of a run folder by their scores; nothing is decoded."""
 
-    folder: tyro.conf.Positional[Path]
+    folder: tyro.conf.Positional[Folder]
     """Run folder that `filmstock ingest` wrote."""
     recipe: str | None = None
     """Recipe file or name; its [select] section is used. Default: the folder's own recipe."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Override a setting: --set 'select.where.static="motion_mean > 0.01"'; may be repeated."""
-    against: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    against: Annotated[tuple[Folder, ...], tyro.conf.UseAppendAction] = ()
     """Earlier run or shards folder: reject what duplicates a clip of it; may be repeated. The folder remembers it."""
     what_if: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Print what a predicate would change and write nothing: --what-if 'motion_mean > 0.3'; may be repeated.
@@ -75,9 +75,9 @@ def main(argv: list[str]) -> int:
     return EXIT_OK if kept else EXIT_PARTIAL
 
 
-def run(config: SelectConfig, folder: Path | str) -> int:
+def run(config: SelectConfig, folder: Location | str) -> int:
     """Write ``selection.parquet`` and return the number of clips kept; a finished selection is left alone."""
-    folder = Path(folder)
+    folder = location(folder)
     inputs = [find_manifest(folder)]
     if config.dedup_cosine is not None:
         inputs.append(folder / "embeddings")
@@ -96,7 +96,7 @@ def run(config: SelectConfig, folder: Path | str) -> int:
     return selection.kept
 
 
-def what_if(config: SelectConfig, folder: Path, texts: tuple[str, ...]) -> None:
+def what_if(config: SelectConfig, folder: Location, texts: tuple[str, ...]) -> None:
     """Print how the predicates ``texts`` would change the selection; writes nothing."""
     columns = manifest_schema(find_manifest(folder)).names
     where, changes = apply_what_if(config.where, texts, columns)
@@ -105,7 +105,7 @@ def what_if(config: SelectConfig, folder: Path, texts: tuple[str, ...]) -> None:
         say(line)
 
 
-def decide(folder: Path, configs: list[SelectConfig]) -> list[Selection]:
+def decide(folder: Location, configs: list[SelectConfig]) -> list[Selection]:
     """Selections of a run folder's clips by several settings that differ in predicates only; writes nothing."""
     manifest_dir = find_manifest(folder)
     kind = manifest_schema(manifest_dir)

@@ -2,56 +2,59 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.errors import UserError
 from pipeline import schema
 from pipeline.candidates import Embeddings
+from pipeline.store import Location, each, matching, parquet_input
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def find_manifest(folder: Path) -> Path:
+def find_manifest(folder: Location) -> Location:
     """``manifest/`` of a run folder, or a one-line error that says what is missing."""
     if not folder.exists():
         raise UserError(f"{folder} does not exist; filmstock ingest SRC... --out {folder} makes it")
     manifest = folder / "manifest"
-    if not folder.is_dir() or not manifest.is_dir():
+    if not manifest.is_dir():
         raise UserError(
             f"{folder} has no manifest/; run filmstock ingest SRC... --out {folder} first"
         )
     return manifest
 
 
-def manifest_schema(path: Path) -> pa.Schema:
+def manifest_schema(path: Location) -> pa.Schema:
     """Schema of a table folder, columns of all its parts together."""
     return read_parts(path, rows=False).schema
 
 
-def read_parts(path: Path, columns: list[str] | None = None, *, rows: bool = True) -> pa.Table:
+def read_parts(path: Location, columns: list[str] | None = None, *, rows: bool = True) -> pa.Table:
     """All ``part-*.parquet`` of a table folder as one table: the named columns, or all; without rows, the schema."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    parts = sorted(path.glob("part-*.parquet"))
+    parts = matching(path)
     if not parts:
         raise UserError(f"{path} has no part-*.parquet; run the command that writes it first")
-    tables = []
-    for part in parts:
+
+    def read(part: Location) -> pa.Table:
         try:
-            with pq.ParquetFile(part) as file:
+            with pq.ParquetFile(parquet_input(part)) as file:
                 whole = file.read(columns) if rows else file.schema_arrow.empty_table()
-                tables.append(whole.replace_schema_metadata())
+                return whole.replace_schema_metadata()
+        except ConnectionError:
+            raise
         except (pa.ArrowException, OSError) as error:
             raise UserError(
                 f"cannot read {part}: {error}; remove it and run ingest again"
             ) from None
-    return pa.concat_tables(tables, promote_options="default")
+
+    return pa.concat_tables(each(read, parts), promote_options="default")
 
 
-def read_embeddings(path: Path) -> Embeddings:
+def read_embeddings(path: Location) -> Embeddings:
     """The clips of an ``embeddings/`` folder that have an embedding, float16."""
     import numpy as np
 

@@ -11,6 +11,7 @@ from typing import Any
 from jobs.errors import UserError
 from jobs.runfolder import write_bytes
 from pipeline import schema as s
+from pipeline.store import Location, matching, parquet_input
 
 STRIP_HEIGHT = 96
 """Height of a frame on the sheet, pixels."""
@@ -46,7 +47,7 @@ class Clips:
 
     name: str
     """Title of the page."""
-    root: Path
+    root: Location
     """Folder that their shards are relative to."""
     rows: list[dict[str, Any]]
     """Manifest rows, with byte ranges."""
@@ -54,7 +55,9 @@ class Clips:
     """clip_id -> kind -> text."""
 
 
-def write_sheet(path: Path, out: Path, *, clips: int = 48, frames: int = 4) -> tuple[int, int]:
+def write_sheet(
+    path: Location, out: Location, *, clips: int = 48, frames: int = 4
+) -> tuple[int, int]:
     """Write the contact sheet of the clips at ``path`` to ``out``; (clips shown, clips there)."""
     import jinja2
 
@@ -78,7 +81,7 @@ def write_sheet(path: Path, out: Path, *, clips: int = 48, frames: int = 4) -> t
     return len(cards), len(found.rows)
 
 
-def find_clips(path: Path) -> Clips:
+def find_clips(path: Location) -> Clips:
     """Clips of a video file of ours, a shard folder or a run folder (its shards, else its clips)."""
     from pipeline.shards.layout import MANIFEST_NAME
 
@@ -90,7 +93,7 @@ def find_clips(path: Path) -> Clips:
             return _shard_clips(root, folder.name)
     if (folder / "manifest").is_dir() and (folder / "clips").is_dir():
         return _run_clips(folder)
-    parts = sorted(folder.glob("part-*.parquet"))
+    parts = matching(folder)
     if len(parts) == 1:
         return _file_clips(parts[0])
     raise UserError(
@@ -98,14 +101,14 @@ def find_clips(path: Path) -> Clips:
     )
 
 
-def _shard_clips(root: Path, name: str) -> Clips:
+def _shard_clips(root: Location, name: str) -> Clips:
     from pipeline.shards.read import open_manifest
 
     rows = open_manifest(root).table.to_pylist()
     return Clips(name=name, root=root, rows=rows, captions=_columns_to_captions(rows))
 
 
-def _run_clips(folder: Path) -> Clips:
+def _run_clips(folder: Location) -> Clips:
     from pipeline.shards.read import open_table
 
     rows = open_table(folder / "manifest").sort_by(s.CLIP_ID).to_pylist()
@@ -117,14 +120,14 @@ def _run_clips(folder: Path) -> Clips:
     return Clips(name=folder.name, root=folder / "clips", rows=rows, captions=captions)
 
 
-def _file_clips(path: Path) -> Clips:
+def _file_clips(path: Location) -> Clips:
     import pyarrow.parquet as pq
 
     from pipeline.shards.layout import VIDEO_LEAF
     from pipeline.shards.pages import cell_ranges
     from pipeline.shards.read import open_table
 
-    if s.VIDEO not in pq.read_schema(path).names:
+    if s.VIDEO not in pq.read_schema(parquet_input(path)).names:
         raise UserError(f"{path} has no {s.VIDEO!r} column; a contact sheet needs clips")
     rows = open_table(path).to_pylist()
     for row, (offset, length) in zip(rows, cell_ranges(path, VIDEO_LEAF), strict=True):

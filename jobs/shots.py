@@ -14,6 +14,7 @@ from jobs.args import parse_args
 from jobs.console import Progress, say, warn
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from pipeline.config import IngestConfig
+from pipeline.draft import write_bytes
 from pipeline.shot_list import ShotList, list_shots
 from pipeline.video.isolate import Sandbox
 from pipeline.video.probe import MediaError, probe
@@ -82,8 +83,6 @@ def find_in(sandbox: Sandbox, path: Path, deadline_s: float, progress: Progress)
 
 def run(args: ShotsArgs) -> int:
     """Print one line per video and write what was asked for; exit code 3 if some could not be read."""
-    from pipeline.shards.part import write_text_atomic
-
     if not args.videos:
         raise UserError("no video named; give one or more video files")
     for out in (args.json, args.full):
@@ -110,9 +109,8 @@ def run(args: ShotsArgs) -> int:
             progress.update(1, f"{seconds / 60:.1f} minutes")
     for out, content in ((args.json, boundaries), (args.full, full)):
         if out is not None:
-            write_text_atomic(
-                out, json.dumps(content, indent=1 if content is full else None) + "\n"
-            )
+            text = json.dumps(content, indent=1 if content is full else None) + "\n"
+            write_bytes(out, text.encode())
             say(f"wrote {out}")
     return EXIT_PARTIAL if failed else EXIT_OK
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.errors import UserError
+from pipeline import schema as s
+from pipeline.shards.read import open_table
+from pipeline.store import Location, ObjectPath, matching, parquet_input
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
 RUN_TABLES = (
@@ -32,9 +35,9 @@ class TableFiles:
 
     name: str
     """What it is called in a run folder, e.g. manifest."""
-    path: Path
+    path: Location
     """Folder or file it was found at."""
-    files: tuple[Path, ...]
+    files: tuple[Location, ...]
     """Its Parquet files."""
     columns: dict[str, str] = field(default_factory=dict)
     """Column -> type, of the first file."""
@@ -52,7 +55,7 @@ class TableFiles:
         return sum(file.stat().st_size for file in self.files)
 
 
-def find_tables(path: Path) -> list[TableFiles]:
+def find_tables(path: Location) -> list[TableFiles]:
     """Tables at a run folder, a table folder or a Parquet file; UserError when there is none."""
     if not path.exists():
         raise UserError(
@@ -63,10 +66,10 @@ def find_tables(path: Path) -> list[TableFiles]:
     found = []
     for entry in RUN_TABLES:
         here = path / entry
-        files = (here,) if here.is_file() else tuple(sorted(here.glob("part-*.parquet")))
+        files = (here,) if here.is_file() else tuple(matching(here))
         if files:
             found.append(_describe(here.stem, here, files))
-    if not found and (parts := tuple(sorted(path.glob("*.parquet")))):
+    if not found and (parts := tuple(matching(path, "*.parquet"))):
         data = tuple(p for p in parts if p.name.startswith("part-"))
         found = [_describe(path.name, path, data or parts)]
     if not found:
@@ -82,6 +85,10 @@ def open_tables(tables: list[TableFiles]) -> DuckDBPyConnection:
 
     db = duckdb.connect()
     for table in tables:
+        if isinstance(table.path, ObjectPath):
+            whole = open_table(table.path, [name for name in table.columns if name != s.VIDEO])
+            db.register(table.sql.strip('"'), without_halves(whole))
+            continue
         files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in table.files)
         db.execute(
             f"create view {table.sql} as select * from read_parquet([{files}], union_by_name=true)"
@@ -89,19 +96,33 @@ def open_tables(tables: list[TableFiles]) -> DuckDBPyConnection:
     return db
 
 
-def _describe(name: str, path: Path, files: tuple[Path, ...]) -> TableFiles:
+def without_halves(table: pa.Table) -> pa.Table:
+    """The table with lists of float16, which DuckDB takes from files but not from memory, as float32."""
+    import pyarrow as pa
+
+    for i, name in enumerate(table.column_names):
+        kind = table.schema.field(i).type
+        if pa.types.is_fixed_size_list(kind):
+            wider = pa.list_(pa.float32(), kind.list_size)
+            table = table.set_column(i, name, table.column(i).cast(wider))
+    return table
+
+
+def _describe(name: str, path: Location, files: tuple[Location, ...]) -> TableFiles:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     for file in files:
         try:
-            pq.read_metadata(file)
+            pq.read_metadata(parquet_input(file))
+        except ConnectionError:
+            raise
         except (pa.ArrowException, OSError) as error:
             raise UserError(
                 f"{file} is not a readable Parquet file ({str(error).splitlines()[0][:120]}); "
                 "remove it and run the stage that wrote it again"
             ) from None
-    schema = pq.read_schema(files[0])
+    schema = pq.read_schema(parquet_input(files[0]))
     raw = {k.decode(): v.decode("utf-8", "replace") for k, v in (schema.metadata or {}).items()}
     metadata = {key: raw[key] for key in SHOWN_METADATA if key in raw}
     columns = {f.name: str(f.type) for f in schema}

@@ -1,4 +1,4 @@
-"""What the user named, as a list of files: files, folders, and list files (one path a line), in a stable order."""
+"""What the user named, as a list of files: files, folders, and lists (one path or URI a line), in a stable order."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.schema import source_id
+from pipeline.staging import staged
+from pipeline.store import Location, ObjectPath, files_below, location, without_query
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -43,7 +45,7 @@ BLOCK_BYTES = 1 << 20
 
 
 def list_sources(names: Iterable[str | Path]) -> Iterator[tuple[int, bytes, str]]:
-    """(position of the name, key, absolute path) of every video named; sorted by the first two they are in order:
+    """(position of the name, key, absolute path or URI) of every video named; sorted by the first two they are in order:
     as named, lines of a list as they come, files of a folder by their path. One may come more than once.
 
     Nothing is held: a folder's files come as the disk has them. Raises ValueError for a name that yields nothing.
@@ -51,22 +53,42 @@ def list_sources(names: Iterable[str | Path]) -> Iterator[tuple[int, bytes, str]
     names = list(names)
     if not names:
         raise ValueError(
-            "no source named; give video files, folders, or a .txt file with one path a line"
+            "no source named; give video files, folders, or a .txt file with one path or URI a line"
         )
     for number, name in enumerate(names):
-        for key, path in _expand(Path(name)):
+        for key, path in _expand(location(name)):
             yield number, key, path
 
 
-def _expand(path: Path) -> Iterator[tuple[bytes, str]]:
-    if path.is_dir():
+def _expand(path: Location) -> Iterator[tuple[bytes, str]]:
+    if isinstance(path, ObjectPath) and path.suffix.lower() not in LIST_SUFFIXES:
+        yield from _objects(path)
+    elif isinstance(path, Path) and path.is_dir():
         yield from _walk(path)
     elif path.suffix.lower() in LIST_SUFFIXES and path.is_file():
         yield from _read_list(path)
     elif path.exists():
         yield b"", str(path.absolute())
     else:
-        raise ValueError(f"source {path} does not exist; check the path (relative to {Path.cwd()})")
+        where = "" if isinstance(path, ObjectPath) else f" (relative to {Path.cwd()})"
+        raise ValueError(f"source {path} does not exist; check the path{where}")
+
+
+def _objects(root: ObjectPath) -> Iterator[tuple[bytes, str]]:
+    """The object itself, without asking for it (a missing one is quarantined, as one of a list is), or the videos
+    below a prefix."""
+    if root.suffix.lower() in VIDEO_SUFFIXES or root.uri.startswith("http"):
+        yield b"", root.uri
+        return
+    found = False
+    for name, path in files_below(root):
+        if name.suffix.lower() in VIDEO_SUFFIXES:
+            found = True
+            yield str(name).encode().replace(b"/", b"\0"), str(path)
+    if not found and not root.is_file():
+        raise ValueError(f"no video below {root}; name an object itself to take it whatever its ending")
+    if not found:
+        yield b"", root.uri
 
 
 def _walk(root: Path) -> Iterator[tuple[bytes, str]]:
@@ -91,11 +113,11 @@ def _walk(root: Path) -> Iterator[tuple[bytes, str]]:
         )
 
 
-def _read_list(path: Path) -> Iterator[tuple[bytes, str]]:
-    """Paths of a list file, relative to it; blank lines and lines that start with # are skipped."""
+def _read_list(path: Location) -> Iterator[tuple[bytes, str]]:
+    """Paths (relative to the list) and URIs of a list file; blank lines and lines that start with # are skipped."""
     base = str(path.parent.absolute())
     count = 0
-    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+    with staged(path) as local, local.open(encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
             text = line.strip()
             if text and not text.startswith("#"):
@@ -107,13 +129,18 @@ def _read_list(path: Path) -> Iterator[tuple[bytes, str]]:
 
 def _join(base: str, text: str) -> str:
     """One spelling of a path, as ``pathlib`` has it; most need no parsing, which a million lines would feel."""
+    if "://" in text:
+        return text
     path = text if text.startswith("/") else f"{base}/{text}"
+    if "://" in base:
+        return path
     return str(Path(path)) if "//" in path or "/." in path or path.endswith("/") else path
 
 
 def shown_uri(uri: str) -> str:
-    """A source's name as the tables have it: bytes that are no UTF-8, which Parquet refuses, as ``\\xff``."""
-    return os.fsencode(uri).decode("utf-8", "backslashreplace")
+    """A source's name as the tables have it: bytes that are no UTF-8, which Parquet refuses, as
+    ``\\xff``, and a URL without its query, which may be a signature."""
+    return without_query(os.fsencode(uri).decode("utf-8", "backslashreplace"))
 
 
 def source_stamp(uri: str) -> str:
@@ -121,27 +148,41 @@ def source_stamp(uri: str) -> str:
 
     As long as it is the same, so is the content: what make and rsync go by, too.
     """
+    path = location(uri)
     try:
-        found = os.stat(uri)
+        if isinstance(path, ObjectPath):
+            there = path.stat()
+            return f"{there.st_size}:{there.stamp or there.changed}"
+        found = os.stat(path)
     except OSError:
         return ""
     return f"{found.st_size}:{found.st_mtime_ns}"
 
 
-def file_source_id(path: str | Path) -> str:
+def file_source_id(path: str | Location) -> str:
     """Id of a file from its content (size, and a hash of head, middle and tail): a copy elsewhere has the same.
 
-    Raises OSError for what cannot be read, or is no regular file: opening a pipe would wait for its writer.
+    Of an object these three blocks are all that is fetched. Raises OSError for what cannot be read, or is no regular
+    file: opening a pipe would wait for its writer.
     """
+    path = location(path)
+    if isinstance(path, ObjectPath):
+        size = path.stat().st_size
+        return source_id(size, *(path.read_range(at, min(BLOCK_BYTES, size)) for at in _starts(size)))
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     with open(path, "rb") as handle:
         size = handle.seek(0, 2)
         blocks = []
-        for start in (0, max(0, size // 2 - BLOCK_BYTES // 2), max(0, size - BLOCK_BYTES)):
+        for start in _starts(size):
             handle.seek(start)
             blocks.append(handle.read(BLOCK_BYTES))
     return source_id(size, *blocks)
+
+
+def _starts(size: int) -> tuple[int, int, int]:
+    """Where head, middle and tail of a file begin."""
+    return 0, max(0, size // 2 - BLOCK_BYTES // 2), max(0, size - BLOCK_BYTES)
 
 
 def missing_source_id(uri: str) -> str:

@@ -7,8 +7,6 @@ writing the same part twice leaves one file; a folder without a manifest is an u
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xxhash
@@ -17,6 +15,7 @@ from pipeline import schema as s
 from pipeline.shards.latents import METADATA_KEYS, PAYLOAD, committed_parts
 from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY
 from pipeline.shards.part import write_table_atomic
+from pipeline.store import Location, matching, parquet_input
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,8 +35,8 @@ def part_name(keys: Iterable[str]) -> str:
 
 
 def write_latents(
-    folder: Path, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, str]
-) -> Path:
+    folder: Location, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, str]
+) -> Location:
     """Write ``rows`` (columns of ``latents_schema``) as one part; returns its path."""
     import pyarrow as pa
 
@@ -49,7 +48,7 @@ def write_latents(
     return path
 
 
-def write_part(path: Path, table: pa.Table) -> None:
+def write_part(path: Location, table: pa.Table) -> None:
     """Payload columns plain and uncompressed (byte-range readable), pages checksummed."""
     names = table.column_names
     write_table_atomic(
@@ -64,24 +63,28 @@ def write_part(path: Path, table: pa.Table) -> None:
     )
 
 
-def present_keys(folder: Path) -> dict[Path, dict[Key, str]]:
+def present_keys(folder: Location) -> dict[Location, dict[Key, str]]:
     """Per part, the cache key of each row; unreadable parts hold nothing."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    found: dict[Path, dict[Key, str]] = {}
-    for path in sorted(folder.glob("part-*.parquet")):
+    found: dict[Location, dict[Key, str]] = {}
+    for path in matching(folder):
         found[path] = {}
-        with suppress(pa.ArrowException, OSError):
+        try:
             table = pq.read_table(
-                path, columns=[s.CLIP_ID, s.KIND, s.CACHE_KEY], partitioning=None
+                parquet_input(path), columns=[s.CLIP_ID, s.KIND, s.CACHE_KEY], partitioning=None
             ).to_pydict()
             keys = zip(table[s.CLIP_ID], table[s.KIND], strict=True)
             found[path] = dict(zip(keys, table[s.CACHE_KEY], strict=True))
+        except (ConnectionError, PermissionError):
+            raise  # nothing is known of this part, and it must not be taken for a damaged one
+        except (pa.ArrowException, OSError):
+            continue
     return found
 
 
-def prune(folder: Path, wanted: Mapping[Key, str]) -> tuple[set[Key], int]:
+def prune(folder: Location, wanted: Mapping[Key, str]) -> tuple[set[Key], int]:
     """Drop rows whose key is not the wanted one, and rows present twice; (rows kept, rows dropped).
 
     Parts without a stale row are left as they are. The manifest goes first when anything changes.
@@ -98,7 +101,7 @@ def prune(folder: Path, wanted: Mapping[Key, str]) -> tuple[set[Key], int]:
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
         dropped += len(rows) - len(good)
         if good:
-            table = pq.read_table(path, partitioning=None)
+            table = pq.read_table(parquet_input(path), partitioning=None)
             keys = zip(table[s.CLIP_ID].to_pylist(), table[s.KIND].to_pylist(), strict=True)
             table = table.filter([key in good for key in keys])
             target = folder / part_name(table[s.CACHE_KEY].to_pylist())
@@ -109,7 +112,7 @@ def prune(folder: Path, wanted: Mapping[Key, str]) -> tuple[set[Key], int]:
     return kept, dropped
 
 
-def commit(folder: Path, metadata: Mapping[str, str]) -> int:
+def commit(folder: Location, metadata: Mapping[str, str]) -> int:
     """Write ``manifest.parquet`` over all parts present: the encoding is finished. Returns its rows."""
     import pyarrow as pa
 
@@ -126,7 +129,7 @@ def commit(folder: Path, metadata: Mapping[str, str]) -> int:
     return len(rows)
 
 
-def is_committed(folder: Path) -> bool:
+def is_committed(folder: Location) -> bool:
     """Whether the last encoding into ``folder`` ran to its end and its parts are all there."""
     try:
         return all(path.exists() for path in committed_parts(folder))

@@ -19,6 +19,7 @@ from pipeline import schema as s
 from pipeline.shards.layout import MANIFEST_NAME
 from pipeline.shards.pages import cell_ranges
 from pipeline.shards.read import ClipError, read_range
+from pipeline.store import Location, location, parquet_input
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +66,10 @@ class LatentStore:
             columns = scalars + list(PAYLOAD if self.in_memory else ())
             try:
                 table = pq.read_table(
-                    path, columns=columns, page_checksum_verification=True, partitioning=None
+                    parquet_input(path),
+                    columns=columns,
+                    page_checksum_verification=True,
+                    partitioning=None,
                 )
             except (pa.ArrowException, OSError) as error:
                 raise ValueError(
@@ -138,16 +142,16 @@ class LatentStore:
         return read_range(self.root, self.paths[part].name, offset, length)
 
 
-def latents_root(folder: str | Path) -> Path:
+def latents_root(folder: str | Path) -> Location:
     """The latents folder: ``folder`` itself, or ``folder/latents`` of a run folder."""
-    root = Path(folder)
+    root = location(folder)
     if not root.exists():
         raise ValueError(f"{root} does not exist; give a run folder or a folder of latents")
     nested = root / "latents"
     return nested if nested.is_dir() and not any(root.glob("part-*.parquet")) else root
 
 
-def committed_parts(root: Path) -> list[Path]:
+def committed_parts(root: Location) -> list[Location]:
     """Parts that the manifest names, in name order; ValueError when there is no finished encoding."""
     import pyarrow.parquet as pq
 
@@ -158,18 +162,18 @@ def committed_parts(root: Path) -> list[Path]:
                 "run `filmstock encode` again, it goes on where it stopped"
             )
         raise ValueError(f"{root} holds no latents; run `filmstock encode` first")
-    table = pq.read_table(root / MANIFEST_NAME)
+    table = pq.read_table(parquet_input(root / MANIFEST_NAME))
     if s.CACHE_KEY not in table.column_names:
         raise ValueError(f"{root} holds shards, not latents; run `filmstock encode {root}` first")
     return [root / name for name in sorted(set(table[s.SHARD].to_pylist()))]
 
 
-def _common_metadata(paths: list[Path]) -> dict[str, str]:
+def _common_metadata(paths: list[Location]) -> dict[str, str]:
     import pyarrow.parquet as pq
 
     common: dict[str, str] = {}
     for path in paths:
-        raw: Mapping[bytes, bytes] = pq.read_schema(path).metadata or {}
+        raw: Mapping[bytes, bytes] = pq.read_schema(parquet_input(path)).metadata or {}
         found = {key: raw.get(key.encode(), b"").decode() for key in METADATA_KEYS}
         missing = [key for key, value in found.items() if not value]
         if missing:
@@ -184,10 +188,10 @@ def _common_metadata(paths: list[Path]) -> dict[str, str]:
     return common
 
 
-def _payload_bytes(path: Path) -> int:
+def _payload_bytes(path: Location) -> int:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(parquet_input(path)) as file:
         meta = file.metadata
     groups = [meta.row_group(g) for g in range(meta.num_row_groups)]
     columns = [g.column(i) for g in groups for i in range(g.num_columns)]

@@ -9,50 +9,75 @@ from __future__ import annotations
 
 import os
 import struct
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pipeline.store import Location, ObjectPath, location, parquet_input
 
 HEADER_READ = 256
 """Bytes read at a page start; a page header without statistics takes about 20."""
+
+PAGE_START_BYTES = 4096
+"""Bytes fetched at the start of a page of an object: its header and the first length."""
+Read = Callable[[int, int], bytes]
+"""(length, offset) -> bytes."""
 
 _DATA_PAGE = 0
 _STRUCT, _LIST, _SET = 12, 9, 10
 _BOOLS = (1, 2)
 
 
-def cell_ranges(path: str | Path, column: str) -> list[tuple[int, int]]:
+def cell_ranges(path: str | Location, column: str) -> list[tuple[int, int]]:
     """(byte_offset, byte_length) of each cell of leaf ``column`` (dotted path); none is NULL."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    path = location(path)
+    with pq.ParquetFile(parquet_input(path)) as file:
         meta = file.metadata
     paths = [meta.schema.column(i).path for i in range(meta.num_columns)]
     index = paths.index(column)
     optional = meta.schema.column(index).max_definition_level > 0
-    fd = os.open(path, os.O_RDONLY)
-    try:
+    with _random_access(path) as read:
         ranges: list[tuple[int, int]] = []
         for group in range(meta.num_row_groups):
             chunk = meta.row_group(group).column(index)
             if chunk.compression != "UNCOMPRESSED" or chunk.dictionary_page_offset:
                 raise ValueError(f"{path}: column {column!r} is compressed or dictionary-coded")
             end = chunk.data_page_offset + chunk.total_compressed_size
-            ranges += _chunk_ranges(fd, chunk.data_page_offset, end, optional)
-    finally:
-        os.close(fd)
+            ranges += _chunk_ranges(read, chunk.data_page_offset, end, optional)
     return ranges
 
 
-def _chunk_ranges(fd: int, start: int, end: int, optional: bool) -> list[tuple[int, int]]:
+@contextmanager
+def _random_access(path: Location) -> Iterator[Read]:
+    """``read(length, offset)`` of an open file; of an object about one request for each page."""
+    if isinstance(path, ObjectPath):
+        with path.reading(PAGE_START_BYTES) as handle:
+
+            def read(length: int, offset: int) -> bytes:
+                handle.seek(offset)
+                return bytes(handle.read(length))
+
+            yield read
+        return
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        yield lambda length, offset: os.pread(fd, length, offset)
+    finally:
+        os.close(fd)
+
+
+def _chunk_ranges(read: Read, start: int, end: int, optional: bool) -> list[tuple[int, int]]:
     ranges = []
     while start < end:
-        kind, size, header = read_page_header(os.pread(fd, HEADER_READ, start))
+        kind, size, header = read_page_header(read(HEADER_READ, start))
         if kind != _DATA_PAGE:
             raise ValueError(f"page at byte {start} is of type {kind}, expected a v1 data page")
         at, stop = start + header, start + header + size
         if optional:  # definition levels: 4-byte length, then run-length coded bits
-            at += 4 + struct.unpack("<I", os.pread(fd, 4, at))[0]
+            at += 4 + struct.unpack("<I", read(4, at))[0]
         while at < stop:
-            (length,) = struct.unpack("<I", os.pread(fd, 4, at))
+            (length,) = struct.unpack("<I", read(4, at))
             ranges.append((at + 4, length))
             at += 4 + length
         if at != stop:

@@ -1,9 +1,8 @@
-"""One Parquet file: written under a temporary name, verified, made durable, renamed into place."""
+"""One Parquet file: written under a temporary name, verified, made durable, made visible."""
 
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import xxhash
 
 from pipeline import schema as s
 from pipeline.disk import writing
+from pipeline.draft import Draft, draft
 from pipeline.shards.layout import (
     VIDEO_LEAF,
     VIDEO_PATH_LEAF,
@@ -21,6 +21,7 @@ from pipeline.shards.layout import (
     nest_video,
 )
 from pipeline.shards.pages import cell_ranges
+from pipeline.store import Location, location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,48 +32,29 @@ def video_hash(data: bytes) -> str:
     return xxhash.xxh3_128_hexdigest(data)
 
 
-def write_table_atomic(path: str | Path, table: pa.Table, **options: Any) -> None:
-    """Write a table (zstd unless ``options`` say otherwise) under a temporary name, then rename."""
+def write_table_atomic(path: str | Location, table: pa.Table, **options: Any) -> None:
+    """Write a table (zstd unless ``options`` say otherwise) so that it appears whole."""
     import pyarrow.parquet as pq
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tmp = _temporary(path)
     options.setdefault("compression", "zstd")
-    with writing(path):
-        try:
-            pq.write_table(table, tmp, **options)
-            _publish(tmp, path)
-        finally:
-            with suppress(OSError):
-                tmp.unlink()
-
-
-def write_text_atomic(path: Path, text: str) -> None:
-    """Write a small text file under a temporary name, then rename it."""
-    tmp = _temporary(path)
-    with writing(path):
-        try:
-            tmp.write_text(text, encoding="utf-8")
-            _publish(tmp, path)
-        finally:
-            with suppress(OSError):
-                tmp.unlink()
+    with draft(location(path)) as tmp:
+        pq.write_table(table, tmp, **options)
 
 
 class OpenPart:
-    """A video file being written under a temporary name; ``commit`` verifies and renames it."""
+    """A video file being written under a temporary name; ``commit`` verifies it and makes it visible."""
 
-    def __init__(self, path: Path, schema: pa.Schema, metadata: Mapping[str, str]) -> None:
+    def __init__(self, path: Location, schema: pa.Schema, metadata: Mapping[str, str]) -> None:
         import pyarrow.parquet as pq
 
         _check_video_field(schema)
         self.path = path
-        self.tmp = _temporary(path)
+        self._draft = Draft(path)
+        self.tmp = self._draft.tmp
         self.hashes: list[str] = []
         self.schema = file_schema(schema).with_metadata(file_metadata(schema, metadata))
         scalars = [name for name in schema.names if name != s.VIDEO] + [VIDEO_PATH_LEAF]
-        with writing(path):
+        with writing(self._draft.written_to):
             self._writer = pq.ParquetWriter(
                 self.tmp,
                 self.schema,
@@ -92,23 +74,23 @@ class OpenPart:
                 raise ValueError(f"row {len(self.hashes)} for {self.path.name} has no video bytes")
             self.hashes.append(video_hash(cell.as_buffer()))
         nested = nest_video(table).select(self.schema.names).cast(self.schema)
-        with writing(self.path):
+        with writing(self._draft.written_to):
             self._writer.write_table(nested, row_group_size=max(1, len(table)))
 
     def commit(self) -> list[tuple[int, int]]:
-        """Close, find and verify every byte range, rename; (byte_offset, byte_length) per row."""
-        with writing(self.path):
+        """Close, find and verify every byte range, publish; (byte_offset, byte_length) per row."""
+        with writing(self._draft.written_to):
             self._writer.close()
             ranges = cell_ranges(self.tmp, VIDEO_LEAF)
             _verify(self.tmp, ranges, self.hashes)
-            _publish(self.tmp, self.path)
+        self._draft.publish()
         return ranges
 
     def discard(self) -> None:
         """Remove the temporary file."""
         with suppress(Exception):
             self._writer.close()
-        self.tmp.unlink(missing_ok=True)
+        self._draft.discard()
 
 
 def _check_video_field(schema: pa.Schema) -> None:
@@ -133,17 +115,3 @@ def _verify(path: Path, ranges: Sequence[tuple[int, int]], hashes: Sequence[str]
                 raise RuntimeError(f"{path}: bytes read back at row {i}, offset {offset} differ")
     finally:
         os.close(fd)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp-{uuid.uuid4().hex[:8]}")
-
-
-def _publish(tmp: Path, path: Path) -> None:
-    """Make ``tmp`` durable and give it its final name."""
-    fd = os.open(tmp, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    os.replace(tmp, path)

@@ -1,7 +1,7 @@
 """Read clips by byte range: open a manifest, fetch one cell, check its hash.
 
-A manifest row names (shard, byte_offset, byte_length, video_xxh3); one ``pread`` fetches the clip.
-Folders may be local paths or URIs that pyarrow.fs knows (``s3://``, ``file://``).
+A manifest row names (shard, byte_offset, byte_length, video_xxh3); one ``pread``, or one range request to an object
+store, fetches the clip. Folders may be local paths or URIs (``pipeline.store``).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import xxhash
 from pipeline import schema as s
 from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY
 from pipeline.shards.part import video_hash
+from pipeline.store import Location, ObjectPath, each, location, matching, parquet_input
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,17 +66,18 @@ class Manifest:
         return self.table[name][index].as_py() if name in self.table.column_names else None
 
 
-def open_manifest(folder: str | Path) -> Manifest:
+def open_manifest(folder: str | Location) -> Manifest:
     """Open finished shards: a shard folder, its ``manifest.parquet``, or a run folder with ``shards/``."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     root = shard_root(folder)
-    filesystem, base = _filesystem(root)
     try:
-        table = pq.read_table(f"{base}/{MANIFEST_NAME}", filesystem=filesystem, memory_map=False)
+        table = pq.read_table(parquet_input(f"{root}/{MANIFEST_NAME}"), memory_map=False)
     except FileNotFoundError:
         raise ValueError(_no_manifest(root)) from None
+    except (PermissionError, ConnectionError):
+        raise
     except (pa.ArrowException, OSError) as error:
         raise ValueError(
             f"{root}/{MANIFEST_NAME} is not a readable Parquet file: {error}"
@@ -103,23 +105,21 @@ def manifest_hash(table: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def shard_root(folder: str | Path) -> str:
+def shard_root(folder: str | Location) -> str:
     """Folder of the shard files, from a shard folder, its manifest, or a run folder."""
     text = str(folder).rstrip("/")
     if text.endswith(f"/{MANIFEST_NAME}"):
         text = text[: -len(MANIFEST_NAME) - 1]
-    if "://" in text:
-        return text
-    path = Path(text)
+    path = location(text)
     if not path.exists():
         raise ValueError(f"{path} does not exist; give a run folder or a folder of shards")
-    if not (path / MANIFEST_NAME).exists() and (path / "shards").is_dir():
+    if not (path / MANIFEST_NAME).is_file() and (path / "shards").is_dir():
         path = path / "shards"
     return str(path)
 
 
 def _no_manifest(root: str) -> str:
-    if "://" not in root and any(Path(root).glob("part-*.parquet")):
+    if any(location(root).glob("part-*.parquet")):
         return (
             f"{root} has shard files but no {MANIFEST_NAME}: the write was interrupted; "
             "run the command that makes it again"
@@ -129,22 +129,22 @@ def _no_manifest(root: str) -> str:
     )
 
 
-def read_range(root: str | Path, shard: str, offset: int, length: int) -> bytes:
+def read_range(root: str | Location, shard: str, offset: int, length: int) -> bytes:
     """``length`` bytes at ``offset`` of ``shard`` in ``root``; ClipError when they are not there."""
     where = f"{root}/{shard}"
     if offset < 0 or length <= 0:
         raise ClipError("missing", f"{where}: byte range ({offset}, {length}) is empty")
     try:
         if "://" in where:
-            filesystem, path = _filesystem(where)
-            with filesystem.open_input_file(path) as file:
-                data = file.read_at(length, offset)
+            data = ObjectPath(where).read_range(offset, length)
         else:
             stat = os.stat(where)
             identity = (os.getpid(), stat.st_ino, stat.st_mtime_ns, stat.st_size)
             data = os.pread(_descriptor(where, identity).fd, length, offset)
     except FileNotFoundError:
         raise ClipError("missing", f"shard {where} does not exist") from None
+    except (ConnectionError, PermissionError):
+        raise  # the clip may be as good as ever: a run ends here and goes on later, it does not learn around it
     except OSError as error:
         raise ClipError("missing", f"shard {where} cannot be read: {error}") from None
     if len(data) != length:
@@ -152,7 +152,7 @@ def read_range(root: str | Path, shard: str, offset: int, length: int) -> bytes:
     return data
 
 
-def read_clip(root: str | Path, row: dict[str, Any], *, check: bool = True) -> bytes:
+def read_clip(root: str | Location, row: dict[str, Any], *, check: bool = True) -> bytes:
     """Bytes of the clip that manifest ``row`` names; ``check`` compares them with ``video_xxh3``."""
     data = read_range(root, row[s.SHARD], row[s.BYTE_OFFSET], row[s.BYTE_LENGTH])
     if check and video_hash(data) != row[s.VIDEO_XXH3]:
@@ -162,24 +162,27 @@ def read_clip(root: str | Path, row: dict[str, Any], *, check: bool = True) -> b
     return data
 
 
-def open_table(folder: str | Path, columns: list[str] | None = None) -> pa.Table:
+def open_table(folder: str | Location, columns: list[str] | None = None) -> pa.Table:
     """All ``*.parquet`` parts of a folder (or one file) as a table; never reads video bytes unasked."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     paths = table_files(folder)
     if columns is None:
-        columns = [n for n in pq.read_schema(paths[0]).names if n != s.VIDEO]
-    tables = [pq.read_table(path, columns=columns, partitioning=None) for path in paths]
-    return pa.concat_tables(tables, promote_options="default")
+        columns = [n for n in pq.read_schema(parquet_input(paths[0])).names if n != s.VIDEO]
+
+    def read(path: Location) -> pa.Table:
+        return pq.read_table(parquet_input(path), columns=columns, partitioning=None)
+
+    return pa.concat_tables(each(read, paths), promote_options="default")
 
 
-def table_files(folder: str | Path) -> list[Path]:
+def table_files(folder: str | Location) -> list[Location]:
     """Data files of a table: ``folder`` itself if it is a file, else its ``part-*.parquet``, sorted."""
-    path = Path(folder)
+    path = location(folder)
     if path.is_file():
         return [path]
-    found = sorted(path.glob("part-*.parquet"))
+    found = matching(path)
     if not found:
         raise ValueError(
             f"{path} holds no part-*.parquet file; is the stage that writes it finished?"
@@ -213,11 +216,3 @@ class _Descriptor:
 def _descriptor(path: str, identity: tuple[int, ...]) -> _Descriptor:
     """The open file; ``identity`` (process, inode, time, size) tells a replaced shard from the old one."""
     return _Descriptor(path)
-
-
-def _filesystem(root: str) -> tuple[Any, str]:
-    from pyarrow import fs
-
-    if "://" in root:
-        return fs.FileSystem.from_uri(root)
-    return fs.LocalFileSystem(), os.path.abspath(root)

@@ -7,10 +7,10 @@ shard folder is finished when its ``manifest.parquet``, written last, is there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import schema as s
+from pipeline.draft import write_bytes
 from pipeline.shards.card import dataset_card
 from pipeline.shards.layout import (
     MANIFEST_NAME,
@@ -19,7 +19,8 @@ from pipeline.shards.layout import (
     file_metadata,
     manifest_schema_of,
 )
-from pipeline.shards.part import OpenPart, video_hash, write_table_atomic, write_text_atomic
+from pipeline.shards.part import OpenPart, video_hash, write_table_atomic
+from pipeline.store import Location, location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +29,7 @@ __all__ = ["ShardWriter", "video_hash", "write_table_atomic", "write_video_table
 
 
 def write_video_table(
-    path: str | Path,
+    path: str | Location,
     table: pa.Table,
     *,
     metadata: Mapping[str, str] | None = None,
@@ -38,8 +39,7 @@ def write_video_table(
 
     The file is written under a temporary name, compared cell by cell, then renamed into place.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = location(path)
     part = OpenPart(path, table.schema, metadata or {})
     try:
         for group in _row_groups(table, row_group_bytes):
@@ -74,7 +74,7 @@ class ShardWriter:
 
     def __init__(
         self,
-        out_dir: str | Path,
+        out_dir: str | Location,
         schema: pa.Schema,
         *,
         shard_bytes: int = SHARD_BYTES,
@@ -82,7 +82,7 @@ class ShardWriter:
         metadata: Mapping[str, str] | None = None,
         overwrite: bool = False,
     ) -> None:
-        self.out_dir = Path(out_dir)
+        self.out_dir = location(out_dir)
         self.schema = schema
         self.shard_bytes = shard_bytes
         self.row_group_bytes = min(row_group_bytes, shard_bytes)
@@ -159,7 +159,7 @@ class ShardWriter:
         self._part, self._part_rows, self._part_bytes = None, [], 0
         self._n_parts += 1
 
-    def finish(self) -> Path:
+    def finish(self) -> Location:
         """Close the open part and write the manifest, the commit record; returns its path."""
         import pyarrow as pa
 
@@ -167,7 +167,8 @@ class ShardWriter:
         schema = manifest_schema_of(self.schema)
         table = pa.concat_tables(self._manifest) if self._manifest else schema.empty_table()
         table = table.replace_schema_metadata(file_metadata(schema, self.metadata))
-        write_text_atomic(self.out_dir / "README.md", dataset_card(self.n_rows, self.n_bytes))
+        card = dataset_card(self.n_rows, self.n_bytes)
+        write_bytes(self.out_dir / "README.md", card.encode())
         path = self.out_dir / MANIFEST_NAME
         write_table_atomic(path, table)
         return path

@@ -12,10 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from pipeline import draft
 from pipeline import schema as s
 from pipeline.disk import disk_trouble, writing
-from pipeline.shards import part
-from pipeline.shards.part import OpenPart, write_table_atomic, write_text_atomic
+from pipeline.draft import write_bytes
+from pipeline.shards.part import OpenPart, write_table_atomic
 from tests.tiny_disk import needs_mount, tiny_disk
 
 
@@ -56,7 +57,7 @@ def write_part(path: Path, size: int) -> None:
 WRITERS: dict[str, Callable[[Path, int], Any]] = {
     "part": write_part,
     "table": lambda path, size: write_table_atomic(path, videos(size)),
-    "text": lambda path, size: write_text_atomic(path, "x" * size),
+    "bytes": lambda path, size: write_bytes(path, b"x" * size),
 }
 
 
@@ -70,7 +71,7 @@ def test_a_failed_sync_leaves_the_old_file(
     def fail(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(part.os, "fsync", fail)
+    monkeypatch.setattr(draft.os, "fsync", fail)
     with pytest.raises(OSError) as caught:
         WRITERS[name](path, 1000)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
