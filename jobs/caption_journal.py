@@ -2,7 +2,7 @@
 
 A block of clips has one journal, named by the clips and kinds that it asks for. A worker that is started again on the
 same block goes on from it; a run that was killed leaves journals, which the next run turns into parts. A line that the
-kill cut is dropped, and its caption asked for again. An object store has no file that grows: for a run folder there, the
+kill cut is dropped, and its caption asked for again. An object store has no file that grows: for a run there, the
 journals lie on the worker's own disk.
 """
 
