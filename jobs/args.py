@@ -24,6 +24,8 @@ Folder = Annotated[
     ),
 ]
 """Option that takes a local path or the URI of an object store."""
+Data = Annotated[str, tyro.conf.arg(metavar="PATH|URI")]
+"""The same, kept as it was written: for settings that are stored as plain values."""
 
 
 def parse_args(cls: type[T], argv: list[str], command: str) -> T:

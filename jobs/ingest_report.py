@@ -12,8 +12,8 @@ from typing import Any
 from jobs.console import say
 from jobs.runfolder import log_metrics
 from pipeline import schema as s
-from pipeline.store import Location, location
 from pipeline.sources import shown_uri
+from pipeline.store import Location, location
 
 SHOWN = 20
 """Quarantined sources printed by name."""

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
-from jobs.args import parse_args
+from jobs.args import Data, parse_args
 from jobs.console import clock, say, warn
 from jobs.errors import EXIT_OK, UserError
 from jobs.runfolder import clear_done, config_key, mark_done, stage_is_done
 from jobs.training_run import write_run
+from pipeline.store import absolute
 
 if TYPE_CHECKING:
     from dit.config import DiTConfig, TrainConfig
@@ -32,7 +33,7 @@ KIND = ("attention", "head_gate", "path")
 class Args:
     """Train the diffusion transformer from latents; Ctrl-C or a kill loses at most the steps since a checkpoint."""
 
-    latents: tyro.conf.Positional[Path]
+    latents: tyro.conf.Positional[Data]
     """Run folder with latents/, or a folder of latents."""
     out: Path
     """Folder for checkpoints, metrics, sample sheets and dit.safetensors."""
@@ -149,7 +150,7 @@ def run(args: Args) -> Path:
             f"train-dit: {len(data.clip_ids) - len(data.held_out)} clips, {len(data.held_out)} held out, "
             f"{data.steps.steps_in(0)} steps an epoch"
         )
-        write_run(args.out, STAGE, dataclasses.replace(args, latents=args.latents.resolve()))
+        write_run(args.out, STAGE, dataclasses.replace(args, latents=absolute(args.latents)))
         if args.workers > 1:
             from jobs.train_dit_ray import fit
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from jobs.rayrt import start_ray
 from jobs.train_dit import Args, open_data, train_here
+from pipeline.store import absolute
 
 
 def fit(args: Args) -> None:
@@ -18,17 +19,17 @@ def fit(args: Args) -> None:
 
     start_ray(max(args.workers, 1))
     cuda = torch.cuda.is_available()
-    absolute = dataclasses.replace(
-        args, latents=args.latents.resolve(), out=args.out.resolve(), init=_absolute(args.init)
+    settled = dataclasses.replace(
+        args, latents=absolute(args.latents), out=args.out.resolve(), init=_absolute(args.init)
     )
     trainer = TorchTrainer(
         _worker,
-        train_loop_config={"args": absolute},
+        train_loop_config={"args": settled},
         scaling_config=ScalingConfig(num_workers=args.workers, use_gpu=cuda),
         torch_config=TorchConfig(backend="nccl" if cuda else "gloo"),
         run_config=RunConfig(
             name="ray",
-            storage_path=str(absolute.out / ".ray"),
+            storage_path=str(settled.out / ".ray"),
             failure_config=FailureConfig(max_failures=2),
         ),
     )

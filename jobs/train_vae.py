@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import tyro
 
-from jobs.args import parse_args
+from jobs.args import Data, parse_args
 from jobs.console import Progress, say
 from jobs.errors import EXIT_OK, UserError
 from jobs.runfolder import config_key, files_key, mark_done, stage_is_done
 from jobs.training_run import write_run
 from jobs.vae_results import EVALUATED, VaeRun, finish, sheet
+from pipeline.store import absolute, location
 from vae.config import PRESETS, LossConfig, TrainConfig, VAEConfig
 
 STAGE = "train-vae"
@@ -23,7 +24,7 @@ STAGE = "train-vae"
 class TrainVaeArgs:
     """Train the causal video VAE on video shards; writes vae.safetensors, CARD.md and a contact sheet to OUT."""
 
-    shards: Annotated[Path, tyro.conf.Positional]
+    shards: tyro.conf.Positional[Data]
     """Folder of video shards, or a run folder that holds shards/."""
     out: Path
     """Folder for the run."""
@@ -33,7 +34,7 @@ class TrainVaeArgs:
     """VAE to start from: embedded, a vae.safetensors or the folder of one."""
     decoder_only: bool = False
     """Train only the decoder; encoder, latent statistics and so the VAE's id stay those of --init."""
-    heldout: Path | None = None
+    heldout: Data | None = None
     """Shards to measure on; without them the figures are of training clips, and the card says so."""
     steps: int = 2400
     """Optimiser steps of the whole run."""
@@ -104,7 +105,7 @@ def run(config: VaeRun) -> dict[str, Any]:
     shards = shards_folder(config.shards)
     heldout = shards_folder(config.heldout) if config.heldout else None
     config = replace(config, shards=shards, heldout=heldout)
-    manifests = [folder / "manifest.parquet" for folder in (shards, heldout) if folder]
+    manifests = [f"{folder}/manifest.parquet" for folder in (shards, heldout) if folder]
     key = config_key(config.preset, config.init, asdict(config.train), files_key(manifests))
     if stage_is_done(config.out, STAGE, key):
         say(f"train-vae: {config.out} holds this VAE already; nothing to do")
@@ -118,7 +119,7 @@ def run(config: VaeRun) -> dict[str, Any]:
             f"--batch {config.train.batch} does not divide over --workers {config.workers}"
         )
     config.out.mkdir(parents=True, exist_ok=True)
-    write_run(config.out, STAGE, replace(config, shards=shards.resolve()))
+    write_run(config.out, STAGE, replace(config, shards=absolute(shards)))
     try:
         if config.workers > 1:
             _train_on_ray(config)
@@ -138,15 +139,16 @@ def run(config: VaeRun) -> dict[str, Any]:
     return figures
 
 
-def shards_folder(path: Path) -> Path:
-    """``path`` or ``path/shards``, whichever holds a manifest."""
+def shards_folder(name: str) -> str:
+    """``name`` or ``name/shards``, whichever holds a manifest."""
     from pipeline.shards.layout import MANIFEST_NAME
 
+    path = location(name)
     for folder in (path, path / "shards"):
         if (folder / MANIFEST_NAME).is_file():
-            return folder
+            return str(folder)
     raise UserError(
-        f"{path} holds no {MANIFEST_NAME}; give shards of `filmstock pack` or `filmstock world`"
+        f"{name} holds no {MANIFEST_NAME}; give shards of `filmstock pack` or `filmstock world`"
     )
 
 
@@ -202,8 +204,8 @@ def _train_on_ray(config: VaeRun) -> None:
     gpu = torch.cuda.is_available()
     config = replace(
         config,
-        shards=config.shards.resolve(),
-        heldout=config.heldout.resolve() if config.heldout else None,
+        shards=absolute(config.shards),
+        heldout=absolute(config.heldout) if config.heldout else None,
         out=config.out.resolve(),
     )
     try:

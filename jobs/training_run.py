@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.errors import UserError
 from jobs.runfolder import write_bytes
+from pipeline.store import location
 
 if TYPE_CHECKING:
     from jobs.train_dit import Args
@@ -49,8 +50,8 @@ def read_run(folder: Path, data: Path | None = None) -> Args | VaeRun:
         run = msgspec.convert(body["settings"], kind, dec_hook=lambda to, value: to(value))
     except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise UserError(f"{path} is not what this filmstock writes: {error}") from None
-    run = dataclasses.replace(run, **{where: data} if data else {})
-    if not Path(getattr(run, where)).exists():
+    run = dataclasses.replace(run, **{where: str(data)} if data else {})
+    if not location(getattr(run, where)).exists():
         raise UserError(
             f"the {where} of {folder} are no longer at {getattr(run, where)}; say where with --data"
         )

@@ -26,12 +26,12 @@ FITTED = 400
 class VaeRun:
     """Everything a worker needs, in plain data."""
 
-    shards: Path
+    shards: str
     out: Path
     preset: str
     train: TrainConfig
     init: str | None = None
-    heldout: Path | None = None
+    heldout: str | None = None
     workers: int = 1
     threads: int = 1
     resume: bool = False
@@ -129,6 +129,6 @@ def _mean(values: list[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _label(folder: Path) -> str:
+def _label(folder: str) -> str:
     """The last two parts of a path: enough to tell folders apart, nothing of the machine."""
-    return "/".join(folder.parts[-2:])
+    return "/".join(str(folder).rstrip("/").split("/")[-2:])

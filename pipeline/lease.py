@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.store import ObjectPath, process_lives
@@ -60,7 +60,7 @@ def _holder(path: ObjectPath) -> tuple[dict[str, Any], float, str]:
         found = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return {}, LEASE_S, ""
-    age = datetime.now(timezone.utc) - stat.changed
+    age = datetime.now(UTC) - stat.changed
     return found, age.total_seconds(), stat.stamp
 
 

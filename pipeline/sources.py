@@ -45,8 +45,8 @@ BLOCK_BYTES = 1 << 20
 
 
 def list_sources(names: Iterable[str | Path]) -> Iterator[tuple[int, bytes, str]]:
-    """(position of the name, key, absolute path or URI) of every video named; sorted by the first two they are in order:
-    as named, lines of a list as they come, files of a folder by their path. One may come more than once.
+    """(position of the name, key, absolute path or URI) of every video named; sorted by the first two they are in
+    order: as named, lines of a list as they come, files of a folder by their path. One may come more than once.
 
     Nothing is held: a folder's files come as the disk has them. Raises ValueError for a name that yields nothing.
     """
@@ -86,7 +86,9 @@ def _objects(root: ObjectPath) -> Iterator[tuple[bytes, str]]:
             found = True
             yield str(name).encode().replace(b"/", b"\0"), str(path)
     if not found and not root.is_file():
-        raise ValueError(f"no video below {root}; name an object itself to take it whatever its ending")
+        raise ValueError(
+            f"no video below {root}; name an object itself to take it whatever its ending"
+        )
     if not found:
         yield b"", root.uri
 
@@ -168,7 +170,9 @@ def file_source_id(path: str | Location) -> str:
     path = location(path)
     if isinstance(path, ObjectPath):
         size = path.stat().st_size
-        return source_id(size, *(path.read_range(at, min(BLOCK_BYTES, size)) for at in _starts(size)))
+        if size <= BLOCK_BYTES:
+            return source_id(size, *[path.read_range(0, size)] * 3)
+        return source_id(size, *(path.read_range(at, BLOCK_BYTES) for at in _starts(size)))
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     with open(path, "rb") as handle:

@@ -65,7 +65,9 @@ def _fetch(path: ObjectPath, local: Path) -> None:
         with writing(local):
             handle.flush()
     if came != size:
-        raise ConnectionError(errno.ECONNABORTED, f"{came} of {size} bytes came", without_query(path.uri))
+        raise ConnectionError(
+            errno.ECONNABORTED, f"{came} of {size} bytes came", without_query(path.uri)
+        )
 
 
 def fetch_error(error: OSError) -> tuple[str, str]:

@@ -218,7 +218,7 @@ class ObjectPath:
             return self.create(data)
         with _asking(self):
             try:
-                put = _store(self.root).put(self.key, data, mode={"e_tag": tag, "version": None})
+                put = _store(self.root).put(self.key, data, mode={"e_tag": tag})
             except (PreconditionError, FileNotFoundError):
                 return None
         return str(put["e_tag"])
@@ -309,6 +309,11 @@ def read_range(path: Location, offset: int, length: int) -> bytes:
     with path.open("rb") as handle:
         handle.seek(offset)
         return handle.read(length)
+
+
+def absolute(name: str | Location) -> str:
+    """``name`` so that another process finds it, whatever its working directory."""
+    return str(location(name).resolve())
 
 
 def parquet_input(path: str | Location) -> Any:

@@ -1,0 +1,127 @@
+"""Shards and latents on a store: written and read back by range as on a disk, through failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from pipeline import schema as s
+from pipeline.shards.part import OpenPart
+from pipeline.shards.read import ClipError, open_manifest, read_clip
+from pipeline.shards.videos import VideoBatches
+from pipeline.shards.workers import with_workers
+from pipeline.shards.write import ShardWriter
+from pipeline.store import ObjectPath, matching
+from tests.object_server import Fault, ObjectServer, no_faults, object_server
+from tests.shard_media import make_rows, make_shards
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ObjectServer]:
+    with object_server("shards") as started:
+        yield started
+
+
+@pytest.fixture
+def folder(server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectPath]:
+    path = ObjectPath("s3://shards/run/shards")
+    with no_faults(server, monkeypatch):
+        yield path
+        server.faults.clear()
+        for file in path.glob("**"):
+            file.unlink()
+
+
+def write(folder: ObjectPath, n: int = 12) -> None:
+    with ShardWriter(folder, s.shards_schema(), shard_bytes=20_000) as writer:
+        for row in make_rows(n):
+            writer.add(row)
+
+
+def test_shards_are_the_bytes_of_a_disk_and_a_clip_is_one_request_of_its_size(
+    folder: ObjectPath, server: ObjectServer, tmp_path: Path
+) -> None:
+    local = make_shards(tmp_path / "shards", make_rows(12))
+    server.faults += [Fault(kind="503", times=3), Fault(kind="drop", times=2, method="PUT", skip=3)]
+    write(folder)
+    assert [(path.name, path.read_bytes()) for path in matching(folder, "*")] == [
+        (path.name, path.read_bytes()) for path in sorted(local.iterdir())
+    ]
+    here, there = open_manifest(local), open_manifest("s3://shards/run")
+    assert (there.root, there.hash) == (str(folder), here.hash)
+    server.seen.clear()
+    server.faults[:] = [Fault(kind="503", times=2), Fault(kind="reset", times=2, skip=2)]
+    assert [there.read(i) for i in range(12)] == [here.read(i) for i in range(12)]
+    lengths = there.table[s.BYTE_LENGTH].to_pylist()
+    good = [seen for seen in server.seen if seen.sent in lengths]
+    assert len(server.seen) <= 12 + 4 and len(good) >= 10 and all(seen.range for seen in good)
+
+
+def test_batches_are_those_of_a_disk_with_workers_too(folder: ObjectPath, tmp_path: Path) -> None:
+    write(folder)
+    make_shards(tmp_path, make_rows(12))
+    drawn = []
+    for place, workers in ((tmp_path, 0), (folder, 0), (folder, 1)):
+        batches = VideoBatches(place, samples_per_step=4, same_shape=False)
+        drawn.append(
+            [
+                [
+                    (unit[s.CLIP_ID], unit[s.CAPTION], int(unit["frames"].sum()))
+                    for unit in step.units
+                ]
+                for step in islice(with_workers(batches, workers), 3)
+            ]
+        )
+    assert drawn[0] == drawn[1] == drawn[2]
+
+
+def test_damage_is_a_bad_clip_and_a_dead_store_is_not(
+    folder: ObjectPath, server: ObjectServer
+) -> None:
+    write(folder, 4)
+    manifest = open_manifest(folder)
+    row = manifest.row(0)
+    part = folder / row[s.SHARD]
+    data = bytearray(part.read_bytes())
+    data[row[s.BYTE_OFFSET] + 40] ^= 1
+    part.write_bytes(bytes(data))
+    with pytest.raises(ClipError, match="do not match their hash"):
+        read_clip(folder, row)
+    part.write_bytes(bytes(data[: row[s.BYTE_OFFSET] + 10]))
+    with pytest.raises(ClipError) as short:
+        read_clip(folder, row)
+    assert short.value.kind == "truncated"
+    part.unlink()
+    with pytest.raises(ClipError) as gone:
+        read_clip(folder, row)
+    assert gone.value.kind == "missing"
+    server.faults.append(Fault(kind="503"))
+    with pytest.raises(ConnectionError, match="SlowDown"):
+        read_clip(folder, row)
+
+
+def test_an_interrupted_write_is_no_dataset(folder: ObjectPath) -> None:
+    with (
+        pytest.raises(KeyError),
+        ShardWriter(folder, s.shards_schema(), shard_bytes=20_000) as writer,
+    ):
+        for row in make_rows(12):
+            writer.add(row)
+        raise KeyError("killed")
+    left = matching(folder)
+    assert left and not (folder / "manifest.parquet").exists()
+    with pytest.raises(ValueError, match="the write was interrupted"):
+        open_manifest(folder)
+    write(folder, 2)
+    assert len(open_manifest(folder)) == 2 and len(matching(folder)) <= 2
+
+
+def test_a_part_that_is_dropped_leaves_nothing(folder: ObjectPath) -> None:
+    part = OpenPart(folder / "part-1.parquet", s.clips_schema(), {})
+    scratch = part.tmp
+    assert scratch.exists()
+    part.discard()
+    assert not scratch.exists() and not folder.exists()
