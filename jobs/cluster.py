@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 from jobs.errors import UserError
+from pipeline.store import Location, ObjectPath, location
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 """Folder that holds ``pipeline``, ``jobs`` and the others; workers must be able to import from it."""
@@ -63,14 +64,14 @@ def shipped() -> dict[str, object]:
     return {"working_dir": str(REPOSITORY)}
 
 
-def check_shared(folder: Path | str) -> None:
+def check_shared(folder: Location | str) -> None:
     """Refuse a folder that some node does not see: its workers would write to a disk of their own, and be believed."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    if cluster_address() is None or "://" in str(folder):
+    place = location(folder).absolute()
+    if cluster_address() is None or isinstance(place, ObjectPath):
         return
-    place = Path(folder).absolute()
     if any(part.startswith(UNPACKED) for part in place.parts):
         raise UserError(
             f"{folder} lies in the package that Ray unpacked for this job and is removed with it; "

@@ -7,16 +7,16 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from jobs.cluster import REPOSITORY, check_shared, cluster_address, join_cluster
 from jobs.errors import UserError
+from pipeline.store import Location
 
 ATTEMPTS = 3
 """Times a local Ray is started before giving up."""
 
 
-def start_ray(num_cpus: int | None = None, *, shared: Path | str | None = None) -> None:
+def start_ray(num_cpus: int | None = None, *, shared: Location | str | None = None) -> None:
     """Connect to RAY_ADDRESS, or start a local Ray with ``num_cpus`` (all cores by default). Idempotent.
 
     ``shared``: a folder that workers write to; refused when some node of the cluster does not see it.
