@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.schema import source_id
 from pipeline.staging import staged
-from pipeline.store import Location, ObjectPath, files_below, location, without_query
+from pipeline.store import WEB, Location, ObjectPath, files_below, location, without_query
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -77,7 +77,7 @@ def _expand(path: Location) -> Iterator[tuple[bytes, str]]:
 def _objects(root: ObjectPath) -> Iterator[tuple[bytes, str]]:
     """The object itself, without asking for it (a missing one is quarantined, as one of a list is), or the videos
     below a prefix."""
-    if root.suffix.lower() in VIDEO_SUFFIXES or root.uri.startswith("http"):
+    if root.suffix.lower() in VIDEO_SUFFIXES or root.uri.startswith(WEB):
         yield b"", root.uri
         return
     found = False

@@ -37,6 +37,8 @@ CONNECT_S, SILENCE_S = 5, 30
 """Longest wait for a connection, and for the next bytes of an answer, seconds."""
 WHOLE_BYTES = 32 << 20
 """Parquet files up to this size are fetched in one request; of larger ones only what is read."""
+WEB = ("http://", "https://")
+"""Schemes that are read only, and have no listings."""
 THREADS = 16
 """Small objects fetched at once."""
 _USED_BY: list[int] = []
@@ -95,7 +97,7 @@ class ObjectPath:
     @property
     def name(self) -> str:
         """Last part of the key."""
-        return self.key.rpartition("/")[2]
+        return without_query(self.uri)[len(self.root) + 1 :].rpartition("/")[2]
 
     @property
     def stem(self) -> str:
@@ -343,7 +345,7 @@ def each(function: Callable[[Any], T], paths: Iterable[Location]) -> Iterator[T]
 
 def without_query(uri: str) -> str:
     """A URL without what follows ``?``, where signatures travel; anything else as it is."""
-    return uri.partition("?")[0] if uri.startswith(("http://", "https://")) else uri
+    return uri.partition("?")[0] if uri.startswith(WEB) else uri
 
 
 def process_lives(pid: int) -> bool:
@@ -378,14 +380,17 @@ def _client(root: str) -> Any:
     from obstore.store import from_url
 
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or MAX_ATTEMPTS)
+    if root.startswith(WEB):
+        from pipeline.web import WebStore
+
+        return WebStore(root, attempts=attempts, connect_s=CONNECT_S, silence_s=SILENCE_S)
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    plain = endpoint.startswith("http://") or root.startswith("http://")
     backoff = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=10)}
     connect: Any = from_url
     return connect(
         root,
         client_options={
-            "allow_http": plain,
+            "allow_http": endpoint.startswith("http://"),
             "connect_timeout": timedelta(seconds=CONNECT_S),
             "read_timeout": timedelta(seconds=SILENCE_S),
             "timeout": timedelta(hours=6),

@@ -31,9 +31,11 @@ from tests.pipeline.clip_folders import VIT_LIKE, write_folder
 pytestmark = pytest.mark.timeout(600)
 CONFIG = IngestConfig(min_clip_s=0.5, max_clip_s=2.0)
 BURSTS = (
-    Fault(kind="503", times=6),
-    Fault(kind="reset", times=4, method="GET", path="/raw/"),
-    Fault(kind="drop", times=3, method="PUT"),
+    Fault(kind="503", times=2),
+    Fault(kind="503", times=3, skip=8),
+    Fault(kind="503", times=3, skip=20),
+    Fault(kind="reset", times=2, method="GET", path="/raw/"),
+    Fault(kind="drop", times=2, method="PUT", skip=2),
     Fault(kind="slow", times=2, method="GET", path="/raw/"),
 )
 
