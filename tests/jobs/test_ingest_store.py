@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from jobs import retry
 from jobs.cli import user_message
 from jobs.ingest import run
 from jobs.rayrt import stop_ray
+from jobs.recipe import load_recipe, save_recipe
 from pipeline import schema as s
 from pipeline.config import ClipConfig, IngestConfig
 from pipeline.store import Location, ObjectPath, matching, parquet_input
@@ -121,6 +123,7 @@ def test_from_and_to_a_store_under_failures(
     server.faults.clear()
     assert not (bucket / "from-store" / ".ingest" / "lease").exists()
 
+    save_recipe(bucket / "from-store", replace(load_recipe(), ingest=CONFIG, clip=clip))
     (bucket / "raw" / "none.mp4").write_bytes((raw / "shots.mp4").read_bytes() + b"\0" * 9)
     assert retry.main(["s3://bucket/from-store", "--only", "not_found"]) == 0
     assert ends(bucket / "from-store")["none.mp4"] == ("done", None)
