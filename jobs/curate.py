@@ -54,7 +54,9 @@ def main(argv: list[str]) -> int:
     own = args.out / RESOLVED
     named = args.recipe or (own if own.is_file() else DEFAULT_RECIPE)
     recipe = load_recipe(named, overrides)
-    command = shlex.join(["filmstock", "curate", *argv])
+    from jobs.report_data import without_queries
+
+    command = without_queries(shlex.join(["filmstock", "curate", *argv]))
     result = run(recipe, list(args.sources), args.out, command)
     return EXIT_OK if result.complete and result.packed else EXIT_PARTIAL
 

@@ -109,7 +109,9 @@ def read_run(folder: Location) -> Run:
     found = [verdicts.get(clip, ("", [], None)) for clip in ids]
     sources: list[dict[str, Any]] = []
     if (folder / "sources.parquet").is_file():
-        sources = public(pq.ParquetFile(parquet_input(folder / "sources.parquet")).read()).to_pylist()
+        sources = public(
+            pq.ParquetFile(parquet_input(folder / "sources.parquet")).read()
+        ).to_pylist()
     recipe = folder / RESOLVED
     config = _select_config(folder)
     reasons = [reasons for _, reasons, _ in found]
