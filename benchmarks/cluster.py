@@ -122,7 +122,7 @@ def start(
     folder: Path, command: list[str], told: Path | None = None, **env: str
 ) -> subprocess.Popen[bytes]:
     """A command, or arguments of this Python, in a session of its own, with its output in ``told`` or ``log.txt``."""
-    words = command if command[0] in ("ray", "unshare") else [sys.executable, *command]
+    words = [*([] if command[0] in ("ray", "unshare") else [sys.executable]), *command]
     if words[0] == "ray":
         words[0] = str(Path(sys.executable).with_name("ray"))
     surroundings = os.environ | {"RAY_TMPDIR": str(folder), "RAY_USAGE_STATS_ENABLED": "0"} | env

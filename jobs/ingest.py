@@ -20,7 +20,7 @@ from jobs.args import Folder, parse_args
 from jobs.console import Progress, say, warn
 from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.ingest_commit import Ledger, check_settings, commit_source, compile_sources, exclusive
-from jobs.ingest_plan import WINDOW, Admission, Source, Windows, named, unsettled
+from jobs.ingest_plan import Admission, Source, Windows, named, unsettled, window_size
 from jobs.ingest_report import IngestResult, Tally, report
 from jobs.ingest_stream import Row, Stream
 from jobs.recipe import load_recipe, parse_override, save_recipe
@@ -172,7 +172,7 @@ def split_and_score(
     start_ray(shared=ledger.folder)
     splitters = splitters_of()
     admission = Admission(ledger, again, progress.skip)
-    windows = Windows(named(batches, naming_task), admission, max(WINDOW, 16 * splitters))
+    windows = Windows(named(batches, naming_task), admission, window_size(splitters))
     pipeline = partial(execute, ledger.folder, config, clip)
     stream = Stream(iter(windows), pipeline, splitters // 2, windows.hurry)
     try:

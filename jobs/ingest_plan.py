@@ -28,8 +28,8 @@ AHEAD = 4
 """Batches that are being named while one waits to be taken."""
 BULK = 4096
 """Records of copies and of unreadable sources that are written together."""
-WINDOW = 2048
-"""Sources of one execution of the pipeline, at least (``Windows``)."""
+WINDOW, WINDOW_PER_SPLITTER = 2048, 16
+"""Sources of one execution of the pipeline (``Windows``), at least, and for every one that is split at once."""
 PATIENCE_S = 2.0
 """Time that an idle pipeline waits for a fuller window, seconds."""
 THREADS = 8
@@ -156,6 +156,11 @@ class Admission:
         self._ended.append(record)
         if len(self._ended) >= BULK:
             self.flush()
+
+
+def window_size(splitters: int) -> int:
+    """Sources of a window that keeps so many splitters busy for a while: starting its workers takes seconds."""
+    return max(WINDOW, WINDOW_PER_SPLITTER * splitters)
 
 
 class Windows:
