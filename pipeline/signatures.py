@@ -32,7 +32,7 @@ _CHANGED = (0.02, 0.06, 0.15)
 
 
 def _cells(edges: tuple[int, ...]) -> np.ndarray:
-    return np.searchsorted(edges, np.arange(256), side="right").astype(np.int32)
+    return np.searchsorted(edges, np.arange(256), side="right").astype(np.uint8)
 
 
 _LUMA_CELL = _cells((52, 84, 116, 148, 188)) * 16
@@ -96,17 +96,18 @@ def signatures(frames: np.ndarray) -> Signatures:
     picture[:, 0] -= 16 / 219 + 0.5
     picture[:, 1:] *= 1 / (16 * 112)
     picture[:, 1:] -= 128 / 112
-    few = frames[:, :, ::2, ::2]
+    few = np.ascontiguousarray(frames[:, :, ::2, ::2]).reshape(n, 3, -1)
     cells = _LUMA_CELL[few[:, 0]] + _CHROMA_CELL[0][few[:, 1]] + _CHROMA_CELL[1][few[:, 2]]
-    cells += 96 * np.arange(n, dtype=np.int32)[:, None, None]
-    histogram = np.bincount(cells.ravel(), minlength=96 * n).reshape(n, 96)
+    histogram = np.bincount((cells + 96 * np.arange(n)[:, None]).ravel(), minlength=96 * n).reshape(
+        n, 96
+    )
     whole = frames[:, 0].reshape(n, -1).astype(np.float32)
     whole -= (16 + 219 * luma_mean)[:, None]
     return Signatures(
         grey=grey,
         structure=structure,
         picture=picture.reshape(n, -1),
-        colours=np.sqrt(histogram * (1 / few[0, 0].size)).astype(np.float32),
+        colours=np.sqrt(histogram * (1 / few.shape[2])).astype(np.float32),
         columns=grey.mean(1),
         rows=grey.mean(2),
         luma_mean=luma_mean,
