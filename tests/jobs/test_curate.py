@@ -11,7 +11,7 @@ import pytest
 
 from jobs import cli
 from pipeline import schema as s
-from tests.captioner.caption_server import CaptionServer
+from tests.captioner.faulty_server import FaultyServer
 
 FPS = 12.0
 
@@ -42,7 +42,7 @@ def footage(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Any]:
-    with CaptionServer() as running:
+    with FaultyServer() as running:
         yield running
 
 
