@@ -160,4 +160,4 @@ def test_composites_of_real_clips() -> None:
         *_, analysis = analyse(folder / "dev" / name)
         assert analysis is not None
         found[name] = [each.boundary for each in find_transitions(analysis)]
-    assert scorer.score(truth, found)["f1"] >= 0.94
+    assert scorer.score(truth, found)["f1"] >= 0.98
