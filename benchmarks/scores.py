@@ -12,7 +12,6 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -22,25 +21,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import scores_media as media
+from benchmarks import scores_real
 from pipeline import schema as s
-
-BY_EYE = {
-    "01_dog": "static",
-    "03_blocks": "static",
-    "05_default_juggle": "static",
-    "0idSKtn42WY.2": "pan",
-    "1rKiSD4A1K4.28": "pan",
-    "2uHKKUBTWjY.1": "pan",
-    "JuIOj-qy0ck.29": "zoom",
-    "R_YVZHusX4w.6": "static",
-    "SBCXZbzbKE0.3": "pan",
-    "YI4dFTTlGa4.7": "handheld",
-    "bedroom": "handheld",
-    "man-skiing": "handheld",
-    "nasa_13013": "static",
-    "rabbit-watermelon": "static",
-}
-"""What the camera of a real clip does for most of its length, judged by looking."""
 
 
 class Scorer:
@@ -123,7 +105,7 @@ def world(scorer: Scorer, scenes: int) -> None:
                 scorer.frames(media.frames_of(scene, size, kind), networks=kind == "text")
             )
         found["tremor"].append(scorer.frames(media.shake(frames, 0.02, number)))
-        found["soft"].append(scorer.frames(soften(frames)))
+        found["soft"].append(scorer.frames(media.soften(frames)))
         for name, exposed in media.exposures(frames):
             row = scorer.frames(exposed)
             column = s.OVEREXPOSED if name == "bright" else s.UNDEREXPOSED
@@ -140,7 +122,7 @@ def world(scorer: Scorer, scenes: int) -> None:
         row = scorer.frames(boxed)
         edges = [row[name] for name in s.CROP_COLUMNS]
         errors["crop"].append(float(np.abs(np.array(edges) - box).max()))
-        marks(scorer, moving_frames(number), found)
+        marks(scorer, media.moving_frames(number), found)
 
     def of(kind: str, column: str) -> list[Any]:
         return [row[column] for row in found[kind]]
@@ -250,28 +232,6 @@ def share_above(values: list[Any], bound: float) -> str:
     return f"{sum(value > bound for value in known)} of {len(known)} above {bound:g}, {len(values) - len(known)} NULL"
 
 
-def soften(frames: np.ndarray) -> np.ndarray:
-    """Means over 3x3 pixels."""
-    out = frames.astype(np.float32)
-    for axis in (1, 2):
-        out = (np.roll(out, 1, axis) + out + np.roll(out, -1, axis)) / 3
-    return out.round().astype(np.uint8)
-
-
-def moving_frames(number: int) -> np.ndarray:
-    """A clip of a scene under a camera that moves, over a ground with texture."""
-    import dataclasses
-
-    scene, size = media.a_scene(number)
-    if scene.camera == "static":
-        camera = ("pan_left", "tilt_up", "zoom_in")[number % 3]
-        speed = 0.22 if camera == "zoom_in" else 0.3
-        scene = dataclasses.replace(scene, camera=camera, camera_speed=speed)
-    if scene.texture == "plain":
-        scene = dataclasses.replace(scene, texture="clouds")
-    return media.frames_of(media.moving(scene), size)
-
-
 def marks(scorer: Scorer, frames: np.ndarray, found: dict[str, list[dict[str, Any]]]) -> None:
     """Watermark scores of a clip with and without marks; the text is the same."""
     found["unmarked"].append(scorer.frames(frames))
@@ -307,7 +267,7 @@ def codecs(scorer: Scorer, clips: int) -> None:
     spread: dict[str, list[float]] = defaultdict(list)
     columns = (s.MOTION_MEAN, s.JITTER, s.LUMA_MEAN, s.BLUR)
     for number in range(clips):
-        frames = media.shake(moving_frames(number), 0.02, number)
+        frames = media.shake(media.moving_frames(number), 0.02, number)
         for poor in (False, True):
             rows = [scorer.frames(frames, codec, poor) for codec in media.CODECS]
             for column in columns:
@@ -317,72 +277,6 @@ def codecs(scorer: Scorer, clips: int) -> None:
                     spread[name].append((max(values) - min(values)) / abs(np.mean(values)))
     for name, values in sorted(spread.items()):
         print(f"| `{name}` | {np.median(values):.1%} | {max(values):.1%} |")
-
-
-def cost() -> None:
-    """Processor milliseconds of each score."""
-    from pipeline import camera_motion, letterbox, nsfw, scores, text_area, watermark
-
-    rng = np.random.default_rng(0)
-    grey = rng.random((129, 18, 32), np.float32)
-    samples = rng.integers(0, 256, (8, 256, 456, 3), dtype=np.uint8)
-    full = np.full((1080, 1920), 16, np.uint8)
-    full[140:-140] = rng.integers(30, 235, (800, 1920), dtype=np.uint8)
-    detector = text_area.TextDetector()
-    work = {
-        "camera steps, per frame (24 frames/s)": (
-            lambda: camera_motion.camera_steps(grey[:-1], grey[1:]),
-            128 * 2,
-        ),
-        "bars of a 1080p frame with bars, 4 a second": (lambda: letterbox.luma_bars(full), 1),
-        "bars of one without": (lambda: letterbox.luma_bars(full[140:-140]), 1),
-        "exposure, per clip": (lambda: scores.exposure_scores(samples), 1),
-        "sharpness, per clip": (lambda: scores.blur_score(samples), 1),
-        "watermark, per clip": (lambda: watermark.watermark_score(samples), 1),
-        "text area, per clip (2 frames)": (lambda: text_area.text_area(detector, samples, 2), 1),
-    }
-    try:
-        network = nsfw.NsfwDetector()
-        work["nsfw, per clip (8 frames)"] = (lambda: network(samples), 1)
-    except ModuleNotFoundError:
-        pass
-    for name, (function, per) in work.items():
-        function()
-        times = []
-        for _ in range(5):
-            start = time.process_time()
-            function()
-            times.append((time.process_time() - start) / per * 1000)
-        print(f"| {name} | {np.median(times):.3g} |")
-
-
-def real(scorer: Scorer, folder: Path) -> None:
-    """Scores of real clips, and their camera beside what it does by eye."""
-    rows: list[dict[str, Any]] = []
-    agree = total = 0
-    for path in sorted(folder.glob("*.mp4")):
-        clips = scorer.file(path)
-        rows += clips
-        longest = max(clips, key=lambda row: row[s.END_S] - row[s.START_S])
-        seen = BY_EYE.get(path.stem)
-        if seen:
-            total += 1
-            agree += longest[s.CAMERA] == seen
-        print(f"{path.stem}: camera {longest[s.CAMERA]}, by eye {seen}, jitter {longest[s.JITTER] or 0:.3f}, "
-              f"text {longest[s.TEXT_AREA]:.3f}, mark {longest[s.WATERMARK]}, clips {len(clips)}")  # fmt: skip
-    print(f"camera agrees with the eye on {agree} of {total}; {len(rows)} clips:")
-    for column in (*(c for c in s.SCORE_COLUMNS if c not in s.WORD_SCORES), *s.CROP_COLUMNS):
-        values = [row.get(column) for row in rows if row.get(column) is not None]
-        if values:
-            low, middle, high = np.percentile(values, [0, 50, 100])
-            print(
-                f"| `{column}` | {low:.3g} | {middle:.3g} | {high:.3g} | {len(rows) - len(values)} NULL |"
-            )
-    cropped = sum(
-        row[s.CROP_W] not in (None, row[s.WIDTH]) or row[s.CROP_H] not in (None, row[s.HEIGHT])
-        for row in rows
-    )
-    print(f"{cropped} of {len(rows)} cropped; none has bars")
 
 
 def main() -> None:
@@ -396,10 +290,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         scorer = Scorer(Path(temporary))
         print("\n| cost | ms |\n|---|---|")
-        cost()
+        scores_real.cost()
         if data := os.environ.get("FILMSTOCK_TESTDATA"):
             print("\nreal footage")
-            real(scorer, Path(data) / "videos")
+            scores_real.real(scorer.file, Path(data) / "videos")
         print("\n| score | truth | figure |\n|---|---|---|")
         world(scorer, args.scenes)
         print("\n| score, quality | median spread over four codecs | largest |\n|---|---|---|")

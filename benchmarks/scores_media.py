@@ -15,7 +15,7 @@ from pipeline.world.render import render
 from pipeline.world.scene import Scene, random_scene
 
 SIZES = ((320, 180), (240, 240), (180, 320))
-FPS, FRAMES = 24, 36
+FPS, FRAMES = 24, 48
 SEED = 80_000_000
 """First seed of the scenes; thresholds were set on others."""
 CODECS = {
@@ -34,15 +34,33 @@ def a_scene(number: int) -> tuple[Scene, tuple[int, int]]:
 
 
 def frames_of(scene: Scene, size: tuple[int, int], kind: str | None = None) -> np.ndarray:
-    """uint8 RGB (36, h, w, 3) of a scene, or of junk of a ``kind`` over it."""
+    """uint8 RGB (48, h, w, 3) of a scene, or of junk of a ``kind`` over it."""
     form: dict[str, Any] = {"width": size[0], "height": size[1], "fps": FPS, "n_frames": FRAMES}
     return junk_shot(kind, scene, seed=scene.seed, **form) if kind else render(scene, **form)
 
 
-def moving(scene: Scene) -> Scene:
-    """The scene without objects that stand in the frame: under a camera that moves they are as good as marks."""
+def moving_frames(number: int) -> np.ndarray:
+    """A clip under a camera that moves, over a ground with texture; objects that stand in the frame, which are as good
+    as marks, are left out."""
+    scene, size = a_scene(number)
+    changes: dict[str, Any] = {}
+    if scene.camera == "static":
+        camera = ("pan_left", "tilt_up", "zoom_in")[number % 3]
+        changes = {"camera": camera, "camera_speed": 0.22 if camera == "zoom_in" else 0.3}
+    if scene.texture == "plain":
+        changes["texture"] = "clouds"
     objects = tuple(obj for obj in scene.objects if obj.motion != "still")
-    return dataclasses.replace(scene, objects=objects or scene.objects[:1])
+    return frames_of(
+        dataclasses.replace(scene, objects=objects or scene.objects[:1], **changes), size
+    )
+
+
+def soften(frames: np.ndarray) -> np.ndarray:
+    """Means over 3x3 pixels."""
+    out = frames.astype(np.float32)
+    for axis in (1, 2):
+        out = (np.roll(out, 1, axis) + out + np.roll(out, -1, axis)) / 3
+    return out.round().astype(np.uint8)
 
 
 def stamp(

@@ -54,6 +54,8 @@ class Analysis:
     Empty when no scores were asked for."""
     size: tuple[int, int]
     """Width and height of the decoded frames, pixels; zeros when no scores were asked for."""
+    turns: int
+    """Counter-clockwise quarter turns that put the frames upright."""
     looks: np.ndarray
     """int64 (M,), rising: numbers of the frames that were searched for bars; empty when no scores were asked for."""
     bars: np.ndarray
@@ -145,4 +147,12 @@ def analyse(path: str | Path, *, scores: bool = True) -> Iterator[Analysis | Non
         arrays[name] = np.concatenate(values) if values else np.empty(0, np.float32)
     watch = watch or BarWatch()
     looks, bars = watch.result()
-    yield Analysis(probe=info, end_pts=end, size=watch.size, looks=looks, bars=bars, **arrays)
+    yield Analysis(
+        probe=info,
+        end_pts=end,
+        size=watch.size,
+        turns=watch.turns,
+        looks=looks,
+        bars=bars,
+        **arrays,
+    )

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from pipeline import schema as s
-from pipeline.analysis import Analysis
+from pipeline.analysis import HEIGHT, WIDTH, Analysis
 from pipeline.camera_motion import step_frames
 
 STATIC, PAN, TILT, ZOOM, HANDHELD = s.CAMERAS
@@ -51,6 +51,7 @@ def camera_scores(analysis: Analysis, first: int, stop: int) -> dict[str, float 
     steps = analysis.camera[ends].astype(np.float64)
     times = analysis.times_s
     speed = steps[:, :3] / (times[ends] - times[ends - every])[:, None]
+    speed[:, :2] = upright(speed[:, :2], analysis)
     spread = float(steps[:, 3].mean())
     rest = speed - smooth(speed, WINDOW)
     squares = np.sort((rest[:, :2] ** 2).sum(1))
@@ -64,6 +65,16 @@ def camera_scores(analysis: Analysis, first: int, stop: int) -> dict[str, float 
     # the picture moves against the camera
     values = (jitter, kind, -float(net[0]), float(net[1]), float(net[2]))
     return dict(zip(CAMERA_SCORES, values, strict=True))
+
+
+def upright(shifts: np.ndarray, analysis: Analysis) -> np.ndarray:
+    """Shifts (n, 2) of squeezed, unturned pictures in their diagonals, as diagonals of the frame a viewer sees."""
+    small = np.array([WIDTH, HEIGHT])  # halved for the flow, which changes no proportion
+    shown = np.array(analysis.size) * [float(analysis.probe.sample_aspect), 1.0]
+    out = shifts * (np.hypot(*small) / small) * (shown / np.hypot(*shown))
+    for _ in range(analysis.turns):
+        out = np.stack([out[:, 1], -out[:, 0]], axis=1)
+    return np.asarray(out)
 
 
 def classify(amount: np.ndarray, net: np.ndarray, jitter: float) -> str:

@@ -80,6 +80,7 @@ class BarWatch:
         from av.video.reformatter import VideoReformatter
 
         self.size = (0, 0)
+        self.turns = 0
         self._converter: VideoReformatter = VideoReformatter()
         self._index = -1
         self._due = -np.inf
@@ -92,6 +93,7 @@ class BarWatch:
         self.size = (frame.width, frame.height)
         if time_s >= self._due:
             self._due = time_s + LOOK_S
+            self.turns = round(frame.rotation) % 360 // 90
             self._looks.append(self._index)
             self._bars.append(frame_bars(frame, self._converter))
 

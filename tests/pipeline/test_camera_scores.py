@@ -10,11 +10,11 @@ import pytest
 
 from pipeline import schema as s
 from pipeline.analysis import analyse
-from pipeline.camera_scores import CAMERA_SCORES, camera_scores, smooth
+from pipeline.camera_scores import CAMERA_SCORES, camera_scores, classify, smooth
 from pipeline.world.junk import junk_shot
 from pipeline.world.render import render
 from pipeline.world.scene import Obj, Scene, random_scene
-from tests.counter_media import write_video
+from tests.counter_media import rotate_mp4, write_video
 
 FPS, N = 24, 48
 BALL = Obj(
@@ -68,6 +68,24 @@ def test_camera_and_its_speed(
     assert found[s.JITTER] < 0.04  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("size", [(96, 160), (112, 112)])
+def test_speed_in_other_shapes(tmp_path: Path, size: tuple[int, int]) -> None:
+    frames = render(a_scene("tilt_up"), width=size[0], height=size[1], fps=FPS, n_frames=N)
+    found = scores_of(tmp_path, frames)
+    assert found[s.CAMERA] == "tilt"
+    truth = 0.3 * min(size) / np.hypot(*size)
+    assert found[s.CAMERA_TILT] == pytest.approx(truth, rel=0.3)
+
+
+def test_a_turned_file_is_seen_upright(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", list(shot(a_scene("pan_right"))))
+    *_, analysis = analyse(rotate_mp4(path, 90))
+    assert analysis is not None
+    found = camera_scores(analysis, 0, N)
+    assert found[s.CAMERA] == "tilt"
+    assert found[s.CAMERA_TILT] < 0  # type: ignore[operator] # turned clockwise, what was on the right is below
+
+
 def test_a_big_object_under_a_static_camera(tmp_path: Path) -> None:
     found = scores_of(tmp_path, shot(a_scene("static")))
     assert found[s.CAMERA] == "static"
@@ -103,3 +121,21 @@ def test_a_glimpse_is_not_measured(tmp_path: Path) -> None:
 def test_smoothing_leaves_a_straight_line_alone(n: int) -> None:
     line = np.arange(n)[:, None] * [0.5, -2.0] + [1.0, 3.0]
     np.testing.assert_allclose(smooth(line, 5), line, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "amount,net,jitter,kind",
+    [
+        ((0.01, 0.0, 0.0), (0.01, 0.0, 0.0), 0.02, "static"),
+        ((0.01, 0.0, 0.0), (0.01, 0.0, 0.0), 0.05, "handheld"),
+        ((0.02, 0.0, 0.0), (0.002, 0.0, 0.0), 0.005, "static"),
+        ((0.02, 0.0, 0.0), (0.002, 0.0, 0.0), 0.015, "handheld"),
+        ((0.2, 0.1, 0.0), (0.02, 0.0, 0.0), 0.01, "handheld"),
+        ((0.05, 0.2, 0.1), (0.0, 0.2, 0.0), 0.03, "tilt"),
+        ((0.05, 0.0, 0.06), (0.05, 0.0, 0.06), 0.02, "zoom"),
+    ],
+)
+def test_classes(
+    amount: tuple[float, ...], net: tuple[float, ...], jitter: float, kind: str
+) -> None:
+    assert classify(np.array(amount), np.array(net), jitter) == kind
