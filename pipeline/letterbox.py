@@ -34,6 +34,8 @@ PLAIN_SHARP = 0.8
 """The same for bars that are not black."""
 LEAST_BAR, LEAST_PICTURE = 2, 0.25
 """Pixels of the smallest bar, and share of a side that the picture keeps at least."""
+LEAST_PLAIN = 0.05
+"""Share of a side that a bar takes at least that is not black."""
 _DIRECT = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12"})
 
 
@@ -182,7 +184,11 @@ def _plain(lines: np.ndarray) -> tuple[int, int]:
                 break
         sizes.append(best[1] if best[0] else 0)
     same = abs(sizes[0] - sizes[1]) <= max(2, 0.01 * len(lines))
-    return (sizes[0], sizes[1]) if min(sizes) and same else (0, 0)
+    first, second = sizes
+    # lines of a grid are no edges of a picture: behind them the ground goes on
+    inner = uneven[first : 2 * first].all() and uneven[::-1][second : 2 * second].all()
+    large = min(sizes) >= LEAST_PLAIN * len(lines)
+    return (first, second) if large and same and inner else (0, 0)
 
 
 def picture_boxes(clips: list[np.ndarray], width: int, height: int) -> list[Box | None]:

@@ -82,6 +82,9 @@ def test_plain_bars_come_in_pairs() -> None:
     assert box_of(*sides) == Box(x=30, y=0, width=100, height=H)
     assert box_of(frames[0], picture()) == WHOLE, "not in every frame"
     assert box_of(barred(picture(), 15, 0, 0, 0, level=210)) == WHOLE, "a plain sky"
+    grid = np.full((H, W), 100, np.uint8)
+    grid[8::16] = 140
+    assert box_of(grid) == WHOLE, "lines of a grid"
     square = np.full((H, W), 128, np.uint8)
     square[20:76, 50:110] = 200
     assert box_of(square) == WHOLE, "an object on a plain ground"
