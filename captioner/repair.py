@@ -4,34 +4,41 @@ from __future__ import annotations
 
 import re
 
-_MEDIUM = (
-    r"(?:video|clip|footage|image|images|picture|pictures|photo|photos|photograph|frames?|scene|scenes|shot|"
-    r"sequence|recording|film|animation|gif|snippet|series of (?:\w+ )?(?:frames|images|shots|pictures))"
+from captioner.phrases import ADJECTIVES, GIVEN, MEDIUM, OF
+
+_TAKES_OBJECT = (
+    r"(?:(?:appears? to |seems? to )?(?:shows?|depicts?|features?|captures?|displays?|presents?|portrays?|illustrates?|"
+    r"showcases?|contains?|includes?|documents?|reveals?|records?|highlights?|chronicles?|follows?|consists? of|"
+    r"focus(?:es)? (?:closely )?on|cent(?:er|re)s (?:on|around)|(?:begins?|starts?|opens?) (?:with|on)|"
+    r"(?:is|are) of (?=(?:an?|the|two|three|four|several|some|many)\b))|showing|featuring|depicting|capturing)"
 )
-_OF = r"(?: (?:clip|sequence|of (?:\w+ )?(?:frames|images|shots|pictures)))?"
-_SHOWS = (
-    r"(?:shows?|showing|depicts?|depicting|features?|featuring|captures?|capturing|displays?|displaying|presents?|"
-    r"presenting|portrays?|portraying|illustrates?|showcases?|showcasing|contains?|is of|are of|"
-    r"(?:begins?|starts?|opens?) (?:with|on))"
-)
+"""What stands after these describes the clip by itself."""
 _LEAD = re.compile(
-    r"^\W*(?:(?:sure|certainly|of course|okay|ok|absolutely|great|alright)\b[^.!:\n]{0,60}[.!:,]\s*)?"
-    r"(?:here(?: is|['\u2019]s| are)\b[^:.\n]{0,90}:\s*)?"
-    r"(?:\**(?:caption|description|answer|summary|response|output)\**\s*:\**\s*)?",
+    r"^\W*(?:(?:sure|certainly|of course|okay|ok|absolutely|great|alright)\b[^.!:,\n]{0,20}[.!:,]\s*)?"
+    r"(?:(?:here(?: is|['\u2019]s| are)|below is|the following is)\b[^:.\n]{0,90}[:.]\s+)?"
+    r"(?:\W*(?:[\w-]+ ){0,3}(?:caption|description|answer|summary|response|output)(?: of (?:the|this) \w+)?"
+    r"\W{0,3}:\W{0,3}\s*)?",
     re.IGNORECASE,
 )
 """Phrases about answering, before the answer."""
-_IN_THIS = re.compile(
-    rf"^(?:in|throughout|within|across) (?:this|the|these) (?:\w+[ -]){{0,2}}?{_MEDIUM}{_OF},?\s+"
-    r"(?:(?:we|you|one|viewers) (?:can )?(?:see|observe|watch)\s+|there (?:is|are)\s+)?",
-    re.IGNORECASE,
+_OPENINGS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # In this clip, [we see | there is] ...
+        rf"^(?:in|throughout|within|across|based on|from|judging (?:by|from)|according to|looking at) "
+        rf"(?:this|the|these) {ADJECTIVES}{MEDIUM}{OF}{GIVEN},?\s+(?:it (?:can be|is) (?:seen|clear) that\s+)?",
+        # The frames provided show that ...
+        rf"^(?:this|the|these|that|those|our|your) {ADJECTIVES}{MEDIUM}{OF}{GIVEN},?(?: (?:\w+ly|also|then|first))? "
+        rf"{_TAKES_OBJECT}(?: (?:us|that|how))?\s+",
+        # [This is] a video of ... | There is a video in which ...
+        rf"^(?:(?:this is|there is|it is|it['\u2019]s) )?(?:an?|the) {ADJECTIVES}{MEDIUM}{OF} "
+        rf"(?:of|in which|where|(?:that )?{_TAKES_OBJECT})(?: (?:that|how))?\s+",
+        r"^(?:here,? )?(?:we|you|one|viewers)(?: can)? (?:see|observe|watch|have)\s+",
+        r"^what (?:we|you)(?: are|['\u2019]re| can)? (?:see|seeing|look at|looking at)(?: here)? (?:is|are)\s+",
+        r"^there (?:is|are)\s+(?=(?:an?|two|three|several|some|many) )",
+    )
 )
-_SHOWING = re.compile(
-    rf"^(?:this(?: is)?|the|these(?: are)?|an?)\s+(?:(?:an?|the)\s+)?(?:[\w-]+ ){{0,2}}?{_MEDIUM}{_OF}"
-    rf"(?: (?:that|which))?(?: (?:\w+ly|also|then))?\s+{_SHOWS}(?: (?:us|that|how))?\s+",
-    re.IGNORECASE,
-)
-_WE_SEE = re.compile(r"^(?:we|you|one|viewers) (?:can )?(?:see|observe|watch)\s+", re.IGNORECASE)
+"""Phrases about the video, before what it shows."""
 _ASIDE = re.compile(
     r",? (?:in|throughout|within|of) (?:this|the|these) (?:short )?(?:video|clip|footage|frames|image|images)"
     r"(?: clip| sequence)?(?=[,.;!?])",
@@ -65,10 +72,13 @@ def strip_boilerplate(text: str) -> str | None:
 
 
 def _strip_sentence(sentence: str) -> str:
-    """A sentence without its phrase about the video, if the rest stands by itself; else as it is."""
+    """A sentence without its phrases about the video, if the rest stands by itself; else as it is."""
     rest = _ASIDE.sub("", sentence)
-    for phrase in (_IN_THIS, _SHOWING, _WE_SEE):
+    changed = rest != sentence
+    for phrase in _OPENINGS:
         shorter = phrase.sub("", rest, count=1)
-        if shorter != rest and not _NOT_ALONE.match(shorter) and re.search(r"\w{2}", shorter):
-            rest = shorter
+        stands = re.search(r"\w{2}", shorter) and not _NOT_ALONE.match(shorter)
+        # "There is a dog" is plain English; only after a phrase that is gone has it become one too.
+        if shorter != rest and stands and (changed or phrase is not _OPENINGS[-1]):
+            rest, changed = shorter, True
     return rest[:1].upper() + rest[1:]

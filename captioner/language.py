@@ -1,0 +1,92 @@
+"""Is a text English? Per sentence, by script and by function words, with quoted text left out.
+
+Captions name foreign things and quote foreign signs; a sentence in another language uses that language's small words.
+A library that identifies languages needs longer texts than one sentence and knows nothing of quotes.
+"""
+
+from __future__ import annotations
+
+import re
+
+_QUOTED = re.compile(
+    '"[^"\n]{0,200}"|\u201c[^\u201d\n]{0,200}\u201d|\u00ab[^\u00bb\n]{0,200}\u00bb'
+    "|(?<![\\w])['\u2018][^'\u2019\n]{0,80}['\u2019](?!\\w)"
+)
+SENTENCES = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s*|\n+")
+
+_ENGLISH_WORDS = (
+    "a an the of in is are on at to and with it its from by as this that there while for into over under behind "
+    "near "
+    "between has have their his her be one two i very all more only can do any see who which or but not no up "
+    "down off out through across before after "
+    "then when where he she they them him what so some other each against along around above below was were"
+)
+_FOREIGN_WORDS = {
+    "de": "der die das den dem des ein eine einen einem einer und ist sind mit von zu auf im am aus bei nach "
+    "vor über "
+    "unter während nicht sich er sie es sein ihr wird auch dann zwei durch hinter neben",
+    "es": "el la los las un una unos unas de del y en con por para que se su sus al es son mientras no lo como "
+    "desde "
+    "hacia sobre detrás luego dos junto entre",
+    "fr": "le la les un une des de du et en dans avec par pour que qui se sa son ses au aux est sont pendant ne "
+    "pas sur "
+    "derrière puis deux ensuite il elle ils elles tandis",
+    "it": "il lo la i gli le un uno una di del della dei delle e in con per che si suo sua al alla è sono "
+    "mentre non "
+    "nel nella sul sulla dietro poi due da",
+    "pt": "o a os as um uma de do da dos das e em com por para que se seu sua ao à é são enquanto não no na "
+    "pelo pela "
+    "atrás depois dois perto",
+    "nl": "de het een en van met op aan bij naar uit voor door over onder terwijl niet zich hij zij ze zijn "
+    "haar wordt "
+    "ook dan twee achter naast hem",
+    "sv": "och en ett den det de som med på av till från vid under över medan inte sig han hon är har hans hennes "
+    "två bakom sedan genom",
+    "no": "og en et den det de som med på av til fra ved under over mens ikke seg han hun er har to bak gjennom i",
+    "pl": "i w na z ze do od po za nad pod przez przy jest są się nie to ten ta który która jego jej dwa dwie a "
+    "obok podczas potem o",
+    "tr": "bir ve ile bu şu o da de için gibi çok daha ise olarak iki sonra önce",
+    "id": "yang dan di ke dari dengan untuk pada seorang sebuah ini itu adalah tidak sedang dua di",
+    "vi": "một và của trong trên với cho là có đang các những người không từ đến",
+}
+_ENGLISH = frozenset(_ENGLISH_WORDS.split())
+_FOREIGN = {name: frozenset(words.split()) - _ENGLISH for name, words in _FOREIGN_WORDS.items()}
+FEW_WORDS = 4
+"""Sentences with fewer words are not judged by themselves."""
+
+
+def unquoted(text: str) -> str:
+    """The text with what stands in quotes left out: what a sign says is not what the caption says."""
+    return _QUOTED.sub(' "" ', text)
+
+
+def is_off_language(text: str) -> bool:
+    """Some sentence, or the whole, is not English; foreign names and quotations may occur."""
+    own = unquoted(text)
+    if _other_script(own):
+        return True
+    sentences = [_words(sentence) for sentence in SENTENCES.split(own)]
+    if any(len(words) >= FEW_WORDS and _foreign(words) for words in sentences):
+        return True
+    words = [word for sentence in sentences for word in sentence]
+    return len(words) >= 8 and sum(word in _ENGLISH for word in words) < 0.12 * len(words)
+
+
+def _foreign(words: list[str]) -> bool:
+    english = sum(word in _ENGLISH for word in words)
+    most = max(sum(word in known for word in words) for known in _FOREIGN.values())
+    return most >= 2 and most > english and most >= 0.2 * len(words)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", text.lower())
+
+
+def _other_script(text: str) -> bool:
+    """A word's worth of letters of another script than Latin; single Greek letters are symbols."""
+    foreign = [c for c in text if c.isalpha() and not _latin(c)]
+    return sum(2 if c >= "\u2e80" else 1 for c in foreign) >= 4
+
+
+def _latin(char: str) -> bool:
+    return char <= "\u024f" or "\u1e00" <= char <= "\u1eff" or char in "\u02bc\u2019\u00b5\u2126"
