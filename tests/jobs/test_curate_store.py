@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.captioner.caption_server import CaptionServer
 
 from jobs import cli
 from jobs.rayrt import stop_ray
 from pipeline.store import ObjectPath, files_below
 from pipeline.video.encode import encode_mp4
+from tests.captioner.faulty_server import FaultyServer
 from tests.jobs.test_curate import FPS, write_recipe
 from tests.moving_scenes import scene, to_uint8
 from tests.object_server import Fault, ObjectServer, no_faults, object_server
@@ -40,10 +40,10 @@ def test_the_whole_run_on_a_store_is_that_of_a_disk(
     (raw / "broken.mp4").write_bytes(b"no video at all")
     clip = write_folder(tmp_path / "clip", VIT_LIKE)
     out = ObjectPath("s3://sets/march")
-    with CaptionServer() as captions:
+    with FaultyServer() as captions:
         recipe = write_recipe(tmp_path / "mine.toml", clip, captions.url)
         for place in (tmp_path / "set", out):
-            server.faults += [Fault(kind="503", times=3, skip=n) for n in (5, 40, 90)]
+            server.faults[:] = [Fault(kind="503", times=3, skip=n) for n in (5, 40, 90)]
             server.faults += [Fault(kind="reset", times=2, method="GET", skip=30)]
             command = ["curate", str(raw), "--out", str(place), "--recipe", str(recipe)]
             assert cli.main(command) == 3, "one source is quarantined"
