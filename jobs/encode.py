@@ -91,6 +91,7 @@ def run(
 ) -> EncodeResult:
     """Bring ``latents/`` in line with the shards and the config; what is up to date is left alone."""
     from pipeline.shards import latent_parts as parts
+    from pipeline.shards.latents import SHARDS_HASH
     from pipeline.shards.read import open_manifest
 
     manifest = open_manifest(folder)
@@ -128,7 +129,7 @@ def run(
             encoded += done.rows
             failed += done.failed
             progress.update(done.clips)
-    rows = parts.commit(target, metadata)
+    rows = parts.commit(target, {**metadata, SHARDS_HASH: manifest.hash})
     result = EncodeResult(
         rows=rows, encoded=encoded, reused=len(kept), dropped=dropped, failed=len(failed)
     )

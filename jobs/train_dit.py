@@ -81,6 +81,8 @@ class Args:
     """Seed of weights, noise and data order."""
     held_out_share: float = 0.02
     """Share of clips kept out of training for the held-out loss."""
+    dry_run: bool = False
+    """Train nothing: say what an epoch holds and leaves out, if the latents are sound, first loss, memory."""
     resume: bool = False
     """Go on from the checkpoint in OUT."""
     init: str | None = None
@@ -99,8 +101,24 @@ class Args:
 
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
-    run(parse_args(Args, argv, STAGE))
+    args = parse_args(Args, argv, STAGE)
+    if args.dry_run:
+        look(args)
+    else:
+        run(args)
     return EXIT_OK
+
+
+def look(args: Args) -> None:
+    """``--dry-run``: report on data and settings."""
+    from jobs import dry_run
+    from pipeline.shards.latents import refuse_stale
+
+    try:
+        refuse_stale(args.latents)
+        dry_run.run(args)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def train_config(args: Args) -> TrainConfig:
@@ -120,6 +138,7 @@ def train_config(args: Args) -> TrainConfig:
 def run(args: Args) -> Path:
     """Train as asked; returns the path of ``dit.safetensors``."""
     from dit.checkpoint import STATE_NAME, WEIGHTS_NAME
+    from pipeline.shards.latents import refuse_stale
 
     train_config(args)  # refuses a wrong preset before anything is read
     weights = args.out / WEIGHTS_NAME
@@ -128,11 +147,16 @@ def run(args: Args) -> Path:
     if args.resume and args.lr is None and (args.out / STATE_NAME).exists():
         args = dataclasses.replace(args, lr=resumed_lr(args.out / STATE_NAME))
     try:
+        refuse_stale(args.latents)
         data = open_data(args, 0, 1)
     except ValueError as error:
         raise UserError(str(error)) from None
     key = config_key(
-        {k: v for k, v in vars(args).items() if k not in ("out", "resume", "latents", "vae")},
+        {
+            k: v
+            for k, v in vars(args).items()
+            if k not in ("out", "resume", "latents", "vae", "dry_run")
+        },
         data.store.hash,
     )
     if stage_is_done(args.out, STAGE, key):

@@ -18,7 +18,7 @@ import xxhash
 from pipeline import schema as s
 from pipeline.shards.layout import MANIFEST_NAME
 from pipeline.shards.pages import cell_ranges
-from pipeline.shards.read import ClipError, read_range
+from pipeline.shards.read import ClipError, open_manifest, read_range
 from pipeline.store import Location, location, parquet_input
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ CHANNEL_MEAN = "latent_mean"
 CHANNEL_STD = "latent_std"
 METADATA_KEYS = (VAE_ID, TEXT_ENCODER_ID, TEXT_DIM, CHANNEL_MEAN, CHANNEL_STD)
 """Schema metadata of every part: what made the latents, and the VAE's per-channel statistics (JSON)."""
+SHARDS_HASH = "shards_hash"
+"""Schema metadata of the manifest: hash of the shards that the last encoding was brought in line with."""
 
 
 class LatentStore:
@@ -151,6 +153,30 @@ def latents_root(folder: str | Path) -> Location:
     return nested if nested.is_dir() and not any(root.glob("part-*.parquet")) else root
 
 
+def refuse_stale(folder: str | Location) -> None:
+    """ValueError when the shards beside ``folder`` are not those that its latents were encoded from."""
+    import pyarrow.parquet as pq
+
+    root = latents_root(folder)
+    shards = root.parent / "shards"
+    if not ((root / MANIFEST_NAME).exists() and (shards / MANIFEST_NAME).exists()):
+        return
+    table = pq.read_table(parquet_input(root / MANIFEST_NAME))
+    metadata = table.schema.metadata or {}
+    then = metadata.get(SHARDS_HASH.encode(), b"").decode()
+    manifest = open_manifest(shards)
+    if then in ("", manifest.hash):
+        return
+    clips = set(manifest.table[s.CLIP_ID].to_pylist())
+    encoded = set(table[s.CLIP_ID].to_pylist())
+    raise ValueError(
+        f"{root} is stale: it was encoded from other clips or captions than {shards} holds now "
+        f"({then[:12]} then, {manifest.hash[:12]} now; {len(clips - encoded)} clips without latents, "
+        f"{len(encoded - clips)} latents without a clip); run `filmstock encode {root.parent}` again, "
+        "it renews what changed"
+    )
+
+
 def committed_parts(root: Location) -> list[Location]:
     """Parts that the manifest names, in name order; ValueError when there is no finished encoding."""
     import pyarrow.parquet as pq
@@ -165,6 +191,8 @@ def committed_parts(root: Location) -> list[Location]:
     table = pq.read_table(parquet_input(root / MANIFEST_NAME))
     if s.CACHE_KEY not in table.column_names:
         raise ValueError(f"{root} holds shards, not latents; run `filmstock encode {root}` first")
+    if not len(table):
+        raise ValueError(f"{root} holds no clip at all; run `filmstock encode` on shards that do")
     return [root / name for name in sorted(set(table[s.SHARD].to_pylist()))]
 
 

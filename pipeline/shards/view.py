@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -45,33 +46,36 @@ class ClipView:
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) in pixels of the view of a ``width`` x ``height`` clip; never larger."""
-        step = self.multiple
-        wide, high = max(1, width // step), max(1, height // step)
-        if self.max_pixels is None:
-            return wide * step, high * step
-        budget = max(1, self.max_pixels // (step * step))
-        area = min(budget, wide * high)
-        aspect = math.log(width / height)
-
-        def misfit(tiles: tuple[int, int]) -> tuple[float, tuple[int, int]]:
-            w, h = tiles
-            return abs(math.log(w / h) - aspect) + 0.5 * math.log(area / (w * h)), tiles
-
-        choices = [
-            (w, h)
-            for w in range(1, min(wide, budget) + 1)
-            for h in {
-                max(1, min(high, budget // w, round(w / math.exp(aspect)) + d)) for d in (0, 1)
-            }
-            if w * h <= budget
-        ]
-        w, h = min(choices, key=misfit)
-        return w * step, h * step
+        return _covered(width, height, self.multiple, self.max_pixels)
 
     def shape(self, n_frames: int, fps: float, width: int, height: int) -> tuple[int, int, int]:
         """(frames, height, width) of the view."""
         w, h = self.size(width, height)
         return len(self.indices(n_frames, fps)), h, w
+
+
+@lru_cache(maxsize=4096)
+def _covered(width: int, height: int, step: int, max_pixels: int | None) -> tuple[int, int]:
+    """``ClipView.size``; a data set has few sizes and many clips."""
+    wide, high = max(1, width // step), max(1, height // step)
+    if max_pixels is None:
+        return wide * step, high * step
+    budget = max(1, max_pixels // (step * step))
+    area = min(budget, wide * high)
+    aspect = math.log(width / height)
+
+    def misfit(tiles: tuple[int, int]) -> tuple[float, tuple[int, int]]:
+        w, h = tiles
+        return abs(math.log(w / h) - aspect) + 0.5 * math.log(area / (w * h)), tiles
+
+    choices = [
+        (w, h)
+        for w in range(1, min(wide, budget) + 1)
+        for h in {max(1, min(high, budget // w, round(w / math.exp(aspect)) + d)) for d in (0, 1)}
+        if w * h <= budget
+    ]
+    w, h = min(choices, key=misfit)
+    return w * step, h * step
 
 
 def decode_view(

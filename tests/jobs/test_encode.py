@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from jobs import train_dit
 from jobs.encode import main, run
 from jobs.encode_chunk import Encoder
 from jobs.errors import UserError
 from pipeline import schema as s
 from pipeline.config import EncodeConfig
 from pipeline.shards import latent_parts as parts
+from pipeline.shards import latents
 from pipeline.shards.latents import LatentStore
 from pipeline.shards.read import open_manifest
 from pipeline.shards.view import decode_view
@@ -111,6 +113,75 @@ def test_every_setting_that_matters_renews_all(folder, config, change, tmp_path)
         change = {"text_encoder": str(tiny_clip(tmp_path / "other_clip", seed=1))}
     result = run(replace(config, **change), folder, workers=1)
     assert (result.encoded, result.dropped, result.rows) == (2 * N, 2 * N, 2 * N)
+
+
+def test_a_key_names_everything_a_row_is_computed_from(config, monkeypatch, tmp_path):
+    row = {**make_rows(1)[0], s.SHARD: "part-0", s.BYTE_OFFSET: 4, s.BYTE_LENGTH: 9}
+    row[s.VIDEO_XXH3] = "0" * 32
+    base = Encoder(config)
+
+    def key(encoder=base, text="a red ball", **changes):
+        return encoder.task({**row, **changes}, {"dense": text}).keys["dense"]
+
+    def seen(**changes):
+        encoder = Encoder.__new__(Encoder)
+        encoder.__dict__.update(base.__dict__)
+        encoder.view = replace(base.view, **changes)
+        return encoder
+
+    other_vae = Encoder(replace(config, vae=str(tiny_vae(tmp_path / "v.safetensors", seed=1))))
+    other_text = Encoder(replace(config, text_encoder=str(tiny_clip(tmp_path / "c", seed=1))))
+    changed = {
+        "clip bytes": key(**{s.VIDEO_XXH3: "1" * 32}),
+        "number of frames": key(**{s.N_FRAMES: 5}),
+        "frame rate": key(**{s.FPS: 12.0}),
+        "width": key(**{s.WIDTH: 64}),
+        "height": key(**{s.HEIGHT: 64}),
+        "fps of the view": key(seen(fps=4.0)),
+        "length of the view": key(seen(max_frames=5)),
+        "crop": key(seen(max_pixels=32 * 32)),
+        "rounding of the crop": key(seen(multiple=32)),
+        "VAE": key(other_vae),
+        "text encoder": key(other_text),
+        "caption": key(text="a red ball."),
+    }
+    monkeypatch.setattr("jobs.encode_chunk.RECIPE_VERSION", 99)
+    changed["version of this code"] = key()
+    monkeypatch.undo()
+    assert len({key(), *changed.values()}) == len(changed) + 1, changed
+    where = {s.SHARD: "part-7", s.BYTE_OFFSET: 99, s.BYTE_LENGTH: 10, s.CLIP_ID: "x"}
+    assert key(**where) == key()  # where the bytes lie is no part of what they are
+
+
+@pytest.mark.parametrize("edit", ["caption", "video", "clip removed", "clip added"])
+def test_a_stale_cache_is_refused_by_name(folder, config, edit):
+    run(config, folder, workers=1)
+    latents.refuse_stale(folder)
+    rows = make_rows(N + 1)
+    added = rows.pop()
+    if edit == "caption":
+        rows[3][s.CAPTION_DENSE] = "another caption"
+    elif edit == "video":
+        rows[0][s.VIDEO] = added[s.VIDEO]
+    elif edit == "clip removed":
+        rows.pop()
+    else:
+        rows.append(added)
+    reshard(folder, rows)
+    counts = {"clip removed": "0 clips without latents, 1 latents", "clip added": "1 clips without"}
+    with pytest.raises(UserError, match="latents is stale") as caught:
+        train_dit.main([str(folder), "--out", str(folder / "dit"), "--steps", "1"])
+    assert counts.get(edit, "0 clips without latents, 0 latents") in str(caught.value)
+    assert "filmstock encode" in str(caught.value)
+    run(config, folder, workers=1)
+    latents.refuse_stale(folder)
+
+
+def test_resharding_alone_does_not_make_a_cache_stale(folder, config):
+    run(config, folder, workers=1)
+    reshard(folder, make_rows(N)[::-1])
+    latents.refuse_stale(folder)
+    latents.refuse_stale(folder / "latents")
 
 
 def test_interrupted_run_goes_on_where_it_stopped(folder, config, monkeypatch):
