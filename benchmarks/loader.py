@@ -17,7 +17,6 @@ import argparse
 import importlib.util
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -90,8 +89,8 @@ def family() -> list[int]:
     return [me, *map(int, kids)]
 
 
-def sample(io: dict[int, int]) -> float:
-    """Proportional set size of all processes, MB; notes the bytes that each has read."""
+def sample(io: dict[int, int], cpu: dict[int, float]) -> float:
+    """Proportional set size of all processes, MB; notes the bytes that each has read and its processor seconds."""
     total = 0
     for pid in family():
         try:
@@ -99,6 +98,8 @@ def sample(io: dict[int, int]) -> float:
             total += next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
             counters = Path(f"/proc/{pid}/io").read_text().split()
             io[pid] = int(counters[counters.index("rchar:") + 1])
+            ticks = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+            cpu[pid] = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
         except (OSError, StopIteration):  # a worker that has just ended
             continue
     return total / 1000
@@ -117,10 +118,16 @@ def one_pass(name: str, folder: str, workers: int, decode: bool, limit: int) -> 
 
         prepare_torchvision()
     importlib.import_module(MODULES[name])
+    for module in (
+        "pandas",
+        "pyarrow.dataset",
+        "torch.utils.data",
+    ):  # some loaders would have them at once
+        importlib.import_module(module)
     io: dict[int, int] = {}
-    before = sample(io)
-    began_bytes = sum(io.values())
-    cpu = resource.getrusage(resource.RUSAGE_SELF)
+    cpu: dict[int, float] = {}
+    before = sample(io, cpu)
+    began_bytes, began_cpu = sum(io.values()), sum(cpu.values())
     start = time.perf_counter()
     first, peak, ids, size = 0.0, 0.0, [], 0
     for count, batch in enumerate(READERS[name][1](folder, workers, use)):
@@ -131,9 +138,9 @@ def one_pass(name: str, folder: str, workers: int, decode: bool, limit: int) -> 
         if len(ids) >= limit:
             break
         if count % 25 == 0:
-            peak = max(peak, sample(io))
+            peak = max(peak, sample(io, cpu))
     wall = time.perf_counter() - start
-    peak = max(peak, sample(io))
+    peak = max(peak, sample(io, cpu))
     return {
         "clips": len(ids),
         "distinct": len(set(ids)),
@@ -143,17 +150,16 @@ def one_pass(name: str, folder: str, workers: int, decode: bool, limit: int) -> 
         "payload": size,
         "memory": peak,
         "before": before,
-        "cpu_before": cpu.ru_utime + cpu.ru_stime,
+        "cpu": sum(cpu.values()) - began_cpu,
     }
 
 
 def run_pass(
     name: str, folder: str, workers: int, decode: bool, limit: int, env: dict[str, str]
 ) -> dict[str, float]:
-    """``one_pass`` in a fresh process, with the processor time of it and its workers."""
+    """``one_pass`` in a fresh process, as it prints them."""
     command = [sys.executable, "-m", "benchmarks.loader", "--one", name, "--folder", folder]
     command += ["--workers", str(workers), "--limit", str(limit), *(["--decode"] if decode else [])]
-    cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
     cache = env.get("LOADER_CACHE")
     if cache and name != "datasets, map":
         shutil.rmtree(cache, ignore_errors=True)
@@ -163,13 +169,11 @@ def run_pass(
         )
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"{name}: not done after {PATIENCE_S} s") from None
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
         raise RuntimeError(f"{name}: {done.stderr.strip()[-2000:]}")
     numbers: dict[str, float] = json.loads(lines[-1])
-    spent = after.ru_utime + after.ru_stime - cpu.ru_utime - cpu.ru_stime
-    return {**numbers, "cpu": spent - numbers["cpu_before"]}
+    return numbers
 
 
 def compare(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jobs.errors import UserError
 from pipeline import schema as s
+from pipeline.store import parquet_input
 
 if TYPE_CHECKING:
     import torch
@@ -84,7 +84,7 @@ def manifest_beside(data: TrainingPacks) -> Any:
     from pipeline.shards.layout import MANIFEST_NAME
     from pipeline.shards.read import open_manifest
 
-    shards = Path(data.store.root).parent / "shards"
+    shards = data.store.root.parent / "shards"
     return open_manifest(shards) if (shards / MANIFEST_NAME).exists() else None
 
 
@@ -92,7 +92,7 @@ def view_of(data: TrainingPacks) -> str:
     """How clips were cropped and sampled before encoding, as JSON; empty when it was not noted."""
     import pyarrow.parquet as pq
 
-    metadata = pq.read_schema(data.store.paths[0]).metadata or {}
+    metadata = pq.read_schema(parquet_input(data.store.paths[0])).metadata or {}
     return metadata.get(b"view", b"").decode()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from jobs.args import parse_args
+from jobs.args import Data, parse_args
 from jobs.batch_sheet import ALARM, FAINT, INK, Cell, Strip, draw_cells
 from jobs.console import say
 from jobs.errors import EXIT_OK, UserError
@@ -40,7 +40,7 @@ class ShowArgs:
     """Step as metrics.jsonl counts them: 1 is the first."""
     out: Path | None = None
     """PNG to write; default: RUN/batches/step-N.png."""
-    data: Path | None = None
+    data: Data | None = None
     """Latents or shards, if they are no longer where the run found them."""
     clips: int = 32
     """Most clips drawn; all are listed."""

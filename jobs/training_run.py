@@ -30,7 +30,7 @@ def write_run(out: Path, command: str, settings: Args | VaeRun) -> None:
     write_bytes(out / RUN_NAME, (json.dumps(body, indent=2) + "\n").encode())
 
 
-def read_run(folder: Path, data: Path | None = None) -> Args | VaeRun:
+def read_run(folder: Path, data: str | None = None) -> Args | VaeRun:
     """Settings of the run in ``folder``; ``data`` says where its shards or latents are now."""
     import msgspec
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from jobs.args import parse_args
+from jobs.args import Data, parse_args
 from jobs.console import Progress, say, warn
 from jobs.errors import EXIT_CRASH, EXIT_OK, UserError
 from jobs.training_run import RUN_NAME, open_steps, read_run
 from pipeline import schema as s
 from pipeline.shards.layout import MANIFEST_NAME
+from pipeline.store import location, parquet_input
 
 if TYPE_CHECKING:
     from pipeline.shards.order import LoaderState
@@ -35,7 +36,7 @@ TOKENS_PER_PACK = 2560
 class VerifyArgs:
     """Replay the order of training data for several world sizes, resuming at every step, and print its hash."""
 
-    folder: tyro.conf.Positional[Path]
+    folder: tyro.conf.Positional[Data]
     """Folder of train-dit or train-vae, of shards, or of latents."""
     worlds: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
     """World sizes."""
@@ -89,12 +90,12 @@ def run(args: VerifyArgs) -> bool:
     return same
 
 
-def open_loader(folder: Path, seed: int | None) -> Batches:
+def open_loader(folder: str, seed: int | None) -> Batches:
     """The loader of a training run, or one over a folder of shards or latents."""
     from pipeline.shards.loader import LatentPacks, VideoBatches
 
-    if (folder / RUN_NAME).is_file():
-        settings = read_run(folder)
+    if (Path(folder) / RUN_NAME).is_file():
+        settings = read_run(Path(folder))
         if seed is not None:
             inner = getattr(settings, "train", None)
             changed: Any = {"seed": seed}
@@ -112,12 +113,12 @@ def open_loader(folder: Path, seed: int | None) -> Batches:
         raise UserError(str(error)) from None
 
 
-def holds_latents(folder: Path) -> bool:
+def holds_latents(folder: str) -> bool:
     """Whether ``folder`` itself is one of finished latents (a run folder's shards come first)."""
     import pyarrow.parquet as pq
 
-    manifest = folder / MANIFEST_NAME
-    return manifest.is_file() and s.CACHE_KEY in pq.read_schema(manifest).names
+    manifest = location(folder) / MANIFEST_NAME
+    return manifest.is_file() and s.CACHE_KEY in pq.read_schema(parquet_input(manifest)).names
 
 
 def at_rank(loader: Batches, rank: int, world: int, state: LoaderState) -> Batches:

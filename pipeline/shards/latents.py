@@ -153,7 +153,7 @@ def latents_root(folder: str | Path) -> Location:
     return nested if nested.is_dir() and not any(root.glob("part-*.parquet")) else root
 
 
-def refuse_stale(folder: str | Location) -> None:
+def refuse_stale(folder: str | Path) -> None:
     """ValueError when the shards beside ``folder`` are not those that its latents were encoded from."""
     import pyarrow.parquet as pq
 

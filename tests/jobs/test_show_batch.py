@@ -147,7 +147,7 @@ def test_moved_data_is_found_by_option(dit_run, folder, tmp_path):
     moved.mkdir()
     (moved / "latents").symlink_to(folder / "latents")
     run = read_run(out)
-    there = read_run(out, moved)
-    assert there == replace(run, latents=moved)
+    there = read_run(out, str(moved))
+    assert there == replace(run, latents=str(moved))
     a = show_batch.dit_cells(run, 2, run.vae, most=0)
     assert show_batch.dit_cells(there, 2, run.vae, most=0) == a
