@@ -45,21 +45,23 @@ def files_key(paths: Iterable[Location | str]) -> str:
             if not root.exists():
                 digest.update(f"missing {root.name}\n".encode())
             continue
-        contents = each(_blocks, [path for _, path in members])
-        for (name, _), (size, blocks) in zip(members, contents, strict=True):
-            digest.update(f"{name} {size}\n".encode())
-            for block in blocks:
-                digest.update(block)
+        contents = each(_content_hash, [path for _, path in members])
+        for (name, _), content in zip(members, contents, strict=True):
+            digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()
 
 
-def _blocks(path: Location) -> tuple[int, list[bytes]]:
-    """Size of a file, and what of its content is hashed."""
+def _content_hash(path: Location) -> str:
+    """Size of a file, and a hash of its content, or of three blocks of a large one."""
+    import xxhash
+
     size = path.stat().st_size
     if size <= WHOLE_FILE_BYTES:
-        return size, [path.read_bytes()]
-    offsets = (0, size // 2, size - BLOCK_BYTES)
-    return size, [read_range(path, offset, BLOCK_BYTES) for offset in offsets]
+        return f"{size} {xxhash.xxh3_128_hexdigest(path.read_bytes())}"
+    digest = xxhash.xxh3_128()
+    for offset in (0, size // 2, size - BLOCK_BYTES):
+        digest.update(read_range(path, offset, BLOCK_BYTES))
+    return f"{size} {digest.hexdigest()}"
 
 
 def stage_key(folder: Location | str, stage: str) -> str | None:

@@ -106,15 +106,20 @@ def _with_earlier(vectors: np.ndarray, earlier: Earlier) -> np.ndarray:
 
 
 def keeper_columns(
-    ids: pa.Array, passed: np.ndarray, keeper: np.ndarray, earlier: Earlier | None
+    ids: pa.Array,
+    passed: np.ndarray,
+    keeper: np.ndarray,
+    earlier: Earlier | None,
+    order: np.ndarray,
 ) -> tuple[pa.Array, pa.Array]:
-    """Columns duplicate_of and duplicate_in of the N clips of a manifest.
+    """Columns duplicate_of and duplicate_in of the N clips of a manifest, in the order of ``order``.
 
     Args:
         ids: string (N,), their clip_id.
         passed: int64 (M,), rows that took part.
         keeper: int64 (M + E,), what ``find_duplicates`` found for candidates made with ``passed`` and ``earlier``.
         earlier: clips of earlier datasets.
+        order: int64 (N,), rows of the manifest as they are to be given out.
     """
     import pyarrow as pa
 
@@ -122,14 +127,15 @@ def keeper_columns(
     gone = np.flatnonzero(mine != np.arange(len(passed)))
     # rows of the manifest, then those of the earlier clips: texts are moved once, and only those that are needed
     rows = np.concatenate([passed, len(ids) + np.arange(len(keeper) - len(passed))])
-    names, folders = ids, pa.nulls(len(ids), pa.string())
-    if earlier is not None:
-        names = pa.chunked_array([ids, *earlier.table.column(schema.CLIP_ID).chunks])
-        folders = pa.chunked_array([folders, *earlier.table.column(schema.DUPLICATE_IN).chunks])
+    nowhere = pa.nulls(len(ids), pa.string())
     # a take by NULL gives NULL, which is what a clip that duplicates nothing has
     at = np.zeros(len(ids), np.int64)
     none = np.ones(len(ids), bool)
     at[passed[gone]] = rows[mine[gone]]
     none[passed[gone]] = False
-    index = pa.array(at, mask=none)
+    index = pa.array(at[order], mask=none[order])
+    if earlier is None:
+        return ids.take(index), nowhere
+    names = pa.chunked_array([ids, *earlier.table.column(schema.CLIP_ID).chunks])
+    folders = pa.chunked_array([nowhere, *earlier.table.column(schema.DUPLICATE_IN).chunks])
     return names.take(index), folders.take(index)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.near_hashes import HASH_BITS, near_pairs
+from pipeline.texts import fingerprints
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -229,26 +230,3 @@ def _repeated(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     either[1:] |= same
     either[:-1] |= same
     return order[either]
-
-
-def fingerprints(column: pa.Array) -> np.ndarray | None:
-    """A uint64 for each text of one common length, equal for equal texts; None where lengths differ.
-
-    Hashing a million texts one by one takes longer than all the rest; hashes of one length are words of memory.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not len(column) or column.null_count or not pa.types.is_string(column.type):
-        return None
-    widths = pc.min_max(pc.binary_length(column)).as_py()
-    width = widths["min"]
-    if not width or width != widths["max"] or width % 8:
-        return None
-    start = int(np.frombuffer(column.buffers()[1], np.int32)[column.offset])
-    words = np.frombuffer(column.buffers()[2], np.uint64, len(column) * width // 8, start)
-    mixed = np.zeros(len(column), np.uint64)
-    for word in words.reshape(len(column), width // 8).T:
-        mixed = (mixed ^ word) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    return mixed

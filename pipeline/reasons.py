@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.texts import order
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -53,35 +55,8 @@ class Reasons:
 
 
 def id_order(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Rows in the order of their ids, and the place of each row in it; int64 (N,) both.
-
-    Ids that all have one length, as ours do, are compared eight bytes at a time as numbers.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    order = None
-    widths = pc.min_max(pc.binary_length(ids)).as_py()
-    width = widths["min"]
-    if width and width == widths["max"] and not ids.null_count and pa.types.is_string(ids.type):
-        start = int(np.frombuffer(ids.buffers()[1], np.int32)[ids.offset])
-        text = np.frombuffer(ids.buffers()[2], np.uint8, len(ids) * width, start)
-        letters = text.reshape(len(ids), width)
-        first = _words(letters[:, :8])
-        order = np.argsort(first)
-        ordered = first[order]
-        if (ordered[1:] == ordered[:-1]).any():
-            words = [_words(letters[:, at : at + 8]) for at in range(0, width, 8)]
-            order = np.lexsort(words[::-1])
-    if order is None:
-        order = pc.sort_indices(ids).to_numpy().astype(np.int64)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return order, rank
-
-
-def _words(letters: np.ndarray) -> np.ndarray:
-    """uint64 (N,) that sort as the texts uint8 (N, up to 8) do."""
-    padded = np.zeros((len(letters), 8), np.uint8)
-    padded[:, : letters.shape[1]] = letters
-    return padded.view(">u8").ravel().astype(np.uint64)
+    """Rows in the order of their ids, and the place of each row in it; int64 (N,) both."""
+    rows = order(ids)
+    rank = np.empty(len(rows), np.int64)
+    rank[rows] = np.arange(len(rows))
+    return rows, rank

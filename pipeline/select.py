@@ -24,6 +24,7 @@ from pipeline.predicates import evaluate, groups, mentioned, numbers
 from pipeline.quotas import best_concept, best_share, descending, over_cap
 from pipeline.reasons import Reasons, id_order
 from pipeline.schema import Decision
+from pipeline.texts import take
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -120,7 +121,7 @@ def select_clips(
             if reason in on:
                 hit = found.kinds[: len(passed), kind]
                 reasons.add(reason, passed[hit], step=True)
-        keepers = keeper_columns(ids, passed, found.keeper, earlier)
+        keepers = keeper_columns(ids, passed, found.keeper, earlier, id_rows)
 
     notes = []
     for name, best in config.best.items():
@@ -235,12 +236,11 @@ def _table(
 
     decided = np.where(errors, 2, np.where(reasons.rejected(), 1, 0))[id_rows]
     names = pa.array([str(Decision.KEEP), str(Decision.REJECT), str(Decision.ERROR)])
-    take = pa.array(id_rows)
     none = pa.nulls(len(ids), pa.string())
-    of, folder = (none, none) if keepers is None else (column.take(take) for column in keepers)
+    of, folder = (none, none) if keepers is None else keepers
     return pa.table(
         {
-            schema.CLIP_ID: ids.take(take),
+            schema.CLIP_ID: take(ids, id_rows),
             schema.DECISION: names.take(pa.array(decided)),
             schema.REASONS: reasons.column(id_rows),
             schema.DUPLICATE_OF: of,

@@ -57,8 +57,10 @@ def test_embeddings_are_left_out_when_nothing_asks_for_them():
 def test_keepers_are_named_with_their_dataset():
     ids = MANIFEST["clip_id"].combine_chunks()
     keeper = np.array([1, 1, 3, 3])
-    of, where = keeper_columns(ids, np.array([0, 2, 3]), keeper, Earlier(table=OLD))
-    assert of.to_pylist() == ["c", None, None, "old"]
-    assert where.to_pylist() == [None, None, None, "first"]
-    of, where = keeper_columns(ids, np.zeros(0, np.int64), np.zeros(0, np.int64), None)
+    passed, order = np.array([0, 2, 3]), np.array([3, 0, 1, 2])
+    of, where = keeper_columns(ids, passed, keeper, Earlier(table=OLD), order)
+    assert of.to_pylist() == ["old", "c", None, None]
+    assert where.to_pylist() == ["first", None, None, None]
+    nothing = np.zeros(0, np.int64)
+    of, where = keeper_columns(ids, nothing, nothing, None, order)
     assert of.to_pylist() == where.to_pylist() == [None] * 4
