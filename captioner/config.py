@@ -11,7 +11,7 @@ ASKED_KINDS = ("short", "dense", "structured")
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionConfig:
-    """How clips are described; every field but the last seven changes the captions, so it re-captions."""
+    """How clips are described; every field but the last eight changes the captions, so it re-captions."""
 
     backend: str = "transformers"
     """``transformers`` (in this process), ``openai`` (any OpenAI-compatible server) or ``vllm`` (its own extra)."""
@@ -31,6 +31,8 @@ class CaptionConfig:
     """Seed of sampling, passed to servers that take one."""
     prompts: dict[str, str] | None = None
     """Kind -> prompt, instead of ours; ``{frames}`` and ``{seconds}`` are filled in per clip."""
+    check: bool = False
+    """Score every caption against its frames with the CLIP model of ``[clip]``, and hold it against measurements."""
     retries_per_row: int = 1
     """Times that a reply which is empty, refused, looped, cut short or otherwise unusable is asked for again."""
     batch_size: int = 16

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from jobs import truth
 from jobs.args import Folder, parse_args
 from jobs.caption_rows import KINDS, Key, Made, answered, made_with, recover, row_made, stored, tidy
 from jobs.caption_worker import COUNTS, CaptionWorker
@@ -91,6 +92,8 @@ def main(argv: list[str]) -> int:
     overrides = dict(parse_override(text) for text in args.set)
     recipe = folder_recipe(args.folder, args.recipe, overrides)
     result = run(recipe.caption, args.folder)
+    if recipe.caption.check and result.ok:
+        truth.run(recipe.caption, args.folder, recipe.clip.model)
     save_recipe(args.folder, recipe)
     return EXIT_PARTIAL if result.errors or not result.ok else EXIT_OK
 

@@ -63,7 +63,7 @@ def main(argv: list[str]) -> int:
 
 def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = "") -> CurateResult:
     """Bring the run folder up to date with the sources and the recipe, and write its report with ``command``."""
-    from jobs import caption, ingest, pack, report, select
+    from jobs import caption, ingest, pack, report, select, truth
 
     folder = location(out)
     if folder.is_file():
@@ -80,6 +80,8 @@ def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = 
         report.update(folder, command)
         return CurateResult(packed=0, complete=False)
     captioned = caption.run(recipe.caption, folder)
+    if recipe.caption.check and captioned.ok:
+        truth.run(recipe.caption, folder, recipe.clip.model)
     packed = pack.run(recipe.pack, folder)
     report.update(folder, command)
     if before == {stage: stage_key(folder, stage) for stage in report.STAGES}:

@@ -97,6 +97,10 @@ PROMPT_HASH = "prompt_hash"
 FRAMES_HASH = "frames_hash"
 SAMPLING_HASH = "sampling_hash"
 SEED = "seed"
+TRUTH_MIN = "truth_min"
+TRUTH_MEAN = "truth_mean"
+WORST_ASSERTION = "worst_assertion"
+TEXT_HASH = "text_hash"
 CAPTION_KINDS = ("short", "dense", "structured", "original")
 CAPTION_SHORT = "caption_short"
 CAPTION_DENSE = "caption_dense"
@@ -333,6 +337,28 @@ def captions_schema() -> pa.Schema:
             (FRAMES_HASH, pa.string()),
             (SAMPLING_HASH, pa.string()),
             (SEED, pa.int64()),
+        )
+    )
+
+
+def truth_schema() -> pa.Schema:
+    """``truth/``: one row per clip and kind, how the caption stands against its frames.
+
+    ``truth_min`` and ``truth_mean`` over the caption's assertions, ``worst_assertion`` the one with the least score;
+    NULL where nothing could be scored. ``text_hash`` is of the caption's text, ``model`` the CLIP model's id.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        _fields(
+            (CLIP_ID, pa.string()),
+            (KIND, pa.string()),
+            (TEXT_HASH, pa.string()),
+            (TRUTH_MIN, pa.float32()),
+            (TRUTH_MEAN, pa.float32()),
+            (WORST_ASSERTION, pa.string()),
+            (CHECKS, pa.list_(pa.string())),
+            (MODEL, pa.string()),
         )
     )
 
