@@ -1,7 +1,7 @@
 """The ``filmstock`` command: a table of commands in the order of the data flow, each imported when it is run.
 
 Exit codes: 0 done, 2 wrong usage or input (one line says what and how to fix it), 3 done in part (some inputs
-quarantined or failed; the tables say which), 1 a bug of ours (with its traceback).
+quarantined or failed; the tables say which), 4 a prompt was refused as unsafe, 1 a bug of ours (with its traceback).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import NamedTuple
 
-from jobs.errors import EXIT_CRASH, EXIT_OK, EXIT_USAGE, UserError, unknown
+from jobs.errors import EXIT_CRASH, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, Refused, UserError, unknown
 from pipeline.disk import disk_trouble
 
 
@@ -55,6 +55,9 @@ GROUPS: dict[str, dict[str, Command]] = {
         "train-dit": Command(
             "jobs.train_dit:main", "LATENTS --out DIR", "train the diffusion transformer"
         ),
+        "expand": Command(
+            "jobs.expand:main", "PROMPT...", "short prompts to captions like those trained on"
+        ),
         "sample": Command("jobs.sample:main", "--prompt TEXT", "generate videos"),
     },
     "look at results": {
@@ -63,6 +66,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "report": Command(
             "jobs.report:main", "DIR", "report.html of a run: funnel, scores, cuts, failures"
+        ),
+        "captions-report": Command(
+            "jobs.captions_report:main",
+            "DIR",
+            "audit of captions: lengths, openings, worst grounded",
         ),
         "shots": Command(
             "jobs.shots:main",
@@ -193,7 +201,7 @@ def _run(command: Command, args: list[str]) -> int:
         if line is None or os.environ.get("FILMSTOCK_TRACEBACK"):
             traceback.print_exc()
             return EXIT_CRASH if line is None else EXIT_USAGE
-        return _fail(line)
+        return EXIT_REFUSED if isinstance(error, Refused) and _fail(line) else _fail(line)
 
 
 def user_message(error: BaseException) -> str | None:

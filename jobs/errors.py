@@ -9,10 +9,15 @@ EXIT_OK = 0
 EXIT_CRASH = 1
 EXIT_USAGE = 2
 EXIT_PARTIAL = 3
+EXIT_REFUSED = 4
 
 
 class UserError(ValueError):
     """Wrong input from the person at the keyboard; the CLI prints its message and exits with 2."""
+
+
+class Refused(UserError):
+    """A prompt that is refused as unsafe, with its category; the CLI exits with 4."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

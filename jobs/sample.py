@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.args import parse_args
+from jobs.args import Folder, parse_args
 from jobs.console import Progress, clock, say, warn
 from jobs.errors import EXIT_OK, UserError
 from jobs.runfolder import write_bytes
@@ -29,6 +29,10 @@ class Args:
     """One or more captions; dense ones work best."""
     prompts: Path | None = None
     """Text file with one caption a line."""
+    expand: bool = False
+    """Expand short prompts first, see `filmstock expand`; an unsafe one is refused (exit code 4)."""
+    like: Folder | None = None
+    """With --expand: run folder or shards whose captions to be like. Default: the synthetic world's."""
     size: str = "64x64"
     """WIDTHxHEIGHT in pixels; multiples of the VAE's patch (8)."""
     frames: int = 17
@@ -79,6 +83,12 @@ def run(args: Args) -> list[Path]:
     from pipeline.video.encode import encode_mp4
 
     prompts = read_prompts(args)
+    if args.expand:
+        from jobs.expand import expand_or_refuse
+
+        prompts = expand_or_refuse(prompts, like=args.like)
+        for prompt in prompts:
+            say(f"sample: {prompt}")
     width, height = parse_size(args.size)
     loaded = load_dit_at(args.dit)
     vae = load_vae_for(loaded.latents, args.vae)
