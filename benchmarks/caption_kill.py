@@ -47,7 +47,8 @@ def settings(url: str) -> dict[str, object]:
 def start(folder: Path, url: str, worker_only: bool) -> subprocess.Popen[bytes]:
     """Start captioning in a session of its own."""
     run = (
-        "from tests.jobs.test_caption_worker import *; "
+        "import numpy as np; from jobs.caption import WORK_COLUMNS; from jobs.pack import kept_clips; "
+        "from jobs.caption_worker import CaptionWorker; "
         "from jobs.caption_rows import answered, made_with, recover; "
         "from jobs.caption import missing_work; "
         "table = folder / 'captions'; recover(table); "
@@ -68,7 +69,6 @@ def start(folder: Path, url: str, worker_only: bool) -> subprocess.Popen[bytes]:
         [sys.executable, "-c", code],
         start_new_session=True,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
     )
 
 
@@ -128,7 +128,8 @@ def main() -> None:
                 elif struck:
                     time.sleep(0.3)
             sweep(child)
-            child.wait()
+            if child.wait() > 0:
+                sys.exit(f"captioning failed by itself with exit code {child.returncode}")
             counts = asked()
             again += sum(counts[key] - n for key, n in noted.items())
             answers = stored(folder)
