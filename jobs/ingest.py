@@ -75,7 +75,6 @@ def run_files(
     """``run`` for sources as ``list_sources`` finds them. With ``again`` they are redone though they are finished:
     their old record stands until the new one replaces it, so a kill in between loses nothing."""
     settings = settings_key(config, clip)
-    folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder)
     total = ledger.index.name(found)
     progress = Progress(STAGE, total, "sources")

@@ -172,9 +172,9 @@ class FaultyServer:
         elif mode == "fenced":
             text = f"Here it is:\n```json\n{json.dumps(STRUCTURED, indent=1)[:-2]},\n}}\n```"
         text = {
-            "echo": f"A picture of {shown}.",
-            "double": f"A picture of {shown}.",
-            "late": f"A picture of {shown}.",
+            "echo": f"A dog chases {shown}.",
+            "double": f"A dog chases {shown}.",
+            "late": f"A dog chases {shown}.",
             "refuse": "I'm sorry, but I can't help with that.",
             "loop": "The dog runs to the left. " * 9 if body["seed"] == 0 else "A dog runs left.",
             "intro": f"The video shows a caption of {name}.",

@@ -112,7 +112,7 @@ def test_replies_in_any_order_doubled_or_late_land_on_their_own_clip_or_nowhere(
         if sent.prompt.startswith("late"):
             assert reply.text is None and "timeout" in (reply.error or "")
         else:
-            assert reply.text == f"A picture of {shown}.", reply
+            assert reply.text == f"A dog chases {shown}.", reply
 
 
 def test_the_server_gets_the_question_the_settings_and_the_key(

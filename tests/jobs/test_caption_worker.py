@@ -90,7 +90,7 @@ def test_every_answer_lands_on_the_clip_whose_pixels_were_sent(folder: Path) -> 
         shown = pictures_hash({"messages": chat_messages(sent)})
         for kind in ("short", "dense"):
             found = stored(folder)[row[s.CLIP_ID], kind]
-            assert found[s.TEXT] == f"A picture of {shown}."
+            assert found[s.TEXT] == f"A dog chases {shown}."
             assert found[s.FRAMES_HASH][16:] == frames.hash[:16]
             assert found[s.MODEL] == "vlm" and found[s.SEED] == 0
             assert found[s.PROMPT_HASH] and found[s.SAMPLING_HASH]
