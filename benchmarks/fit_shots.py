@@ -225,8 +225,8 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scratch", type=Path, required=True, help="folder for the composites")
-    parser.add_argument("--composites", type=int, default=300)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--composites", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--out", type=Path, default=WEIGHTS)

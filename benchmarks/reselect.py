@@ -73,7 +73,7 @@ def write_manifest(folder: Path, rows: int, part_rows: int = 100_000) -> None:
         source = [f"{i // 60:016x}" for i in range(start, start + n)]
         sizes = rng.integers(0, 3, n)
         columns: dict[str, Any] = {
-            s.CLIP_ID: [f"{a:020x}" for a in rng.integers(0, 2**63, n).tolist()],
+            s.CLIP_ID: [rng.bytes(10).hex() for _ in range(n)],
             s.SOURCE_ID: source,
             s.SOURCE_URI: [f"/footage/{name}.mp4" for name in source],
             s.START_S: np.arange(n) * 5.0,

@@ -11,6 +11,7 @@ from pipeline import schema
 from pipeline.config import SelectConfig
 from pipeline.duplicates import Candidates
 from pipeline.predicates import numbers
+from pipeline.texts import take
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,10 +71,8 @@ def make_candidates(
     # a larger value is better and a smaller key is kept; NaN, which is NULL, stays last
     worth = [-values[passed] for values in numbers(manifest, settings).values()]
     worth.append(id_rank[passed])
-    columns = (schema.VIDEO_XXH3, schema.PHASH)
-    table = manifest.select(columns)
-    if len(passed) < manifest.num_rows:
-        table = table.take(pa.array(passed))
+    hashes = manifest.column(schema.PHASH).combine_chunks().take(pa.array(passed))
+    videos = take(manifest.column(schema.VIDEO_XXH3).combine_chunks(), passed)
     vectors = None
     if config.dedup_cosine is not None and embeddings is not None:
         ids = manifest.column(schema.CLIP_ID).take(pa.array(passed))
@@ -81,15 +80,17 @@ def make_candidates(
     count = 0
     if earlier is not None:
         count = earlier.table.num_rows
-        table = pa.concat_tables([table, earlier.table.select(columns)])
+        hashes, videos = (
+            pa.concat_arrays([mine, *earlier.table.column(name).chunks])
+            for name, mine in ((schema.PHASH, hashes), (schema.VIDEO_XXH3, videos))
+        )
         # how earlier clips rank among themselves is the order in which they were given
         worth = [np.concatenate([key, np.zeros(count, key.dtype)]) for key in worth]
         if vectors is not None:
             vectors = _with_earlier(vectors, earlier)
-    hashes = table.column(schema.PHASH).combine_chunks()
     return Candidates(
         worth=tuple(worth),
-        video_hash=table.column(schema.VIDEO_XXH3).combine_chunks(),
+        video_hash=videos,
         phash=hashes.fill_null(0).to_numpy(),
         has_phash=hashes.is_valid().to_numpy(zero_copy_only=False),
         embeddings=vectors,

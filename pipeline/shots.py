@@ -21,7 +21,7 @@ class ShotConfig:
 
     cut: float = 0.5
     """From which a frame starts a new shot."""
-    gradual: float = 0.7
+    gradual: float = 0.8
     """That one frame of a gradual transition must reach."""
     mixed: float = 0.2
     """From which the frames around it belong to that transition."""
