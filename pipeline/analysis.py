@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.camera_motion import chunk_steps, step_frames
 from pipeline.flow import mean_flow
 from pipeline.letterbox import BarWatch
+from pipeline.rows import Rows
 from pipeline.shot_net import ShotNet
 from pipeline.signatures import HISTORY, Signatures, compare, signatures
 from pipeline.video.cut import frame_duration, read_frames
@@ -118,7 +119,7 @@ def analyse(path: str | Path, *, scores: bool = True) -> Iterator[Analysis | Non
 
     ``scores`` False leaves out what only scores need (``flow``, ``camera`` and ``bars`` are empty then).
     """
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
+    parts = {name: Rows() for name in _ARRAYS}
     past: Signatures | None = None
     info: Probe | None = None
     net = ShotNet()
@@ -127,24 +128,22 @@ def analyse(path: str | Path, *, scores: bool = True) -> Iterator[Analysis | Non
     for info, stamps, frames, end in read_lowres(path, watch):  # noqa: B007 - the last ones are used below
         new = signatures(frames)
         before = new.frozen(HISTORY) if past is None else past
-        parts["pts"].append(stamps)
-        parts["luma_mean"].append(new.luma_mean)
-        parts["luma_std"].append(new.luma_std)
-        parts["shot_logits"] += net.add(compare(before, new))
+        parts["pts"].add(stamps)
+        parts["luma_mean"].add(new.luma_mean)
+        parts["luma_std"].add(new.luma_std)
+        for logits in net.add(compare(before, new)):
+            parts["shot_logits"].add(logits)
         if scores:
-            parts["flow"].append(mean_flow(np.concatenate([before.grey[-1:], new.grey])))
+            parts["flow"].add(mean_flow(np.concatenate([before.grey[-1:], new.grey])))
             earlier = new.grey[:0] if past is None else past.grey
             every = step_frames(float(info.fps))
-            parts["camera"].append(chunk_steps(earlier, new.grey, done, every))
+            parts["camera"].add(chunk_steps(earlier, new.grey, done, every))
             done += len(stamps)
         past = before.then(new).tail(HISTORY)
         yield None
-    parts["shot_logits"].append(net.finish())
+    parts["shot_logits"].add(net.finish())
     assert info is not None
-    arrays = {}
-    for name in _ARRAYS:  # one at a time, so that an hour's statistics are not there twice
-        values = parts.pop(name)
-        arrays[name] = np.concatenate(values) if values else np.empty(0, np.float32)
+    arrays = {name: part.array() for name, part in parts.items()}
     watch = watch or BarWatch()
     looks, bars = watch.result()
     yield Analysis(

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.rows import Rows
+
 if TYPE_CHECKING:
     import av
     from av.video.reformatter import VideoReformatter
@@ -87,7 +89,7 @@ class BarWatch:
         self._index = -1
         self._due = -np.inf
         self._looks: list[int] = []
-        self._bars: list[np.ndarray] = []
+        self._bars = Rows()
 
     def __call__(self, frame: av.VideoFrame, time_s: float) -> None:
         """Take the next frame of the file, whole, shown at ``time_s`` seconds."""
@@ -97,12 +99,11 @@ class BarWatch:
             self._due = time_s + LOOK_S
             self.turns = round(frame.rotation) % 360 // 90
             self._looks.append(self._index)
-            self._bars.append(frame_bars(frame, self._converter))
+            self._bars.add(frame_bars(frame, self._converter)[None])
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the frames looked at, int64 (m,), and their bars, float32 (m, 12)."""
-        bars = np.stack(self._bars) if self._bars else np.empty((0, COLUMNS), np.float32)
-        return np.array(self._looks, dtype=np.int64), bars
+        return np.array(self._looks, dtype=np.int64), self._bars.array().reshape(-1, COLUMNS)
 
 
 def frame_bars(frame: av.VideoFrame, converter: VideoReformatter) -> np.ndarray:

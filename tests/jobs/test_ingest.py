@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import ingest
+from jobs import ingest, ingest_pipeline, ingest_plan
 from jobs.cli import user_message
 from jobs.errors import UserError
 from jobs.ingest import run
@@ -219,6 +219,26 @@ def test_killed_run_resumes_to_the_same_rows(
     assert not set(committed) & set(redone)
     assert len(redone) == len(set(redone)) == 6
     assert tables(out) == tables(finished)
+
+
+def test_windows_of_four_sources_give_the_same_rows(
+    finished: Path, raw: Path, clip: ClipConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Executions of Ray Data that begin while others end."""
+    sizes: list[int] = []
+    execute = ingest_pipeline.execute
+
+    def note(folder: Path, config: IngestConfig, clip: ClipConfig, window: Any) -> Iterator[Any]:
+        sizes.append(len(window))
+        return execute(folder, config, clip, window)
+
+    monkeypatch.setattr(ingest_pipeline, "execute", note)
+    monkeypatch.setattr(ingest_plan, "BATCH", 1)
+    monkeypatch.setattr(ingest_plan, "THREADS", 1)
+    monkeypatch.setattr(ingest, "window_size", lambda _: 4)
+    run(CONFIG, clip, [str(raw)], tmp_path / "out")
+    assert sum(sizes) == 7 and max(sizes) == 4
+    assert tables(tmp_path / "out") == tables(finished)
 
 
 def test_other_settings_are_refused(finished: Path, raw: Path, clip: ClipConfig) -> None:
