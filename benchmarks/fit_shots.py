@@ -4,7 +4,7 @@
 
 Composites of the training clips of ``labels/shot_clips.json`` and of the synthetic world are made at 128x72, encoded
 at a random quality, and read back by the pass that the detector uses; their planes (14 MB each) stay in the scratch
-folder. About ten minutes of processor time for the composites and three for the training, on one thread.
+folder. About ten minutes of processor time for the composites and eight for the training, on one thread.
 """
 
 from __future__ import annotations
@@ -225,8 +225,8 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scratch", type=Path, required=True, help="folder for the composites")
-    parser.add_argument("--composites", type=int, default=400)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--composites", type=int, default=670)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--out", type=Path, default=WEIGHTS)

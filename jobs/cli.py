@@ -126,7 +126,15 @@ class NoPandas:
 
 
 LOST = frozenset(
-    {"ActorDiedError", "NodeDiedError", "OwnerDiedError", "RaySystemError", "WorkerCrashedError"}
+    {
+        "ActorDiedError",
+        "ActorUnschedulableError",
+        "NodeDiedError",
+        "OwnerDiedError",
+        "RaySystemError",
+        "TaskUnschedulableError",  # it was bound to a node that is gone
+        "WorkerCrashedError",
+    }
 )
 """Ray's words for a process of its own that is gone; by name, for Ray is not imported here."""
 
