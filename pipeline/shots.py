@@ -15,6 +15,10 @@ from pipeline.analysis import Analysis
 from pipeline.shot_net import OUTPUTS
 
 
+EDGE = 3
+"""Frames that a file must show before and after a gradual transition: with fewer there is nothing that it mixes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ShotConfig:
     """Thresholds of the detector, probabilities in [0, 1]."""
@@ -68,7 +72,7 @@ def find_transitions(analysis: Analysis, config: ShotConfig | None = None) -> li
     for first, stop in runs(mixed, config.mixed):
         if mixed[first:stop].max() < config.gradual or stop - first < 2:
             continue
-        if first == 0 or stop == n:
+        if first < EDGE or stop > n - EDGE:
             continue
         kinds = analysis.shot_logits[first:stop, 2:].mean(0)
         found.append(Transition(kind=OUTPUTS[2 + int(kinds.argmax())], first=first, stop=stop))
