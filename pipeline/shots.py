@@ -14,7 +14,6 @@ import numpy as np
 from pipeline.analysis import Analysis
 from pipeline.shot_net import OUTPUTS
 
-
 EDGE = 3
 """Frames that a file must show before and after a gradual transition: with fewer there is nothing that it mixes."""
 
