@@ -148,7 +148,10 @@ def read_range(root: str | Location, shard: str, offset: int, length: int) -> by
         else:
             stat = os.stat(where)
             identity = (os.getpid(), stat.st_ino, stat.st_mtime_ns, stat.st_size)
-            data = os.pread(_descriptor(where, identity).fd, length, offset)
+            opened = _descriptor(where, identity)  # held: threads that miss the cache together each
+            data = os.pread(
+                opened.fd, length, offset
+            )  # open a file, and all but one are dropped at once
     except FileNotFoundError:
         raise ClipError("missing", f"shard {where} does not exist") from None
     except (ConnectionError, PermissionError):

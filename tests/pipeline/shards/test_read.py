@@ -156,3 +156,24 @@ def test_memory_while_reading_a_large_shard(tmp_path, megabytes):
     assert n_bytes == megabytes * 1_000_000
     assert after - opened < 20  # a clip or two of 4 MB
     assert after < 200
+
+
+def test_threads_that_open_a_shard_together_all_read_it(tmp_path):
+    """All but one of their files are dropped at once by the cache, and must not be closed under the read."""
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Barrier
+
+    from pipeline.shards import read
+
+    data = bytes(range(256)) * 16
+    (tmp_path / "part.parquet").write_bytes(data)
+    together = Barrier(8)
+
+    def fetch(k: int) -> bytes:
+        together.wait()
+        return read.read_range(tmp_path, "part.parquet", 16 * k, 16)
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(150):
+            read._descriptor.cache_clear()
+            assert list(pool.map(fetch, range(8))) == [data[16 * k : 16 * k + 16] for k in range(8)]
