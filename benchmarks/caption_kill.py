@@ -47,12 +47,12 @@ def settings(url: str) -> dict[str, object]:
 def start(folder: Path, url: str, worker_only: bool) -> subprocess.Popen[bytes]:
     """Start captioning in a session of its own."""
     run = (
-        "import numpy as np; from jobs.caption import WORK_COLUMNS; from jobs.pack import kept_clips; "
+        "import numpy as np; from pipeline import schema as s; from jobs.pack import kept_clips; "
         "from jobs.caption_worker import CaptionWorker; "
         "from jobs.caption_rows import answered, made_with, recover; "
         "from jobs.caption import missing_work; "
         "table = folder / 'captions'; recover(table); "
-        "rows = kept_clips(folder).select(list(WORK_COLUMNS)).to_pylist(); "
+        "rows = kept_clips(folder).select(list(s.READ_COLUMNS)).to_pylist(); "
         "wanted = {(r['clip_id'], k): m for r in rows for k, m in made_with(config, 'vlm', r).items()}; "
         "left = missing_work(rows, config.kinds, answered(table, wanted)); "
         "block = {n: np.array([r[n] for r in left]) for n in (left or [{}])[0]}; "

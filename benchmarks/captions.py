@@ -94,7 +94,6 @@ def make_folder(folder: Path, clips: int, size: tuple[int, int], seconds: float)
     """A run folder with ``clips`` kept clips; returns the columns of its work rows."""
     import pyarrow as pa
 
-    from jobs.caption import WORK_COLUMNS
     from jobs.caption_rows import KINDS
     from pipeline import schema as s
     from pipeline.shards.write import video_hash, write_video_table
@@ -128,7 +127,7 @@ def make_folder(folder: Path, clips: int, size: tuple[int, int], seconds: float)
         }
         for i in range(clips)
     ]
-    columns = {name: np.array([row[name] for row in rows]) for name in WORK_COLUMNS}
+    columns = {name: np.array([row[name] for row in rows]) for name in s.READ_COLUMNS}
     return {**columns, KINDS: np.array([",".join(KINDS_ASKED)] * clips)}
 
 

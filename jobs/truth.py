@@ -42,15 +42,7 @@ MOTION_FRAMES = 96
 """Frames of a clip that movement is read from at most, evenly spread."""
 REFERENCE = "reference.parquet"
 MANIFEST_COLUMNS = (
-    s.CLIP_ID,
-    s.SHARD,
-    s.BYTE_OFFSET,
-    s.BYTE_LENGTH,
-    s.VIDEO_XXH3,
-    s.N_FRAMES,
-    s.FPS,
-    s.WIDTH,
-    s.HEIGHT,
+    *s.READ_COLUMNS,
     s.CAMERA,
     s.CAMERA_PAN,
     s.CAMERA_TILT,

@@ -26,6 +26,10 @@ from pipeline.video.probe import Probe, open_media, pick_stream, probe_stream
 if TYPE_CHECKING:
     import av
 
+    from pipeline.transnet import TransNet
+
+Look = Callable[["av.VideoFrame", float], None]
+"""Is shown a frame at its full size, with its time in seconds."""
 WIDTH, HEIGHT = 64, 36
 """Size of the pictures that statistics are computed from, pixels; the aspect is not kept."""
 CHUNK = 128
@@ -114,18 +118,37 @@ def read_lowres(
         yield info, np.array(stamps, dtype=np.int64), frames[: len(stamps)], end
 
 
-def analyse(path: str | Path, *, scores: bool = True) -> Iterator[Analysis | None]:
+def shot_detector(name: str, look: Look | None) -> tuple[ShotNet | TransNet, Look | None]:
+    """The detector of a file, and ``look`` with the detector's own behind it where it wants whole frames."""
+    if name == "embedded":
+        return ShotNet(), look
+    from pipeline.transnet import TransNet
+
+    net = TransNet()
+
+    def both(frame: av.VideoFrame, time_s: float) -> None:
+        if look:
+            look(frame, time_s)
+        net.look(frame, time_s)
+
+    return net, both
+
+
+def analyse(
+    path: str | Path, *, scores: bool = True, detector: str = "embedded"
+) -> Iterator[Analysis | None]:
     """Analyse a whole file in bounded memory; yields None as a sign of life, and the ``Analysis`` last.
 
     ``scores`` False leaves out what only scores need (``flow``, ``camera`` and ``bars`` are empty then).
+    ``detector`` says who looks for shots, see ``config.ShotDetector``.
     """
     parts = {name: Rows() for name in _ARRAYS}
     past: Signatures | None = None
     info: Probe | None = None
-    net = ShotNet()
-    end = done = 0
     watch = BarWatch() if scores else None
-    for info, stamps, frames, end in read_lowres(path, watch):  # noqa: B007 - the last ones are used below
+    net, look = shot_detector(detector, watch)
+    end = done = 0
+    for info, stamps, frames, end in read_lowres(path, look):  # noqa: B007 - the last ones are used below
         new = signatures(frames)
         before = new.frozen(HISTORY) if past is None else past
         parts["pts"].add(stamps)

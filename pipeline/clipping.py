@@ -55,7 +55,7 @@ def clip_source(
 ) -> Iterator[Plan | ClipRecord | None]:
     """Yield the source's ``Plan``, then its ``ClipRecord``s in order, and ``None`` as a sign of life."""
     analysis: Analysis | None = None
-    for analysis in analyse(path):
+    for analysis in analyse(path, detector=config.shot_detector):
         if analysis is None:
             yield None
     assert analysis is not None

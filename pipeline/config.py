@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+ShotDetector = Literal["embedded", "transnetv2"]
+"""Our small net over the statistics of the low-resolution pass (``shot_net``), or TransNetV2 (``transnet``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class IngestConfig:
     """Section ``[ingest]``: from raw video to clips."""
 
+    shot_detector: ShotDetector = "embedded"
+    """Who finds the shots: ``embedded``, or ``transnetv2`` of an optional package (wants a GPU)."""
     min_clip_s: float = 1.0
     """Shots shorter than this are not cut into clips, seconds."""
     max_clip_s: float = 10.0

@@ -138,6 +138,18 @@ SCORE_COLUMNS = (
 """Scores every manifest carries; concept scores add ``concept_<name>`` columns beside them."""
 CROP_COLUMNS = (CROP_X, CROP_Y, CROP_W, CROP_H)
 """Where the picture lies inside bars, in pixels of the clip: the whole frame when it has none."""
+READ_COLUMNS = (
+    CLIP_ID,
+    SHARD,
+    BYTE_OFFSET,
+    BYTE_LENGTH,
+    VIDEO_XXH3,
+    N_FRAMES,
+    FPS,
+    WIDTH,
+    HEIGHT,
+)
+"""Manifest columns that a worker needs who reads the clip by its byte range and looks at its frames."""
 WORD_SCORES = (CAMERA,)
 """Those of ``SCORE_COLUMNS`` whose values are words."""
 CAMERAS = ("static", "pan", "tilt", "zoom", "handheld")

@@ -30,10 +30,10 @@ class ShotList:
         return [each.boundary for each in self.transitions]
 
 
-def list_shots(path: str) -> Iterator[ShotList | None]:
+def list_shots(path: str, detector: str = "embedded") -> Iterator[ShotList | None]:
     """Yield None as a sign of life, and the file's ``ShotList`` last; raises ``MediaError``."""
     analysis: Analysis | None = None
-    for analysis in analyse(path, scores=False):
+    for analysis in analyse(path, scores=False, detector=detector):
         if analysis is None:
             yield None
     assert analysis is not None

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pipeline.schema import source_id
 from pipeline.staging import staged
-from pipeline.store import WEB, Location, ObjectPath, files_below, location, without_query
+from pipeline.store import Location, ObjectPath, files_below, location
+from pipeline.store_client import WEB, without_query
 
 VIDEO_SUFFIXES = frozenset(
     (

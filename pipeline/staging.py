@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.disk import writing
-from pipeline.store import Location, ObjectPath, process_lives, without_query
+from pipeline.store import Location, ObjectPath, process_lives
+from pipeline.store_client import without_query
 
 PATIENCE_S = 120.0
 """Longest time a file may take to come, however small, seconds."""

@@ -12,37 +12,25 @@ machine's role; from ``~/.aws`` where boto3 is installed.
 
 from __future__ import annotations
 
-import errno
 import fnmatch
 import io
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from pipeline.store_client import asking, client, without_query
+
 T = TypeVar("T")
 
-MAX_ATTEMPTS = 10
-"""Times a request is sent, unless ``AWS_MAX_ATTEMPTS`` says otherwise."""
-RETRY_S = 180
-"""No request is sent again after this long, seconds."""
-CONNECT_S, SILENCE_S = 5, 30
-"""Longest wait for a connection, and for the next bytes of an answer, seconds."""
 WHOLE_BYTES = 32 << 20
 """Parquet files up to this size are fetched in one request; of larger ones only what is read."""
-WEB = ("http://", "https://")
-"""Schemes that are read only, and have no listings."""
 THREADS = 16
 """Small objects fetched at once."""
-_USED_BY: list[int] = []
-"""Process that first spoke to a store: its threads do not survive a fork, and a forked child would wait forever."""
 
 
 class Stat(NamedTuple):
@@ -122,8 +110,8 @@ class ObjectPath:
 
     def stat(self) -> Stat:
         """Size; FileNotFoundError when there is no such object."""
-        with _asking(self):
-            found = _store(self.root).head(self.key)
+        with asking(self.uri):
+            found = client(self.root).head(self.key)
         return Stat(int(found["size"]), str(found["e_tag"] or ""), found["last_modified"])
 
     def is_file(self) -> bool:
@@ -136,8 +124,8 @@ class ObjectPath:
 
     def is_dir(self) -> bool:
         """Whether there is any object below this prefix."""
-        with _asking(self):
-            return any(len(page) for page in _store(self.root).list(self.key, chunk_size=1))
+        with asking(self.uri):
+            return any(len(page) for page in client(self.root).list(self.key, chunk_size=1))
 
     def exists(self) -> bool:
         """Whether there is an object of this name, or below it."""
@@ -146,11 +134,11 @@ class ObjectPath:
     def glob(self, pattern: str) -> Iterator[ObjectPath]:
         """Objects below that match ``pattern`` part by part, in order of their names."""
         deep = "/" in pattern or pattern == "**"
-        with _asking(self):
+        with asking(self.uri):
             if deep:
-                found = [item for page in _store(self.root).list(self.key) for item in page]
+                found = [item for page in client(self.root).list(self.key) for item in page]
             else:
-                found = _store(self.root).list_with_delimiter(self.key)["objects"]
+                found = client(self.root).list_with_delimiter(self.key)["objects"]
         wanted = pattern.split("/")
         for path in sorted(str(item["path"]) for item in found):
             names = path[len(self.key) :].lstrip("/").split("/")
@@ -160,15 +148,15 @@ class ObjectPath:
 
     def names(self) -> list[str]:
         """Last parts of what lies right below this prefix: objects, and prefixes of others."""
-        with _asking(self):
-            found = _store(self.root).list_with_delimiter(self.key)
+        with asking(self.uri):
+            found = client(self.root).list_with_delimiter(self.key)
         below = [item["path"] for item in found["objects"]] + list(found["common_prefixes"])
         return [str(path).rstrip("/").rpartition("/")[2] for path in below]
 
     def read_bytes(self) -> bytes:
         """The whole object."""
-        with _asking(self):
-            return bytes(_store(self.root).get(self.key).bytes())
+        with asking(self.uri):
+            return bytes(client(self.root).get(self.key).bytes())
 
     def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """The whole object as text."""
@@ -178,8 +166,8 @@ class ObjectPath:
         """``length`` bytes from ``offset`` in one request; fewer at the end of the object."""
         if length == 0:
             return b""
-        with _asking(self):
-            return bytes(_store(self.root).get_range(self.key, start=offset, length=length))
+        with asking(self.uri):
+            return bytes(client(self.root).get_range(self.key, start=offset, length=length))
 
     def open(self, mode: str = "rb") -> io.BufferedReader:
         """The object as a file to read."""
@@ -193,22 +181,22 @@ class ObjectPath:
 
     def chunks(self) -> Iterator[bytes]:
         """The object in pieces, in order; a connection that breaks is taken up where it broke."""
-        with _asking(self):
-            for chunk in _store(self.root).get(self.key).stream():
+        with asking(self.uri):
+            for chunk in client(self.root).get(self.key).stream():
                 yield bytes(chunk)
 
     def write_bytes(self, data: bytes | Path) -> None:
         """Put bytes, or a local file's content, under this name: all of it or nothing becomes visible."""
-        with _asking(self):
-            _store(self.root).put(self.key, data)
+        with asking(self.uri):
+            client(self.root).put(self.key, data)
 
     def create(self, data: bytes) -> str | None:
         """Put bytes where there is no object; its tag, None when there is one already."""
         from obstore.exceptions import AlreadyExistsError
 
-        with _asking(self):
+        with asking(self.uri):
             try:
-                return str(_store(self.root).put(self.key, data, mode="create")["e_tag"])
+                return str(client(self.root).put(self.key, data, mode="create")["e_tag"])
             except AlreadyExistsError:
                 return None
 
@@ -218,17 +206,17 @@ class ObjectPath:
 
         if not tag:
             return self.create(data)
-        with _asking(self):
+        with asking(self.uri):
             try:
-                put = _store(self.root).put(self.key, data, mode={"e_tag": tag})
+                put = client(self.root).put(self.key, data, mode={"e_tag": tag})
             except (PreconditionError, FileNotFoundError):
                 return None
         return str(put["e_tag"])
 
     def unlink(self, missing_ok: bool = True) -> None:
         """Remove the object; one that is gone already is no error."""
-        with _asking(self):
-            _store(self.root).delete(self.key)
+        with asking(self.uri):
+            client(self.root).delete(self.key)
 
     def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
         """Nothing: a prefix is there when an object is."""
@@ -325,8 +313,8 @@ def parquet_input(path: str | Location) -> Any:
         return path
     import pyarrow as pa
 
-    with _asking(path):
-        answer = _store(path.root).get(path.key)
+    with asking(path.uri):
+        answer = client(path.root).get(path.key)
         if answer.meta["size"] <= WHOLE_BYTES:
             return pa.BufferReader(pa.py_buffer(answer.bytes()))
     return pa.PythonFile(path.reading(1 << 20), mode="r")
@@ -343,11 +331,6 @@ def each(function: Callable[[Any], T], paths: Iterable[Location]) -> Iterator[T]
             yield from pool.map(function, paths[start : start + 8 * THREADS])
 
 
-def without_query(uri: str) -> str:
-    """A URL without what follows ``?``, where signatures travel; anything else as it is."""
-    return uri.partition("?")[0] if uri.startswith(WEB) else uri
-
-
 def process_lives(pid: int) -> bool:
     """Whether a process of this machine runs."""
     try:
@@ -357,93 +340,3 @@ def process_lives(pid: int) -> bool:
     except PermissionError:
         return True
     return pid > 0
-
-
-def in_use() -> bool:
-    """Whether this process has spoken to a store, so that its children must not be forked."""
-    return bool(_USED_BY)
-
-
-def _store(root: str) -> Any:
-    """The client of a bucket, one per process."""
-    if _USED_BY and _USED_BY[0] != os.getpid():
-        raise RuntimeError(
-            "this process was forked from one that uses an object store, whose connections it cannot use; "
-            "start it with spawn or forkserver"
-        )
-    _USED_BY[:] = [os.getpid()]
-    return _client(root)
-
-
-@lru_cache(maxsize=64)
-def _client(root: str) -> Any:
-    from obstore.store import from_url
-
-    attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or MAX_ATTEMPTS)
-    if root.startswith(WEB):
-        from pipeline.web import WebStore
-
-        return WebStore(root, attempts=attempts, connect_s=CONNECT_S, silence_s=SILENCE_S)
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    backoff = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=10)}
-    connect: Any = from_url
-    return connect(
-        root,
-        client_options={
-            "allow_http": endpoint.startswith("http://"),
-            "connect_timeout": timedelta(seconds=CONNECT_S),
-            "read_timeout": timedelta(seconds=SILENCE_S),
-            "timeout": timedelta(hours=6),
-        },
-        retry_config={
-            "max_retries": max(0, attempts - 1),
-            "retry_timeout": timedelta(seconds=RETRY_S),
-            "backoff": {**backoff, "base": 2},
-        },
-        **_profile(root),
-    )
-
-
-def _profile(root: str) -> dict[str, Any]:
-    """Credentials of ``~/.aws`` through boto3, where the environment has none and boto3 is there."""
-    known = {"AWS_ACCESS_KEY_ID", "AWS_SKIP_SIGNATURE", "AWS_WEB_IDENTITY_TOKEN_FILE"}
-    own = os.environ.get("AWS_PROFILE") or (Path.home() / ".aws").is_dir()
-    if not root.startswith("s3://") or not own or known & set(os.environ):
-        return {}
-    try:
-        from obstore.auth.boto3 import Boto3CredentialProvider
-    except ImportError:
-        return {}
-    return {"credential_provider": Boto3CredentialProvider()}
-
-
-@contextmanager
-def _asking(path: ObjectPath) -> Iterator[None]:
-    """Errors of a store as OSErrors of the kind a disk would raise, with the URI and without secrets."""
-    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-
-    try:
-        yield
-    except FileNotFoundError as error:
-        what = "bucket" if "NoSuchBucket" in str(error) else "object"
-        raise FileNotFoundError(errno.ENOENT, f"no such {what}", without_query(path.uri)) from None
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        why = f"access denied ({reason(str(error))}); check credentials and rights"
-        raise PermissionError(errno.EACCES, why, without_query(path.uri)) from None
-    except (BaseError, OSError) as error:
-        text = str(error)
-        if "169.254.169.254" in text:  # the last place where credentials are looked for
-            why = "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            raise PermissionError(errno.EACCES, why, without_query(path.uri)) from None
-        why = f"the store does not answer as it should ({reason(text)}); run the same command again"
-        raise ConnectionError(errno.ECONNABORTED, why, without_query(path.uri)) from None
-
-
-def reason(text: str) -> str:
-    """The status, the store's code and the plain words of a client's message: nothing that could be a secret."""
-    status = re.search(r"status code: (\d{3}[^:<\n]*)", text)
-    code = re.search(r"<Code>(\w{1,60})</Code>", text)
-    if status:
-        return " ".join(filter(None, [status[1].strip(), code and code[1]]))
-    words = text.split("\n", 1)[0].rpartition(" - ")[2]
-    return re.sub(r"\S+://\S+|\?\S+", "...", words).strip()[:120] or "no answer"

@@ -120,18 +120,18 @@ def object_server(*buckets: str) -> Iterator[ObjectServer]:
 @contextmanager
 def no_faults(server: ObjectServer, patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Point this process at the server, few and quick retries; what goes wrong ends with the block."""
-    from pipeline import store
+    from pipeline import store_client
 
     for name, value in server.environment().items():
         patch.setenv(name, value)
     patch.setenv("AWS_MAX_ATTEMPTS", "6")
     patch.delenv("AWS_PROFILE", raising=False)
-    store._client.cache_clear()
+    store_client._open.cache_clear()
     server.faults.clear()
     server.seen.clear()
     yield
     server.faults.clear()
-    store._client.cache_clear()
+    store_client._open.cache_clear()
 
 
 def _forward(

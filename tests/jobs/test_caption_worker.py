@@ -19,7 +19,6 @@ import pytest
 from captioner.base import Reply, Request, chat_messages, reply_to
 from captioner.config import CaptionConfig
 from captioner.frames import clip_frames, for_server
-from jobs.caption import WORK_COLUMNS
 from jobs.caption_rows import KINDS, recover
 from jobs.caption_worker import CaptionWorker
 from jobs.pack import kept_clips
@@ -46,8 +45,8 @@ def settings(server: Any, mode: str, **changes: Any) -> CaptionConfig:
 
 
 def work(folder: Path, kinds: str = "short,dense") -> dict[str, Any]:
-    rows = kept_clips(folder).select(list(WORK_COLUMNS)).to_pylist()
-    columns = {name: np.array([row[name] for row in rows]) for name in WORK_COLUMNS}
+    rows = kept_clips(folder).select(list(s.READ_COLUMNS)).to_pylist()
+    columns = {name: np.array([row[name] for row in rows]) for name in s.READ_COLUMNS}
     return {**columns, KINDS: np.array([kinds] * len(rows))}
 
 
@@ -74,7 +73,7 @@ def test_every_answer_lands_on_the_clip_whose_pixels_were_sent(folder: Path) -> 
         config = settings(server, "echo")
         counts = counted(CaptionWorker(config, str(folder), 2), work(folder))
         assert counts == {"rows": 12, "errors": 2, "tries": 12, "strays": 0}
-    for row in kept_clips(folder).select(list(WORK_COLUMNS)).to_pylist():
+    for row in kept_clips(folder).select(list(s.READ_COLUMNS)).to_pylist():
         if row[s.CLIP_ID] == BROKEN:
             continue
         frames = clip_frames(

@@ -23,8 +23,8 @@ from pipeline.store import (
     matching,
     parquet_input,
     read_range,
-    reason,
 )
+from pipeline.store_client import reason
 from tests.object_server import Fault, ObjectServer, no_faults, object_server
 
 DATA = bytes(range(256)) * 40

@@ -9,10 +9,10 @@ from datetime import timedelta
 import obstore
 import pytest
 
-from pipeline import store
 from pipeline.sources import file_source_id, list_sources, shown_uri, source_stamp
 from pipeline.staging import staged
 from pipeline.store import ObjectPath, location
+from pipeline.store_client import client
 from tests.object_server import Fault, ObjectServer, no_faults, object_server
 
 
@@ -28,7 +28,7 @@ def link(server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Obje
     monkeypatch.setattr("pipeline.web.CHUNK_BYTES", 1 << 20)
     with no_faults(server, monkeypatch):
         ObjectPath("s3://web/a film/x.mp4").write_bytes(os.urandom((3 << 20) + 5))
-        url = obstore.sign(store._store("s3://web"), "GET", "a film/x.mp4", timedelta(seconds=900))
+        url = obstore.sign(client("s3://web"), "GET", "a film/x.mp4", timedelta(seconds=900))
         assert "X-Amz-Signature" in url
         found = location(url)
         assert isinstance(found, ObjectPath)
