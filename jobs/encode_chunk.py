@@ -133,9 +133,11 @@ class Encoder:
         import numpy as np
         import torch
 
+        from vae.tiling import encode_tiled
+
         frames = torch.from_numpy(np.stack(clips)).permute(0, 4, 1, 2, 3)
         with torch.inference_mode():
-            posterior = self.vae.encode(frames.float() / 127.5 - 1.0)
+            posterior = encode_tiled(self.vae, frames.float() / 127.5 - 1.0)
         mean, logvar = (x.numpy().astype(np.float16) for x in (posterior.mean, posterior.logvar))
         return list(zip(mean, logvar, strict=True))
 

@@ -79,8 +79,10 @@ def decode_latents(vae: VideoVAE, latent: torch.Tensor) -> np.ndarray:
     """VAE latents (C, T, H, W) -> uint8 frames (frames, height, width, 3)."""
     import torch
 
+    from vae.tiling import decode_tiled
+
     with torch.inference_mode():
-        frames = vae.decode(latent[None])[0].permute(1, 2, 3, 0)
+        frames = decode_tiled(vae, latent[None])[0].permute(1, 2, 3, 0)
     return ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
 
 
