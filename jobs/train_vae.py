@@ -58,6 +58,10 @@ class TrainVaeArgs:
     """Weight of the perceptual term, an L1 of Laplacian pyramids."""
     mse: float = 3.0
     """Weight of the squared error."""
+    gan: float = 0.0
+    """Weight of an adversarial term (0.1 is mild), for sharper detail; 0 is none."""
+    gan_start: float = 0.5
+    """Share of the run before the discriminator joins."""
     save_every: int = 100
     """Steps between checkpoints."""
     sheet_every: int = 400
@@ -79,7 +83,7 @@ def main(argv: list[str]) -> int:
         raise UserError(f"no VAE preset {args.preset!r}; choose one of {', '.join(PRESETS)}")
     if args.decoder_only and not args.init:
         raise UserError("--decoder-only needs a VAE to start from; add --init embedded, or a path")
-    loss = LossConfig(kl=args.kl, pyramid=args.pyramid, mse=args.mse)
+    loss = LossConfig(kl=args.kl, pyramid=args.pyramid, mse=args.mse, gan=args.gan)
     own = {k: v for k, v in vars(args).items() if k in TrainConfig.__dataclass_fields__}
     config = VaeRun(
         shards=args.shards,

@@ -127,6 +127,8 @@ class LossConfig:
     """Weight of the mean squared error, which is what PSNR measures."""
     kl: float = 1e-3
     """Weight of the mean KL divergence per latent value."""
+    gan: float = 0.0
+    """Weight of the adversarial term, in pulls of the other terms on the last layer (``adversary``); 0 is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +158,10 @@ class TrainConfig:
     latent_noise: float = 0.3
     """Most extra noise on the latents of a clip, in latent units; half of the clips get none. The decoder
     learns to bear the small errors that a generator makes."""
+    gan_start: float = 0.5
+    """Share of the run before the discriminator joins; the decoder hears it fully ``warmup`` steps later."""
+    gan_lr: float = 2e-4
+    """Learning rate of the discriminator."""
     decoder_only: bool = False
     """Leave the encoder and the latent statistics as they are, so that latents made earlier stay valid."""
     seed: int = 0

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from vae.adversary import Adversary
 from vae.checkpoint import STATE_NAME, load_state, save_state
 from vae.config import TrainConfig, VAEConfig
 from vae.conv import fold_space
@@ -40,6 +41,8 @@ class RunState:
     """Where the weights are: ``cuda`` if there is one."""
     seconds: float = 0.0
     """Wall time spent so far, over all resumptions."""
+    adversary: Adversary | None = None
+    """The discriminator; None without an adversarial term."""
 
 
 def fresh_state(model: VAEConfig, config: TrainConfig, init: VideoVAE | None = None) -> RunState:
@@ -58,7 +61,8 @@ def fresh_state(model: VAEConfig, config: TrainConfig, init: VideoVAE | None = N
     optimiser = MuonAdamW(
         parameter_groups(vae), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay
     )
-    return RunState(vae=vae, ema=ema, optimiser=optimiser, device=device)
+    adversary = Adversary(lr=config.gan_lr, device=device) if config.loss.gan else None
+    return RunState(vae=vae, ema=ema, optimiser=optimiser, device=device, adversary=adversary)
 
 
 @torch.no_grad()
@@ -134,6 +138,7 @@ def save_run(state: RunState, config: TrainConfig, out: Path) -> None:
             "vae": state.vae.state_dict(),
             "ema": state.ema.state_dict(),
             "optimiser": state.optimiser.state_dict(),
+            "adversary": state.adversary.state_dict() if state.adversary else None,
             "step": state.step,
             "data": state.data,
             "skipped": state.skipped,
@@ -162,6 +167,8 @@ def resume_run(state: RunState, config: TrainConfig, out: Path) -> bool:
     state.vae.load_state_dict(saved["vae"])
     state.ema.load_state_dict(saved["ema"])
     state.optimiser.load_state_dict(saved["optimiser"])
+    if state.adversary:
+        state.adversary.load_state_dict(saved["adversary"])
     state.step, state.skipped, state.seconds = saved["step"], saved["skipped"], saved["seconds"]
     state.data = saved["data"]
     metrics = out / "metrics.jsonl"

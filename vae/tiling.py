@@ -1,8 +1,8 @@
 """Frames too large for one pass: encoded and decoded in overlapping tiles whose seams are blended.
 
 The network looks a limited way to each side, so a tile is right but for a margin at its edges; in the middle of their
-overlap two tiles fade into each other, linearly. Memory follows the tile and the chunk of frames, not the video; only the
-result is whole.
+overlap two tiles fade into each other, linearly. Memory follows the tile and the chunk of frames, not the video; only
+the result is whole.
 """
 
 from __future__ import annotations

@@ -57,6 +57,12 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return config.lr * min(1.0, rise, fall)
 
 
+def gan_share(step: int, config: TrainConfig) -> float | None:
+    """How much of the adversarial term the decoder hears, rising over ``warmup`` steps; None before it starts."""
+    since = step - config.gan_start * config.steps
+    return None if since < 0 else min(1.0, (since + 1) / max(1, config.warmup))
+
+
 def step_noise(shape: tuple[int, ...], config: TrainConfig, step: int) -> tuple[Tensor, Tensor]:
     """Noise of ``shape`` (B, per clip, C,T,H,W) for one global step, and each clip's extra deviation."""
     generator = torch.Generator().manual_seed((config.seed * 1_000_003 + step) % (1 << 62))
@@ -102,6 +108,12 @@ def train_step(
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         recon, mean, logvar = forward(x, noise, extra)
     loss, parts = vae_loss(x, recon, mean, logvar, config.loss)
+    heard = gan_share(state.step, config)
+    if state.adversary and heard is not None:
+        last = state.vae.decoder.head.weight
+        term, balance = state.adversary.challenge(recon.float(), loss, last, world)
+        loss = loss + config.loss.gan * heard * balance * term
+        parts |= {"gan": term.detach(), "gan_balance": torch.tensor(balance)}
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(state.vae.parameters(), config.clip_norm)
@@ -112,6 +124,8 @@ def train_step(
     else:
         state.optimiser.step()
         update_ema(state.ema, state.vae, config.ema, state.step)
+        if state.adversary and heard is not None:
+            parts["discriminator"] = torch.tensor(state.adversary.learn(x, recon.float(), world))
     state.step += 1
     row = {"loss": float(loss.detach()), **{k: float(v) for k, v in parts.items()}}
     return {**row, "grad_norm": float(norm), "lr": rate, "skipped": float(skipped)}
