@@ -74,7 +74,7 @@ class TrainData:
         """uint8 (B,T,H,W,3) that training sees of a step: its clips, or single frames of each on image steps."""
         frames = torch.stack([unit["frames"] for unit in step.units])
         rng = np.random.default_rng([self.seed, step.epoch, step.step])
-        if rng.random() < self.image_share:
+        if rng.random() < self.image_share and frames.shape[1] > 1:
             picks = rng.integers(0, frames.shape[1], size=(FRAMES_PER_CLIP, self.batch))
             rows = torch.arange(len(frames))
             images = [frames[rows, row[self.rank :: self.world]][:, None] for row in picks]

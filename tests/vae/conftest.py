@@ -11,7 +11,7 @@ from vae.config import VAEConfig
 
 
 def write_world(
-    folder: Path, clips: int, *, seed: int, split: str, sizes=((32, 32),), frames=5
+    folder: Path, clips: int, *, seed: int, split: str, sizes=((32, 32),), frames=5, images=0.0
 ) -> Path:
     """Shards of rendered clips, written in this process."""
     from pipeline import schema as s
@@ -19,7 +19,7 @@ def write_world(
     from pipeline.world.clips import WorldConfig, world_rows
 
     config = WorldConfig(
-        clips=clips, seed=seed, split=split, sizes=sizes, frames=frames, image_share=0.0
+        clips=clips, seed=seed, split=split, sizes=sizes, frames=frames, image_share=images
     )
     with ShardWriter(folder, s.shards_schema()) as writer:
         for row in world_rows(config, 0, clips):

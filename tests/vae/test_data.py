@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 
+from tests.vae.conftest import write_world
 from vae.config import TrainConfig
 from vae.data import TrainData, sample_clips
 
@@ -24,6 +26,16 @@ def test_steps_have_one_shape_and_both_kinds_come_up(shards, small):
     assert (4, 5, 24, 40, 3) in shapes
     assert any(shape[:2] == (16, 1) for shape in shapes)
     assert all(b.frames.dtype == torch.uint8 for b in batches)
+
+
+def test_shards_of_images_and_videos_make_steps_of_either(small, tmp_path):
+    mixed = write_world(tmp_path, 24, seed=4, split="train", images=0.5)
+    batches = take(TrainData(mixed, small, replace(CONFIG, image_share=0.0)), 12)
+    lengths = [batch.frames.shape[1] for batch in batches]
+    assert {1, 5} == set(lengths)
+    assert all(len(batch.frames) == 4 for batch in batches)
+    always = take(TrainData(mixed, small, replace(CONFIG, image_share=1.0)), 12)
+    assert {tuple(b.frames.shape[:2]) for b in always} == {(4, 1), (16, 1)}  # no copies of an image
 
 
 def test_seek_goes_on_where_a_step_ended(shards, small):
