@@ -128,8 +128,6 @@ class TrainConfig:
     """Limit of the moving average's decay; it warms up as (1 + n) / (10 + n)."""
     shift: float = 1.5
     """Timestep shift alpha: logit t moves up by ln(alpha), towards noise."""
-    caption_dropout: float = 0.1
-    """Share of clips that see the null text, for classifier-free guidance."""
     condition_share: float = 0.1
     """Share of videos trained with some latent frames given clean (image-to-video, extension)."""
     loss_unit: str = "token"

@@ -1,7 +1,8 @@
 """Training data: packs of latents from the loader, with some clips held out, and what is drawn for each pack.
 
-Everything random about a pack (posterior sample, noise, noise levels, dropped captions, given frames) comes from a
-generator keyed by (seed, step, pack), so a step is a function of its number and no RNG state has to be saved.
+Everything random about a pack (posterior sample, noise, noise levels, given frames) comes from a generator keyed by
+(seed, step, pack), and which caption a clip shows from a hash of (seed, epoch, clip_id), so a step is a function of its
+number and no RNG state has to be saved.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dit.paths import draw_levels, noised
 from pipeline import schema as s
 from pipeline.shards.latent_packs import LatentPacks
 from pipeline.shards.latents import TEXT_ENCODER_ID, VAE_ID
+from pipeline.shards.mix import without_empty
 from pipeline.shards.packs import plan_packs
 
 HELD_OUT_LIMIT = 256
@@ -54,6 +56,10 @@ class TrainingPacks(LatentPacks):
         return self._fetch(
             index, epoch, lambda j: self.lengths[j] == length and j not in self._held
         )
+
+    def _shares(self, index: int) -> dict[str, float]:
+        """A held-out clip always shows a caption."""
+        return without_empty(self.shares) if index in self._held else self.shares
 
     def held_out_packs(self) -> list[list[dict[str, Any]]]:
         """The held-out clips, packed, always the same."""
@@ -113,17 +119,13 @@ def make_batch(
 ) -> Batch:
     """Draw noise, levels and conditions for a pack of loader items.
 
-    With ``times`` (clips,) the levels are fixed, no caption is dropped and no frame is given: the held-out loss.
+    With ``times`` (clips,) the levels are fixed and no frame is given: the held-out loss.
     Clips are laid out by size, so that segments of like length lie side by side.
     """
     clips = in_layout_order(clips)
     fixed = times is not None
     shapes = [tuple(clip[s.LATENT_MEAN].shape[1:]) for clip in clips]
-    drop = torch.rand(len(clips), generator=generator) < (0 if fixed else config.caption_dropout)
-    texts = [
-        None if drop[i] or len(clip[s.TEXT_FEATURES]) == 0 else clip[s.TEXT_FEATURES]
-        for i, clip in enumerate(clips)
-    ]
+    texts = [clip[s.TEXT_FEATURES] if len(clip[s.TEXT_FEATURES]) else None for clip in clips]
     layout = make_layout(
         shapes,
         texts,

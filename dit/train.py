@@ -96,6 +96,7 @@ def run_state(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, A
         "model_config": run.model.config.to_dict(),
         "train_config": dataclasses.asdict(config),
         "latents": data.spec().to_dict(),
+        "mix": dataclasses.asdict(data.mix),
         "model": run.model.state_dict(),
         "optimizer": run.optimizer.state_dict(),
         "ema": run.ema.state_dict(),
@@ -118,6 +119,11 @@ def restore(run: Run, state: dict[str, Any], config: TrainConfig, data: Training
     if state["latents"] != data.spec().to_dict():
         raise ValueError(
             "the latents were made by another VAE or text encoder than the checkpoint's"
+        )
+    if state["mix"] != (mix := dataclasses.asdict(data.mix)):
+        raise ValueError(
+            f"the checkpoint was trained with captions mixed as {state['mix']}, this run has {mix}; "
+            "resume with the same, or start a new run with --init"
         )
     for name, value in dataclasses.asdict(config).items():
         if name not in MAY_CHANGE and state["train_config"].get(name) != value:

@@ -12,6 +12,7 @@ import tyro
 
 from jobs import truth
 from jobs.args import Folder, parse_args
+from jobs.caption_originals import original_captions, write_originals
 from jobs.caption_rows import KINDS, Key, Made, answered, made_with, recover, row_made, stored, tidy
 from jobs.caption_worker import COUNTS, CaptionWorker
 from jobs.console import Progress, say, warn
@@ -70,6 +71,8 @@ class CaptionResult:
     """Wanted captions without an answer; the next run asks again."""
     repaired: int = 0
     """Wanted captions whose stored text is not the first that the model gave, or not as it gave it."""
+    originals: int = 0
+    """Captions that came with the sources; not counted above."""
 
 
 def main(argv: list[str]) -> int:
@@ -110,7 +113,9 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
         warn(OUT_OF_DOMAIN)
     table = folder / "captions"
     table.mkdir(parents=True, exist_ok=True)
-    clips = kept_clips(folder).select(list(s.READ_COLUMNS)).to_pylist()
+    kept = kept_clips(folder)
+    originals = original_captions(kept)
+    clips = kept.select(list(s.READ_COLUMNS)).to_pylist()
     wanted: dict[Key, Made] = {
         (clip[s.CLIP_ID], kind): made
         for clip in clips
@@ -118,7 +123,10 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
     }
     if saved := recover(table):
         say(f"caption: {saved} answers of a run that was stopped are kept")
-    done = answered(table, wanted)
+    made = {key: original.made for key, original in originals.items()}
+    done = answered(table, wanted | made)
+    write_originals(table, originals, done)
+    done &= wanted.keys()
     work = missing_work(clips, config.kinds, done)
     clear_done(folder, STAGE)
     asked = len(wanted) - len(done)
@@ -128,7 +136,7 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
         say(f"caption: asking {model} for {asked} captions of {len(work)} clips{reused}")
         counts = ask(config, folder, work)
         check_all_came(table, wanted, model)
-    tidy(table, wanted)
+    tidy(table, wanted | made)
     outcomes: Counter[str] = Counter()
     repairs: Counter[str] = Counter()
     repaired = 0
@@ -144,7 +152,11 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
         ok=outcomes[s.CaptionOutcome.OK],
         errors=outcomes[s.CaptionOutcome.ERROR],
         repaired=repaired,
+        originals=len(originals),
     )
+    if originals:
+        ends = Counter(str(original.verdict.outcome) for original in originals.values())
+        say(f"caption: {len(originals)} captions came with the sources: {listed(ends)}")
     report(result, outcomes, repairs, counts, table, wanted)
     told = {"outcomes": dict(outcomes), "repairs": dict(repairs), "model": model}
     log_metrics(folder, STAGE, {**vars(result), **told, "requests": counts["tries"]})

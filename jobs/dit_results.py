@@ -85,5 +85,8 @@ def _options(args: Args) -> list[str]:
         if field.name in ("latents", "out", "resume") or value == field.default:
             continue
         name = "--" + field.name.replace("_", "-")
+        if isinstance(value, dict):
+            words += [name, *(f"{key} {share}" for key, share in value.items())]
+            continue
         words += [name] if value is True else [name, str(value)]
     return words

@@ -25,6 +25,7 @@ from jobs.latent_health import (
     view_of,
 )
 from pipeline import schema as s
+from pipeline.shards.mix import kind_of
 
 if TYPE_CHECKING:
     from dit.data import TrainingPacks
@@ -44,7 +45,7 @@ ODD_MEAN, ODD_STD = 0.5, 2.0
 
 def run(args: Args) -> None:
     """Print the findings; UserError when there is nothing to train on."""
-    from jobs.train_dit import open_data, preset_for, train_config
+    from jobs.train_dit import mix_line, open_data, preset_for, train_config
 
     data = open_data(args, 0, 1, note=False)
     config, model = train_config(args), preset_for(args, data)
@@ -53,7 +54,8 @@ def run(args: Args) -> None:
     say_shapes(data, use)
     say_epoch(data, use, args)
     say_dropped(data, use, args.tokens_per_pack)
-    say_texts(data, use, args.caption_dropout)
+    say_texts(data, use)
+    say(mix_line(data))
     moments = say_latents(data, use, model.patch)
     say_round_trip(data, args.vae)
     say_memory(data, use, model, config)
@@ -205,7 +207,7 @@ def say_not_encoded(data: TrainingPacks) -> None:
 
 def kinds_of(data: TrainingPacks) -> list[str]:
     """Caption kinds that the latents hold."""
-    return sorted({kind for kinds in data.clips for kind in kinds})
+    return sorted({kind_of(name) for names in data.clips for name in names})
 
 
 def unreadable(data: TrainingPacks, use: Sequence[int]) -> list[tuple[str, str]]:
@@ -223,8 +225,8 @@ def unreadable(data: TrainingPacks, use: Sequence[int]) -> list[tuple[str, str]]
     return found
 
 
-def say_texts(data: TrainingPacks, use: Sequence[int], dropout: float) -> None:
-    """Kinds of captions, their lengths, and how many clips train without one."""
+def say_texts(data: TrainingPacks, use: Sequence[int]) -> None:
+    """Kinds of captions and their lengths."""
     lengths: dict[str, list[int]] = defaultdict(list)
     for i in use:
         for kind, number in data.clips[i].items():
@@ -234,11 +236,9 @@ def say_texts(data: TrainingPacks, use: Sequence[int], dropout: float) -> None:
         for kind, found in sorted(lengths.items())
     ]
     empty = sum(length == 0 for found in lengths.values() for length in found)
-    say(f"captions: {'; '.join(parts)}; dropped for {100 * dropout:.0f}% of clips")
+    say(f"captions: {'; '.join(parts)}")
     if empty:
-        warn(
-            f"{empty} captions have no text tokens: their clips train as if the caption was dropped"
-        )
+        warn(f"{empty} captions have no text tokens: their clips train as if they had no caption")
 
 
 def say_latents(data: TrainingPacks, use: Sequence[int], patch: tuple[int, int, int]) -> Moments:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ from jobs.runfolder import (
 )
 from pipeline import schema as s
 from pipeline.config import EncodeConfig
+from pipeline.shards.mix import rendering_name
 from pipeline.store import Location, location
 
 STAGE = "encode"
@@ -173,13 +175,36 @@ def plan_tasks(encoder: Encoder, manifest: Any) -> tuple[list[Task], int]:
     """One task per clip that has a wanted caption, and how many clips have none."""
     tasks, uncaptioned = [], 0
     for row in manifest.table.to_pylist():
-        captions = {kind: row.get(s.caption_column(kind)) for kind in encoder.config.kinds}
-        captions = {kind: text for kind, text in captions.items() if text}
-        if captions:
+        if captions := texts_of(row, encoder.config):
             tasks.append(encoder.task(row, captions))
         else:
             uncaptioned += 1
     return tasks, uncaptioned
+
+
+def texts_of(row: Mapping[str, Any], config: EncodeConfig) -> dict[str, str]:
+    """Name -> text of the captions of a shard's row that are encoded.
+
+    A structured one becomes several, ``structured.0`` and so on, which differ in what is left out and in order; one
+    that cannot be read counts as lacking.
+    """
+    from captioner.render import render_text
+
+    found: dict[str, str] = {}
+    for kind in config.kinds:
+        text = row.get(s.caption_column(kind))
+        if not text:
+            continue
+        if kind != "structured":
+            found[kind] = text
+            continue
+        with suppress(ValueError):
+            told = {
+                render_text(text, seed=0, epoch=number, clip_id=row[s.CLIP_ID]): None
+                for number in range(config.renderings)
+            }
+            found |= {rendering_name(kind, number): text for number, text in enumerate(told)}
+    return found
 
 
 def make_chunks(tasks: list[Task], workers: int) -> list[Chunk]:

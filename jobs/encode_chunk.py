@@ -32,7 +32,7 @@ class Task:
     shape: tuple[int, int, int]
     """(frames, height, width) that the VAE sees."""
     captions: dict[str, str]
-    """Caption kind -> text."""
+    """Caption kind (``structured.0`` of a rendering) -> text."""
     keys: dict[str, str]
     """Caption kind -> cache key of its row; only these kinds are encoded."""
 

@@ -21,6 +21,7 @@ import numpy as np
 from pipeline import schema as s
 from pipeline.clipping import ClipRecord, Plan, clip_source
 from pipeline.config import ClipConfig, IngestConfig
+from pipeline.originals import original_caption
 from pipeline.shards.part import OpenPart
 from pipeline.sources import shown_uri
 from pipeline.staging import fetch_error, staged, sweep
@@ -79,6 +80,7 @@ class Splitter:
             path = str(open_source(stack, uri))
             info = self.sandbox.run(probe, path, deadline_s=self.config.deadline_s, stage="probe")
             end |= probe_columns(info)
+            caption = original_caption(uri, info.tags, sidecars=self.config.sidecars)
             for item in self.sandbox.stream(
                 clip_source,
                 path,
@@ -91,7 +93,7 @@ class Splitter:
                 if isinstance(item, Plan):
                     end |= {s.DURATION_S: item.duration_s, "dropped": item.dropped}
                 elif isinstance(item, ClipRecord):
-                    row = identify(item.row, uri, source)
+                    row = identify(item.row, uri, source) | {s.CAPTION_ORIGINAL: caption}
                     writer.add(row)
                     yield clip_row(order, row, item.samples)
             ranges = writer.commit()

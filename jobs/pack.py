@@ -105,8 +105,7 @@ def run(config: PackConfig, folder: Location | str) -> PackResult:
     ):
         for row in _rows(manifest):
             texts = captions.get(row[s.CLIP_ID], {})
-            if "original" not in config.kinds:
-                row.pop(s.CAPTION_ORIGINAL, None)
+            row.pop(s.CAPTION_ORIGINAL, None)  # as it came; captions/ says whether it is usable
             outcome = _add(writer, folder, row, texts)
             counts[outcome] += 1
             if outcome == "packed":
@@ -178,8 +177,6 @@ def _add(writer: Any, folder: Location, row: dict[str, Any], texts: dict[str, st
     """Append one clip; says what became of it."""
     from pipeline.shards.read import ClipError, read_clip
 
-    original = row.get(s.CAPTION_ORIGINAL)  # a caption that came with the source
-    texts = {**({s.CAPTION_ORIGINAL: original} if original else {}), **texts}
     if not texts:
         return "uncaptioned"
     try:

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from jobs.errors import UserError, unknown
 from jobs.runfolder import config_key, write_bytes
-from pipeline.config import ClipConfig, EncodeConfig, IngestConfig, PackConfig, SelectConfig
+from pipeline.config import (
+    ClipConfig,
+    EncodeConfig,
+    IngestConfig,
+    MixConfig,
+    PackConfig,
+    SelectConfig,
+)
 from pipeline.store import Location, location
 
 if TYPE_CHECKING:
@@ -37,6 +44,7 @@ SECTIONS = {
     "caption": "captioner.config:CaptionConfig",
     "pack": "pipeline.config:PackConfig",
     "encode": "pipeline.config:EncodeConfig",
+    "mix": "pipeline.config:MixConfig",
 }
 """Section -> dataclass that checks it; imported when a recipe is loaded, never for ``--help``."""
 
@@ -59,6 +67,8 @@ class Recipe:
     """From kept clips to shards."""
     encode: EncodeConfig
     """From shards to latents."""
+    mix: MixConfig
+    """Which of a clip's captions training shows."""
 
     @property
     def key(self) -> str:

@@ -1,7 +1,7 @@
 """``filmstock show-batch RUN --step N``: what a training step saw, as a contact sheet.
 
 From a loss spike to the guilty clip: everything a step draws is a function of its number, so nothing was recorded and
-nothing has to be: clips, captions after dropout, noise levels and given frames are drawn again.
+nothing has to be: clips, captions, noise levels and given frames are drawn again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ShowArgs:
-    """Draw the clips of a training step as it saw them: frames, captions as drawn or dropped, noise levels."""
+    """Draw the clips of a training step as it saw them: frames, captions as drawn, noise levels."""
 
     run: tyro.conf.Positional[Path]
     """Folder of train-dit or train-vae."""
@@ -127,13 +127,12 @@ def pack_cells(
         given = batch.given[tokens]
         level = float(batch.t[tokens][~given].max())
         held = sorted(set((layout.coords[tokens][given][:, 0] * patch[0]).tolist()))
-        dropped = bool(layout.text_cu[i + 1] == layout.text_cu[i])
         shape = "x".join(str(clip[name]) for name in (s.N_FRAMES, s.WIDTH, s.HEIGHT))
         facts = f"pack {index}  {clip[s.CLIP_ID]}  {shape}  {len(given)} tokens  t {level:.3f}"
         if held:
             facts += f"  given latent frames {held}"
-        text = f"[{clip[s.KIND] or 'no caption'}] {clip[s.CAPTION]}"
-        words = (f"caption dropped, was {text}", ALARM) if dropped else (text, INK)
+        kind = clip[s.KIND]
+        words = (f"[{kind}] {clip[s.CAPTION]}", INK) if kind else ("no caption drawn", ALARM)
         strips = []
         if len(cells) < most:
             frames = decode_latents(vae, clip[s.LATENT_MEAN])

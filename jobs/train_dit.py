@@ -16,8 +16,11 @@ import tyro
 from jobs.args import Data, parse_args
 from jobs.console import clock, say, warn
 from jobs.errors import EXIT_OK, UserError
+from jobs.recipe import folder_recipe, section_from
 from jobs.runfolder import clear_done, config_key, mark_done, stage_is_done
 from jobs.training_run import write_run
+from pipeline.config import MixConfig
+from pipeline.shards.mix import FALLBACK
 from pipeline.store import absolute
 
 if TYPE_CHECKING:
@@ -55,8 +58,9 @@ class Args:
     """Timestep shift: above 1 trains more on noisy levels."""
     condition_share: float = 0.1
     """Share of videos trained with some frames given (image-to-video, extension)."""
-    caption_dropout: float = 0.1
-    """Share of clips trained without their caption."""
+    mix: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Weights of dense, short, structured and original captions, and the share of empty ones, for guidance:
+    --mix dense 0.8 short 0.2 empty 0.1. Default: section [mix] of the recipe in the latents' run folder."""
     decay_share: float = 0.4
     """Last share of the run over which the learning rate falls to zero."""
     ema: float = 0.999
@@ -116,7 +120,7 @@ def look(args: Args) -> None:
 
     try:
         refuse_stale(args.latents)
-        dry_run.run(args)
+        dry_run.run(with_mix(args))
     except ValueError as error:
         raise UserError(str(error)) from error
 
@@ -148,6 +152,7 @@ def run(args: Args) -> Path:
         args = dataclasses.replace(args, lr=resumed_lr(args.out / STATE_NAME))
     try:
         refuse_stale(args.latents)
+        args = with_mix(args)
         data = open_data(args, 0, 1)
     except ValueError as error:
         raise UserError(str(error)) from None
@@ -174,6 +179,7 @@ def run(args: Args) -> Path:
             f"train-dit: {len(data.clip_ids) - len(data.held_out)} clips, {len(data.held_out)} held out, "
             f"{data.steps.steps_in(0)} steps an epoch"
         )
+        say(f"train-dit: {mix_line(data)}")
         write_run(args.out, STAGE, dataclasses.replace(args, latents=absolute(args.latents)))
         if args.workers > 1:
             from jobs.train_dit_ray import fit
@@ -191,6 +197,30 @@ def run(args: Args) -> Path:
     mark_done(args.out, STAGE, key, {"outputs": [WEIGHTS_NAME]})
     say(f"train-dit: weights in {weights}")
     return weights
+
+
+def with_mix(args: Args) -> Args:
+    """The same with the weights of captions settled: those of the command line, else of the run folder's recipe."""
+    from pipeline.shards.latents import latents_root
+
+    if args.mix:
+        mix = section_from(MixConfig, args.mix, "--mix")
+    else:
+        mix = folder_recipe(latents_root(args.latents).parent, None).mix
+    given = {kind: w for kind, w in dataclasses.asdict(mix).items() if w is not None}
+    return dataclasses.replace(args, mix=given)
+
+
+def mix_line(data: TrainingPacks) -> str:
+    """What is drawn, and what is shown in place of what is not there."""
+    shares = sorted(data.shares.items(), key=lambda item: -item[1])
+    drawn = ", ".join(f"{100 * share:.3g} % {kind or 'none'}" for kind, share in shares)
+    have = f"of {len(data.clips)} clips"
+    gone = [f"{count} {have} have no {kind} one" for kind, count in data.lacking.items()]
+    if not gone:
+        return f"captions drawn: {drawn}"
+    order = ", ".join(FALLBACK)
+    return f"captions drawn: {drawn}; {' and '.join(gone)}: shown instead is the first there is of {order}"
 
 
 def resumed_lr(state: Path) -> float:
@@ -212,6 +242,7 @@ def open_data(args: Args, rank: int, world: int, *, note: bool = True) -> Traini
         token_budget=args.tokens_per_pack,
         packs_per_step=args.packs_per_step,
         seed=args.seed,
+        mix=MixConfig(**args.mix),
         rank=rank,
         world=world,
         held_out_share=args.held_out_share,

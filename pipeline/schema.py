@@ -289,6 +289,7 @@ def manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
             (WIDTH, pa.int32()),
             (HEIGHT, pa.int32()),
             (AUDIO, pa.string()),
+            (CAPTION_ORIGINAL, pa.string()),
         )
         + _score_fields(concepts)
         + _fields(

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline import schema as s
+from pipeline.config import MixConfig
 from pipeline.shards.latents import MEMORY_BYTES, LatentStore
-from pipeline.shards.order import LoaderState, caption_draw, caption_weights
+from pipeline.shards.mix import (
+    EMPTY,
+    draw_kind,
+    draw_rendering,
+    draw_shares,
+    kind_of,
+    lacking,
+    shown_kind,
+)
+from pipeline.shards.order import LoaderState
 from pipeline.shards.packs import WINDOW, plan_packs
 from pipeline.shards.quarantine import Quarantine
 from pipeline.shards.steps import Batches, Step, StepLoader
@@ -21,8 +30,8 @@ class LatentPacks(Batches):
 
     Keys of a clip: latent_mean and latent_logvar (C,T,H,W) float32 as the VAE gave them
     (``channel_mean``/``channel_std`` bring them to unit scale), text_features (L, text_dim) float32,
-    clip_id, kind, caption, fps, n_frames, width, height. ``weights`` maps kinds to draw weights;
-    the kind ``""`` is an empty caption, with no text features.
+    clip_id, kind, caption, fps, n_frames, width, height. ``mix`` says which kind of caption is drawn; an empty one
+    has kind ``""`` and no text features.
     """
 
     def __init__(
@@ -36,7 +45,7 @@ class LatentPacks(Batches):
         rank: int = 0,
         world: int = 1,
         window: int = WINDOW,
-        weights: Mapping[str, float] | None = None,
+        mix: MixConfig | None = None,
         drop_last: bool = True,
         quarantine: str | Path | None = None,
         max_bad_share: float = 0.001,
@@ -44,7 +53,7 @@ class LatentPacks(Batches):
     ) -> None:
         self.store = LatentStore(folder, memory_bytes=memory_bytes)
         self.root = str(self.store.root)
-        self.token_budget, self.window, self.weights = token_budget, window, weights
+        self.token_budget, self.window, self.mix = token_budget, window, mix or MixConfig()
         self.clips: list[dict[str, int]] = []
         self.clip_ids: list[str] = []
         for number, row in enumerate(self.store.rows):
@@ -58,6 +67,11 @@ class LatentPacks(Batches):
             int(np.prod([-(-side // p) for side, p in zip(shape, patch, strict=True)]))
             for shape in shapes
         ]
+        have = [{kind_of(name) for name in kinds} for kinds in self.clips]
+        self.shares = draw_shares(self.mix, set().union(*have))
+        """Kind -> share of draws."""
+        self.lacking = lacking(self.shares, have)
+        """Kind -> clips that show another in its place."""
         self.steps = StepLoader(
             len(self.clips),
             seed,
@@ -93,13 +107,22 @@ class LatentPacks(Batches):
         return self.clip_ids[index]
 
     def _sample(self, index: int, epoch: int) -> dict[str, Any]:
-        kinds = self.clips[index]
-        weights = {k: w for k, w in (self.weights or {}).items() if k in kinds or k == ""}
-        if not any(weights.values()):
-            weights = caption_weights(sorted(kinds))
-        kind = caption_draw(self.steps.seed, epoch, self.clip_ids[index], weights)
-        if kind:
-            return self.store.item(kinds[kind])
-        item = self.store.item(next(iter(kinds.values())))
+        rows = self.clips[index]
+        name = self._drawn(index, epoch)
+        if name != EMPTY:
+            return self.store.item(rows[name])
+        item = self.store.item(next(iter(rows.values())))
         empty = item[s.TEXT_FEATURES][:0]
-        return {**item, s.KIND: "", s.CAPTION: "", s.TEXT_FEATURES: empty}
+        return {**item, s.KIND: EMPTY, s.CAPTION: "", s.TEXT_FEATURES: empty}
+
+    def _shares(self, index: int) -> dict[str, float]:
+        """Shares that clip ``index`` draws by."""
+        return self.shares
+
+    def _drawn(self, index: int, epoch: int) -> str:
+        """Name of the row that a clip shows in an epoch, ``""`` for no caption."""
+        key = (self.steps.seed, epoch, self.clip_ids[index])
+        rows = self.clips[index]
+        kind = shown_kind(draw_kind(*key, self._shares(index)), {kind_of(name) for name in rows})
+        names = [name for name in rows if kind_of(name) == kind]
+        return draw_rendering(*key, names) if names else EMPTY

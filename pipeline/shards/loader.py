@@ -6,12 +6,12 @@
         ...
         checkpoint["data"] = step.state.to_dict()
 
-``order.py`` holds the pure functions, ``steps.py`` the stepping, ``videos.py`` and
+``order.py`` and ``mix.py`` hold the pure functions, ``steps.py`` the stepping, ``videos.py`` and
 ``latent_packs.py`` the two kinds of data, ``workers.py`` processes that read ahead.
 """
 
 from pipeline.shards.latent_packs import LatentPacks
-from pipeline.shards.order import LoaderState, caption_draw, caption_weights, epoch_order
+from pipeline.shards.order import LoaderState, epoch_order
 from pipeline.shards.packs import packing_waste, plan_packs
 from pipeline.shards.quarantine import DataError
 from pipeline.shards.read import ClipError
@@ -30,8 +30,6 @@ __all__ = [
     "StepLoader",
     "VideoBatches",
     "WorkerSteps",
-    "caption_draw",
-    "caption_weights",
     "epoch_order",
     "packing_waste",
     "plan_packs",

@@ -13,9 +13,6 @@ from typing import Any
 import numpy as np
 import xxhash
 
-DENSE_SHARE = 0.95
-"""Default share of draws that take the dense caption; the other kinds split the rest."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class LoaderState:
@@ -45,34 +42,6 @@ def epoch_order(n: int, manifest_hash: str, seed: int, epoch: int) -> np.ndarray
     key = xxhash.xxh3_128_intdigest(f"order:{manifest_hash}:{seed}:{epoch}".encode())
     draws = np.random.Philox(key=key).random_raw(n)
     return np.argsort(draws, kind="stable").astype(np.int64)
-
-
-def caption_weights(kinds: Sequence[str]) -> dict[str, float]:
-    """Default draw: 95 % dense, the rest split evenly; without a dense caption, all evenly."""
-    others = [kind for kind in kinds if kind != "dense"]
-    if "dense" not in kinds or not others:
-        return {kind: 1.0 / len(kinds) for kind in kinds}
-    rest = (1.0 - DENSE_SHARE) / len(others)
-    return {kind: DENSE_SHARE if kind == "dense" else rest for kind in kinds}
-
-
-def caption_draw(seed: int, epoch: int, clip_id: str, weights: Mapping[str, float]) -> str:
-    """Caption kind for a clip in an epoch, keyed by the clip's id, so resharding does not move it.
-
-    ``weights`` need not sum to 1 and may hold ``""`` for an empty (dropped) caption.
-    """
-    kinds = [kind for kind in sorted(weights) if weights[kind] > 0]
-    if not kinds:
-        raise ValueError(
-            f"clip {clip_id}: no caption kind has a positive weight in {dict(weights)}"
-        )
-    uniform = xxhash.xxh3_64_intdigest(f"caption:{seed}:{epoch}:{clip_id}".encode()) / 2.0**64
-    edge, total = 0.0, sum(weights[kind] for kind in kinds)
-    for kind in kinds:
-        edge += weights[kind] / total
-        if uniform < edge:
-            return kind
-    return kinds[-1]
 
 
 def n_steps(n: int, per_step: int, *, drop_last: bool = True) -> int:

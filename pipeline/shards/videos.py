@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pipeline import schema as s
-from pipeline.shards.order import LoaderState, caption_draw, caption_weights, plan_groups
+from pipeline.config import MixConfig
+from pipeline.shards.mix import Render, draw_caption, draw_shares, lacking
+from pipeline.shards.order import LoaderState, plan_groups
 from pipeline.shards.quarantine import Quarantine
 from pipeline.shards.read import open_manifest
 from pipeline.shards.steps import Batches, Step, StepLoader
@@ -18,7 +20,8 @@ class VideoBatches(Batches):
     """Clips of video shards: ``Step.units`` is a list of dicts with ``frames`` uint8 (T,H,W,3) tensors.
 
     With ``same_shape`` all clips of a global step share (T,H,W), so they stack; otherwise any mix.
-    Other keys: clip_id, kind and caption (the drawn one; "" when a clip has none), fps.
+    Other keys: clip_id, kind and caption (as drawn by ``mix``, ``""`` for none), fps. Structured captions are drawn
+    only where ``render`` makes prose of them (``captioner.render.render_text``), anew for each epoch.
     """
 
     def __init__(
@@ -31,7 +34,8 @@ class VideoBatches(Batches):
         world: int = 1,
         view: ClipView | None = None,
         same_shape: bool = True,
-        weights: Mapping[str, float] | None = None,
+        mix: MixConfig | None = None,
+        render: Render | None = None,
         drop_last: bool = True,
         check: bool = True,
         quarantine: str | Path | None = None,
@@ -41,7 +45,7 @@ class VideoBatches(Batches):
         self.manifest = open_manifest(folder)
         self.root = self.manifest.root
         self.view = view or ClipView()
-        self.weights, self.check = weights, check
+        self.mix, self.render, self.check = mix or MixConfig(), render, check
         names = [s.CLIP_ID, s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT]
         self._rows = self.manifest.table.select(names).to_pylist()
         self.shapes = [
@@ -50,10 +54,19 @@ class VideoBatches(Batches):
         ]
         self.same_shape, self._size = same_shape, samples_per_step
         columns = set(self.manifest.table.column_names)
-        self._kinds = [k for k in s.CAPTION_KINDS if s.caption_column(k) in columns]
+        self._kinds = [
+            kind
+            for kind in s.CAPTION_KINDS
+            if s.caption_column(kind) in columns and (kind != "structured" or render)
+        ]
         n = len(self.manifest)
         if n == 0:
             raise ValueError(f"{self.manifest.root} holds no clips to train on")
+        have = self._have()
+        self.shares = draw_shares(self.mix, set().union(*have))
+        """Kind -> share of draws."""
+        self.lacking = lacking(self.shares, have)
+        """Kind -> clips that show another in its place."""
         self.steps = StepLoader(
             n,
             seed,
@@ -78,6 +91,17 @@ class VideoBatches(Batches):
             state=self.steps.advance(state, 1),
         )
 
+    def _have(self) -> list[set[str]]:
+        """Kinds of caption that each clip has."""
+        import pyarrow.compute as pc
+
+        columns = (self.manifest.columns[s.caption_column(kind)] for kind in self._kinds)
+        there = [pc.greater(pc.binary_length(c), 0).to_pylist() for c in columns]
+        return [
+            {kind for kind, has in zip(self._kinds, row, strict=True) if has}
+            for row in (zip(*there, strict=True) if there else [()] * len(self.manifest))
+        ]
+
     def _twins(self, index: int) -> Callable[[int], bool]:
         """Which clips may stand in for ``index``."""
         return lambda other: not self.same_shape or self.shapes[other] == self.shapes[index]
@@ -92,7 +116,8 @@ class VideoBatches(Batches):
     def _sample(self, index: int, epoch: int) -> dict[str, Any]:
         row = self._rows[index]
         captions = {kind: self.manifest.caption(index, kind) for kind in self._kinds}
-        kind, text = draw_caption(captions, self.weights, self.steps.seed, epoch, row[s.CLIP_ID])
+        key = (self.steps.seed, epoch, row[s.CLIP_ID])
+        kind, text = draw_caption(captions, self.shares, *key, render=self.render)
         return {
             "frames": self._frames(index),
             s.CLIP_ID: row[s.CLIP_ID],
@@ -114,21 +139,3 @@ class VideoBatches(Batches):
             self._cache_room -= frames.numel()
             self._cache[index] = frames
         return frames
-
-
-def draw_caption(
-    captions: Mapping[str, str | None],
-    weights: Mapping[str, float] | None,
-    seed: int,
-    epoch: int,
-    clip_id: str,
-) -> tuple[str, str]:
-    """(kind, text) drawn from the captions a clip has; ("", "") when it has none."""
-    kinds = sorted(kind for kind, text in captions.items() if text)
-    if not kinds:
-        return "", ""
-    chosen = {k: w for k, w in (weights or {}).items() if k in kinds or k == ""}
-    if not any(chosen.values()):
-        chosen = caption_weights(kinds)
-    kind = caption_draw(seed, epoch, clip_id, chosen)
-    return kind, captions.get(kind) or ""

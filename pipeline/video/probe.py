@@ -7,10 +7,12 @@ it decodes again.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pipeline.originals import container_tags
 
 if TYPE_CHECKING:
     import av
@@ -62,6 +64,8 @@ class Probe:
     """Colour transfer code by the headers; 2 is unspecified."""
     size_bytes: int
     """Size of the file in bytes."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """Tags of the container that may describe the pictures (``originals.TAGS``)."""
 
 
 def open_media(path: str | Path) -> av.container.InputContainer:
@@ -122,6 +126,7 @@ def probe_stream(stream: av.video.VideoStream, path: str | Path) -> Probe:
         n_frames=stream.frames or None,
         color_transfer=int(codec.color_trc),
         size_bytes=Path(path).stat().st_size,
+        tags=container_tags(container.metadata),
     )
 
 

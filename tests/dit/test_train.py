@@ -98,7 +98,7 @@ def test_accumulated_packs_equal_one_pack(folder):
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
     for unit in ("token", "clip"):
-        config = dataclasses.replace(CONFIG, loss_unit=unit, condition_share=0, caption_dropout=0)
+        config = dataclasses.replace(CONFIG, loss_unit=unit, condition_share=0)
         grads = []
         for groups in ([clips], [clips[:3], clips[3:]]):
             model.zero_grad()

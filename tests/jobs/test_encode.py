@@ -248,3 +248,32 @@ def reshard(folder, rows):
     for path in (folder / "shards").iterdir():
         path.unlink()
     make_shards(folder / "shards", rows)
+
+
+def test_structured_captions_are_rendered_and_drawn(tmp_path, config):
+    from captioner.render import render_text
+    from pipeline.config import MixConfig
+    from pipeline.shards.loader import LatentPacks
+
+    fields = (
+        '{"subjects": [{"name": "ball", "appearance": "red", "action": "rolls", "position": "low"}],'
+        ' "background": "a lawn", "camera": "is static", "lighting": "is soft"}'
+    )
+    rows = make_rows(6)
+    for row in rows[:4]:
+        row |= {s.CAPTION_STRUCTURED: fields, s.CAPTION_ORIGINAL: "my garden"}
+    rows[3][s.CAPTION_STRUCTURED] = "no JSON"
+    make_shards(tmp_path / "shards", rows)
+    run(replace(config, renderings=3), tmp_path, workers=1)
+    store = LatentStore(tmp_path)
+    found = {(row[s.CLIP_ID], row[s.KIND]): row[s.CAPTION] for row in store.rows}
+    for i, row in enumerate(rows):
+        told = [found[key] for key in sorted(found) if key[0] == row[s.CLIP_ID] and "." in key[1]]
+        want = [render_text(fields, seed=0, epoch=n, clip_id=row[s.CLIP_ID]) for n in range(3)]
+        assert told == (list(dict.fromkeys(want)) if i < 3 else [])
+    mix = MixConfig(structured=1, original=1, empty=0)
+    packs = LatentPacks(tmp_path, token_budget=200, drop_last=False, mix=mix)
+    assert packs.lacking == {"structured": 3, "original": 2}
+    steps = [packs.at(packs.steps.advance(packs.state, k)) for k in range(12)]
+    drawn = {c[s.KIND].partition(".")[0] for st in steps for pack in st.units for c in pack}
+    assert drawn == {"structured", "original", "dense"}

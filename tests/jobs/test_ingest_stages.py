@@ -90,3 +90,14 @@ def test_a_full_disk_stops_the_job_and_is_no_fault_of_the_file(
     monkeypatch.undo()
     (end,) = ends(splitter, tmp_path / "a.mp4")
     assert end[s.OUTCOME] == "done" and os.listdir(splitter.clips_dir) == ["part-source.parquet"]
+
+
+def test_clips_carry_the_caption_that_came_with_their_source(
+    splitter: Splitter, tmp_path: Path
+) -> None:
+    video = write_counter(tmp_path / "a.mp4", 30)
+    (tmp_path / "a.json").write_text('{"caption": "Numbers <i>count</i> up."}')
+    for config, want in (({}, "Numbers count up."), ({"sidecars": False}, None)):
+        splitter.config = IngestConfig(min_clip_s=0.5, **config)
+        rows = [json.loads(row[BODY][0]) for row in splitter.split(0, str(video), "source")]
+        assert [row[s.CAPTION_ORIGINAL] for row in rows[:-1]] == [want]

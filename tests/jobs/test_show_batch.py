@@ -36,9 +36,7 @@ def train_words(folder, out):
     words = (
         f"{folder} --out {out} --steps 4 --tokens-per-pack 40 --packs-per-step 2 --sample-every 0"
     )
-    words += (
-        f" --condition-share 0.6 --caption-dropout 0.4 --seed 3 --vae {folder / 'vae.safetensors'}"
-    )
+    words += f" --condition-share 0.6 --mix dense 1 short 1 empty 0.4 --seed 3 --vae {folder / 'vae.safetensors'}"
     return [*words.split(), "--held-out-share", "0.1"]
 
 
@@ -83,7 +81,7 @@ def test_a_dit_step_is_the_one_that_was_trained_on(dit_run):
                 marked.append(bool(batch.given[span].any()))
             dropped += (batch.layout.text_cu.diff() == 0).tolist()
         np.testing.assert_allclose(levels, want, atol=6e-4)
-        assert [cell.lines[1][0].startswith("caption dropped") for cell in cells] == dropped
+        assert [cell.lines[1][0].startswith("no caption drawn") for cell in cells] == dropped
         assert [any(cell.strips[1].marked) for cell in cells] == marked
         assert ["given latent frames" in fact for fact in facts] == marked
 

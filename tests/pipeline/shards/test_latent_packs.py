@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pipeline import schema as s
+from pipeline.config import MixConfig
 from pipeline.shards import latent_parts as parts
 from pipeline.shards.latents import LatentStore
 from pipeline.shards.loader import LatentPacks
@@ -130,9 +131,9 @@ def test_resume_at_every_step_for_worlds_one_to_four(latents):
 def test_kind_draw_changes_over_epochs_and_can_be_empty(latents):
     kinds = {c[s.KIND] for step in packs_of(latents, 12) for pack in step.units for c in pack}
     assert "dense" in kinds
-    short = packs_of(latents, 2, weights={"short": 1})
+    short = packs_of(latents, 2, mix=MixConfig(short=1, empty=0))
     assert {c[s.KIND] for step in short for pack in step.units for c in pack} == {"short"}
-    empty = packs_of(latents, 1, weights={"": 1})[0].units[0][0]
+    empty = packs_of(latents, 1, mix=MixConfig(empty=1))[0].units[0][0]
     assert empty[s.TEXT_FEATURES].shape == (0, 6) and empty[s.CAPTION] == ""
     assert empty[s.LATENT_MEAN].dim() == 4
 

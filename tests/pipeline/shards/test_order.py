@@ -1,4 +1,4 @@
-"""Pure order, draws and slices."""
+"""Pure order and slices."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from pipeline.shards.order import (
-    caption_draw,
-    caption_weights,
     epoch_order,
     n_steps,
     plan_groups,
@@ -23,7 +21,6 @@ def test_order_is_a_permutation_fixed_for_all_time():
     assert (order == epoch_order(1000, "abc", 7, 3)).all()
     # Pinned: a change here would silently reorder every run that resumes.
     assert epoch_order(8, "abc", 7, 3).tolist() == [6, 7, 1, 5, 0, 3, 2, 4]
-    assert caption_draw(1, 2, "clip", {"dense": 0.5, "short": 0.5}) == "short"
 
 
 def test_seed_epoch_and_data_each_change_the_order():
@@ -73,29 +70,6 @@ def test_impossible_worlds_are_refused():
         step_positions(0, 10, 4, 2, 2)
     with pytest.raises(ValueError, match="needs data"):
         n_steps(0, 4)
-
-
-def test_draws_follow_the_weights_and_the_clip_alone():
-    weights = caption_weights(["short", "dense", "structured"])
-    assert weights == {
-        "short": pytest.approx(0.025),
-        "dense": 0.95,
-        "structured": pytest.approx(0.025),
-    }
-    draws = Counter(caption_draw(0, 0, f"clip{i}", weights) for i in range(20_000))
-    assert draws["dense"] / 20_000 == pytest.approx(0.95, abs=0.006)
-    assert draws["short"] / 20_000 == pytest.approx(0.025, abs=0.005)
-    per_epoch = {caption_draw(0, e, "clip0", {"a": 1, "b": 1}) for e in range(20)}
-    assert per_epoch == {"a", "b"}
-    assert caption_draw(3, 1, "x", {"b": 1, "a": 2}) == caption_draw(3, 1, "x", {"a": 2, "b": 1})
-
-
-def test_draw_allows_an_empty_caption_and_needs_some_weight():
-    draws = Counter(caption_draw(0, 0, f"clip{i}", {"dense": 9, "": 1}) for i in range(5000))
-    assert draws[""] / 5000 == pytest.approx(0.1, abs=0.02)
-    with pytest.raises(ValueError, match="no caption kind has a positive weight"):
-        caption_draw(0, 0, "x", {"dense": 0})
-    assert caption_weights(["short"]) == {"short": 1.0}
 
 
 def test_groups_share_a_key_and_rare_keys_fill_one():

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pipeline import schema as s
+from pipeline.config import MixConfig
 from pipeline.shards.loader import ClipView, VideoBatches
 from pipeline.shards.quarantine import DataError, Quarantine
 from pipeline.shards.read import open_manifest
@@ -175,11 +176,10 @@ def test_changed_data_or_seed_is_refused(shards, tmp_path):
 
 
 def test_captions_are_drawn_by_weight(shards):
-    loader = VideoBatches(shards, samples_per_step=8, view=VIEW, weights={"short": 1.0})
+    mix = MixConfig(short=1, empty=0)
+    loader = VideoBatches(shards, samples_per_step=8, view=VIEW, mix=mix)
     (step,) = first(loader, 1)
     assert {u[s.KIND] for u in step.units} == {"short"}
     assert all(u[s.CAPTION].startswith("clip ") for u in step.units)
-    loader = VideoBatches(shards, samples_per_step=8, view=VIEW, weights={"": 1.0})
+    loader = VideoBatches(shards, samples_per_step=8, view=VIEW, mix=MixConfig(empty=1))
     assert {(u[s.KIND], u[s.CAPTION]) for u in first(loader, 1)[0].units} == {("", "")}
-    loader = VideoBatches(shards, samples_per_step=8, view=VIEW, weights={"structured": 1.0})
-    assert {u[s.KIND] for u in first(loader, 1)[0].units} <= {"short", "dense"}
