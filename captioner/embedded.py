@@ -12,6 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from captioner.model_note import ModelNote, write_note
+from captioner.prompts import WORLD_PROMPTS
+
 if TYPE_CHECKING:
     from transformers import (
         FastVlmForConditionalGeneration,
@@ -155,4 +158,5 @@ def export(model: Any, processor: Any, folder: Path) -> None:
     half.config.dtype = "float16"
     half.save_pretrained(folder)
     processor.save_pretrained(folder)
+    write_note(folder, ModelNote(prompts=WORLD_PROMPTS, image_backend="pil"))
     (folder / "model.safetensors").chmod(0o644)

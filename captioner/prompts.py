@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from captioner.model_note import read_note
+
 PROMPTS: dict[str, str] = {
     "short": (
         "These are {frames} frames, in order and evenly spaced, from a {seconds} second video. "
@@ -44,8 +46,12 @@ is its dense one taken apart (``captioner.derive``)."""
 
 
 def prompt_set(model: str, prompts: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Prompt template per kind for a model: the embedded captioner's own, the caller's, or ours."""
-    base = WORLD_PROMPTS if model == "embedded" else PROMPTS
+    """Prompt template per kind for a model: the caller's, those that it was trained with, or ours."""
+    if model == "embedded":
+        base = WORLD_PROMPTS
+    else:
+        note = read_note(model)
+        base = PROMPTS if note is None else {**PROMPTS, **note.prompts}
     return {**base, **(prompts or {})}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from captioner.base import Reply, Request, error_reply, model_id, reply_to
 from captioner.config import CaptionConfig
 from captioner.embedded import WEIGHTS
 from captioner.frames import ClipFrames, ServerFrames
+from captioner.model_note import read_note
 
 log = logging.getLogger(__name__)
 
@@ -65,16 +66,8 @@ class TransformersBackend:
 
     def _generate(self, requests: list[Request]) -> list[Reply]:
         import torch
-        from PIL import Image
 
-        texts = [
-            self.processor.apply_chat_template(
-                [conversation(request)], add_generation_prompt=True, tokenize=False
-            )[0]
-            for request in requests
-        ]
-        images = [[Image.fromarray(frame) for frame in pixels(r.frames)] for r in requests]
-        inputs = self.processor(text=texts, images=images, padding=True, return_tensors="pt")
+        inputs = prompt_inputs(self.processor, requests)
         inputs = inputs.to(self.model.device, dtype=self.model.dtype)
         sampling: dict[str, Any] = {"do_sample": False}
         if requests[0].temperature > 0:
@@ -99,6 +92,20 @@ def conversation(request: Request) -> list[dict]:
     return [{"role": "user", "content": [*content, {"type": "text", "text": request.prompt}]}]
 
 
+def prompt_inputs(processor: Any, requests: Sequence[Request]) -> Any:
+    """What the processor makes of requests: left-padded token ids, and pixels. Training begins with the same."""
+    from PIL import Image
+
+    texts = [
+        processor.apply_chat_template(
+            [conversation(request)], add_generation_prompt=True, tokenize=False
+        )[0]
+        for request in requests
+    ]
+    images = [[Image.fromarray(frame) for frame in pixels(r.frames)] for r in requests]
+    return processor(text=texts, images=images, padding=True, return_tensors="pt")
+
+
 def load_model(name: str) -> tuple[Any, Any]:
     """(processor, model) of ``embedded``, a local folder, or a Hugging Face id that is in the local cache."""
     from pipeline.torchvision_compat import prepare_torchvision
@@ -114,7 +121,9 @@ def load_model(name: str) -> tuple[Any, Any]:
     hf_logging.disable_progress_bar()
     on_gpu = torch.cuda.is_available()
     # Pillow resizes alike on every machine; our own weights were trained on its pixels.
-    choice = {"backend": "pil"} if name == "embedded" else {}
+    note = read_note(name)
+    pil = name == "embedded" or (note is not None and note.image_backend == "pil")
+    choice = {"backend": "pil"} if pil else {}
     try:
         processor = AutoProcessor.from_pretrained(source, local_files_only=True, **choice)
         model = AutoModelForImageTextToText.from_pretrained(
@@ -159,7 +168,7 @@ def not_here(name: str, error: BaseException | str) -> str:
     if name == "embedded":
         return (
             f"the embedded captioner is missing from {WEIGHTS}; "
-            "`filmstock train-captioner --out DIR` rebuilds it"
+            "`filmstock pretrain-captioner --out DIR` rebuilds it"
         )
     if Path(name).expanduser().is_dir():
         return f"{name} is no complete model folder: {_line(error)}"

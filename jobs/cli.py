@@ -48,6 +48,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "caption": Command("jobs.caption:main", "DIR", "describe the kept clips"),
         "pack": Command("jobs.pack:main", "DIR", "write training shards"),
+        "train-captioner": Command(
+            "jobs.train_captioner:main",
+            "DIR --kind KIND --out DIR",
+            "fine-tune a captioner, all of it or LoRA, on captions of one kind",
+        ),
     },
     "shards -> generated video": {
         "train-vae": Command("jobs.train_vae:main", "SHARDS --out DIR", "train the video VAE"),
@@ -101,8 +106,8 @@ GROUPS: dict[str, dict[str, Command]] = {
         "train-clip": Command(
             "jobs.train_clip:main", "", "train the small CLIP on the synthetic world"
         ),
-        "train-captioner": Command(
-            "jobs.train_captioner:main", "", "train the small captioner on the synthetic world"
+        "pretrain-captioner": Command(
+            "jobs.pretrain_captioner:main", "", "train the small captioner on the synthetic world"
         ),
     },
 }

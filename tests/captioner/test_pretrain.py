@@ -10,6 +10,7 @@ import pytest
 
 from captioner import embedded
 from captioner.embedded import export
+from captioner.pretrain import TrainConfig, learning_rate, phase_of, train
 from captioner.prompts import WORLD_PROMPTS, fill
 from captioner.teach import (
     caption_loss,
@@ -18,7 +19,6 @@ from captioner.teach import (
     tokenizer_texts,
     visual_tokens,
 )
-from captioner.train import TrainConfig, learning_rate, phase_of, train
 from captioner.worlddata import SIZES, augment, render_example, squash
 from pipeline.world.scene import random_scene
 
@@ -147,7 +147,7 @@ def test_a_killed_training_resumes_where_it_was(tmp_path: Path, monkeypatch) -> 
     """Eight steps at once, and five then three after a kill: the same weights, bit for bit."""
     import safetensors.torch
 
-    import captioner.train as module
+    import captioner.pretrain as module
 
     small = dict(channels=(8, 16, 32), depths=(1, 1, 1), text_width=48, text_layers=1)
     build = embedded.build_model
