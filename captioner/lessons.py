@@ -13,19 +13,6 @@ from pipeline import schema as s
 from pipeline.shards.read import Manifest, read_clip
 from pipeline.store import Location
 
-ROW_COLUMNS = (
-    s.CLIP_ID,
-    s.SHARD,
-    s.BYTE_OFFSET,
-    s.BYTE_LENGTH,
-    s.VIDEO_XXH3,
-    s.N_FRAMES,
-    s.FPS,
-    s.WIDTH,
-    s.HEIGHT,
-)
-"""Manifest columns that reading a clip's frames takes."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
@@ -72,7 +59,7 @@ def lessons_of(
     found = (
         Lesson(
             root=root(row),
-            row={name: row[name] for name in ROW_COLUMNS},
+            row={name: row[name] for name in s.READ_COLUMNS},
             text=texts[row[s.CLIP_ID]].strip(),
         )
         for row in rows

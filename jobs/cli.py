@@ -50,8 +50,8 @@ GROUPS: dict[str, dict[str, Command]] = {
         "pack": Command("jobs.pack:main", "DIR", "write training shards"),
         "train-captioner": Command(
             "jobs.train_captioner:main",
-            "DIR --kind KIND --out DIR",
-            "fine-tune a captioner, all of it or LoRA, on captions of one kind",
+            "DIR --kind KIND",
+            "fine-tune a captioner on captions of one kind",
         ),
     },
     "shards -> generated video": {
