@@ -66,7 +66,7 @@ class Analysis:
     bars: np.ndarray
     """float32 (M, 12): bars of those frames, see ``letterbox.luma_bars``."""
     shot_logits: np.ndarray
-    """float32 (N, len(shot_net.OUTPUTS)): what the shot detector's net says of each frame."""
+    """float16 (N, len(shot_net.OUTPUTS)): what the shot detector's net says of each frame."""
 
     @property
     def times_s(self) -> np.ndarray:
@@ -155,7 +155,7 @@ def analyse(
         parts["luma_mean"].add(new.luma_mean)
         parts["luma_std"].add(new.luma_std)
         for logits in net.add(compare(before, new)):
-            parts["shot_logits"].add(logits)
+            parts["shot_logits"].add(logits.astype(np.float16))
         if scores:
             parts["flow"].add(mean_flow(np.concatenate([before.grey[-1:], new.grey])))
             earlier = new.grey[:0] if past is None else past.grey
@@ -164,7 +164,7 @@ def analyse(
             done += len(stamps)
         past = before.then(new).tail(HISTORY)
         yield None
-    parts["shot_logits"].add(net.finish())
+    parts["shot_logits"].add(net.finish().astype(np.float16))
     assert info is not None
     arrays = {name: part.array() for name, part in parts.items()}
     watch = watch or BarWatch()

@@ -65,7 +65,8 @@ def find_transitions(analysis: Analysis, config: ShotConfig | None = None) -> li
     """Every boundary of the file, in order, not overlapping."""
     config = config or ShotConfig()
     n = len(analysis.pts)
-    starts, mixed = (1 / (1 + np.exp(-np.maximum(analysis.shot_logits[:, k], -80))) for k in (0, 1))
+    logits = analysis.shot_logits[:, :2].astype(np.float32)
+    starts, mixed = (1 / (1 + np.exp(-np.maximum(logits, -80)))).T
     cuts = peaks(starts, config.cut, 1)
     found: list[Transition] = []
     for first, stop in runs(mixed, config.mixed):
@@ -73,7 +74,7 @@ def find_transitions(analysis: Analysis, config: ShotConfig | None = None) -> li
             continue
         if first < EDGE or stop > n - EDGE:
             continue
-        kinds = analysis.shot_logits[first:stop, 2:].mean(0)
+        kinds = analysis.shot_logits[first:stop, 2:].mean(0, dtype=np.float32)
         found.append(Transition(kind=OUTPUTS[2 + int(kinds.argmax())], first=first, stop=stop))
     spans = [(each.first - 1, each.stop + 1) for each in found]
     found += [

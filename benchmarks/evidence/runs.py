@@ -1,0 +1,144 @@
+"""What the evidence scripts share: shards of world images, latents, a DiT trained from nothing, its adherence.
+
+All of it goes through the commands (``encode``, ``train-dit``) and lies in a scratch folder; what is there is not made
+again. One-frame videos, because a DiT learns to draw them within minutes of one core.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import schema as s
+from pipeline.video.encode import encode_mp4
+from pipeline.world.clips import WorldConfig, world_row
+
+FPS = 8.0
+SIDE = 64
+TOKENS = 1280
+"""Latent tokens of a step: 80 images of 64x64."""
+Edit = Callable[[dict[str, Any], int], dict[str, Any]]
+"""Takes a shard row and its index, gives what it becomes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One trained DiT."""
+
+    held_out: float
+    """Held-out loss per number, of clips of its own data."""
+    marks: dict[str, float]
+    """Shares of objects right, see ``jobs.adherence.score``."""
+    images: list[np.ndarray]
+    """Generated, uint8 (1,H,W,3) each."""
+
+
+def write_shards(
+    folder: Path, n: int, *, seed: int, sizes: tuple[tuple[int, int], ...], edit: Edit | None = None
+) -> Path:
+    """Shards of ``n`` world images, each passed through ``edit``; the folder that holds them."""
+    from pipeline.shards.layout import MANIFEST_NAME
+    from pipeline.shards.write import ShardWriter
+
+    if not (folder / "shards" / MANIFEST_NAME).exists():
+        config = WorldConfig(clips=n, seed=seed, sizes=sizes, frames=1)
+        with ShardWriter(folder / "shards", s.shards_schema()) as writer:
+            for index in range(n):
+                row = world_row(config, index)
+                writer.add(edit(row, index) if edit else row)
+    return folder
+
+
+def with_frame(row: dict[str, Any], frame: np.ndarray) -> dict[str, Any]:
+    """The row with another picture, uint8 RGB (H,W,3), and an id of its own."""
+    height, width = frame.shape[:2]
+    source = s.source_id(
+        0, f"{row[s.SOURCE_URI]}#{width}x{height}".encode(), frame.tobytes()[:64], b""
+    )
+    return {
+        **row,
+        s.VIDEO: encode_mp4(frame[None], FPS, crf=18),
+        s.WIDTH: width,
+        s.HEIGHT: height,
+        s.SOURCE_ID: source,
+        s.CLIP_ID: s.clip_id(source, 0, 1),
+    }
+
+
+def filmstock(*words: str | Path) -> None:
+    """Run a command; its output goes to this process's."""
+    subprocess.run([sys.executable, "-m", "jobs.cli", *map(str, words)], check=True)
+
+
+def train(folder: Path, out: Path, steps: int, *, seed: int = 0) -> Path:
+    """A tiny DiT trained from random weights on the folder's shards; its checkpoint folder."""
+    if not (out / "dit.safetensors").exists():
+        filmstock("encode", folder, "--workers", "1", "--set", 'encode.kinds=["dense"]')
+        words = ["--steps", steps, "--tokens-per-pack", TOKENS, "--shift", "1.0", "--seed", seed]
+        often = ["--eval-every", steps, "--checkpoint-every", 200, "--sample-every", 0]
+        more = ["--resume"] if (out / "state.pt").exists() else []
+        filmstock("train-dit", folder / "latents", "--out", out, *map(str, [*words, *often, *more]))
+    return out
+
+
+def held_out(out: Path) -> float:
+    """The last held-out loss of a training run."""
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return float([row["held_out"] for row in rows if "held_out" in row][-1])
+
+
+def outcome(
+    out: Path, *, prompts: int, size: tuple[int, int] = (SIDE, SIDE), seed: int = 1
+) -> Outcome:
+    """Images for dense captions of held-out scenes, and how much of them is right."""
+    from jobs.adherence import Args, draw_scenes, score
+    from jobs.sample import latent_shape
+    from jobs.sampling import (
+        generate_clips,
+        load_dit_at,
+        load_text_for,
+        load_vae_for,
+        text_features,
+    )
+    from pipeline.world.captions import caption
+
+    scenes = draw_scenes(Args(prompts=prompts, seed=seed, frames=1))
+    loaded = load_dit_at(str(out))
+    vae, clip = load_vae_for(loaded.latents, "embedded"), load_text_for(loaded.latents, "embedded")
+    images = generate_clips(
+        loaded,
+        vae,
+        text_features(clip, [caption(scene, "dense", still=True) for scene in scenes]),
+        [latent_shape(vae, 1, size[1], size[0])] * prompts,
+        seeds=[seed * 1_000_003 + i for i in range(prompts)],
+        steps=30,
+        guidance=4.0,
+        rule="cfg",
+        solver="euler",
+        shift=2.0,
+        fps=FPS,
+    )
+    return Outcome(held_out=held_out(out), marks=score(scenes, images, FPS), images=images)
+
+
+def save_sheet(path: Path, rows: dict[str, list[np.ndarray]]) -> None:
+    """A PNG with one row of images for each name, in order."""
+    from PIL import Image
+
+    lines = [np.concatenate([image[0] for image in images], axis=1) for images in rows.values()]
+    width = max(line.shape[1] for line in lines)
+    padded = [np.pad(line, ((0, 4), (0, width - line.shape[1]), (0, 0))) for line in lines]
+    Image.fromarray(np.concatenate(padded)).save(path)
+
+
+def parts(n: int, shares: dict[str, float], seed: int) -> Iterator[str]:
+    """``n`` names drawn by their shares, the same ones for a seed."""
+    rng = np.random.default_rng(seed)
+    yield from map(str, rng.choice(list(shares), size=n, p=list(shares.values())))
