@@ -168,10 +168,10 @@ def plan_clips(analysis: Analysis, config: IngestConfig) -> Plan:
     dropped: dict[str, int] = {}
     base = float(analysis.probe.time_base)
     edges = np.append(analysis.pts, analysis.end_pts)
-    shown = np.diff(edges)
+    shown, times_s = np.diff(edges), edges * base
     shown[shown * base > config.max_clip_s] = max(1, int(np.median(shown)))
     for shot in shots:
-        for piece in split_shot(shot, edges * base, config.max_clip_s):
+        for piece in split_shot(shot, times_s, config.max_clip_s):
             start = int(edges[piece.first])
             end = int(edges[piece.stop - 1] + shown[piece.stop - 1])
             if (end - start) * base < config.min_clip_s:

@@ -7,6 +7,7 @@ its ends are the transition's.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,12 +66,11 @@ def find_transitions(analysis: Analysis, config: ShotConfig | None = None) -> li
     """Every boundary of the file, in order, not overlapping."""
     config = config or ShotConfig()
     n = len(analysis.pts)
-    logits = analysis.shot_logits[:, :2].astype(np.float32)
-    starts, mixed = (1 / (1 + np.exp(-np.maximum(logits, -80)))).T
-    cuts = peaks(starts, config.cut, 1)
+    starts, mixed = analysis.shot_logits[:, 0], analysis.shot_logits[:, 1]
+    cuts = peaks(starts, logit(config.cut), 1)
     found: list[Transition] = []
-    for first, stop in runs(mixed, config.mixed):
-        if mixed[first:stop].max() < config.gradual or stop - first < 2:
+    for first, stop in runs(mixed, logit(config.mixed)):
+        if mixed[first:stop].max() < logit(config.gradual) or stop - first < 2:
             continue
         if first < EDGE or stop > n - EDGE:
             continue
@@ -83,6 +83,11 @@ def find_transitions(analysis: Analysis, config: ShotConfig | None = None) -> li
         if t > 0 and not any(first <= t <= stop for first, stop in spans)
     ]
     return sorted(found, key=lambda each: each.first)
+
+
+def logit(probability: float) -> float:
+    """The logit of a probability in (0, 1); an hour's logits are not turned into probabilities, which takes memory."""
+    return math.log(probability / (1 - probability))
 
 
 def runs(values: np.ndarray, threshold: float) -> list[tuple[int, int]]:
