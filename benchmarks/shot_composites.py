@@ -19,11 +19,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.shot_disturbances import DISTURBANCES, disturb
 from benchmarks.shot_views import (
-    DISTURBANCES,
     Clip,
     View,
-    disturb,
     load_clips,
     other_view,
     random_view,

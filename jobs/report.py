@@ -19,6 +19,7 @@ from jobs.args import Folder, parse_args
 from jobs.console import say
 from jobs.errors import EXIT_OK
 from jobs.report_data import Run, funnel, read_run, versions, without_queries
+from jobs.report_edges import Edge, find_edges
 from jobs.report_errors import count_failures
 from jobs.report_pictures import (
     Camera,
@@ -28,7 +29,7 @@ from jobs.report_pictures import (
     edge_sheets,
     kept_cards,
 )
-from jobs.report_scores import Edge, find_edges, histograms, word_bars
+from jobs.report_scores import histograms, word_bars
 from jobs.runfolder import config_key, mark_done, stage_is_done, stage_key, write_bytes
 from jobs.select_tables import find_manifest
 from pipeline import schema as s

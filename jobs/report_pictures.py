@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from jobs.report_data import Run
-from jobs.report_scores import Edge
+from jobs.report_edges import Edge
 from pipeline import schema as s
 from pipeline.duplicates import KINDS
 from pipeline.store import Location

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.shot_composites import GRADUAL, HELD_KINDS, Composite, blend, compose, join
-from benchmarks.shot_views import DISTURBANCES, SPLIT, Clip, disturb, random_view, render
+from benchmarks.shot_disturbances import DISTURBANCES, disturb
+from benchmarks.shot_views import SPLIT, Clip, random_view, render
 
 SIZE = (64, 36)
 

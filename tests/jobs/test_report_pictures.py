@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.report_size import make_run
 from jobs.report_data import Run, read_run
+from jobs.report_edges import NEAREST, find_edges
 from jobs.report_pictures import (
     BOX,
     CUTS_SHOWN,
@@ -23,7 +24,6 @@ from jobs.report_pictures import (
     kept_cards,
     spread,
 )
-from jobs.report_scores import NEAREST, find_edges
 from pipeline import schema as s
 
 PLENTY = 10**9
