@@ -1,27 +1,32 @@
 """Kill captioning at random moments and count what is asked twice.
 
-    python -m benchmarks.caption_kill [--kills 12] [--clips 60] [--worker-only] [--seed 0]
+    python -m benchmarks.caption_kill [--kills 20] [--clips 60] [--worker-only] [--seed 0]
 
 A server on loopback counts the requests for each (kind, pictures) and answers after up to 0.2 s with the pictures' own
 hash. ``filmstock caption`` is started again and again and killed with -9: its driver, a worker (which Ray starts again
 in the same run) or its raylet. ``--worker-only`` leaves Ray out and kills the worker's process. After each kill the
 stored answers are noted: asking for one of them again is a failure. In the end there must be one row per clip and kind,
-each with the hash of its own clip's pictures.
+each with the hash of its own clip's pictures, and the files of ``captions/`` must have the names and bytes of a run
+that nobody disturbed (without Ray: hold the same rows).
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import random
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from benchmarks.chaos_kill import VICTIMS, strike, sweep
+from benchmarks.chaos_kill import VICTIMS, find, strike, sweep
 from captioner.config import CaptionConfig
 from jobs.caption_journal import left_over, read_journal
 from pipeline import schema as s
@@ -30,6 +35,8 @@ from tests.captioner.faulty_server import FaultyServer
 
 KINDS = ("short", "dense")
 IN_FLIGHT = 4
+WHILE_ANSWERED = 0.7
+"""Share of kills after some further answers; the others come at any moment, Ray's start included."""
 
 
 def settings(url: str) -> dict[str, object]:
@@ -72,18 +79,23 @@ def start(folder: Path, url: str, worker_only: bool) -> subprocess.Popen[bytes]:
     )
 
 
-def stored(folder: Path) -> dict[tuple[str, str], tuple[str, str]]:
-    """(clip_id, kind) -> (prompt kind, pictures) of the answers on disk, in parts and in journals."""
+def in_parts(folder: Path) -> list[dict[str, Any]]:
+    """Rows of the parts."""
     import pyarrow.parquet as pq
 
-    table = folder / "captions"
-    rows = [row for path in left_over(table) for row in read_journal(path)]
-    for part in table.glob("part-*.parquet"):
+    rows = []
+    for part in sorted((folder / "captions").glob("part-*.parquet")):
         with contextlib.suppress(FileNotFoundError):
             rows += pq.read_table(part, partitioning=None).to_pylist()
+    return rows
+
+
+def stored(folder: Path) -> dict[tuple[str, str], tuple[str, str]]:
+    """(clip_id, kind) -> (prompt kind, pictures) of the answers on disk, in parts and in journals."""
+    rows = [row for path in left_over(folder / "captions") for row in read_journal(path)]
     return {
         (row[s.CLIP_ID], row[s.KIND]): (row[s.KIND], row[s.TEXT].split()[-1].rstrip("."))
-        for row in rows
+        for row in [*rows, *in_parts(folder)]
         if row[s.OUTCOME] == s.CaptionOutcome.OK
     }
 
@@ -91,7 +103,7 @@ def stored(folder: Path) -> dict[tuple[str, str], tuple[str, str]]:
 def main() -> None:
     """Kill, count, and print one line per kill and the sum."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=12)
+    parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--clips", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--worker-only", action="store_true")
@@ -109,6 +121,12 @@ def main() -> None:
                 pictures = dict(server.pictures)
             return Counter({(p.split()[1], shown): n for (p, shown), n in pictures.items()})
 
+        calm = Path(scratch) / "calm"
+        shutil.copytree(folder, calm)
+        if start(calm, server.url, args.worker_only).wait(timeout=600):
+            sys.exit("captioning fails undisturbed")
+        with server.lock:
+            server.pictures.clear()
         calm_s = args.clips * len(KINDS) * 0.1 / IN_FLIGHT
         noted: dict[tuple[str, str], int] = {}
         while True:
@@ -118,8 +136,8 @@ def main() -> None:
                 victim = "nobody"
             else:
                 victim = "driver" if args.worker_only else rng.choice(VICTIMS)
-                if args.worker_only:
-                    struck = kill_soon(child, server, rng)
+                if args.worker_only or rng.random() < WHILE_ANSWERED:
+                    struck = kill_soon(child, victim, server, rng)
                 else:
                     struck = strike(child, victim, rng, calm_s)
                 kills[victim] += struck
@@ -128,7 +146,10 @@ def main() -> None:
                 elif struck:
                     time.sleep(0.3)
             sweep(child)
-            if child.wait() > 0:
+            if child.wait() > 0 and victim in (
+                "worker",
+                "nobody",
+            ):  # a driver may see its raylet die
                 sys.exit(f"captioning failed by itself with exit code {child.returncode}")
             counts = asked()
             again += sum(counts[key] - n for key, n in noted.items())
@@ -151,29 +172,42 @@ def main() -> None:
                     server.pictures.clear()
         rows = stored(folder)
         counts = asked()
-        right = len(set(rows.values())) == len(rows) == 2 * len(ids)
+        right = len(set(rows.values())) == len(rows) == len(in_parts(folder)) == 2 * len(ids)
+        same = content(folder, args.worker_only) == content(calm, args.worker_only)
         config = CaptionConfig(**settings(server.url))  # type: ignore[arg-type]
         twice = sum(n - 1 for n in counts.values())
         print(
             f"{sum(kills.values())} kills ({dict(kills)}), {len(rows)} rows of {2 * len(ids)}, each once, with its own "
-            f"pictures: {right}; asked again: {twice} that were in flight or unread ({config.concurrency} at a time), "
-            f"{again} that were stored"
+            f"pictures: {right}; the same files as an undisturbed run: {same}; asked again: {twice} that were in "
+            f"flight or unread ({config.concurrency} at a time), {again} that were stored"
         )
-        if again or not right:
+        if again or not right or not same:
             sys.exit(1)
 
 
-def kill_soon(child: subprocess.Popen[bytes], server: FaultyServer, rng: random.Random) -> bool:
-    """Kill after a random number of further answers."""
-    target = server.answered + rng.randrange(0, 20)
+def content(folder: Path, worker_only: bool) -> Any:
+    """Name -> content of everything in ``captions/``; of workers alone the rows, which nobody has gathered."""
+    if worker_only:
+        return sorted(in_parts(folder), key=lambda row: (row[s.CLIP_ID], row[s.KIND]))
+    return {path.name: path.read_bytes() for path in (folder / "captions").iterdir()}
+
+
+def kill_soon(
+    child: subprocess.Popen[bytes], victim: str, server: FaultyServer, rng: random.Random
+) -> bool:
+    """Kill after a random number of further answers; False when the run ended before."""
+    target = server.answered + rng.randrange(1, 20)
     end = time.monotonic() + 300
     while server.answered < target and child.poll() is None and time.monotonic() < end:
         time.sleep(0.005)
     time.sleep(rng.uniform(0, 0.1))
-    if child.poll() is not None:
+    pids = find(child, victim)
+    if child.poll() is not None or not pids:
         return False
-    child.kill()
-    return True
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(rng.choice(pids), signal.SIGKILL)
+        return True
+    return False
 
 
 if __name__ == "__main__":
