@@ -90,7 +90,8 @@ class TuneConfig:
     """Steps between rows of ``metrics.jsonl``."""
 
     def __post_init__(self) -> None:
-        for name in ("frames", "frame_side", "steps", "batch", "micro_batch", "save_every"):
+        counts = ("frames", "frame_side", "steps", "batch", "micro_batch")
+        for name in (*counts, "save_every", "eval_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.lora < 0 or not 0 <= self.held_out_share < 1:

@@ -54,14 +54,10 @@ def lessons_of(
 ) -> list[Lesson]:
     """Lessons of the manifest rows that ``texts`` (clip_id -> caption) has words for, in the order of their ids.
 
-    ``root`` says in which folder a row's shard lies.
+    ``rows`` have ``READ_COLUMNS`` and nothing else; ``root`` says in which folder a row's shard lies.
     """
     found = (
-        Lesson(
-            root=root(row),
-            row={name: row[name] for name in s.READ_COLUMNS},
-            text=texts[row[s.CLIP_ID]].strip(),
-        )
+        Lesson(root=root(row), row=dict(row), text=texts[row[s.CLIP_ID]].strip())
         for row in rows
         if texts.get(row[s.CLIP_ID], "").strip()
     )

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from captioner.config import CaptionConfig
 
 NOTE_NAME = "filmstock.json"
 
@@ -41,6 +45,23 @@ def read_note(model: str) -> ModelNote | None:
         return None
     except (msgspec.DecodeError, OSError) as error:
         raise ValueError(f"{path} is not what filmstock writes: {error}; delete it") from None
+
+
+def unlike_training(config: CaptionConfig) -> str | None:
+    """What a recipe asks of a fine-tuned captioner that it was not taught, as one line; None where all is as taught."""
+    note = read_note(config.model) if config.backend == "transformers" else None
+    if note is None:
+        return None
+    odd = [
+        f"{name} = {getattr(config, name)} instead of {getattr(note, name)}"
+        for name in ("frames", "frame_side")
+        if getattr(config, name) != getattr(note, name)
+    ]
+    odd += [f"kind {kind}" for kind in config.kinds if note.kind not in (None, kind)]
+    if not odd:
+        return None
+    taught = f"was fine-tuned for {note.kind} captions" if note.kind else "was trained otherwise"
+    return f"{config.model} {taught}; the recipe asks for {', '.join(odd)}"
 
 
 def write_note(folder: Path, note: ModelNote) -> None:

@@ -106,7 +106,8 @@ def export(model: Any, processor: Any, out: Path, note: ModelNote, dtype: Any) -
     """
     if hasattr(model, "merge_and_unload"):
         with _folder(out / "adapter") as folder:
-            model.save_pretrained(folder)
+            # "auto" would ask the hub whether the vocabulary has grown.
+            model.save_pretrained(folder, save_embedding_layers=False)
         model = model.merge_and_unload()
     if dtype is not None:
         model.to(dtype)

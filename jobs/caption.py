@@ -92,6 +92,7 @@ def main(argv: list[str]) -> int:
 def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
     """Bring ``captions/`` in line with the kept clips and the config; what is answered already is not asked again."""
     from captioner.base import check_backend, model_id
+    from captioner.model_note import unlike_training
     from captioner.prompts import prompt_set
 
     folder = location(folder)
@@ -111,6 +112,8 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
         return result
     if config.model == "embedded":
         warn(OUT_OF_DOMAIN)
+    if odd := unlike_training(config):
+        warn(odd)
     table = folder / "captions"
     table.mkdir(parents=True, exist_ok=True)
     kept = kept_clips(folder)

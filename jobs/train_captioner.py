@@ -167,18 +167,18 @@ def find_lessons(data: Location, kind: str, captions: Path | None) -> list[Lesso
     from pipeline.shards.read import open_manifest
 
     texts = read_texts(captions, kind) if captions else None
+    columns = list(s.READ_COLUMNS)
     if (data / "selection.parquet").exists() and (texts or (data / "captions").exists()):
-        rows = kept_clips(data).to_pylist()
         if texts is None:
             found, column = usable_captions(data, (kind,)), s.caption_column(kind)
             texts = {clip_id: row[column] for clip_id, row in found.items()}
-        root: Any = lambda row: clip_root(data, row[s.SHARD])  # noqa: E731
+        rows = kept_clips(data).select(columns).to_pylist()
+        lessons = lessons_of(rows, texts, lambda row: clip_root(data, row[s.SHARD]))
     else:
         manifest = open_manifest(data)
-        rows = manifest.table.to_pylist()
         texts = shard_texts(manifest, kind) if texts is None else texts
-        root = lambda row: manifest.root  # noqa: E731
-    lessons = lessons_of(rows, texts, root)
+        rows = manifest.table.select(columns).to_pylist()
+        lessons = lessons_of(rows, texts, lambda row: manifest.root)
     if not lessons:
         where = captions or data
         raise ValueError(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from captioner.model_note import NOTE_NAME, ModelNote, read_note, write_note
+from captioner.config import CaptionConfig
+from captioner.model_note import NOTE_NAME, ModelNote, read_note, unlike_training, write_note
 from captioner.prompts import PROMPTS, WORLD_PROMPTS, prompt_set
 
 
@@ -28,3 +29,15 @@ def test_a_broken_note_is_one_line(tmp_path: Path) -> None:
     (tmp_path / NOTE_NAME).write_text('{"prompts": 3}')
     with pytest.raises(ValueError, match="filmstock.json is not what filmstock writes"):
         read_note(str(tmp_path))
+
+
+def test_a_recipe_that_asks_otherwise_than_was_taught_is_told_so(tmp_path: Path) -> None:
+    write_note(tmp_path, ModelNote(prompts={}, kind="dense", frames=4))
+    model = str(tmp_path)
+    assert unlike_training(CaptionConfig(model=model, frames=4, kinds=("dense",))) is None
+    told = unlike_training(CaptionConfig(model=model, frames=8, kinds=("short", "dense")))
+    assert told is not None and "fine-tuned for dense captions" in told
+    assert told.endswith("asks for frames = 8 instead of 4, kind short")
+    assert unlike_training(CaptionConfig()) is None
+    (tmp_path / NOTE_NAME).unlink()
+    assert unlike_training(CaptionConfig(model=model)) is None
