@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from dit.config import DiTConfig
 from dit.model import DiT
+from pipeline.training_state import write_atomic
 
 EMBEDDED = Path(__file__).parent / "weights" / "dit.safetensors"
 WEIGHTS_NAME = "dit.safetensors"
@@ -41,6 +40,10 @@ class LatentSpec:
     def normalise(self, latent: Tensor) -> Tensor:
         """VAE latents (C, T, H, W) -> unit scale."""
         return (latent - self._column(self.mean)) / self._column(self.std)
+
+    def scale(self, deviation: Tensor) -> Tensor:
+        """Deviations of VAE latents (C, T, H, W) -> of normalised ones."""
+        return deviation / self._column(self.std)
 
     def denormalise(self, latent: Tensor) -> Tensor:
         """Inverse of ``normalise``."""
@@ -137,29 +140,3 @@ def load_dit(path: str | Path = "embedded") -> Loaded:
         id=content_id(tensors),
         info=json.loads(metadata.get("info", "{}")),
     )
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write beside ``path``, flush to disk, rename onto it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-
-
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Training state (tensors and plain values) to one file, atomically."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_atomic(path, buffer.getvalue())
-
-
-def load_state(path: Path) -> dict[str, Any]:
-    """Inverse of ``save_state``; loads tensors and plain values only, never code."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:
-        raise ValueError(f"{path} is not a readable training state: {error}") from error

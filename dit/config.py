@@ -138,6 +138,12 @@ class TrainConfig:
     """Latent frames that ``local_share`` counts."""
     precision: str = "auto"
     """Matrix products in ``fp32``, ``bf16``, or ``auto``: whichever a probe finds faster on this machine."""
+    lora_rank: int = 0
+    """Rank of low-rank adapters, which are trained in place of the weights; 0 trains the weights."""
+    lora_alpha: int = 16
+    """Adapters are scaled by this over their rank."""
+    fsdp: bool = False
+    """Spread weights, gradients and optimiser over the processes (FSDP2)."""
     compile: bool = False
     """Compile the blocks with torch.compile."""
     recompute: bool = False

@@ -19,8 +19,9 @@ from torch import Tensor
 from dit.checkpoint import LatentSpec
 from dit.conditioning import draw_given, spread_frames, token_times
 from dit.config import DiTConfig, TrainConfig
+from dit.flow import token_means
 from dit.packing import Layout, make_layout, patchify, real_share
-from dit.paths import draw_levels, noised
+from dit.paths import draw_levels, known_floor, noised
 from pipeline import schema as s
 from pipeline.shards.latent_packs import LatentPacks
 from pipeline.shards.latents import TEXT_ENCODER_ID, VAE_ID
@@ -91,6 +92,8 @@ class Batch:
     """(N,) bool: tokens that condition and carry no loss."""
     weight: Tensor
     """(N,) how much each token counts, see ``token_weights``; 0 where given."""
+    floor: Tensor
+    """(N,) least loss of each token that any model can have, see ``dit.paths.known_floor``."""
     real: Tensor | None
     """(N, token_dim) bool, False on edge padding; None when there is none."""
     layout: Layout
@@ -133,11 +136,12 @@ def make_batch(
         text_dim=model.text_dim,
         fps=[float(clip[s.FPS] or 8.0) for clip in clips],
     )
-    tokens = []
+    tokens, variances = [], []
     for clip in clips:
         mean, deviation = clip[s.LATENT_MEAN], (0.5 * clip[s.LATENT_LOGVAR]).exp()
         latent = mean + deviation * torch.randn(mean.shape, generator=generator)
         tokens.append(patchify(spec.normalise(latent), model.patch))
+        variances.append(patchify(spec.scale(deviation).square(), model.patch))
     x0 = torch.cat(tokens)
     noise = torch.randn(x0.shape, generator=generator)
     level = draw_levels(model.path, len(clips), config.shift, generator) if times is None else times
@@ -157,12 +161,14 @@ def make_batch(
         ]
         real = torch.cat(rows)
     x_t, target = noised(model.path, x0, noise, t)
+    floor = known_floor(model.path, torch.cat(variances), t)
     return Batch(
         x_t=x_t,
         target=target,
         t=t,
         given=given,
         weight=weight,
+        floor=token_means(floor, real),
         real=real,
         layout=layout,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+
+from dit.model import DiT
 
 
 def ema_decay(step: int, limit: float) -> float:
@@ -16,24 +17,16 @@ def ema_decay(step: int, limit: float) -> float:
 class Ema:
     """A second set of weights that trails the first: ``average = d * average + (1 - d) * weights``."""
 
-    def __init__(self, model: nn.Module, limit: float) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+    def __init__(self, model: DiT, limit: float) -> None:
+        self.model: DiT = copy.deepcopy(model).eval().requires_grad_(False)
         self.limit = limit
         self.updates = 0
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Move the average towards the weights of ``model``."""
+    def update(self, model: DiT) -> None:
+        """Move the average towards the weights of ``model``; those that are not trained are equal anyway."""
         decay = ema_decay(self.updates, self.limit)
-        mine, theirs = list(self.model.parameters()), [p.detach() for p in model.parameters()]
-        torch._foreach_lerp_(mine, theirs, 1 - decay)
+        pairs = zip(self.model.parameters(), model.parameters(), strict=True)
+        moving = [(mine, theirs.detach()) for mine, theirs in pairs if theirs.requires_grad]
+        torch._foreach_lerp_([a for a, _ in moving], [b for _, b in moving], 1 - decay)
         self.updates += 1
-
-    def state_dict(self) -> dict:
-        """Averaged weights and the number of updates."""
-        return {"weights": self.model.state_dict(), "updates": self.updates}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Inverse of ``state_dict``."""
-        self.model.load_state_dict(state["weights"])
-        self.updates = int(state["updates"])

@@ -61,21 +61,39 @@ def gaussian_floor_at(t: Tensor, std: float) -> Tensor:
     return std**2 / ((1 - t) ** 2 * std**2 + t**2)
 
 
+def finite_velocity(x_t: Tensor, t: Tensor, means: Tensor, variances: Tensor) -> Tensor:
+    """Best velocity for a finite set of clips: E[noise - x0 | x_t] where x0 is one of them, each as likely.
+
+    Clip i is Gaussian, as the VAE's posterior says: ``means`` and ``variances`` (clips, D), 0 for exact clips.
+    x_t (B, D), t (B,) above 0. Each clip's own best velocity, weighted by how likely x_t came from it.
+    """
+    t = t[:, None, None]
+    spread = (1 - t).square() * variances + t.square()
+    gap = x_t[:, None] - (1 - t) * means
+    weight = (-0.5 * (gap.square() / spread + spread.log()).sum(2)).softmax(1)
+    own = (t - (1 - t) * variances) / spread * gap - means
+    return (weight[:, :, None] * own).sum(1)
+
+
 def gaussian_floor(std: float) -> float:
     """Mean of ``gaussian_floor_at`` over uniform t: exactly (pi / 2) s."""
     return math.pi / 2 * std
 
 
+def token_means(values: Tensor, real: Tensor | None = None) -> Tensor:
+    """(N,) mean over each token's numbers (N, D); ``real`` (N, D) bool leaves out those that are only edge padding."""
+    if real is None:
+        return values.mean(1)
+    return (values * real).sum(1) / real.sum(1).clamp(min=1)
+
+
+def token_losses(prediction: Tensor, target: Tensor, real: Tensor | None = None) -> Tensor:
+    """(N,) mean squared error over each token's numbers, see ``token_means``."""
+    return token_means((prediction - target).square(), real)
+
+
 def weighted_loss(
     prediction: Tensor, target: Tensor, token_weight: Tensor, real: Tensor | None = None
 ) -> Tensor:
-    """Sum over tokens of ``token_weight`` (N,) times the mean squared error over a token's numbers.
-
-    ``real`` (N, D) bool leaves numbers that are only edge padding out of their token's mean.
-    """
-    error = (prediction - target).square()
-    if real is None:
-        per_token = error.mean(1)
-    else:
-        per_token = (error * real).sum(1) / real.sum(1).clamp(min=1)
-    return (per_token * token_weight).sum()
+    """Sum over tokens of ``token_weight`` (N,) times the mean squared error over a token's numbers."""
+    return (token_losses(prediction, target, real) * token_weight).sum()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import torch
 
 from dit.config import TrainConfig
 from dit.data import Batch, TrainingPacks, generator_for, make_batch
-from dit.flow import weighted_loss
+from dit.flow import token_losses, weighted_loss
 from dit.model import DiT
 
 EVAL_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -24,10 +25,13 @@ def pack_loss(model: DiT, batch: Batch) -> torch.Tensor:
 @torch.no_grad()
 def held_out_loss(
     model: DiT, packs: list[list[dict[str, Any]]], data: TrainingPacks, config: TrainConfig
-) -> dict[str, float]:
-    """Loss per number on held-out clips at fixed levels and noise: the mean, and each level's as ``t0.5``."""
-    sums = {t: 0.0 for t in EVAL_TIMES}
-    count = 0.0
+) -> dict[str, Any]:
+    """Loss per number on held-out clips at fixed levels and noise: ``held_out``, their mean; each level as ``t0.5``;
+    ``held_out_floor``, which no model can pass; ``held_out_shapes``, the mean for each latent shape such as ``5x8x8``.
+    """
+    levels = dict.fromkeys(EVAL_TIMES, 0.0)
+    shapes: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    floor = 0.0
     for number, pack in enumerate(packs):
         for t in EVAL_TIMES:
             batch = make_batch(
@@ -38,7 +42,21 @@ def held_out_loss(
                 generator_for(config.seed, -1, number),
                 times=torch.full((len(pack),), t),
             )
-            sums[t] += float(pack_loss(model, batch))
-        count += float(batch.weight.sum())
-    losses = {f"t{t}": value / max(count, 1e-9) for t, value in sums.items()}
-    return {"held_out": sum(losses.values()) / len(losses), **losses}
+            velocity = model(batch.x_t, batch.t, batch.layout, batch.given)
+            losses = token_losses(velocity, batch.target, batch.real) * batch.weight
+            levels[t] += float(losses.sum())
+            floor += float((batch.floor * batch.weight).sum())
+            rows = torch.stack((losses, batch.weight), dim=1)
+            clips = torch.zeros(batch.layout.n_clips, 2).index_add(0, batch.layout.clip, rows)
+            for shape, (loss, weight) in zip(batch.layout.shapes, clips.tolist(), strict=True):
+                total = shapes["x".join(map(str, shape))]
+                total[0] += loss
+                total[1] += weight
+    count = max(sum(weight for _, weight in shapes.values()) / len(levels), 1e-9)
+    by_level = {f"t{t}": value / count for t, value in levels.items()}
+    return {
+        "held_out": sum(by_level.values()) / len(levels),
+        "held_out_floor": floor / len(levels) / count,
+        **by_level,
+        "held_out_shapes": {name: loss / weight for name, (loss, weight) in sorted(shapes.items())},
+    }

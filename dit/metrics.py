@@ -1,39 +1,33 @@
-"""Numbers of a run: means over the steps since the last line, and the lines of ``metrics.jsonl``."""
+"""Numbers of a run between two lines of ``metrics.jsonl``."""
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
-from typing import Any
 
-
-def write_metrics(out: Path, row: dict[str, Any]) -> None:
-    """Append one line to ``metrics.jsonl``."""
-    with (out / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps({"stage": "train-dit", **row}) + "\n")
+MEANS = ("loss", "floor", "excess", "grad_norm", "waste")
 
 
 class Window:
-    """Means over the steps since the last line."""
+    """Means over the steps since the last line. ``rows`` are part of a run's state: a line may span a kill."""
 
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
+    def __init__(self, rows: list[dict[str, float]] | None = None) -> None:
+        self.rows = rows or []
         self.began = time.monotonic()
+        self.fresh = 0
 
     def add(self, numbers: dict[str, float]) -> None:
+        """Count a step."""
         self.rows.append(numbers)
+        self.fresh += 1
 
     def row(self) -> dict[str, float]:
+        """Means, the last learning rate, and useful tokens and clips a second of the steps that this process made."""
         seconds = max(1e-9, time.monotonic() - self.began)
-        count = max(1, len(self.rows))
-        mean = {
-            name: sum(row[name] for row in self.rows) / count
-            for name in ("loss", "grad_norm", "waste")
-        }
+        mean = {name: sum(row[name] for row in self.rows) / len(self.rows) for name in MEANS}
+        made = self.rows[len(self.rows) - self.fresh :]
         return {
             **mean,
             "lr": self.rows[-1]["lr"],
-            "tokens_per_s": sum(row["tokens"] for row in self.rows) / seconds,
-            "clips_per_s": sum(row["clips"] for row in self.rows) / seconds,
+            "tokens_per_s": sum(row["tokens"] for row in made) / seconds,
+            "clips_per_s": sum(row["clips"] for row in made) / seconds,
         }

@@ -53,6 +53,8 @@ def place_features(layout: Layout) -> Tensor:
 class Block(nn.Module):
     """Self-attention (over the clip, or over each frame and then along time), cross-attention and MLP, each gated."""
 
+    compute: torch.dtype = torch.float32
+
     def __init__(self, config: DiTConfig) -> None:
         super().__init__()
         self.attention = Attention(config.width, config.heads, gated=config.head_gate)
@@ -80,7 +82,7 @@ class Block(nn.Module):
         factors: Factors | None = None,
     ) -> Tensor:
         """x (N, width) float32; ``table`` (rows, 6, width) of modulation, ``row`` (N,) which row each token uses."""
-        compute = self.mlp.up.compute
+        compute = self.compute
         shift1, scale1, gate1, shift2, scale2, gate2 = (table + self.bias).unbind(1)
         h = modulate(x, shift1, scale1, row, compute)
         h = self.attention(h, cu if factors is None else factors.frames, turns=turns)
@@ -130,7 +132,7 @@ class DiT(nn.Module):
         """Run matrix products in ``dtype``; modulation and time embedding stay float32. Returns self."""
         keep = {self.modulation, self.last_modulation, self.text.pool, *self.time}
         for module in self.modules():
-            if isinstance(module, Linear) and module not in keep:
+            if isinstance(module, Linear | Block) and module not in keep:
                 module.compute = dtype
         return self
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dit.config import TrainConfig
+from dit.parallel import shard_like
 
 
 def learning_rate(progress: float, step: int, config: TrainConfig) -> float:
@@ -16,11 +17,13 @@ def learning_rate(progress: float, step: int, config: TrainConfig) -> float:
 
 
 def parameter_groups(model: nn.Module) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """(matrices inside blocks, other matrices, vectors): what Muon may have, what decays, what does not."""
+    """Of what is trained: (matrices in blocks, other matrices, vectors): for Muon, with decay, without."""
     hidden: list[Tensor] = []
     matrices: list[Tensor] = []
     vectors: list[Tensor] = []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         if parameter.ndim == 2 and name.endswith("weight"):
             inside = "blocks." in name
             (hidden if inside else matrices).append(parameter)
@@ -81,5 +84,15 @@ class Optimizer:
             raise ValueError(
                 "the checkpoint was trained with another optimizer; resume with the same"
             )
-        for part, state in zip(self.parts, states, strict=True):
-            part.load_state_dict(state)
+        for part, saved in zip(self.parts, states, strict=True):
+            parameters = [p for group in part.param_groups for p in group["params"]]
+            state = {
+                number: {
+                    name: shard_like(value, parameters[number])
+                    if isinstance(value, Tensor)
+                    else value
+                    for name, value in entries.items()
+                }
+                for number, entries in saved["state"].items()
+            }
+            part.load_state_dict({**saved, "state": state})

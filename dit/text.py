@@ -47,17 +47,15 @@ class TextRefiner(nn.Module):
         Captions without tokens get the null token, so M' = M + number of null captions.
         """
         lengths = (cu[1:] - cu[:-1]).tolist()
-        x = (
-            self.inp(self.inp_norm(text)).float()
-            if len(text)
-            else text.new_zeros(0, self.null.shape[1])
-        )
+        x = self.inp(self.inp_norm(text)).float()
+        # No row of the null caption still makes it part of the graph: every weight has a gradient in every pass, were
+        # it zero, so that neither the optimiser nor other processes can tell who had use for it.
+        rows, start = [self.null[:0]], 0
+        for length in lengths:
+            rows.append(x[start : start + length] if length else self.null)
+            start += length
+        x = torch.cat(rows)
         if 0 in lengths:
-            rows, start = [], 0
-            for length in lengths:
-                rows.append(x[start : start + length] if length else self.null)
-                start += length
-            x = torch.cat(rows)
             lengths = [max(1, length) for length in lengths]
             cu = segment_ends(lengths, text.device)
         counts = (cu[1:] - cu[:-1]).long()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from jobs.runfolder import write_bytes
 from pipeline import schema as s
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dit.data import TrainingPacks
     from dit.model import DiT
     from jobs.train_dit import Args
@@ -20,8 +23,14 @@ SHEET_CLIPS = 8
 SHEET_STEPS = 20
 
 
-def make_sheet(args: Args, data: TrainingPacks) -> Any:
-    """A function that samples held-out captions and writes ``samples/step-N.png``; None without the VAE."""
+def make_sheet(
+    args: Args, data: TrainingPacks, show: Callable[[int, np.ndarray], None] | None = None
+) -> Any:
+    """A function that samples held-out captions and writes ``samples/step-N.png``; None without the VAE.
+
+    Noise comes from generators of its own, always the same: sheets of one run differ by the weights alone, and
+    training does not notice them. ``show(step, picture)`` gets the picture too.
+    """
     from dit.sample import generate
     from jobs.sampling import contact_sheet, decode_latents, load_vae_for
 
@@ -46,6 +55,8 @@ def make_sheet(args: Args, data: TrainingPacks) -> Any:
         videos = [decode_latents(vae, data.spec().denormalise(z)) for z in latents]
         image = contact_sheet(videos, [c[s.CAPTION] for c in clips])
         write_bytes(args.out / "samples" / f"step-{step:06d}.png", png_bytes(image))
+        if show:
+            show(step, image)
 
     return draw
 
@@ -56,7 +67,8 @@ def write_card(args: Args, weights: Path) -> None:
 
     loaded = load_dit(weights)
     info, config = loaded.info, loaded.model.config
-    held = ", ".join(f"{k} {v:.4f}" for k, v in info["held_out"].items()) or "not measured"
+    numbers = {k: v for k, v in info["held_out"].items() if isinstance(v, float)}
+    held = ", ".join(f"{k} {v:.4f}" for k, v in numbers.items()) or "not measured"
     options = " ".join(_options(args))
     text = f"""# DiT {loaded.id}
 

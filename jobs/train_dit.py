@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from jobs.args import Data, parse_args
-from jobs.console import clock, say, warn
+from jobs.console import say, warn
 from jobs.errors import EXIT_OK, UserError
 from jobs.recipe import folder_recipe, section_from
 from jobs.runfolder import clear_done, config_key, mark_done, stage_is_done
@@ -51,9 +51,10 @@ class Args:
     packs_per_step: int = 1
     """Packs per optimiser step, over all workers."""
     lr: float | None = None
-    """Peak learning rate; default: the preset's, a tenth of it with --init, the checkpoint's with --resume."""
-    optimizer: str = "muon"
-    """muon or adamw."""
+    """Peak learning rate; default: the preset's, a tenth of it with --init (all of it for adapters), the
+    checkpoint's with --resume."""
+    optimizer: Literal["muon", "adamw"] | None = None
+    """Default: muon, with --lora adamw."""
     shift: float = 1.5
     """Timestep shift: above 1 trains more on noisy levels."""
     condition_share: float = 0.1
@@ -91,14 +92,21 @@ class Args:
     """Go on from the checkpoint in OUT."""
     init: str | None = None
     """Start from the weights of a DiT: embedded, a file, or a folder of train-dit."""
+    lora: int = 0
+    """With --init: train adapters of this rank (LoRA, by peft) in place of the weights; checkpoints are small, and
+    dit.safetensors has them merged."""
     workers: int = 1
     """Processes; more than one run through Ray Train."""
+    fsdp: bool = False
+    """Spread weights, gradients and optimiser over the workers (FSDP2), for models that no worker could hold."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
     eval_every: int = 250
     """Steps between held-out losses."""
     sample_every: int = 1000
     """Steps between contact sheets of samples; 0 is never."""
+    tensorboard: bool = False
+    """Also write the metrics and sheets to OUT/tensorboard."""
     vae: str = "embedded"
     """VAE that decodes the contact sheets; it must be the one that made the latents."""
 
@@ -134,9 +142,15 @@ def train_config(args: Args) -> TrainConfig:
             f"preset {args.preset!r} is unknown; use one of {', '.join(LEARNING_RATES)}"
         )
     names = {f.name for f in dataclasses.fields(TrainConfig)} & set(vars(args))
-    chosen = {name: getattr(args, name) for name in names if name != "lr"}
-    usual = LEARNING_RATES[args.preset] * (0.1 if args.init else 1.0)
-    return TrainConfig(lr=usual if args.lr is None else args.lr, ema_decay=args.ema, **chosen)
+    chosen = {name: getattr(args, name) for name in names if name not in ("lr", "optimizer")}
+    usual = LEARNING_RATES[args.preset] * (0.1 if args.init and not args.lora else 1.0)
+    return TrainConfig(
+        lr=usual if args.lr is None else args.lr,
+        optimizer=args.optimizer or ("adamw" if args.lora else "muon"),
+        ema_decay=args.ema,
+        lora_rank=args.lora,
+        **chosen,
+    )
 
 
 def run(args: Args) -> Path:
@@ -146,10 +160,7 @@ def run(args: Args) -> Path:
 
     train_config(args)  # refuses a wrong preset before anything is read
     weights = args.out / WEIGHTS_NAME
-    if args.resume and args.init:
-        raise UserError("--resume goes on from OUT's own checkpoint; leave --init out")
-    if args.resume and args.lr is None and (args.out / STATE_NAME).exists():
-        args = dataclasses.replace(args, lr=resumed_lr(args.out / STATE_NAME))
+    args = settled(args)
     try:
         refuse_stale(args.latents)
         args = with_mix(args)
@@ -160,7 +171,7 @@ def run(args: Args) -> Path:
         {
             k: v
             for k, v in vars(args).items()
-            if k not in ("out", "resume", "latents", "vae", "dry_run")
+            if k not in ("out", "resume", "latents", "vae", "dry_run", "tensorboard")
         },
         data.store.hash,
     )
@@ -223,14 +234,33 @@ def mix_line(data: TrainingPacks) -> str:
     return f"captions drawn: {drawn}; {' and '.join(gone)}: shown instead is the first there is of {order}"
 
 
-def resumed_lr(state: Path) -> float:
-    """Peak learning rate of the run that wrote a checkpoint: its default hung on --init, which a resume leaves out."""
-    from dit.checkpoint import load_state
+def settled(args: Args) -> Args:
+    """The flags with what a resumed run takes from its checkpoint; UserError where they do not go together."""
+    from dit.checkpoint import STATE_NAME
+    from pipeline.training_state import load_state
 
-    try:
-        return float(load_state(state)["train_config"]["lr"])
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    if args.fsdp and args.workers < 2:
+        raise UserError("--fsdp spreads the weights over several workers; add --workers N")
+    if args.fsdp and args.lora:
+        raise UserError("--fsdp spreads what is trained, and adapters are small; leave it out")
+    if args.resume and args.init:
+        raise UserError("--resume goes on from OUT's own checkpoint; leave --init out")
+    file = args.out / STATE_NAME
+    if args.resume and file.exists():
+        try:
+            state = load_state(file)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        trained = state["train_config"]
+        if args.lr is None:  # its default hung on --init, which a resume leaves out
+            args = dataclasses.replace(args, lr=float(trained["lr"]))
+        if trained["lora_rank"]:
+            args = dataclasses.replace(args, lora=trained["lora_rank"], init=state["init"])
+    elif args.lora and not args.init:
+        raise UserError("--lora adapts a model that is there; name it with --init")
+    if args.init and Path(args.init).exists():  # workers and resumed runs may stand elsewhere
+        args = dataclasses.replace(args, init=str(Path(args.init).resolve()))
+    return args
 
 
 def open_data(args: Args, rank: int, world: int, *, note: bool = True) -> TrainingPacks:
@@ -255,8 +285,10 @@ def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
     from dit.checkpoint import load_dit
     from dit.train import train
     from jobs.dit_results import make_sheet
+    from jobs.train_lines import Reports
 
     config = train_config(args)
+    reports = Reports(args) if leader else None
     initial, started_from = None, ""
     model_config = preset_for(args, data)
     if args.init:
@@ -279,8 +311,11 @@ def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
         resume=args.resume,
         initial=initial,
         started_from=started_from,
-        report=Line(config) if leader else None,
-        on_sample=make_sheet(args, data) if leader and config.sample_every else None,
+        init=args.init or "",
+        report=reports,
+        on_sample=make_sheet(args, data, reports.picture)
+        if reports and config.sample_every
+        else None,
     )
 
 
@@ -304,29 +339,3 @@ def check_same_latents(have: dict[str, Any], want: dict[str, Any], name: str) ->
                 f"{name} was trained with {label} {have[field]}, the latents were made with {want[field]}; "
                 f"encode again with that {label}, or train from scratch without --init"
             )
-
-
-class Line:
-    """One line of numbers per report: redrawn on a terminal, every few seconds in a pipe."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        from jobs.console import Progress
-
-        self.progress = Progress(STAGE)
-        self.config = config
-
-    def __call__(self, row: dict[str, Any]) -> None:
-        """Show the numbers of a step."""
-        held = f" held-out {row['held_out']:.4f}" if "held_out" in row else ""
-        share = row["progress"]
-        left = row["elapsed_s"] * (1 - share) / share if share > 0 else 0.0
-        self.progress.done = row["step"]
-        note = (
-            f"loss {row['loss']:.4f}{held} grad {row['grad_norm']:.2f} lr {row['lr']:.1e} "
-            f"{row['tokens_per_s']:.0f} tokens/s {row['clips_per_s']:.1f} clips/s "
-            f"waste {100 * row['waste']:.1f}% {clock(left)} left"
-        )
-        if share >= 1:
-            self.progress.close(note)
-        else:
-            self.progress.update(0, note)

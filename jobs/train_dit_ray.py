@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from jobs.rayrt import start_ray
-from jobs.train_dit import Args, open_data, train_here
+from jobs.train_dit import Args, open_data, settled, train_here
 from pipeline.store import absolute
 
 
@@ -19,25 +18,19 @@ def fit(args: Args) -> None:
 
     start_ray(max(args.workers, 1))
     cuda = torch.cuda.is_available()
-    settled = dataclasses.replace(
-        args, latents=absolute(args.latents), out=args.out.resolve(), init=_absolute(args.init)
-    )
+    there = dataclasses.replace(args, latents=absolute(args.latents), out=args.out.resolve())
     trainer = TorchTrainer(
         _worker,
-        train_loop_config={"args": settled},
+        train_loop_config={"args": there},
         scaling_config=ScalingConfig(num_workers=args.workers, use_gpu=cuda),
         torch_config=TorchConfig(backend="nccl" if cuda else "gloo"),
         run_config=RunConfig(
             name="ray",
-            storage_path=str(settled.out / ".ray"),
+            storage_path=str(there.out / ".ray"),
             failure_config=FailureConfig(max_failures=2),
         ),
     )
     trainer.fit()
-
-
-def _absolute(init: str | None) -> str | None:
-    return str(Path(init).resolve()) if init and Path(init).exists() else init
 
 
 def _worker(config: dict[str, Any]) -> None:
@@ -53,5 +46,5 @@ def _worker(config: dict[str, Any]) -> None:
     args: Args = config["args"]
     # `run` removed the state of an earlier run unless asked to resume: one that is there is ours.
     if (args.out / STATE_NAME).exists():
-        args = dataclasses.replace(args, resume=True, init=None)
+        args = settled(dataclasses.replace(args, resume=True, init=None))
     train_here(args, open_data(args, rank, world), leader=rank == 0)

@@ -53,9 +53,10 @@ def finish(config: VaeRun) -> tuple[int, dict[str, Any]]:
     """Statistics, weights, contact sheet and card from the finished ``state.pt``; ({} while unfinished)."""
     import torch
 
+    from pipeline.training_state import write_atomic
     from vae.baseline_pca import fit_pca, pca_psnr
     from vae.card import card_text
-    from vae.checkpoint import WEIGHTS_NAME, load_vae, save_vae, write_atomic
+    from vae.checkpoint import WEIGHTS_NAME, load_vae, save_vae
     from vae.data import TrainData, sample_clips
     from vae.evaluate import (
         clip_psnrs,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from pipeline.training_state import write_atomic
 from vae.config import VAEConfig
 from vae.model import VideoVAE
 
@@ -77,31 +76,3 @@ def load_vae(path: str | Path = "embedded") -> VideoVAE:
     vae.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     vae.id = latent_space_id(tensors)
     return vae.eval().requires_grad_(False)
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write beside ``path``, flush to disk, rename onto it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-
-
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Training state (tensors and plain values) to one file, atomically."""
-    import io
-
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_atomic(path, buffer.getvalue())
-
-
-def load_state(path: Path) -> dict[str, Any]:
-    """Inverse of ``save_state``; loads tensors and plain values only."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(f"{path} is not a readable training state: {error}") from error

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.training_state import load_state, save_state, sync_metrics
 from vae.adversary import Adversary
-from vae.checkpoint import STATE_NAME, load_state, save_state
+from vae.checkpoint import STATE_NAME
 from vae.config import TrainConfig, VAEConfig
 from vae.conv import fold_space
 from vae.data import to_frames
@@ -130,6 +131,7 @@ def start_from_pca(vae: VideoVAE, clips: list[Any]) -> None:
 
 def save_run(state: RunState, config: TrainConfig, out: Path) -> None:
     """Everything needed to go on, in one atomic file."""
+    sync_metrics(out)
     save_state(
         out / STATE_NAME,
         {
@@ -148,7 +150,7 @@ def save_run(state: RunState, config: TrainConfig, out: Path) -> None:
 
 
 def resume_run(state: RunState, config: TrainConfig, out: Path) -> bool:
-    """Load ``out/state.pt`` into ``state`` if it is there; drop metric lines written after it."""
+    """Load ``out/state.pt`` into ``state`` if it is there."""
     path = out / STATE_NAME
     if not path.is_file():
         return False
@@ -171,11 +173,4 @@ def resume_run(state: RunState, config: TrainConfig, out: Path) -> bool:
         state.adversary.load_state_dict(saved["adversary"])
     state.step, state.skipped, state.seconds = saved["step"], saved["skipped"], saved["seconds"]
     state.data = saved["data"]
-    metrics = out / "metrics.jsonl"
-    if metrics.is_file():
-        lines = metrics.read_text().splitlines(keepends=True)
-        kept = [
-            line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= state.step
-        ]
-        metrics.write_text("".join(kept))
     return True

@@ -8,7 +8,6 @@ never stopped.
 from __future__ import annotations
 
 import ctypes
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.compute import bf16_is_faster
+from pipeline.training_state import add_metrics, keep_metrics
 from vae.config import TrainConfig, VAEConfig
 from vae.data import TrainData, sample_clips, to_frames
 from vae.losses import vae_loss
@@ -159,8 +159,8 @@ def train(
             clips = sample_clips(data.folder, data.view, PCA_CLIPS, seed=config.seed)
             start_from_pca(state.vae, clips)
         state.ema.load_state_dict(state.vae.state_dict())
-        if rank == 0:
-            (out / "metrics.jsonl").write_text("")
+    if rank == 0:
+        keep_metrics(out, state.step)
     forward: nn.Module = TrainForward(state.vae, learn_encoder=not config.decoder_only)
     if world > 1:
         forward = nn.parallel.DistributedDataParallel(forward)
@@ -218,8 +218,7 @@ def mean_over_ranks(row: dict[str, float], world: int) -> dict[str, float]:
 def write_metrics(out: Path, rank: int, row: dict[str, Any]) -> None:
     """Append one line to ``metrics.jsonl`` (rank 0 only)."""
     if rank == 0:
-        with open(out / "metrics.jsonl", "a") as file:
-            file.write(json.dumps(row) + "\n")
+        add_metrics(out, row)
 
 
 def keep_large_buffers() -> None:

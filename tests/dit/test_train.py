@@ -3,17 +3,19 @@
 import dataclasses
 import json
 import multiprocessing
+import socket
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
 
-from dit.checkpoint import load_dit, load_state, save_dit
+from dit.checkpoint import load_dit, save_dit
 from dit.config import DiTConfig, TrainConfig
 from dit.data import TrainingPacks, generator_for, is_held_out, make_batch
 from dit.heldout import held_out_loss, pack_loss
-from dit.train import start_run, train
+from dit.train import train
+from pipeline.training_state import load_state, save_state
 from tests.dit.latents import TEXT_DIM, write_folder
 
 MODEL = DiTConfig(
@@ -43,7 +45,8 @@ def folder(tmp_path_factory) -> Path:
 
 def logged(out: Path) -> list[dict]:
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    return [{k: r[k] for k in ("step", "loss", "grad_norm", "held_out") if k in r} for r in rows]
+    timed = {"elapsed_s", "tokens_per_s", "clips_per_s"}
+    return [{name: value for name, value in row.items() if name not in timed} for row in rows]
 
 
 def flatten(value) -> list[torch.Tensor]:
@@ -64,9 +67,8 @@ def test_resume_is_bitwise_equal(folder, tmp_path, optimizer):
         pairs = zip(flatten(states[0][part]), flatten(states[1][part]), strict=True)
         assert all(torch.equal(a, b) for a, b in pairs), part
     assert states[0]["cursor"] == states[1]["cursor"]
-    whole, cut = logged(tmp_path / "whole"), logged(tmp_path / "cut")
-    assert cut[:4] == whole[:4]
-    assert cut[4:] == whole[3:]
+    assert [row["step"] for row in logged(tmp_path / "cut")] == [1, 2, 3, 4, 5, 6]
+    assert logged(tmp_path / "cut") == logged(tmp_path / "whole")
     names = [(tmp_path / n / "dit.safetensors") for n in ("whole", "cut")]
     assert load_dit(names[0]).id == load_dit(names[1]).id
 
@@ -132,41 +134,96 @@ def _fixed(clips, data, config):
     return replace(whole, x_t=x_t, target=target)
 
 
-def _two_process_worker(rank: int, folder: str, out: str, port: int) -> None:
+SHARDED = {"sample_every": 3, "recompute": True, "fsdp": True}
+ADAMW = {**SHARDED, "optimizer": "adamw"}
+IN_TWO: dict[str, tuple[dict, int | None]] = {
+    "two": ({}, None), "muon": (SHARDED, None), "adamw": (ADAMW, None),
+    "there": (ADAMW, None), "back": (ADAMW, 3),
+}  # fmt: skip
+"""Runs of two processes: settings, and after how many steps they stop."""
+
+
+def _worker(rank: int, folder: str, root: str, port: int) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    train(MODEL, CONFIG, packs(Path(folder), rank=rank, world=2), out)
-    dist.barrier()  # a process that leaves first takes the other's connection down with it
+    for name, (options, stop_after) in IN_TWO.items():
+        train_for_test(Path(folder), Path(root) / name, options, stop_after, rank, 2)
+        dist.barrier()  # a process that leaves first takes the other's connection down with it
     dist.destroy_process_group()
 
 
-def test_two_processes_train_the_model_of_one(folder, tmp_path):
-    import socket
+def train_for_test(
+    folder: Path, out: Path, options: dict, stop_after: int | None = None, rank=0, world=1
+) -> None:
+    """Train, or go on with what is in ``out``; in place of contact sheets the weights for them are kept."""
+    config = dataclasses.replace(CONFIG, **options)
+    data = packs(folder, config, rank=rank, world=world)
 
+    def keep(step, model):
+        save_state(out / f"sampled-{step}.pt", dict(model.state_dict()))
+
+    train(MODEL, config, data, out, resume=True, on_sample=keep, stop_after=stop_after)
+
+
+@pytest.fixture(scope="module")
+def in_two(folder, tmp_path_factory) -> Path:
+    """Folder of the runs of ``IN_TWO``, and of the same by one process."""
+    root = tmp_path_factory.mktemp("runs")
+    alone = {"fsdp": False}
+    train_for_test(folder, root / "there", {**ADAMW, **alone}, 3)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    train(MODEL, CONFIG, packs(folder), tmp_path / "one")
     context = multiprocessing.get_context("spawn")
-    workers = [
-        context.Process(
-            target=_two_process_worker, args=(r, str(folder), str(tmp_path / "two"), port)
-        )
-        for r in range(2)
-    ]
+    paths = (str(folder), str(root), port)
+    workers = [context.Process(target=_worker, args=(rank, *paths)) for rank in range(2)]
     for worker in workers:
         worker.start()
+    train_for_test(folder, root / "one", {})
+    train_for_test(folder, root / "one-muon", {**SHARDED, **alone})
+    train_for_test(folder, root / "one-adamw", {**ADAMW, **alone})
     for worker in workers:
         worker.join(150)
         assert worker.exitcode == 0
-    one, two = (flat(load_state(tmp_path / name / "state.pt")["model"]) for name in ("one", "two"))
-    moved = one - flat(start_run(MODEL, CONFIG, packs(folder)).model.state_dict())
-    # Sums are rounded in another order, which Adam blows up where a gradient is all but zero: compare whole steps.
-    assert (one - two).norm() < 5e-3 * moved.norm()
+    train_for_test(folder, root / "back", {**ADAMW, **alone})
+    return root
 
 
-def flat(state: dict[str, torch.Tensor]) -> torch.Tensor:
-    return torch.cat([state[name].flatten() for name in sorted(state)])
+def tensors(folder: Path) -> dict[str, list[torch.Tensor]]:
+    state = load_state(folder / "state.pt")
+    return {part: flatten(state[part]) for part in ("model", "optimizer", "ema")}
+
+
+def test_two_processes_train_the_model_of_one(in_two):
+    """Bit for bit: with two packs a step there is one sum of two gradients, whoever adds them."""
+    one, two = tensors(in_two / "one"), tensors(in_two / "two")
+    for part, values in one.items():
+        assert all(torch.equal(a, b) for a, b in zip(values, two[part], strict=True)), part
+    assert logged(in_two / "one") == logged(in_two / "two")
+
+
+@pytest.mark.parametrize("name", ["muon", "adamw", "there", "back"])
+def test_sharded_weights_train_the_model_of_one_process(in_two, name):
+    """FSDP2; ``there`` began in one process and ended in two, ``back`` the other way round."""
+    alone, run = in_two / ("one-muon" if name == "muon" else "one-adamw"), in_two / name
+    if name == "muon":  # its bf16 products are added up in another order
+        losses = [[row["loss"] for row in logged(folder)] for folder in (alone, run)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+        return
+    assert logged(alone) == logged(run)
+    one, two = tensors(alone), tensors(run)
+    for part, values in one.items():
+        assert all(torch.equal(a, b) for a, b in zip(values, two[part], strict=True)), part
+    for step in (3, 6):
+        a, b = (load_state(folder / f"sampled-{step}.pt") for folder in (alone, run))
+        assert list(a) == list(b) and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_sharded_weights_need_as_many_packs_everywhere(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("dit.train.rank_and_world", lambda: (0, 2))
+    config = dataclasses.replace(CONFIG, packs_per_step=3, fsdp=True)
+    with pytest.raises(ValueError, match="packs_per_step 3 is no multiple of 2"):
+        train(MODEL, config, packs(folder, config), tmp_path)
 
 
 def test_held_out_clips_are_never_trained_on(folder):
@@ -185,7 +242,18 @@ def test_held_out_loss_is_repeatable_and_per_level(folder, tmp_path):
     run = train(MODEL, CONFIG, data, tmp_path)
     first = held_out_loss(run.ema.model, data.held_out_packs(), data, CONFIG)
     assert first == held_out_loss(run.ema.model, data.held_out_packs(), data, CONFIG)
-    assert set(first) == {"held_out", "t0.1", "t0.3", "t0.5", "t0.7", "t0.9"}
+    levels = [first[f"t{t}"] for t in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    assert first["held_out"] == pytest.approx(sum(levels) / 5)
+    assert 0 < first["held_out_floor"] < first["held_out"]
+    shapes = first["held_out_shapes"]
+    held = [data.store.rows[next(iter(data.clips[i].values()))] for i in data.held_out]
+    sizes = ["x".join(map(str, row["latent_shape"][1:])) for row in held]
+    assert set(shapes) == set(sizes)
+    tokens = dict.fromkeys(shapes, 0)
+    for size, i in zip(sizes, data.held_out, strict=True):
+        tokens[size] += data.lengths[i]
+    mean = sum(shapes[size] * tokens[size] for size in shapes) / sum(tokens.values())
+    assert mean == pytest.approx(first["held_out"])
 
 
 def test_a_bad_gradient_is_skipped_and_counted(folder, tmp_path, monkeypatch):

@@ -1,18 +1,22 @@
 """train-dit, sample and adherence end to end on tiny models, and the errors a person can fix."""
 
+import dataclasses
 import json
+import time
 import zlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from dit.checkpoint import LatentSpec, load_dit, load_state, save_dit
+from dit.checkpoint import LatentSpec, load_dit, save_dit
 from dit.config import LEARNING_RATES, DiTConfig
 from dit.model import DiT
 from jobs import adherence, sample, train_dit
 from jobs.errors import UserError
+from pipeline.training_state import load_state
 from pipeline.video.decode import decode_clip
 from tests.dit.latents import TEXT_DIM, write_folder
 
@@ -221,6 +225,93 @@ def test_object_marks_bind_shape_and_motion_to_colour():
     truth = Attributes(objects=(("red", "circle", "left"), ("blue", "ring", "still")))
     seen = Attributes(objects=(("red", "ring", "left"), ("green", "ring", "still")))
     assert adherence.object_marks(truth, seen) == {"colour": 1, "shape": 0, "motion": 1}
+
+
+def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(tmp_path):
+    """Sheets and TensorBoard on or off: bitwise the same weights, averages and moments, and the same lines."""
+    from torch.utils.tensorboard import SummaryWriter  # noqa: F401  its import is slow and not what is tested
+
+    from tests.dit.test_train import flatten, logged
+    from vae.checkpoint import load_vae, save_vae
+    from vae.config import VAEConfig
+    from vae.model import VideoVAE
+
+    torch.manual_seed(0)
+    vae = tmp_path / "vae.safetensors"
+    save_vae(VideoVAE(dataclasses.replace(VAEConfig.preset("tiny"), latent_channels=4)), vae)
+    folder = write_folder(tmp_path / "latents", vae_id=load_vae(vae).id)
+    fp32 = ["--precision", "fp32"]
+    drawn = ["--sample-every", "2", "--vae", str(vae), "--tensorboard"]
+    train(folder, tmp_path / "plain", *fp32)
+    train(folder, tmp_path / "drawn", *fp32, *drawn)
+    train(folder, tmp_path / "again", *fp32, *drawn)
+    states = [load_state(tmp_path / name / "state.pt") for name in ("plain", "drawn")]
+    for part in ("model", "optimizer", "ema"):
+        pairs = zip(flatten(states[0][part]), flatten(states[1][part]), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs), part
+    assert logged(tmp_path / "plain") == logged(tmp_path / "drawn")
+    sheets = [sorted((tmp_path / n / "samples").glob("*.png")) for n in ("drawn", "again")]
+    assert [p.name for p in sheets[0]] == ["step-000002.png", "step-000004.png"]
+    bytes_of = [[p.read_bytes() for p in paths] for paths in sheets]
+    assert bytes_of[0] == bytes_of[1] and len(set(bytes_of[0])) == 2
+    assert not (tmp_path / "plain" / "tensorboard").exists()
+
+
+def test_tensorboard_has_the_numbers_and_a_resumed_run_takes_the_place_of_what_it_does_again(
+    tmp_path,
+):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from jobs.train_lines import Board
+
+    for steps in ((1, 2, 3), (2, 3, 4)):  # killed after 3, resumed from 1
+        board = Board(tmp_path)
+        for step in steps:
+            row = {"stage": "x", "step": step, "loss": step + len(steps), "t0.5": 0.25}
+            board(row | {"held_out_shapes": {"5x8x8": 0.125}})
+        board.picture(steps[-1], np.zeros((8, 8, 3), np.uint8))
+        time.sleep(1.1)  # event files are ordered by the second in their names
+    found = EventAccumulator(str(tmp_path / "tensorboard"))
+    found.Reload()
+    assert [(e.step, e.value) for e in found.Scalars("train/loss")] == [
+        (1, 4.0), (2, 5.0), (3, 6.0), (4, 7.0)
+    ]  # fmt: skip
+    assert found.Scalars("held_out/t0.5")[0].value == 0.25
+    assert found.Scalars("held_out/5x8x8")[0].value == 0.125
+    assert found.Images("samples")[-1].step == 4
+
+
+def test_the_progress_line_says_how_far_above_the_floor_the_loss_is(capsys):
+    from jobs.train_lines import Line
+
+    row = dict.fromkeys(("loss", "grad_norm", "lr", "tokens_per_s", "clips_per_s", "waste"), 0.5)
+    Line()({**row, "excess": 0.125, "step": 7, "progress": 1.0, "elapsed_s": 9.0, "held_out": 0.4})
+    line = capsys.readouterr().err
+    for part in ("loss 0.5000 (+0.1250 over floor)", "held-out 0.4", "grad 0.50", "waste 50.0%"):
+        assert part in line
+
+
+@pytest.mark.skipif(find_spec("peft") is None, reason="peft is not installed")
+def test_adapters_from_the_command_line(tmp_path):
+    folder = write_folder(tmp_path / "latents")
+    base = tmp_path / "base"
+    assert train(folder, base) == 0
+    fine = tmp_path / "fine"
+    assert train(folder, fine, "--init", str(base), "--lora", "2") == 0
+    assert load_dit(fine).info["train"]["optimizer"] == "adamw"
+    assert (fine / "state.pt").stat().st_size < (base / "state.pt").stat().st_size / 5
+    first = load_dit(fine).id
+    assert train(folder, fine, "--resume", "--steps", "6") == 0  # knows its base and rank
+    assert load_dit(fine).info["steps"] == 6
+    assert load_dit(fine).id != first
+    with pytest.raises(UserError, match="name it with --init"):
+        train(folder, tmp_path / "none", "--lora", "2")
+    for words, message in (
+        (["--workers", "2", "--lora", "2"], "adapters are small"),
+        ([], "--wor"),
+    ):
+        with pytest.raises(UserError, match=message):
+            train(folder, tmp_path / "none", "--init", str(base), "--fsdp", *words)
 
 
 @pytest.mark.slow

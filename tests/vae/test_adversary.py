@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from pipeline.training_state import load_state
 from tests.vae.test_train import CONFIG, losses, states_equal
 from vae.adversary import Adversary, Discriminator
-from vae.checkpoint import load_state
 from vae.config import LossConfig
 from vae.data import TrainData
 from vae.train import gan_share, train

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vae.checkpoint import load_vae, save_vae, write_atomic
+from vae.checkpoint import load_vae, save_vae
 from vae.model import VideoVAE
 
 
@@ -52,10 +52,3 @@ def test_files_that_are_no_vae_are_refused(tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="not written by filmstock"):
         load_vae(tmp_path / "other.safetensors")
-
-
-def test_write_atomic_replaces_and_leaves_nothing_beside(tmp_path):
-    write_atomic(tmp_path / "sub" / "x", b"one")
-    write_atomic(tmp_path / "sub" / "x", b"two")
-    assert [p.name for p in (tmp_path / "sub").iterdir()] == ["x"]
-    assert (tmp_path / "sub" / "x").read_bytes() == b"two"
