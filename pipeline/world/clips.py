@@ -82,28 +82,45 @@ def world_scene(config: WorldConfig, index: int) -> tuple[Scene, tuple[int, int]
 
 
 def world_row(config: WorldConfig, index: int) -> dict[str, Any]:
-    """The shard row of clip ``index``: MP4 bytes, true captions, shape, provenance; scores are left unmeasured."""
+    """The shard row of clip ``index``."""
+    scene, size, image = world_scene(config, index)
+    n_frames = 1 if image else config.frames
+    return scene_row(scene, size, n_frames, split=config.split, fps=config.fps, crf=config.crf)
+
+
+def scene_row(
+    scene: Scene,
+    size: tuple[int, int],
+    n_frames: int,
+    *,
+    split: str = "train",
+    fps: float = 8.0,
+    crf: int = 18,
+) -> dict[str, Any]:
+    """A scene's shard row at ``size`` (width, height): MP4, true captions, shape, provenance; nothing is scored.
+
+    ``split`` goes into the provenance.
+    """
     from pipeline.video.encode import encode_mp4
 
-    scene, (width, height), image = world_scene(config, index)
-    n_frames = 1 if image else config.frames
-    frames = render(scene, width=width, height=height, fps=config.fps, n_frames=n_frames)
-    uri = f"world:{config.split}/{scene.seed}/{width}x{height}x{n_frames}@{config.fps:g}"
+    (width, height), image = size, n_frames == 1
+    frames = render(scene, width=width, height=height, fps=fps, n_frames=n_frames)
+    uri = f"world:{split}/{scene.seed}/{width}x{height}x{n_frames}@{fps:g}"
     source = s.source_id(0, uri.encode(), b"", b"")
     return {
         s.CLIP_ID: s.clip_id(source, 0, n_frames),
-        s.VIDEO: encode_mp4(frames, config.fps, crf=config.crf),
+        s.VIDEO: encode_mp4(frames, fps, crf=crf),
         s.CAPTION_SHORT: caption(scene, "short", still=image),
         s.CAPTION_DENSE: caption(scene, "dense", still=image),
         s.CAPTION_STRUCTURED: json.dumps(structured(scene, still=image)),
         s.N_FRAMES: n_frames,
-        s.FPS: config.fps,
+        s.FPS: fps,
         s.WIDTH: width,
         s.HEIGHT: height,
         s.SOURCE_ID: source,
         s.SOURCE_URI: uri,
         s.START_S: 0.0,
-        s.END_S: n_frames / config.fps,
+        s.END_S: n_frames / fps,
     }
 
 

@@ -206,17 +206,21 @@ def test_two_processes_train_the_model_of_one(in_two):
 def test_sharded_weights_train_the_model_of_one_process(in_two, name):
     """FSDP2; ``there`` began in one process and ended in two, ``back`` the other way round."""
     alone, run = in_two / ("one-muon" if name == "muon" else "one-adamw"), in_two / name
-    if name == "muon":  # its bf16 products are added up in another order
-        losses = [[row["loss"] for row in logged(folder)] for folder in (alone, run)]
-        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for a, b in zip(logged(alone), logged(run), strict=True):
+        for number in ("step", "loss", "floor", "grad_norm", "held_out"):
+            assert a.get(number, 0) == pytest.approx(b.get(number, 0), rel=1e-5)
+    if (
+        name == "muon"
+    ):  # its bf16 products are added up in another order, which shows in single weights
         return
-    assert logged(alone) == logged(run)
     one, two = tensors(alone), tensors(run)
     for part, values in one.items():
-        assert all(torch.equal(a, b) for a, b in zip(values, two[part], strict=True)), part
+        for a, b in zip(values, two[part], strict=True):
+            assert float((a - b).abs().max()) <= 1e-4 * max(float(a.abs().max()), 1e-9), part
     for step in (3, 6):
         a, b = (load_state(folder / f"sampled-{step}.pt") for folder in (alone, run))
-        assert list(a) == list(b) and all(torch.equal(a[k], b[k]) for k in a)
+        assert list(a) == list(b)
+        assert all(torch.allclose(a[k], b[k], atol=1e-5, rtol=1e-4) for k in a)
 
 
 def test_sharded_weights_need_as_many_packs_everywhere(folder, tmp_path, monkeypatch):
