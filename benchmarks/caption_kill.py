@@ -110,7 +110,7 @@ def main() -> None:
     args = parser.parse_args()
     rng = random.Random(args.seed)
     kills: Counter[str] = Counter()
-    again = 0
+    again = in_flight = 0
     with tempfile.TemporaryDirectory() as scratch, FaultyServer() as server:
         folder = Path(scratch) / "run"
         ids = make_run_folder(folder, clips=args.clips)
@@ -168,6 +168,7 @@ def main() -> None:
                 for path in (folder / ".done").glob("*"):
                     path.unlink()
                 noted = {}
+                in_flight += sum(n - 1 for n in counts.values())
                 with server.lock:
                     server.pictures.clear()
         rows = stored(folder)
@@ -175,7 +176,7 @@ def main() -> None:
         right = len(set(rows.values())) == len(rows) == len(in_parts(folder)) == 2 * len(ids)
         same = content(folder, args.worker_only) == content(calm, args.worker_only)
         config = CaptionConfig(**settings(server.url))  # type: ignore[arg-type]
-        twice = sum(n - 1 for n in counts.values())
+        twice = in_flight + sum(n - 1 for n in counts.values())
         print(
             f"{sum(kills.values())} kills ({dict(kills)}), {len(rows)} rows of {2 * len(ids)}, each once, with its own "
             f"pictures: {right}; the same files as an undisturbed run: {same}; asked again: {twice} that were in "

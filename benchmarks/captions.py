@@ -1,13 +1,19 @@
 """Captions per second as a share of the same backend driven directly, and memory over many rows.
 
     python -m benchmarks.captions openai [--rows 60] [--rounds 3] [--cells 1x0.1 16x0.5 256x8]
-    python -m benchmarks.captions transformers [--clips 48]
+    python -m benchmarks.captions transformers [--clips 48] [--text-width 768 --layers 12 --tokens 40]
     python -m benchmarks.captions memory [--rows 10000]
 
 ``openai``: a server in a process of its own reads each request, waits for a fixed time and answers. The bare loop posts
 requests that were prepared beforehand, with the same client library and as many in flight; ours reads each clip from
 its shard, decodes, scales, hashes and encodes the frames, asks, judges, and stores every answer. Cells are
 CONCURRENCYxSECONDS; both sides run in turns, the median of the shares counts. Processor time is of the client alone.
+
+``transformers``: the embedded model, or one of the same classes and random weights as large as ``--text-width`` (of the
+language model) and ``--layers`` say, on one thread. The bare loop has the same frames decoded already and calls
+processor, ``generate`` and ``decode`` in the same batches. Shares are in the processor time of the thread that drives
+the model, which is what counts where decoding has a core of its own or the model has a GPU; in that of all threads; and
+in wall time, which other programs on the machine spoil.
 """
 
 from __future__ import annotations
@@ -23,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -131,11 +138,13 @@ def make_folder(folder: Path, clips: int, size: tuple[int, int], seconds: float)
     return {**columns, KINDS: np.array([",".join(KINDS_ASKED)] * clips)}
 
 
-def timed(call: Callable[[], object]) -> tuple[float, float]:
-    """(wall, processor) seconds of a call, all threads of this process."""
-    wall, cpu = time.perf_counter(), time.process_time()
+def timed(call: Callable[[], object]) -> tuple[float, float, float]:
+    """Seconds of a call: wall, processor time of all threads of this process, and of the calling one."""
+    clocks = (time.perf_counter, time.process_time, time.thread_time)
+    before = [clock() for clock in clocks]
     call()
-    return time.perf_counter() - wall, time.process_time() - cpu
+    wall, every, own = (clock() - start for clock, start in zip(clocks, before, strict=True))
+    return wall, every, own
 
 
 def prepared(worker: Any, block: dict[str, Any], count: int) -> list[Any]:
@@ -213,7 +222,7 @@ def openai(args: argparse.Namespace) -> None:
 
 
 def transformers(args: argparse.Namespace) -> None:
-    """Share of the embedded model's own batches of 16, in processor time and in wall time."""
+    """Share of the model's own batches of 16."""
     import torch
 
     from captioner.config import CaptionConfig
@@ -223,10 +232,15 @@ def transformers(args: argparse.Namespace) -> None:
     threads = 1
     found = []
     with tempfile.TemporaryDirectory() as scratch:
+        config = CaptionConfig(max_new_tokens=args.tokens, retries_per_row=0)
+        if args.text_width:
+            grown = Path(scratch) / "model"
+            grow(grown, args.text_width, args.layers)
+            config = replace(config, model=str(grown))
         for i in range(args.rounds):
             folder = Path(scratch) / str(i)
             block = make_folder(folder, args.clips, (args.width, args.height), 2.0)
-            worker = CaptionWorker(CaptionConfig(), str(folder), threads)
+            worker = CaptionWorker(config, str(folder), threads)
             backend: Any = worker.backend
             requests = sorted(prepared(worker, block, args.clips), key=lambda r: r.kind)
 
@@ -246,21 +260,38 @@ def transformers(args: argparse.Namespace) -> None:
                         text=texts, images=images, padding=True, return_tensors="pt"
                     )
                     with torch.inference_mode():
-                        out = backend.model.generate(**inputs, max_new_tokens=256, do_sample=False)
+                        out = backend.model.generate(
+                            **inputs, max_new_tokens=args.tokens, do_sample=False
+                        )
                     backend.processor.batch_decode(out, skip_special_tokens=True)
 
             def ours(worker: Any = worker, block: Any = block) -> None:
                 list(worker(block))
 
+            bare(
+                requests=requests[:16]
+            )  # what the first call of a model takes on top is no one's share
             found.append((timed(bare), timed(ours)))
-    wall = statistics.median(bare[0] / ours[0] for bare, ours in found)
-    cpu = statistics.median(bare[1] / ours[1] for bare, ours in found)
-    rows = 2 * args.clips
-    rate = rows / statistics.median(ours[0] for _, ours in found)
-    print(
-        f"transformers, embedded model, batches of 16, {rows} rows, {threads} thread, {args.rounds} rounds: "
-        f"ours/bare {wall:.3f} in wall time, {cpu:.3f} in processor time ({rate:.1f} captions/s)"
+    wall, every, own = (
+        statistics.median(bare[k] / ours[k] for bare, ours in found) for k in range(3)
     )
+    rows = 2 * args.clips
+    cost = 1e3 * statistics.median(bare[2] for bare, _ in found) / rows
+    size = sum(p.numel() for p in worker.backend.model.parameters()) / 1e6  # type: ignore[attr-defined]
+    print(
+        f"transformers, {size:.1f} M parameters, batches of 16, {rows} rows, {threads} thread, {args.rounds} rounds, "
+        f"bare {cost:.0f} ms/row: ours/bare {own:.3f} in the model's thread, {every:.3f} in all, {wall:.3f} on the wall"
+    )
+
+
+def grow(folder: Path, width: int, layers: int) -> None:
+    """A model of the embedded one's classes with random weights and a larger language model."""
+    from captioner.embedded import WEIGHTS, build_model, export
+    from captioner.transformers_backend import load_model
+
+    processor, _ = load_model(str(WEIGHTS))
+    model = build_model(processor.tokenizer, text_width=width, text_layers=layers)
+    export(model, processor, folder)
 
 
 def memory(args: argparse.Namespace) -> None:
@@ -305,6 +336,9 @@ def main() -> None:
     parser.add_argument("--width", type=int)
     parser.add_argument("--height", type=int)
     parser.add_argument("--latency", type=float, default=0.1)
+    parser.add_argument("--text-width", type=int)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--tokens", type=int, default=256)
     args = parser.parse_args()
     small = args.what in ("memory",)
     args.rows = args.rows or (10_000 if small else 60)

@@ -31,12 +31,14 @@ class Journal:
         """``folder`` is ``captions/``; ``asked`` the (clip_id, kinds) of the block."""
         digest = hashlib.blake2b(repr(sorted(asked)).encode(), digest_size=8).hexdigest()
         self.path = journals(folder) / f"{PREFIX}{digest}.jsonl"
-        self.rows = list(read_journal(self.path))
-        """Answers that an earlier worker left for this very block."""
         with writing(self.path):
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             whole = _whole_bytes(self.path)
             os.ftruncate(self._file, whole)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The answers so far, those of an earlier worker on this very block among them; nobody holds them."""
+        return read_journal(self.path)
 
     def add(self, row: dict[str, Any]) -> None:
         """Append an answer; it survives the death of this process from here on."""
@@ -49,7 +51,6 @@ class Journal:
             except OSError:
                 os.ftruncate(self._file, size)  # half a line would spoil the next one
                 raise
-        self.rows.append(row)
 
     def remove(self) -> None:
         """Delete it: its rows are in a part."""

@@ -71,7 +71,7 @@ class CaptionWorker:
         pending: dict[Key, Clip] = {
             (clip[s.CLIP_ID], kind): clip for clip in clips for kind in clip[KINDS].split(",")
         }
-        for row in journal.rows:
+        for row in journal.rows():
             if pending.pop((row[s.CLIP_ID], row[s.KIND]), None):
                 yield {"rows": 1, "errors": row[s.OUTCOME] == s.CaptionOutcome.ERROR}
         held: dict[Key, Settled] = {}
@@ -93,7 +93,7 @@ class CaptionWorker:
                 error = settled.outcome == s.CaptionOutcome.ERROR
                 yield {"rows": 1, "errors": error, "tries": reply.tries}
             pending = again
-        write_part(table, journal.rows)
+        write_part(table, list(journal.rows()))
         journal.remove()
 
     def replies(self, pending: dict[Key, Clip], attempt: int) -> Iterator[Reply]:

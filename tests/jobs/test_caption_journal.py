@@ -17,7 +17,7 @@ def test_answers_are_there_at_once_and_for_the_next_worker_of_the_block(tmp_path
         file.write(b'{"clip_id": "b", "te')  # killed here
     again = Journal(tmp_path, reversed(ASKED))
     assert again.path == journal.path
-    assert again.rows == [{"clip_id": "a", "text": "line one\nline two \u00e9"}]
+    assert list(again.rows()) == [{"clip_id": "a", "text": "line one\nline two \u00e9"}]
     again.add({"clip_id": "b"})
     assert [row["clip_id"] for row in read_journal(again.path)] == ["a", "b"]
     assert left_over(tmp_path) == [again.path]

@@ -25,7 +25,7 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def footage(tmp_path: Path) -> Path:
-    """A moving and a still file, a copy of the moving one in other bytes, and one that is no video."""
+    """A moving and a still file, a copy of the moving one in other bytes, captions beside both, and no video."""
     from pipeline.video.encode import encode_mp4
     from tests.moving_scenes import scene, to_uint8
 
@@ -36,6 +36,8 @@ def footage(tmp_path: Path) -> Path:
     (folder / "moving.mp4").write_bytes(encode_mp4(moving, FPS))
     (folder / "still.mp4").write_bytes(encode_mp4(still, FPS))
     (folder / "copy.mp4").write_bytes(encode_mp4(moving, FPS, crf=30))
+    (folder / "moving.json").write_text('{"caption": "A texture that moves."}')
+    (folder / "copy.txt").write_text("A texture that moves.")
     (folder / "broken.mp4").write_bytes(b"no video at all")
     return folder
 
@@ -111,6 +113,8 @@ def test_footage_becomes_shards_and_a_rerun_does_nothing(
     assert sorted(sum((row[s.REASONS] for row in decisions), [])) == ["duplicate_phash", "still"]
     (shard,) = pq.read_table(out / "shards" / "manifest.parquet").to_pylist()
     assert shard[s.CAPTION_SHORT] and shard[s.CAPTION_DENSE]
+    assert shard[s.CAPTION_ORIGINAL] == "A texture that moves."
+    assert "1 captions came with the sources: 1 ok" in printed
     assert (out / "report.html").read_text().count("data:image/jpeg") > 0
 
     before, asked = stamps(out), len(server.bodies)
@@ -122,13 +126,23 @@ def test_footage_becomes_shards_and_a_rerun_does_nothing(
     assert stamps(out) == before, "the folder remembers its recipe and nothing is written again"
 
     looser = write_recipe(tmp_path / "mine.toml", clip_folder, server.url, least=-1)
-    assert cli.main([*again, "--recipe", str(looser)]) == 3
+    assert cli.main([*again, "--recipe", str(looser), "--set", "caption.check=true"]) == 3
     printed = capsys.readouterr().out
     assert "ingest: nothing to do" in printed
     assert "curate: 2 clips" in printed
     assert len(server.bodies) - asked == 2, (
         "only the clip that is new in the selection is captioned"
     )
+    truth = pq.read_table(out / "truth").to_pylist()
+    kinds = sorted(row[s.KIND] for row in truth)
+    assert kinds == ["dense", "dense", "original", "short", "short"], "of every caption"
+    assert all(
+        row[s.TRUTH_MIN] is not None and row[s.TRUTH_MIN] <= row[s.TRUTH_MEAN] for row in truth
+    )
+    assert "truth: 5 captions checked against their frames" in printed
+    assert cli.main(["captions-report", str(out)]) == 0
+    page = (out / "captions.html").read_text()
+    assert "original" in page and "source" in page and "data:image/jpeg" in page
 
 
 def test_footage_without_any_usable_file_is_one_line(

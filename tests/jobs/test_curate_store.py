@@ -46,10 +46,12 @@ def test_the_whole_run_on_a_store_is_that_of_a_disk(
             server.faults[:] = [Fault(kind="503", times=3, skip=n) for n in (5, 40, 90)]
             server.faults += [Fault(kind="reset", times=2, method="GET", skip=30)]
             command = ["curate", str(raw), "--out", str(place), "--recipe", str(recipe)]
+            command += ["--set", "caption.check=true"]
             assert cli.main(command) == 3, "one source is quarantined"
         there = {str(name): path.read_bytes() for name, path in files_below(out)}
         here = {str(name): path.read_bytes() for name, path in files_below(tmp_path / "set")}
         assert set(there) == set(here)
+        assert any(name.startswith("truth/part-") for name in there)
         assert [name for name in here if here[name] != there[name] and name not in OWN] == []
         capsys.readouterr()
         server.seen.clear()
