@@ -59,10 +59,10 @@ def strike(
     """Wait for a moment, kill the whole session, return whether it was still running."""
     end = time.monotonic() + (60 + 10 * calm_s if saving else rng.uniform(0, calm_s))
     partial, skip = out / ".state.pt.partial", rng.randrange(6)
-    seen = partial.stat().st_ino if partial.exists() else 0
+    seen = inode(partial)
     while time.monotonic() < end and process.poll() is None:
         if saving:
-            now = partial.stat().st_ino if partial.exists() else 0
+            now = inode(partial)
             if now and now != seen:
                 skip, seen = skip - 1, now
                 if skip < 0:
@@ -73,6 +73,14 @@ def strike(
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     return True
+
+
+def inode(path: Path) -> int:
+    """Number of the file at ``path``, 0 if there is none: another number is another checkpoint."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def lines_of(out: Path) -> list[dict[str, Any]]:

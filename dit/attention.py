@@ -14,8 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dit.chunked import attend_chunked
+
 EXPLICIT_LIMIT = 1 << 18
-"""Largest queries x keys of a segment whose scores are formed explicitly; longer ones go through fused SDPA."""
+"""Largest queries x keys of a segment whose scores are formed explicitly; longer ones do without."""
 SLACK = 1.15
 """Queries and keys of a batch are padded to at most this multiple of its shortest (plus ``SLACK_MIN``)."""
 SLACK_MIN = 8
@@ -130,9 +132,9 @@ def _attend_batch(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tenso
     """(B, L, H, D) queries against (B, K, H, D) keys; ``mask`` (B, 1, 1, K) is True on real keys."""
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     if q.shape[2] * k.shape[2] > EXPLICIT_LIMIT:
-        dtype = q.dtype  # fused bf16 SDPA is several times slower than fp32 on CPUs
-        out = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=mask)
-        return out.to(dtype).transpose(1, 2)
+        if q.dtype == torch.bfloat16 and q.device.type == "cpu":
+            return attend_chunked(q, k, v, mask).transpose(1, 2)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))

@@ -47,6 +47,9 @@ log = logging.getLogger(__name__)
 
 Report = Callable[[dict[str, Any]], None]
 
+LEAK_SHARE = 0.8
+"""Share of the floor below which a held-out loss cannot fall by the chance of a few clips' noise."""
+
 
 def progress_of(run: Run, config: TrainConfig) -> float:
     """Share of the run that is done, 0 to 1: by time when it has a time budget, else by steps."""
@@ -155,6 +158,7 @@ def train(
         last = progress_of(run, config) >= 1
         if held and (run.step % config.eval_every == 0 or last) and (leader or config.fsdp):
             run.held_out = held_out_loss(run.ema.model, held, data, config)
+            warn_of_leaks(run)
         if run.step % config.log_every == 0 or last:
             row = log_row(run, config)
             run.window = Window()
@@ -177,6 +181,18 @@ def train(
     if leader:
         export(averaged, run, config, data, out)
     return run
+
+
+def warn_of_leaks(run: Run) -> None:
+    """A held-out loss clearly below what perfect knowledge of the clips would leave means a bug, not a good model."""
+    loss, floor = run.held_out["held_out"], run.held_out["held_out_floor"]
+    if loss < LEAK_SHARE * floor:
+        log.warning(
+            "step %d: held-out loss %.4f is below its floor %.4f: the model sees what it should predict",
+            run.step,
+            loss,
+            floor,
+        )
 
 
 def log_row(run: Run, config: TrainConfig) -> dict[str, Any]:

@@ -176,6 +176,22 @@ def test_a_caption_matters_and_a_dropped_one_is_the_null_caption():
     assert torch.equal(outs[2], outs[3])
 
 
+@pytest.mark.parametrize("length", [0, 1, 40])
+def test_a_clip_does_not_notice_how_long_the_captions_of_others_are(length):
+    """Nothing is padded to a common length: neither tokens nor the null caption hang on the longest of the pack."""
+    model = awake()
+    texts = [torch.randn(n, SMALL.text_dim) if n else None for n in (5, length, 0)]
+    shapes = [(2, 4, 4)] * 3
+    alone = make_layout(shapes[:1], texts[:1], patch=SMALL.patch, text_dim=SMALL.text_dim)
+    packed = make_layout(shapes, texts, patch=SMALL.patch, text_dim=SMALL.text_dim)
+    tokens, t = torch.randn(len(packed.coords), SMALL.token_dim), torch.rand(3)
+    n = len(alone.coords)
+    single = model(tokens[:n], t[alone.clip], alone)
+    torch.testing.assert_close(
+        model(tokens, t[packed.clip], packed)[:n], single, atol=1e-5, rtol=1e-5
+    )
+
+
 @pytest.mark.parametrize("variant", ["full", "both"])
 def test_gradient_checkpointing_changes_nothing(variant):
     model = awake(VARIANTS[variant])

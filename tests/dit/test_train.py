@@ -12,8 +12,11 @@ import torch.distributed as dist
 
 from dit.checkpoint import load_dit, save_dit
 from dit.config import DiTConfig, TrainConfig
-from dit.data import TrainingPacks, generator_for, is_held_out, make_batch
+from dit.data import TrainingPacks, generator_for, in_layout_order, is_held_out, make_batch
+from dit.flow import weighted_loss
 from dit.heldout import held_out_loss, pack_loss
+from dit.packing import patchify
+from dit.paths import vp_scale
 from dit.train import train
 from pipeline.training_state import load_state, save_state
 from tests.dit.latents import TEXT_DIM, write_folder
@@ -258,6 +261,43 @@ def test_held_out_loss_is_repeatable_and_per_level(folder, tmp_path):
         tokens[size] += data.lengths[i]
     mean = sum(shapes[size] * tokens[size] for size in shapes) / sum(tokens.values())
     assert mean == pytest.approx(first["held_out"])
+
+
+@pytest.mark.parametrize("path", ["flow", "vp"])
+def test_no_model_gets_below_the_floor_of_a_pack_unless_it_cheats(folder, path):
+    """One that knows every clip by heart gets just there: what is left is the noise of the VAE's posterior."""
+    data, model = packs(folder), dataclasses.replace(MODEL, path=path)
+    (clips, *_) = data.at(data.state).units
+    latents = {c["clip_id"]: data.spec().normalise(c["latent_mean"]) for c in clips}
+    loss = floor = 0.0
+    for number in range(300):
+        batch = make_batch(clips, data.spec(), model, CONFIG, generator_for(number))
+        order = in_layout_order(clips)
+        means = torch.cat([patchify(latents[c["clip_id"]], model.patch) for c in order])
+        spread = [data.spec().scale((0.5 * c["latent_logvar"]).exp()).square() for c in order]
+        variance = torch.cat([patchify(v, model.patch) for v in spread])
+        t = batch.t[:, None].clamp(min=1e-4)
+        x_t = batch.x_t if path == "flow" else batch.x_t / vp_scale(batch.t)[:, None]
+        gain = (1 - t) * variance / ((1 - t).square() * variance + t.square())
+        best_x0 = means + gain * (x_t - (1 - t) * means)
+        best_noise = (x_t - (1 - t) * best_x0) / t
+        best = best_noise - best_x0 if path == "flow" else best_noise
+        loss += float(weighted_loss(best, batch.target, batch.weight, batch.real))
+        floor += float((batch.floor * batch.weight).sum())
+        assert not batch.weight[batch.given].any()
+    assert loss == pytest.approx(floor, rel=0.03)
+
+
+def test_a_model_that_sees_what_it_should_predict_is_called_out(folder, tmp_path, caplog):
+    import dit.heldout as module
+
+    train(MODEL, CONFIG, packs(folder), tmp_path / "honest")
+    assert "below its floor" not in caplog.text
+    real = module.token_losses
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "token_losses", lambda *_: 0.01 * real(*_))
+        train(MODEL, CONFIG, packs(folder), tmp_path / "leaks")
+    assert "below its floor" in caplog.text
 
 
 def test_a_bad_gradient_is_skipped_and_counted(folder, tmp_path, monkeypatch):

@@ -312,39 +312,3 @@ def test_adapters_from_the_command_line(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             train(folder, tmp_path / "none", "--init", str(base), "--fsdp", *words)
-
-
-@pytest.mark.slow
-def test_ray_workers_train_the_model_of_one_process(tmp_path):
-    folder = write_folder(tmp_path / "latents")
-    words = ["--packs-per-step", "2", "--precision", "fp32"]
-    assert train(folder, tmp_path / "one", *words) == 0
-    assert train(folder, tmp_path / "two", *words, "--workers", "2") == 0
-    one, two = load_dit(tmp_path / "one").model, load_dit(tmp_path / "two").model
-    for a, b in zip(one.parameters(), two.parameters(), strict=True):
-        torch.testing.assert_close(a, b, atol=2e-2, rtol=2e-2)  # stored as bfloat16
-
-
-def test_captions_are_mixed_by_the_recipe_of_the_run_folder_or_the_command_line(tmp_path, capsys):
-    write_folder(tmp_path / "set" / "latents")
-    (tmp_path / "set" / "recipe.toml").write_text("[mix]\nshort = 1.0\nempty = 0.25\n")
-    words = f"{tmp_path / 'set'} --out {tmp_path / 'run'} --steps 2 --tokens-per-pack 60 --sample-every 0".split()
-    train_dit.main(words)
-    said = capsys.readouterr().out
-    assert "captions drawn: 75 % short, 25 % none; 12 of 24 clips have no short one" in said
-    state = load_state(tmp_path / "run" / "state.pt")
-    assert state["mix"]["short"] == 1.0 and state["mix"]["empty"] == 0.25
-    settings = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]
-    assert settings["mix"] == {"short": 1.0, "empty": 0.25}
-    train_dit.main(words)
-    assert "nothing to do" in capsys.readouterr().out
-    more = ["--steps", "3", "--resume", "--mix", "dense", "9", "short", "1"]
-    with pytest.raises(UserError, match="trained with captions mixed as .*'short': 1.0.*--init"):
-        train_dit.main([*words, *more])
-    for wrong, message in (
-        (["dense", "-1"], r"--mix dense = -1.0 is no weight"),
-        (["dens", "1"], r"--mix: .*dens.*did you mean 'dense'"),
-        (["original", "1"], r"draws original captions only"),
-    ):
-        with pytest.raises(UserError, match=message):
-            train_dit.main([*words, "--mix", *wrong])
