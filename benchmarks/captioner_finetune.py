@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.caption_scores import Scores, score, word_recall
+from benchmarks.captioner_world import by_attribute
 from captioner.base import Request, open_backend
 from captioner.config import CaptionConfig
 from captioner.embedded import export
@@ -39,6 +40,7 @@ from pipeline import schema as s
 from pipeline.compute import bf16_is_faster
 from pipeline.shards.read import open_manifest
 from pipeline.shards.write import ShardWriter
+from pipeline.world.captions import attributes, parse_caption
 from pipeline.world.clips import WorldConfig, world_row, world_scene
 from pipeline.world.scene import Scene
 
@@ -47,7 +49,7 @@ HELD_OUT = {"pink", "green", "diamond"}
 FRAMES = 4
 """Frames shown of a clip, in training and after."""
 RUNS = {
-    "short": TuneConfig(kind="short", lr=1e-3, steps=400),
+    "short": TuneConfig(kind="short", lr=1e-3, steps=800),
     "dense": TuneConfig(kind="dense", lr=1e-3, steps=700),
     "dense, LoRA 16": TuneConfig(kind="dense", lr=4e-3, steps=700, lora=16),
 }
@@ -100,9 +102,8 @@ def build_base(folder: Path, *, steps: int, pool: int, batch: int = 16, lr: floa
     processor, model = load_model("embedded")
     torch.manual_seed(0)
     core = model.model
-    with (
-        torch.no_grad()
-    ):  # a Llama: matrices, and the scales of its norms; the output layer is the embedding
+    # A Llama: matrices, and the scales of its norms; the output layer is the embedding.
+    with torch.no_grad():
         for parameter in core.language_model.parameters():
             parameter.normal_(0.0, 0.02) if parameter.ndim > 1 else parameter.fill_(1.0)
     for part in (core.vision_tower, core.multi_modal_projector):
@@ -166,7 +167,8 @@ def read_lessons(folder: Path, kind: str) -> list[Lesson]:
     """The small set with captions of ``kind``."""
     manifest = open_manifest(folder)
     texts = shard_texts(manifest, kind)
-    return lessons_of(manifest.table.to_pylist(), texts, lambda row: manifest.root)
+    rows = manifest.table.select(list(s.READ_COLUMNS)).to_pylist()
+    return lessons_of(rows, texts, lambda row: manifest.root)
 
 
 def folder(scratch: Path, name: str) -> Path:
@@ -234,7 +236,9 @@ def lines(name: str, kind: str, model: Path, sets: dict) -> list[str]:
         words = word_recall(said, scenes, HELD_OUT) if "words" in title else None
         rows.append(table_row([name, title], real, other, none, words))
         print(rows[-1], flush=True)
-        print(f"  said: {said[0]}", flush=True)
+        pairs = [(parse_caption(x), attributes(y)) for x, y in zip(said, scenes, strict=True)]
+        sorts = ", ".join(f"{sort} {f1:.2f}" for sort, f1 in by_attribute(pairs).items())
+        print(f"  F1 against the whole scene: {sorts}; said: {said[0]}", flush=True)
     return rows
 
 

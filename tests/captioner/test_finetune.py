@@ -38,7 +38,9 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> list[Lesson]:
 def make_lessons(folder: Path, count: int) -> list[Lesson]:
     manifest = open_manifest(make_shards(folder, make_rows(count)))
     texts = shard_texts(manifest, "dense")
-    return lessons_of(manifest.table.to_pylist(), texts, lambda row: manifest.root)
+    return lessons_of(
+        manifest.table.select(list(s.READ_COLUMNS)).to_pylist(), texts, lambda row: manifest.root
+    )
 
 
 def config(base: str, **changes: Any) -> TuneConfig:

@@ -23,7 +23,9 @@ def manifest(tmp_path_factory: pytest.TempPathFactory):
 
 
 def lessons(manifest, texts) -> list[Lesson]:
-    return lessons_of(manifest.table.to_pylist(), texts, lambda row: manifest.root)
+    return lessons_of(
+        manifest.table.select(list(s.READ_COLUMNS)).to_pylist(), texts, lambda row: manifest.root
+    )
 
 
 def test_clips_without_words_are_no_lessons(manifest) -> None:
