@@ -129,7 +129,9 @@ def model_id(config: CaptionConfig) -> str:
     folder = WEIGHTS if config.model == "embedded" else Path(config.model).expanduser()
     if config.backend == "openai" or not folder.is_dir():
         return config.model
-    name = "embedded" if config.model == "embedded" else folder.name
+    # A folder that training wrote is OUT/weights: OUT says more.
+    name = (folder.resolve().parent if folder.name == "weights" else folder).name
+    name = "embedded" if config.model == "embedded" else name
     return f"{name}@{folder_hash(folder)}"
 
 

@@ -88,7 +88,7 @@ def test_the_caption_job_runs_on_what_was_trained(base, tmp_path) -> None:
     assert sum(count["rows"] for count in counted) == 4
     assert not sum(count["errors"] for count in counted)
     rows = [r for r in open_table(run / "captions").to_pylist() if r[s.MODEL] != "m"]
-    assert len(rows) == 4 and all(r[s.MODEL].startswith("weights@") for r in rows)
+    assert len(rows) == 4 and all(r[s.MODEL].startswith("out@") for r in rows)
 
 
 def test_words_of_ones_own(shards, base, tmp_path) -> None:
