@@ -29,14 +29,15 @@ LONGEST = 500
 """Characters of an original caption at most: about 100 words."""
 SIDECAR_BYTES = 1 << 20
 """Sidecars are read so far."""
-TAG_CHARS = 8192
+TEXT_CHARS = 8192
+"""Characters of a text that are looked at."""
 
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|<!--.*?-->", re.S)
-_ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+|\S+@\S+\.\w+", re.I)
+_ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+|\S{1,64}@\S{1,255}\.\w+", re.I)
 _SENTENCE_END = re.compile(r"[.!?\u2026\u3002](?=\s|$)")
 _TOOL = re.compile(
     r"^(?:(?:encoded|created|made|generated|produced|converted|compressed|downloaded|uploaded|edited|rendered|recorded"
-    r"|exported|powered|shot)\s+(?:by|with|using|from|in|on)|lav[cf]\d|handbrake|ffmpeg|x26[45])\b",
+    r"|exported|powered)\s+(?:by|with|using)|shot\s+on|lav[cf]\d|handbrake|ffmpeg|x26[45])\b",
     re.I,
 )
 _STOCK_WORD = re.compile(
@@ -60,8 +61,8 @@ def original_caption(uri: str, tags: Mapping[str, str], *, sidecars: bool = True
 
 
 def container_tags(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Those tags of a container's metadata that may describe it, whatever their case, cut at ``TAG_CHARS``."""
-    found = {key.casefold(): str(value)[:TAG_CHARS] for key, value in metadata.items()}
+    """Those tags of a container's metadata that may describe it, whatever their case, cut at ``TEXT_CHARS``."""
+    found = {key.casefold(): str(value)[:TEXT_CHARS] for key, value in metadata.items()}
     return {name: found[name] for name in TAGS if found.get(name)}
 
 
@@ -131,7 +132,7 @@ def joined(texts: list[str], name: str = "") -> str | None:
 
 def tidy(text: str) -> str:
     """One line of plain text: no markup, addresses, control or format characters, or bytes that were no text."""
-    text = _ADDRESS.sub(" ", _MARKUP.sub(" ", html.unescape(text)))
+    text = _ADDRESS.sub(" ", _MARKUP.sub(" ", html.unescape(text[:TEXT_CHARS])))
     text = unicodedata.normalize("NFC", text)
     kept = (c if unicodedata.category(c)[0] != "C" and c != "\ufffd" else " " for c in text)
     return " ".join("".join(kept).split())

@@ -68,7 +68,8 @@ def test_what_says_nothing_is_no_caption(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Sunset", "My dog", "Sunset over the bay", "北京的街道", "Test of courage"]
+    "text",
+    ["Sunset", "My dog", "Shot in Rome", "Sunset over the bay", "北京的街道", "Test of courage"],
 )
 def test_what_says_something_is_kept_word_for_word(text: str) -> None:
     assert joined([text]) == text
@@ -81,6 +82,7 @@ def test_the_name_of_the_file_says_nothing() -> None:
 
 def test_text_is_tidied_and_limited() -> None:
     assert tidy("a\x00b\r\n\tc &amp; <p class='x'>d</p> e\u202e\ud800 \ufffd") == "a b c & d e"
+    assert len(tidy("a" * 10**6 + "<!--" * 10**5)) < 10_000, "and in no time"
     assert tidy("See https://x.org/a?b=c now") == "See now"
     sentence = "A dog runs along the beach at sunset. "
     cut = joined([sentence * 40])
