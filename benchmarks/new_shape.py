@@ -3,10 +3,10 @@
     python -m benchmarks.new_shape --clips 600 --steps 400
 
 The world gets a seventh shape here, a star. No model has seen one: neither DiT nor VAE nor the text encoder, which has
-not met the word. A user's own shards hold nothing but stars (single images of 64x64); the real commands encode them
-(``jobs.encode``) and fine-tune on them (``train-dit --init embedded``, then with ``--lora 8``). Images of held-out
-scenes with a star, and with the six old shapes, are then generated and judged. One core. Exit code 1 unless
-an arm learns the star (80 % judged right) and keeps the old shapes within 5 points of what they were.
+not met the word. A user's own shards hold stars (single images of 64x64; with ``--old N`` also N of the old shapes,
+against forgetting). The real commands encode them (``jobs.encode``) and fine-tune on them: ``train-dit --init
+embedded``, then with ``--lora``. Images of held-out scenes with a star, and with the six old shapes, are generated and
+judged. One core. Exit code 1 unless an arm learns the star (80 % judged right) and keeps the old shapes within 5 points.
 """
 
 from __future__ import annotations
@@ -114,14 +114,20 @@ def main() -> int:
     """Fine-tune twice, judge, print a table, return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=600)
+    parser.add_argument(
+        "--old", type=int, default=0, help="clips of the old shapes to train on too"
+    )
     parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--lr", help="peak learning rate; default: the command's")
+    parser.add_argument("--arms", nargs="+", default=["all", "lora"], choices=["all", "lora"])
     parser.add_argument("--prompts", type=int, default=100)
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--work", type=Path, default=Path("runs/new_shape"))
     options = parser.parse_args()
     began = time.process_time()
     data = options.work / "set"
-    write_shards(data, draw("train", options.clips, 0, star=True))
+    old_clips = draw("train", options.old, 3 * 10**6, star=False)
+    write_shards(data, [*draw("train", options.clips, 0, star=True), *old_clips])
     encode.run(EncodeConfig(), data, workers=1)
     new = draw("heldout", options.prompts, 10**6, star=True)
     old = draw("heldout", options.prompts, 2 * 10**6, star=False)
@@ -144,7 +150,9 @@ def main() -> int:
     common = (
         f"{data} --init embedded --steps {options.steps} --tokens-per-pack 640 --sample-every 0 --eval-every 1000"
     ).split()
-    for name, more in (("all", []), ("lora", ["--lora", str(options.rank)])):
+    common += ["--lr", options.lr] if options.lr else []
+    for name in options.arms:
+        more = ["--lora", str(options.rank)] if name == "lora" else []
         out = options.work / name
         train_dit.main([*common, "--out", str(out), *more])
         size = f"{(out / 'state.pt').stat().st_size / 1e6:.1f} MB"
@@ -153,7 +161,7 @@ def main() -> int:
     print(f"{time.process_time() - began:.0f} s of processor time")
     good = [
         name
-        for name in ("all", "lora")
+        for name in options.arms
         if rows[name]["star"] >= 0.8 and rows[name]["old"] >= rows["before"]["old"] - 0.05
     ]
     print(f"learned without losing: {', '.join(good) or 'neither'}")

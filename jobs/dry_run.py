@@ -283,6 +283,8 @@ def say_round_trip(data: TrainingPacks, vae_path: str) -> None:
 
 def say_memory(data: TrainingPacks, use: Sequence[int], model: Any, config: Any) -> None:
     """What one process will take, before it does."""
+    import torch._dynamo  # noqa: F401  80 MB that the optimiser will import: it is part of the program
+
     from dit.memory import estimate_memory
 
     base = resident_bytes()
