@@ -6,7 +6,7 @@ The world gets a seventh shape here, a star. No model has seen one: neither DiT 
 not met the word. A user's own shards hold stars (single images of 64x64; with ``--old N`` also N of the old shapes,
 against forgetting). The real commands encode them (``jobs.encode``) and fine-tune on them: ``train-dit --init
 embedded``, then with ``--lora``. Images of held-out scenes with a star, and with the six old shapes, are generated and
-judged. One core. Exit code 1 unless an arm learns the star (80 % judged right) and keeps the old shapes within 5 points.
+judged. One core. Exit code 1 unless an arm learns the star (80 % judged right) and keeps the old ones within 5 points.
 """
 
 from __future__ import annotations

@@ -89,7 +89,8 @@ def start_run(
         _load(ema.model, state["ema"]["weights"])
         ema.updates = int(state["ema"]["updates"])
     if config.fsdp:
-        shard(model), shard(ema.model)
+        shard(model)
+        shard(ema.model)
     run = Run(
         model=model,
         optimizer=Optimizer(model, config),
