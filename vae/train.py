@@ -198,10 +198,11 @@ def train(
             if report and rank == 0:
                 report(line)
             sums, count, seen, mark = {}, 0, 0, now
-        if rank == 0 and (state.step % config.save_every == 0 or state.step == last):
-            save_run(state, config, out)
         if rank == 0 and on_sheet and state.step % config.sheet_every == 0 and state.step < last:
             write_metrics(out, rank, {"step": state.step, **on_sheet(state)})
+        # after every line of its step: a state vouches for them
+        if rank == 0 and (state.step % config.save_every == 0 or state.step == last):
+            save_run(state, config, out)
     return state
 
 
