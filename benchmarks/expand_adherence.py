@@ -10,16 +10,9 @@ from __future__ import annotations
 
 import argparse
 
-from jobs.adherence import MARKS, Args, draw_scenes, score
+from jobs.adherence import MARKS, Args, draw_scenes, generate, score
 from jobs.expand import expand_or_refuse
-from jobs.sample import latent_shape, parse_size
-from jobs.sampling import (
-    generate_clips,
-    load_dit_at,
-    load_text_for,
-    load_vae_for,
-    text_features,
-)
+from jobs.sampling import load_dit_at, load_vae_for
 from pipeline.world.captions import caption
 
 
@@ -39,23 +32,10 @@ def main() -> None:
         "dense, true": [caption(scene, "dense") for scene in scenes],
     }
     loaded = load_dit_at(given.dit)
-    vae, clip = load_vae_for(loaded.latents, args.vae), load_text_for(loaded.latents, args.text)
-    width, height = parse_size(args.size)
+    vae = load_vae_for(loaded.latents, args.vae)
     print(f"{'prompt':<12} " + "".join(f"{mark:>9}" for mark in MARKS[:3]))
     for name, prompts in texts.items():
-        videos = generate_clips(
-            loaded,
-            vae,
-            text_features(clip, prompts),
-            [latent_shape(vae, args.frames, height, width)] * len(prompts),
-            seeds=[args.seed * 1_000_003 + i for i in range(len(prompts))],
-            steps=args.steps,
-            guidance=args.guidance,
-            rule=args.rule,
-            solver=args.solver,
-            shift=args.shift,
-            fps=args.fps,
-        )
+        videos = generate(args, loaded, vae, prompts)
         marks = score(scenes, videos, args.fps)
         print(f"{name:<12} " + "".join(f"{marks[mark]:9.1%}" for mark in MARKS[:3]), flush=True)
 

@@ -21,8 +21,10 @@ from jobs.runfolder import write_bytes
 if TYPE_CHECKING:
     import numpy as np
 
+    from dit.checkpoint import Loaded
     from pipeline.world.captions import Attributes
     from pipeline.world.scene import Scene
+    from vae.model import VideoVAE
 
 MARKS = ("colour", "shape", "motion", "camera")
 SHEET_VIDEOS = 16
@@ -74,15 +76,8 @@ def main(argv: list[str]) -> int:
 
 def run(args: Args) -> dict[str, Any]:
     """Generate, judge, print a table; returns what adherence.json holds."""
-    from jobs.sample import latent_shape, parse_size
-    from jobs.sampling import (
-        decode_latents,
-        generate_clips,
-        load_dit_at,
-        load_text_for,
-        load_vae_for,
-        text_features,
-    )
+    from jobs.sample import parse_size
+    from jobs.sampling import decode_latents, load_dit_at, load_vae_for
     from pipeline.world.captions import caption
     from pipeline.world.render import render
 
@@ -93,24 +88,9 @@ def run(args: Args) -> dict[str, Any]:
     captions = [caption(scene, "dense", still=args.frames == 1) for scene in scenes]
     loaded = load_dit_at(args.dit)
     vae = load_vae_for(loaded.latents, args.vae)
-    clip = load_text_for(loaded.latents, args.text)
-    shape = latent_shape(vae, args.frames, height, width)
     start = time.monotonic()
     with Progress("adherence", len(scenes), "videos") as progress:
-        videos = generate_clips(
-            loaded,
-            vae,
-            text_features(clip, captions),
-            [shape] * len(scenes),
-            seeds=[args.seed * 1_000_003 + i for i in range(len(scenes))],
-            steps=args.steps,
-            guidance=args.guidance,
-            rule=args.rule,
-            solver=args.solver,
-            shift=args.shift,
-            fps=args.fps,
-            on_done=progress.update,
-        )
+        videos = generate(args, loaded, vae, captions, on_done=progress.update)
     seconds = time.monotonic() - start
     true = [
         render(s, width=width, height=height, fps=args.fps, n_frames=args.frames) for s in scenes
@@ -129,6 +109,30 @@ def run(args: Args) -> dict[str, Any]:
     if args.out is not None:
         save(args.out, result, videos[:SHEET_VIDEOS], captions[:SHEET_VIDEOS])
     return result
+
+
+def generate(
+    args: Args, loaded: Loaded, vae: VideoVAE, texts: Sequence[str], *, on_done: Any = None
+) -> list[np.ndarray]:
+    """A video for each text at the size, seed and sampler of ``args``: uint8 (T,H,W,3) each."""
+    from jobs.sample import latent_shape, parse_size
+    from jobs.sampling import generate_clips, load_text_for, text_features
+
+    width, height = parse_size(args.size)
+    return generate_clips(
+        loaded,
+        vae,
+        text_features(load_text_for(loaded.latents, args.text), texts),
+        [latent_shape(vae, args.frames, height, width)] * len(texts),
+        seeds=[args.seed * 1_000_003 + i for i in range(len(texts))],
+        steps=args.steps,
+        guidance=args.guidance,
+        rule=args.rule,
+        solver=args.solver,
+        shift=args.shift,
+        fps=args.fps,
+        on_done=on_done,
+    )
 
 
 def draw_scenes(args: Args) -> list[Scene]:

@@ -10,13 +10,11 @@ colour or a shape.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.evidence.runs import SIDE, outcome, save_sheet, train, write_shards
+from benchmarks.evidence.runs import HEAD, SIDE, arguments, compare, write_shards
 from pipeline import schema as s
 from pipeline.world.captions import parse_caption
 
@@ -45,32 +43,15 @@ def web(row: dict[str, Any], index: int) -> dict[str, Any]:
 
 def main() -> None:
     """Train the three, measure, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scratch", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=800)
-    parser.add_argument("--images", type=int, default=8000)
-    parser.add_argument("--prompts", type=int, default=200)
-    args = parser.parse_args()
+    args = arguments(__doc__)
     kind: dict[str, Any] = {"seed": 31, "sizes": ((SIDE, SIDE),)}
     folders = {
         "dense": write_shards(args.scratch / "world", args.images, **kind),
         "short": write_shards(args.scratch / "short", args.images, edit=short, **kind),
         "web": write_shards(args.scratch / "web", args.images, edit=web, **kind),
     }
-    sheets = {}
-    print(f"{'captions':<10} {'colour':>8} {'shape':>8} {'all shapes':>11} {'held-out loss':>14}")
-    for name, folder in folders.items():
-        out = train(folder, args.scratch / f"captions-{name}-{args.steps}", args.steps)
-        found = outcome(out, prompts=args.prompts)
-        sheets[name] = found.images[:12]
-        marks = found.marks
-        print(
-            f"{name:<10} {marks['colour']:8.1%} {marks['shape']:8.1%} {marks['all_shape']:11.1%} "
-            f"{found.held_out:14.4f}",
-            flush=True,
-        )
-    save_sheet(args.scratch / "captions.png", sheets)
-    print(f"look at {args.scratch / 'captions.png'}")
+    print(HEAD)
+    compare("captions", folders, args)
 
 
 if __name__ == "__main__":

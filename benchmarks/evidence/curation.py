@@ -9,17 +9,15 @@ what `filmstock select` finds of it is another measurement (`make demo` prints i
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 from benchmarks.evidence.runs import (
     FPS,
+    HEAD,
     SIDE,
-    outcome,
+    arguments,
+    compare,
     parts,
-    save_sheet,
-    train,
     with_frame,
     write_shards,
 )
@@ -57,32 +55,17 @@ def spoil(n: int) -> Any:
 
 def main() -> None:
     """Train both, measure, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scratch", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=800)
-    parser.add_argument("--images", type=int, default=8000)
-    parser.add_argument("--prompts", type=int, default=200)
-    args = parser.parse_args()
+    args = arguments(__doc__)
     kind: dict[str, Any] = {"seed": SEED, "sizes": ((SIDE, SIDE),)}
     kept = sum(not each for each in parts(args.images, SHARES, SEED))
     folders = {
-        "raw": write_shards(args.scratch / "raw", args.images, edit=spoil(args.images), **kind),
-        "curated": write_shards(args.scratch / "curated", kept, **kind),
+        f"raw, {args.images}": write_shards(
+            args.scratch / "raw", args.images, edit=spoil(args.images), **kind
+        ),
+        f"curated, {kept}": write_shards(args.scratch / "curated", kept, **kind),
     }
-    sheets = {}
-    print(f"{'data':<10} {'clips':>6} {'colour':>8} {'shape':>8} {'all shapes':>11}")
-    for name, folder in folders.items():
-        out = train(folder, args.scratch / f"{name}-{args.steps}", args.steps)
-        found = outcome(out, prompts=args.prompts)
-        sheets[name] = found.images[:12]
-        marks = found.marks
-        n = args.images if name == "raw" else kept
-        print(
-            f"{name:<10} {n:6} {marks['colour']:8.1%} {marks['shape']:8.1%} {marks['all_shape']:11.1%}",
-            flush=True,
-        )
-    save_sheet(args.scratch / "curation.png", sheets)
-    print(f"look at {args.scratch / 'curation.png'}")
+    print(HEAD)
+    compare("curation", folders, args)
 
 
 if __name__ == "__main__":

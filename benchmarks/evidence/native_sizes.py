@@ -10,13 +10,11 @@ pictures cut hardly anything off.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.evidence.runs import SIDE, outcome, save_sheet, train, with_frame, write_shards
+from benchmarks.evidence.runs import HEAD, SIDE, arguments, compare, with_frame, write_shards
 from pipeline import schema as s
 from pipeline.video.decode import decode_clip
 from pipeline.world.judge import find_tracks
@@ -48,31 +46,15 @@ def centre(row: dict[str, Any], index: int) -> dict[str, Any]:
 
 def main() -> None:
     """Train both, measure, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scratch", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=800)
-    parser.add_argument("--images", type=int, default=8000)
-    parser.add_argument("--prompts", type=int, default=200)
-    args = parser.parse_args()
+    args = arguments(__doc__)
     kind: dict[str, Any] = {"seed": 37, "sizes": SIZES}
     folders = {
         "native sizes": write_shards(args.scratch / "native", args.images, **kind),
         "square crops": write_shards(args.scratch / "crops", args.images, edit=centre, **kind),
     }
-    sheets = {}
-    print(f"{'':<14} {'cut off':>8} {'colour':>8} {'shape':>8} {'held-out loss':>14}")
-    for name, folder in folders.items():
-        out = train(folder, args.scratch / f"{folder.name}-{args.steps}", args.steps)
-        found = outcome(out, prompts=args.prompts)
-        sheets[name] = found.images[:12]
-        print(
-            f"{name:<14} {cut_off(found.images):8.1%} {found.marks['colour']:8.1%} "
-            f"{found.marks['shape']:8.1%} {found.held_out:14.4f}",
-            flush=True,
-        )
-    print(f"{'rendered':<14} {cut_off(rendered(args.prompts)):8.1%}")
-    save_sheet(args.scratch / "native.png", sheets)
-    print(f"look at {args.scratch / 'native.png'}")
+    print(HEAD + f"{'cut off':>9}")
+    compare("native", folders, args, lambda found: f"{cut_off(found.images):9.1%}")
+    print(f"rendered: {cut_off(rendered(args.prompts)):.1%} cut off")
 
 
 def rendered(prompts: int) -> list[np.ndarray]:

@@ -6,10 +6,11 @@ again. One-frame videos, because a DiT learns to draw them within minutes of one
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,38 +95,56 @@ def held_out(out: Path) -> float:
     return float([row["held_out"] for row in rows if "held_out" in row][-1])
 
 
-def outcome(
-    out: Path, *, prompts: int, size: tuple[int, int] = (SIDE, SIDE), seed: int = 1
-) -> Outcome:
+def outcome(out: Path, *, prompts: int) -> Outcome:
     """Images for dense captions of held-out scenes, and how much of them is right."""
-    from jobs.adherence import Args, draw_scenes, score
-    from jobs.sample import latent_shape
-    from jobs.sampling import (
-        generate_clips,
-        load_dit_at,
-        load_text_for,
-        load_vae_for,
-        text_features,
-    )
+    from jobs.adherence import Args, draw_scenes, generate, score
+    from jobs.sampling import load_dit_at, load_vae_for
     from pipeline.world.captions import caption
 
-    scenes = draw_scenes(Args(prompts=prompts, seed=seed, frames=1))
-    loaded = load_dit_at(str(out))
-    vae, clip = load_vae_for(loaded.latents, "embedded"), load_text_for(loaded.latents, "embedded")
-    images = generate_clips(
-        loaded,
-        vae,
-        text_features(clip, [caption(scene, "dense", still=True) for scene in scenes]),
-        [latent_shape(vae, 1, size[1], size[0])] * prompts,
-        seeds=[seed * 1_000_003 + i for i in range(prompts)],
-        steps=30,
-        guidance=4.0,
-        rule="cfg",
-        solver="euler",
-        shift=2.0,
-        fps=FPS,
-    )
+    args = Args(prompts=prompts, frames=1, size=f"{SIDE}x{SIDE}", dit=str(out))
+    scenes = draw_scenes(args)
+    loaded = load_dit_at(args.dit)
+    texts = [caption(scene, "dense", still=True) for scene in scenes]
+    images = generate(args, loaded, load_vae_for(loaded.latents, args.vae), texts)
     return Outcome(held_out=held_out(out), marks=score(scenes, images, FPS), images=images)
+
+
+def compare(
+    title: str,
+    folders: Mapping[str, Path],
+    args: argparse.Namespace,
+    more: Callable[[Outcome], str] = lambda found: "",
+) -> None:
+    """Train on each folder alike, print a line of its outcome (ending in ``more``), and save a sheet of all."""
+    sheets = {}
+    for name, folder in folders.items():
+        found = outcome(
+            train(folder, args.scratch / f"{folder.name}-{args.steps}", args.steps),
+            prompts=args.prompts,
+        )
+        sheets[name] = found.images[:12]
+        marks = found.marks
+        print(
+            f"{name:<14} {marks['colour']:8.1%} {marks['shape']:8.1%} {marks['all_shape']:11.1%} "
+            f"{found.held_out:14.4f}{more(found)}",
+            flush=True,
+        )
+    path = args.scratch / f"{title}.png"
+    save_sheet(path, sheets)
+    print(f"look at {path}")
+
+
+HEAD = f"{'':<14} {'colour':>8} {'shape':>8} {'all shapes':>11} {'held-out loss':>14}"
+"""Titles of the columns that ``compare`` prints."""
+
+
+def arguments(description: str, **extra: int) -> argparse.Namespace:
+    """What every script is told: where to work, how many steps, images and prompts."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--scratch", type=Path, required=True)
+    for name, default in {"steps": 800, "images": 8000, "prompts": 200, **extra}.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    return parser.parse_args()
 
 
 def save_sheet(path: Path, rows: dict[str, list[np.ndarray]]) -> None:
