@@ -22,7 +22,8 @@ from jobs.ingest import run
 from jobs.rayrt import stop_ray
 from pipeline import schema as s
 from pipeline.config import ClipConfig, IngestConfig
-from pipeline.shards.read import open_table, read_clip
+from pipeline.shards.ranges import read_clip
+from pipeline.shards.read import open_table
 from pipeline.store import Location, ObjectPath
 from tests.counter_media import write_counter
 from tests.object_server import ObjectServer, object_server

@@ -10,7 +10,8 @@ from typing import Any
 
 from captioner.frames import ClipFrames, clip_frames
 from pipeline import schema as s
-from pipeline.shards.read import Manifest, read_clip
+from pipeline.shards.ranges import read_clip
+from pipeline.shards.read import Manifest
 from pipeline.store import Location
 
 

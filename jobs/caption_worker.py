@@ -127,7 +127,7 @@ class CaptionWorker:
         """(clip_id, frames in the backend's form), or why there are none: one unreadable clip costs its own rows."""
         from captioner.base import error_line
         from captioner.frames import clip_frames
-        from pipeline.shards.read import read_clip
+        from pipeline.shards.ranges import read_clip
 
         try:
             frames = clip_frames(

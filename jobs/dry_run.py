@@ -212,7 +212,7 @@ def kinds_of(data: TrainingPacks) -> list[str]:
 
 def unreadable(data: TrainingPacks, use: Sequence[int]) -> list[tuple[str, str]]:
     """(clip, reason) of clips whose rows are damaged, of those that statistics are taken of."""
-    from pipeline.shards.read import ClipError
+    from pipeline.shards.ranges import ClipError
 
     found = []
     for i in spread(use, STATS_CLIPS):

@@ -122,7 +122,7 @@ class Encoder:
         return ChunkResult(clips=len(chunk.tasks), rows=len(rows), failed=failed)
 
     def _decode(self, task: Task, root: str) -> np.ndarray:
-        from pipeline.shards.read import read_clip
+        from pipeline.shards.ranges import read_clip
         from pipeline.shards.view import decode_view
 
         native = {name: task.source[name] for name in (s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT)}

@@ -39,7 +39,7 @@ def latent_moments(
     import torch
 
     from dit.packing import patchify, real_share
-    from pipeline.shards.read import ClipError
+    from pipeline.shards.ranges import ClipError
 
     spec: LatentSpec = data.spec()
     std = torch.tensor(spec.std).view(-1, 1, 1, 1)

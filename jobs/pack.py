@@ -175,7 +175,7 @@ def _rows(manifest: pa.Table) -> Iterator[dict[str, Any]]:
 
 def _add(writer: Any, folder: Location, row: dict[str, Any], texts: dict[str, str]) -> str:
     """Append one clip; says what became of it."""
-    from pipeline.shards.read import ClipError, read_clip
+    from pipeline.shards.ranges import ClipError, read_clip
 
     if not texts:
         return "uncaptioned"

@@ -276,7 +276,7 @@ def _data_uri(
     import av
     from PIL import Image
 
-    from pipeline.shards.read import ClipError, read_clip
+    from pipeline.shards.ranges import ClipError, read_clip
     from pipeline.video.seek import decode_frames
 
     scale = min(1.0, box[0] / row[s.WIDTH], box[1] / row[s.HEIGHT])

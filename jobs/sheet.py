@@ -171,7 +171,7 @@ def _strip(found: Clips, row: dict[str, Any], frames: int) -> str:
     import numpy as np
     from PIL import Image
 
-    from pipeline.shards.read import read_clip
+    from pipeline.shards.ranges import read_clip
     from pipeline.video.decode import decode_clip, sample_indices
 
     indices = sample_indices(row[s.N_FRAMES], frames)

@@ -257,7 +257,7 @@ class Checker:
         """CLIP embeddings of the captioner's frames, and what moves; (None, None) when the clip cannot be read."""
         from captioner.frames import scaled_size
         from pipeline.object_motion import object_motion
-        from pipeline.shards.read import read_clip
+        from pipeline.shards.ranges import read_clip
         from pipeline.video.decode import decode_clip, sample_indices
 
         total = clip[s.N_FRAMES]

@@ -67,8 +67,8 @@ class LatentPacks(Batches):
             int(np.prod([-(-side // p) for side, p in zip(shape, patch, strict=True)]))
             for shape in shapes
         ]
-        have = [{kind_of(name) for name in kinds} for kinds in self.clips]
-        self.shares = draw_shares(self.mix, set().union(*have))
+        have = [frozenset(map(kind_of, kinds)) for kinds in self.clips]
+        self.shares = draw_shares(self.mix, frozenset().union(*set(have)))
         """Kind -> share of draws."""
         self.lacking = lacking(self.shares, have)
         """Kind -> clips that show another in its place."""

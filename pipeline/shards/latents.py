@@ -18,7 +18,8 @@ import xxhash
 from pipeline import schema as s
 from pipeline.shards.layout import MANIFEST_NAME
 from pipeline.shards.pages import cell_ranges
-from pipeline.shards.read import ClipError, open_manifest, read_range
+from pipeline.shards.ranges import ClipError, ShardFiles
+from pipeline.shards.read import open_manifest
 from pipeline.store import Location, location, parquet_input
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class LatentStore:
         for path in self.paths:
             if not path.exists():
                 raise ValueError(f"{path} is missing; run `filmstock encode` again to make it anew")
+        self.files = ShardFiles(self.root)
         self.metadata = _common_metadata(self.paths)
         self.text_dim = int(self.metadata[TEXT_DIM])
         self.channel_mean: list[float] = json.loads(self.metadata[CHANNEL_MEAN])
@@ -141,7 +143,7 @@ class LatentStore:
         offset, length = self._ranges[part][name][row]
         if length == 0:
             return b""
-        return read_range(self.root, self.paths[part].name, offset, length)
+        return self.files.read(self.paths[part].name, offset, length)
 
 
 def latents_root(folder: str | Path) -> Location:

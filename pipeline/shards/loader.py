@@ -14,7 +14,7 @@ from pipeline.shards.latent_packs import LatentPacks
 from pipeline.shards.order import LoaderState, epoch_order
 from pipeline.shards.packs import packing_waste, plan_packs
 from pipeline.shards.quarantine import DataError
-from pipeline.shards.read import ClipError
+from pipeline.shards.ranges import ClipError
 from pipeline.shards.steps import Step, StepLoader
 from pipeline.shards.videos import VideoBatches
 from pipeline.shards.view import ClipView

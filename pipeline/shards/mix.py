@@ -85,37 +85,39 @@ def draw_rendering(seed: int, epoch: int, clip_id: str, names: Collection[str]) 
 
 
 def draw_caption(
-    captions: Mapping[str, str | None],
+    have: Collection[str],
+    text: Callable[[str], str],
     shares: Mapping[str, float],
     seed: int,
     epoch: int,
     clip_id: str,
     render: Render | None = None,
 ) -> tuple[str, str]:
-    """(kind, text) that a clip with these captions shows; ("", "") for none.
+    """(kind, text) that a clip shows which ``have`` captions of these kinds, read by ``text(kind)``; ("", "") for none.
 
     A structured caption is rendered anew for each epoch; without ``render``, or where it is none, it counts as lacking.
     """
-    texts = {kind: text for kind, text in captions.items() if text}
-    if render is None:
-        texts.pop("structured", None)
-    kind = shown_kind(draw_kind(seed, epoch, clip_id, shares), texts)
-    if kind == "structured" and render is not None:
+    drawn = draw_kind(seed, epoch, clip_id, shares)
+    kind = shown_kind(drawn, have)
+    if kind == "structured":
         try:
-            return kind, render(texts[kind], seed=seed, epoch=epoch, clip_id=clip_id)
+            if render is not None:
+                return kind, render(text(kind), seed=seed, epoch=epoch, clip_id=clip_id)
         except ValueError:
-            del texts[kind]
-            kind = shown_kind(kind, texts)
-    return kind, texts.get(kind, "")
+            pass
+        kind = shown_kind(drawn, set(have) - {"structured"})
+    return kind, text(kind) if kind else ""
 
 
-def lacking(shares: Mapping[str, float], clips: Iterable[Collection[str]]) -> dict[str, int]:
+def lacking(shares: Mapping[str, float], clips: Iterable[frozenset[str]]) -> dict[str, int]:
     """Kind that is drawn -> clips that have captions but none of it, and so show another in its place."""
-    found: Counter[str] = Counter()
-    for have in clips:
-        if have:
-            found.update(kind for kind in shares if kind != EMPTY and kind not in have)
-    return {kind: found[kind] for kind in shares if found[kind]}
+    alike = Counter(clips)
+    found = {
+        kind: sum(n for have, n in alike.items() if have and kind not in have)
+        for kind in shares
+        if kind != EMPTY
+    }
+    return {kind: n for kind, n in found.items() if n}
 
 
 def rendering_name(kind: str, number: int) -> str:

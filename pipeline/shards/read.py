@@ -1,7 +1,6 @@
-"""Read clips by byte range: open a manifest, fetch one cell, check its hash.
+"""Open finished shards and the tables of a run: a manifest names each clip's (shard, byte_offset, byte_length, hash).
 
-A manifest row names (shard, byte_offset, byte_length, video_xxh3); one ``pread``, or one range request to an object
-store, fetches the clip. Folders may be local paths or URIs (``pipeline.store``).
+Folders may be local paths or URIs (``pipeline.store``); ``ranges`` reads the clips.
 """
 
 from __future__ import annotations
@@ -9,32 +8,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import xxhash
 
 from pipeline import schema as s
 from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY
-from pipeline.shards.part import video_hash
-from pipeline.store import Location, ObjectPath, each, location, matching, parquet_input
+from pipeline.shards.ranges import ShardFiles, read_range
+from pipeline.store import Location, each, location, matching, parquet_input
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OPEN_FILES = 64
-"""Shard files kept open per process."""
-
 RANGE_COLUMNS = (s.SHARD, s.BYTE_OFFSET, s.BYTE_LENGTH, s.VIDEO_XXH3)
-
-
-class ClipError(ValueError):
-    """A clip that cannot be used; ``kind`` is missing, truncated, hash or decode."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +45,28 @@ class Manifest:
         found = {name: self.table[name] for name in self.table.column_names}
         return {n: c.chunk(0) if c.num_chunks == 1 else c for n, c in found.items()}
 
+    @cached_property
+    def files(self) -> ShardFiles:
+        """The shard files."""
+        return ShardFiles(self.root)
+
+    @cached_property
+    def _ranges(self) -> tuple[list[str], memoryview, memoryview, memoryview]:
+        """Names of shards, and for each row the number of its name, byte offset and length."""
+        named = self.columns[s.SHARD].dictionary_encode()
+        codes = _integers(named.indices, "i")
+        ends = (_integers(self.columns[name], "q") for name in (s.BYTE_OFFSET, s.BYTE_LENGTH))
+        return named.dictionary.to_pylist(), codes, *ends
+
     def row(self, index: int) -> dict[str, Any]:
         """Row ``index`` as a dict."""
         return self.table.slice(index, 1).to_pylist()[0]
 
     def read(self, index: int, *, check: bool = True) -> bytes:
         """Encoded bytes of the clip in row ``index``, hash-checked."""
-        cells = {name: self.columns[name][index].as_py() for name in RANGE_COLUMNS}
-        return read_clip(self.root, cells, check=check)
+        shards, codes, offsets, lengths = self._ranges
+        expected = self.columns[s.VIDEO_XXH3][index].as_py() if check else None
+        return self.files.clip(shards[codes[index]], offsets[index], lengths[index], expected)
 
     def caption(self, index: int, kind: str) -> str | None:
         """Caption of ``kind`` of row ``index``, None when it has none."""
@@ -105,11 +107,18 @@ def open_manifest(folder: str | Location) -> Manifest:
 
 def manifest_hash(table: pa.Table) -> str:
     """Identity of what a trainer sees (ids, video hashes, captions), whatever the order and layout."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     captions = [s.caption_column(kind) for kind in s.CAPTION_KINDS]
     names = [n for n in (s.CLIP_ID, s.VIDEO_XXH3, *captions) if n in table.column_names]
     digest = xxhash.xxh3_128()
-    for row in zip(*(table[name].to_pylist() for name in names), strict=True):
-        digest.update(repr(row).encode())
+    for name in names:
+        column = table[name].cast(pa.large_binary()).combine_chunks()
+        lengths = pc.fill_null(pc.binary_length(column), -1)
+        digest.update(name.encode())
+        digest.update(_integers(lengths, "q"))
+        digest.update(_joined(column.drop_null()))
     return digest.hexdigest()
 
 
@@ -135,42 +144,6 @@ def _no_manifest(root: str) -> str:
     return (
         f"{root} holds no {MANIFEST_NAME}; make shards with `filmstock pack` or `filmstock world`"
     )
-
-
-def read_range(root: str | Location, shard: str, offset: int, length: int) -> bytes:
-    """``length`` bytes at ``offset`` of ``shard`` in ``root``; ClipError when they are not there."""
-    where = f"{root}/{shard}"
-    if offset < 0 or length <= 0:
-        raise ClipError("missing", f"{where}: byte range ({offset}, {length}) is empty")
-    try:
-        if "://" in where:
-            data = ObjectPath(where).read_range(offset, length)
-        else:
-            stat = os.stat(where)
-            identity = (os.getpid(), stat.st_ino, stat.st_mtime_ns, stat.st_size)
-            opened = _descriptor(where, identity)  # held: threads that miss the cache together each
-            data = os.pread(
-                opened.fd, length, offset
-            )  # open a file, and all but one are dropped at once
-    except FileNotFoundError:
-        raise ClipError("missing", f"shard {where} does not exist") from None
-    except (ConnectionError, PermissionError):
-        raise  # the clip may be as good as ever: a run ends here and goes on later, it does not learn around it
-    except OSError as error:
-        raise ClipError("missing", f"shard {where} cannot be read: {error}") from None
-    if len(data) != length:
-        raise ClipError("truncated", f"{where}: {len(data)} of {length} bytes at {offset}")
-    return data
-
-
-def read_clip(root: str | Location, row: dict[str, Any], *, check: bool = True) -> bytes:
-    """Bytes of the clip that manifest ``row`` names; ``check`` compares them with ``video_xxh3``."""
-    data = read_range(root, row[s.SHARD], row[s.BYTE_OFFSET], row[s.BYTE_LENGTH])
-    if check and video_hash(data) != row[s.VIDEO_XXH3]:
-        raise ClipError(
-            "hash", f"{root}/{row[s.SHARD]}: bytes at {row[s.BYTE_OFFSET]} do not match their hash"
-        )
-    return data
 
 
 def open_table(folder: str | Location, columns: list[str] | None = None) -> pa.Table:
@@ -211,19 +184,14 @@ def iter_videos(path: str | Path) -> Iterator[bytes]:
         yield read_range(root or ".", name, offset, length)
 
 
-class _Descriptor:
-    """An open file that closes itself when the cache drops it."""
-
-    def __init__(self, path: str) -> None:
-        self.fd = -1
-        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def __del__(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
+def _integers(column: pa.Array, code: Literal["i", "q"]) -> memoryview:
+    """An integer column without NULLs as Python can index it; Arrow's own way imports pandas, 40 MB a process."""
+    return memoryview(column.buffers()[1]).cast("B").cast(code)[column.offset :][: len(column)]
 
 
-@lru_cache(maxsize=OPEN_FILES)
-def _descriptor(path: str, identity: tuple[int, ...]) -> _Descriptor:
-    """The open file; ``identity`` (process, inode, time, size) tells a replaced shard from the old one."""
-    return _Descriptor(path)
+def _joined(column: pa.LargeBinaryArray) -> memoryview | bytes:
+    """The bytes of all cells of a column without NULLs, one after another."""
+    if not len(column):
+        return b""
+    ends = memoryview(column.buffers()[1]).cast("B").cast("q")[column.offset :][: len(column) + 1]
+    return memoryview(column.buffers()[2] or b"")[ends[0] : ends[-1]]

@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.shards.order import LoaderState, epoch_order, n_steps, step_positions
 from pipeline.shards.quarantine import DataError, Quarantine
-from pipeline.shards.read import ClipError
+from pipeline.shards.ranges import ClipError
 
 log = logging.getLogger(__name__)
 
@@ -139,23 +139,33 @@ class Batches:
 
     def _fetch(self, index: int, epoch: int, fits: Callable[[int], bool]) -> dict[str, Any]:
         """Sample ``index``, or the next readable one after it in the epoch's order that fits."""
-        try:
-            return self._sample(index, epoch)
-        except ClipError as error:
-            self._report(index, epoch, error)
+        sample = self._try(index, epoch)
+        if sample is not None:
+            return sample
         order = self.steps.order(epoch)
         at = order.index(index)
         for other in order[at + 1 :] + order[:at]:
             if fits(other):
-                try:
-                    return self._sample(other, epoch)
-                except ClipError as error:
-                    self._report(other, epoch, error)
+                sample = self._try(other, epoch)
+                if sample is not None:
+                    return sample
         raise DataError(f"no readable clip can stand in for clip {self._clip_id(index)}")
 
-    def _report(self, index: int, epoch: int, error: ClipError) -> None:
-        log.warning("clip %s skipped: %s", self._clip_id(index), error)
-        self.quarantine.add(self._clip_id(index), error, epoch=epoch)
+    def _try(self, index: int, epoch: int) -> dict[str, Any] | None:
+        """Sample ``index``, or None when it cannot be read, which is listed and counted.
+
+        So is a clip whose store has refused it through all retries: one bad object costs a clip, a store that is
+        down the budget and then the run.
+        """
+        try:
+            return self._sample(index, epoch)
+        except ClipError as error:
+            failure = error
+        except ConnectionError as error:
+            failure = ClipError("store", str(error))
+        log.warning("clip %s skipped: %s", self._clip_id(index), failure)
+        self.quarantine.add(self._clip_id(index), failure, epoch=epoch)
+        return None
 
     def _sample(self, index: int, epoch: int) -> dict[str, Any]:
         raise NotImplementedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from pipeline.shards.quarantine import Quarantine
 from pipeline.shards.read import open_manifest
 from pipeline.shards.steps import Batches, Step, StepLoader
 from pipeline.shards.view import ClipView, decode_view
+
+NATIVE = (s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT)
+"""What a clip is before its view."""
 
 
 class VideoBatches(Batches):
@@ -46,12 +50,11 @@ class VideoBatches(Batches):
         self.root = self.manifest.root
         self.view = view or ClipView()
         self.mix, self.render, self.check = mix or MixConfig(), render, check
-        names = [s.CLIP_ID, s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT]
-        self._rows = self.manifest.table.select(names).to_pylist()
-        self.shapes = [
-            self.view.shape(row[s.N_FRAMES], row[s.FPS], row[s.WIDTH], row[s.HEIGHT])
-            for row in self._rows
-        ]
+        self._ids: list[str] = self.manifest.columns[s.CLIP_ID].to_pylist()
+        native = [self.manifest.columns[name].to_pylist() for name in NATIVE]
+        self._native: list[tuple[int, float, int, int]] = list(zip(*native, strict=True))
+        shapes = {kind: self.view.shape(*kind) for kind in set(self._native)}
+        self.shapes = [shapes[kind] for kind in self._native]
         self.same_shape, self._size = same_shape, samples_per_step
         columns = set(self.manifest.table.column_names)
         self._kinds = [
@@ -62,10 +65,10 @@ class VideoBatches(Batches):
         n = len(self.manifest)
         if n == 0:
             raise ValueError(f"{self.manifest.root} holds no clips to train on")
-        have = self._have()
-        self.shares = draw_shares(self.mix, set().union(*have))
+        self._have = self._captioned()
+        self.shares = draw_shares(self.mix, frozenset().union(*set(self._have)))
         """Kind -> share of draws."""
-        self.lacking = lacking(self.shares, have)
+        self.lacking = lacking(self.shares, self._have)
         """Kind -> clips that show another in its place."""
         self.steps = StepLoader(
             n,
@@ -91,16 +94,15 @@ class VideoBatches(Batches):
             state=self.steps.advance(state, 1),
         )
 
-    def _have(self) -> list[set[str]]:
-        """Kinds of caption that each clip has."""
+    def _captioned(self) -> list[frozenset[str]]:
+        """Kinds of caption that each clip has; equal sets are one object, for there may be a million clips."""
         import pyarrow.compute as pc
 
         columns = (self.manifest.columns[s.caption_column(kind)] for kind in self._kinds)
         there = [pc.greater(pc.binary_length(c), 0).to_pylist() for c in columns]
-        return [
-            {kind for kind, has in zip(self._kinds, row, strict=True) if has}
-            for row in (zip(*there, strict=True) if there else [()] * len(self.manifest))
-        ]
+        rows = list(zip(*there, strict=True)) if there else [()] * len(self.manifest)
+        sets = {row: frozenset(compress(self._kinds, row)) for row in set(rows)}
+        return [sets[row] for row in rows]
 
     def _twins(self, index: int) -> Callable[[int], bool]:
         """Which clips may stand in for ``index``."""
@@ -111,19 +113,25 @@ class VideoBatches(Batches):
         return [index for group in groups for index in group]
 
     def _clip_id(self, index: int) -> str:
-        return self._rows[index][s.CLIP_ID]
+        return self._ids[index]
 
     def _sample(self, index: int, epoch: int) -> dict[str, Any]:
-        row = self._rows[index]
-        captions = {kind: self.manifest.caption(index, kind) for kind in self._kinds}
-        key = (self.steps.seed, epoch, row[s.CLIP_ID])
-        kind, text = draw_caption(captions, self.shares, *key, render=self.render)
+        clip_id = self._ids[index]
+        kind, text = draw_caption(
+            self._have[index],
+            lambda kind: self.manifest.caption(index, kind) or "",
+            self.shares,
+            self.steps.seed,
+            epoch,
+            clip_id,
+            render=self.render,
+        )
         return {
             "frames": self._frames(index),
-            s.CLIP_ID: row[s.CLIP_ID],
+            s.CLIP_ID: clip_id,
             s.KIND: kind,
             s.CAPTION: text,
-            s.FPS: self.view.rate(row[s.FPS]),
+            s.FPS: self.view.rate(self._native[index][1]),
         }
 
     def _frames(self, index: int) -> Any:
@@ -131,10 +139,10 @@ class VideoBatches(Batches):
 
         if index in self._cache:
             return self._cache[index]
-        row = self._rows[index]
-        shape = {name: row[name] for name in (s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT)}
+        n_frames, fps, width, height = self._native[index]
+        shape = {"n_frames": n_frames, "width": width, "height": height}
         data = self.manifest.read(index, check=self.check)
-        frames = torch.from_numpy(decode_view(data, self.view, **shape))
+        frames = torch.from_numpy(decode_view(data, self.view, fps=fps, **shape))
         if frames.numel() <= self._cache_room:
             self._cache_room -= frames.numel()
             self._cache[index] = frames

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.shards.read import ClipError
+from pipeline.shards.ranges import ClipError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +31,21 @@ class ClipView:
     multiple: int = 16
     """Both sides are multiples of this many pixels."""
 
-    def indices(self, n_frames: int, fps: float) -> list[int]:
-        """Source frames to take of a clip with ``n_frames`` at ``fps``."""
+    def stride(self, fps: float) -> float:
+        """Source frames from one frame taken to the next."""
+        return max(1.0, fps / self.fps) if self.fps and fps > 0 else 1.0
+
+    def count(self, n_frames: int, fps: float) -> int:
+        """Frames taken of a clip with ``n_frames`` at ``fps``."""
         if n_frames < 1:
             raise ValueError(f"a clip of {n_frames} frames has nothing to look at")
-        stride = max(1.0, fps / self.fps) if self.fps and fps > 0 else 1.0
-        count = min(int((n_frames - 1) / stride + 1e-6) + 1, self.max_frames)
-        count = 1 + (count - 1) // self.time_factor * self.time_factor
-        return [min(n_frames - 1, round(k * stride)) for k in range(count)]
+        count = min(int((n_frames - 1) / self.stride(fps) + 1e-6) + 1, self.max_frames)
+        return 1 + (count - 1) // self.time_factor * self.time_factor
+
+    def indices(self, n_frames: int, fps: float) -> list[int]:
+        """Source frames to take of a clip with ``n_frames`` at ``fps``."""
+        stride = self.stride(fps)
+        return [min(n_frames - 1, round(k * stride)) for k in range(self.count(n_frames, fps))]
 
     def rate(self, fps: float) -> float:
         """Frames per second of the frames that ``indices`` takes."""
@@ -51,7 +58,7 @@ class ClipView:
     def shape(self, n_frames: int, fps: float, width: int, height: int) -> tuple[int, int, int]:
         """(frames, height, width) of the view."""
         w, h = self.size(width, height)
-        return len(self.indices(n_frames, fps)), h, w
+        return self.count(n_frames, fps), h, w
 
 
 @lru_cache(maxsize=4096)

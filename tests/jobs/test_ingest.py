@@ -22,7 +22,7 @@ from jobs.ingest_plan import is_settled, name_contents
 from jobs.rayrt import stop_ray
 from pipeline import schema as s
 from pipeline.config import ClipConfig, IngestConfig
-from pipeline.shards.read import read_range
+from pipeline.shards.ranges import read_range
 from pipeline.sources import source_stamp
 from pipeline.video.decode import decode_clip
 from tests.counter_media import numbers_of, write_counter, write_sound, write_video

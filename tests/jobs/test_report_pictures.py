@@ -49,7 +49,7 @@ def pixels(src: str) -> np.ndarray:
 
 
 def test_a_picture_is_the_frame_asked_for_and_fits_the_box(run: Run, camera: Camera) -> None:
-    from pipeline.shards.read import read_clip
+    from pipeline.shards.ranges import read_clip
     from pipeline.video.decode import decode_clip
 
     shown = pixels(camera.take(0, [5]))

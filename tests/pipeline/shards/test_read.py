@@ -10,14 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline import schema as s
-from pipeline.shards.read import (
-    ClipError,
-    iter_videos,
-    open_manifest,
-    open_table,
-    read_clip,
-    read_range,
-)
+from pipeline.shards.ranges import ClipError, read_clip, read_range
+from pipeline.shards.read import iter_videos, manifest_hash, open_manifest, open_table
 from tests.shard_media import flip_byte, make_rows, make_shards
 
 
@@ -158,22 +152,16 @@ def test_memory_while_reading_a_large_shard(tmp_path, megabytes):
     assert after < 200
 
 
-def test_threads_that_open_a_shard_together_all_read_it(tmp_path):
-    """All but one of their files are dropped at once by the cache, and must not be closed under the read."""
-    from concurrent.futures import ThreadPoolExecutor
-    from threading import Barrier
+def test_the_hash_tells_rows_and_nulls_apart_whatever_the_chunks():
+    import pyarrow as pa
 
-    from pipeline.shards import read
+    def of(dense, ids=("a", "b"), chunks=1):
+        half = pa.table({s.CLIP_ID: ids, s.VIDEO_XXH3: ["x", "y"], s.CAPTION_DENSE: dense})
+        if chunks == 2:
+            half = pa.concat_tables([half.slice(0, 1), half.slice(1)])
+        return manifest_hash(half)
 
-    data = bytes(range(256)) * 16
-    (tmp_path / "part.parquet").write_bytes(data)
-    together = Barrier(8)
-
-    def fetch(k: int) -> bytes:
-        together.wait()
-        return read.read_range(tmp_path, "part.parquet", 16 * k, 16)
-
-    with ThreadPoolExecutor(8) as pool:
-        for _ in range(150):
-            read._descriptor.cache_clear()
-            assert list(pool.map(fetch, range(8))) == [data[16 * k : 16 * k + 16] for k in range(8)]
+    dense = pa.array(["one", None], pa.string())
+    assert of(dense) == of(dense, chunks=2) == of(pa.concat_arrays([dense[:1], dense])[1:])
+    others = [of(pa.array(x, pa.string())) for x in (["one", ""], [None, "one"], ["on", "e"])]
+    assert len({of(dense), *others, of(dense, ids=("ab", ""))}) == 5

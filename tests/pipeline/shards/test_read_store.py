@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from pipeline import schema as s
+from pipeline import store_client
 from pipeline.shards.part import OpenPart
-from pipeline.shards.read import ClipError, open_manifest, read_clip
+from pipeline.shards.quarantine import DataError
+from pipeline.shards.ranges import ClipError, read_clip
+from pipeline.shards.read import open_manifest
 from pipeline.shards.videos import VideoBatches
 from pipeline.shards.workers import with_workers
 from pipeline.shards.write import ShardWriter
@@ -78,7 +82,7 @@ def test_batches_are_those_of_a_disk_with_workers_too(folder: ObjectPath, tmp_pa
     assert drawn[0] == drawn[1] == drawn[2]
 
 
-def test_damage_is_a_bad_clip_and_a_dead_store_is_not(
+def test_damage_is_a_bad_clip_and_a_store_that_does_not_answer_is_none(
     folder: ObjectPath, server: ObjectServer
 ) -> None:
     write(folder, 4)
@@ -125,3 +129,40 @@ def test_a_part_that_is_dropped_leaves_nothing(folder: ObjectPath) -> None:
     assert scratch.exists()
     part.discard()
     assert not scratch.exists() and not folder.exists()
+
+
+def test_an_object_that_a_store_keeps_refusing_costs_its_clips_and_a_dead_store_the_run(
+    folder: ObjectPath, server: ObjectServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write(folder)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    store_client._open.cache_clear()
+    lines = tmp_path / "quarantine.jsonl"
+
+    def loader() -> VideoBatches:
+        return VideoBatches(folder, samples_per_step=6, same_shape=False, quarantine=lines)
+
+    manifest = open_manifest(folder)
+    refused = manifest.row(0)[s.SHARD]
+    lost = [i for i in range(12) if manifest.row(i)[s.SHARD] == refused]
+    assert 1 <= len(lost) <= 6
+    shown = []
+    for _ in range(2):  # the same stand-ins each time
+        batches = loader()
+        server.faults[:] = [Fault(kind="503", path=refused)]
+        shown.append([unit[s.CLIP_ID] for step in islice(batches, 2) for unit in step.units])
+        server.faults.clear()
+    order = batches.steps.order(0)
+    readable = [i for i in order if i not in lost]
+    expected = []
+    for at, index in enumerate(order):
+        after = [*order[at + 1 :], *order[:at]]
+        expected.append(next(i for i in [index, *after] if i in readable))
+    assert shown[0] == shown[1] == [manifest.row(i)[s.CLIP_ID] for i in expected]
+    told = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert {line[s.CLIP_ID] for line in told} == {manifest.row(i)[s.CLIP_ID] for i in lost}
+    assert {line["kind"] for line in told} == {"store"} and "503" in told[0]["error"]
+    batches = loader()
+    server.faults[:] = [Fault(kind="503", method="GET")]
+    with pytest.raises(DataError, match="more than the budget of 8.*the store does not answer"):
+        list(islice(batches, 2))

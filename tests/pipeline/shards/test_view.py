@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.shards.read import ClipError
+from pipeline.shards.ranges import ClipError
 from pipeline.shards.view import ClipView, decode_view
 from pipeline.video.encode import encode_mp4
 
