@@ -15,7 +15,7 @@ from __future__ import annotations
 import fnmatch
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -326,9 +326,14 @@ def each(function: Callable[[Any], T], paths: Iterable[Location]) -> Iterator[T]
     if not any(isinstance(path, ObjectPath) for path in paths):
         yield from map(function, paths)
         return
-    with ThreadPoolExecutor(THREADS) as pool:
-        for start in range(0, len(paths), 8 * THREADS):
-            yield from pool.map(function, paths[start : start + 8 * THREADS])
+    yield from together(function, paths)
+
+
+def together(function: Callable[[Any], T], items: Sequence[Any]) -> Iterator[T]:
+    """``function(item)`` for every item in order, many of them under way at a time."""
+    with ThreadPoolExecutor(min(THREADS, max(1, len(items)))) as pool:
+        for start in range(0, len(items), 8 * THREADS):
+            yield from pool.map(function, items[start : start + 8 * THREADS])
 
 
 def process_lives(pid: int) -> bool:

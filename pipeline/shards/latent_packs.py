@@ -86,7 +86,10 @@ class LatentPacks(Batches):
 
     def at(self, state: LoaderState) -> Step:
         members = self.steps.units_at(state)
-        packs = [[self._clip(i, state.epoch) for i in pack] for pack in members]
+        flat = iter(
+            self._all(lambda i: self._clip(i, state.epoch), [i for pack in members for i in pack])
+        )
+        packs = [[next(flat) for _ in pack] for pack in members]
         everyone = self.steps.units_at(state, all_ranks=True)
         return Step(
             epoch=state.epoch,

@@ -73,13 +73,12 @@ class Quarantine:
     def add_found(self, found: Found) -> None:
         """Note a clip that this process or a worker of it found."""
         with self._lock:
-            if found.clip_id in self.clips:
-                return
-            self.clips.add(found.clip_id)
-            if self.relayed:
-                self._found.append(found)
-            if self.path is not None:
-                self._append(found)
+            if found.clip_id not in self.clips:
+                self.clips.add(found.clip_id)
+                if self.relayed:
+                    self._found.append(found)
+                if self.path is not None:
+                    self._append(found)
             if len(self.clips) > self.budget:
                 raise DataError(
                     f"{len(self.clips)} of {self.n_clips} clips are unreadable, more than the budget "

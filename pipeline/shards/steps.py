@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.shards.order import LoaderState, epoch_order, n_steps, step_positions
 from pipeline.shards.quarantine import DataError, Quarantine
 from pipeline.shards.ranges import ClipError
+from pipeline.store import together
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +137,10 @@ class Batches:
             step = self.at(self.steps.state)
             self.steps.state = step.state
             yield step
+
+    def _all(self, read: Callable[[Any], Any], wanted: Sequence[Any]) -> list[Any]:
+        """``read`` of each in order; a store is asked for all of them at once, its answers take long to come."""
+        return list(together(read, wanted) if "://" in self.root else map(read, wanted))
 
     def _fetch(self, index: int, epoch: int, fits: Callable[[int], bool]) -> dict[str, Any]:
         """Sample ``index``, or the next readable one after it in the epoch's order that fits."""

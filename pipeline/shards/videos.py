@@ -85,7 +85,9 @@ class VideoBatches(Batches):
         self._cache_room = cache_bytes
 
     def at(self, state: LoaderState) -> Step:
-        units = [self._fetch(i, state.epoch, self._twins(i)) for i in self.steps.units_at(state)]
+        units = self._all(
+            lambda i: self._fetch(i, state.epoch, self._twins(i)), self.steps.units_at(state)
+        )
         return Step(
             epoch=state.epoch,
             step=state.step,
