@@ -7,8 +7,9 @@ All read the same clips in batches of 8, with the same function applied to the M
 decoding to frames (``decode``). Each pass is a process of its own; the loaders take turns. Times begin before the data
 is opened and end with the epoch; imports do not count. Processor time is that of all processes. Memory is the largest
 sum over all processes of their proportional set size (shared pages are shared out), sampled along the way; bytes are
-those that read calls return, also of workers (a reader that maps files shows too few). The exit code is 1 if our
-loader is not ahead.
+those that read calls return, also of workers (a reader that maps files shows too few). With ``--s3`` the same files
+come from an S3 server on loopback (``range_store``), and bytes are those over the loopback interface. The exit code is
+1 if our loader is not ahead.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ import importlib.util
 import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +61,35 @@ def source_clips(shards: Path, repeat: int) -> list[dict[str, Any]]:
             name = f"{copy:02d}{row[s.CLIP_ID]}"
             clips.append({"id": name, "mp4": mp4, "row": {k: row[k] for k in keep}})
     return sorted(clips, key=lambda clip: clip["id"][::-1])
+
+
+@contextmanager
+def on_s3(work: Path, folders: dict[str, str], latency_ms: float) -> Iterator[dict[str, str]]:
+    """The same folders in a bucket of a server that is started for them; sets the variables that lead there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    os.environ.update({"AWS_ENDPOINT_URL": url, "S3_ENDPOINT_URL": url})
+    os.environ.update({"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"})
+    os.environ.update({"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"})
+    words = ["--folder", str(work.parent), "--port", str(port), "--latency-ms", str(latency_ms)]
+    server = subprocess.Popen([sys.executable, "-m", "benchmarks.range_store", *words])
+    try:
+        for _ in range(300):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        yield {name: f"s3://{work.name}/{name}" for name in folders}
+    finally:
+        server.kill()
+        server.wait()
+
+
+def loopback_bytes() -> int:
+    """Bytes that the loopback interface has received."""
+    lines = Path("/proc/net/dev").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.strip().startswith("lo:"))
 
 
 def available(names: list[str]) -> list[str]:
@@ -163,6 +196,7 @@ def run_pass(
     cache = env.get("LOADER_CACHE")
     if cache and name != "datasets, map":
         shutil.rmtree(cache, ignore_errors=True)
+    before = loopback_bytes()
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, env={**os.environ, **env}, timeout=PATIENCE_S
@@ -173,6 +207,8 @@ def run_pass(
     if done.returncode or not lines:
         raise RuntimeError(f"{name}: {done.stderr.strip()[-2000:]}")
     numbers: dict[str, float] = json.loads(lines[-1])
+    if "://" in folder:
+        numbers["bytes"] = loopback_bytes() - before
     return numbers
 
 
@@ -197,7 +233,8 @@ def compare(
             except RuntimeError as error:
                 print(f"left out: {error}")
                 del runs[name]
-    print(f"\n{'decode' if decode else 'bytes'}, {workers} workers, medians of {rounds}")
+    where = "S3" if any("://" in folder for folder in folders.values()) else "disk"
+    print(f"\n{where}, {'decode' if decode else 'bytes'}, {workers} workers, medians of {rounds}")
     head = ("clips/s", "cpu ms/clip", "first s", "MB/clip", "memory MB", "(before)", "distinct")
     print(f"{'':22}" + "".join(f"{word:>13}" for word in head))
     middle = {}
@@ -238,6 +275,8 @@ def main() -> int:
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 2])
     parser.add_argument("--modes", nargs="+", default=["bytes", "decode"])
     parser.add_argument("--loaders", nargs="+", default=list(READERS))
+    parser.add_argument("--s3", action="store_true", help="from S3 on loopback, not from the disk")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="of every answer from S3")
     parser.add_argument("--one", help="run one pass in this process, and print its numbers")
     parser.add_argument(
         "--limit", type=int, default=10**9, help="clips of a pass; default: an epoch"
@@ -261,20 +300,23 @@ def main() -> int:
     del clips
     env = {"LOADER_CACHE": str((args.work / "cache").resolve()), "HF_DATASETS_OFFLINE": "1"}
     env["HF_HOME"] = env["LOADER_CACHE"] + "-hf"
-    ahead = [
-        compare(
-            names,
-            folders,
-            workers,
-            mode == "decode",
-            args.rounds,
-            args.limit,
-            env,
-            min(count, args.limit),
-        )
-        for mode in args.modes
-        for workers in args.workers
-    ]
+    with (
+        on_s3(args.work.resolve(), folders, args.latency_ms) if args.s3 else nullcontext(folders)
+    ) as places:
+        ahead = [
+            compare(
+                names,
+                places,
+                workers,
+                mode == "decode",
+                args.rounds,
+                args.limit,
+                env,
+                min(count, args.limit),
+            )
+            for mode in args.modes
+            for workers in args.workers
+        ]
     return 0 if all(ahead) else 1
 
 

@@ -59,10 +59,9 @@ def write_webdataset(folder: Path, clips: list[Clip]) -> None:
 def read_webdataset(folder: str, workers: int, use: Use) -> Iterator[list]:
     import webdataset as wds
 
-    if "://" in folder:
-        urls = [f"{folder}/{name}" for name in os.environ["LOADER_FILES"].split()]
-    else:
-        urls = sorted(str(path) for path in Path(folder).glob("*.tar"))
+    urls = _files(folder, "*.tar")
+    if "://" in folder:  # as its documentation has it: a program that writes the shard to a pipe
+        urls = [f"pipe:curl -sf {url}" for url in urls]
     dataset = (
         wds.WebDataset(urls, shardshuffle=len(urls), seed=0)
         .shuffle(BUFFER)
@@ -89,10 +88,13 @@ def read_litdata(folder: str, workers: int, use: Use) -> Iterator[list]:
 
     options: dict[str, Any] = {}
     if "://" in folder:
-        cache = os.environ["LOADER_CACHE"]
+        keys = ("endpoint_url", "aws_access_key_id", "aws_secret_access_key")
         options = {
-            "cache_dir": cache,
-            "storage_options": {"endpoint_url": os.environ["AWS_ENDPOINT_URL"]},
+            "cache_dir": os.environ["LOADER_CACHE"],
+            "storage_options": {
+                key: os.environ[key.upper() if key[:3] == "aws" else "AWS_ENDPOINT_URL"]
+                for key in keys
+            },
         }
     dataset = StreamingDataset(
         folder,
@@ -142,7 +144,7 @@ def read_datasets_streaming(folder: str, workers: int, use: Use) -> Iterator[lis
     import datasets
 
     clips = datasets.load_dataset(
-        "parquet", data_files=_parts(folder), streaming=True, split="train"
+        "parquet", data_files=_files(folder, "part-*.parquet"), streaming=True, split="train"
     )
     clips = clips.cast_column("video", datasets.Video(decode=False)).select_columns(
         ["clip_id", "video"]
@@ -156,7 +158,7 @@ def read_datasets_map(folder: str, workers: int, use: Use) -> Iterator[list]:
 
     cache = os.environ["LOADER_CACHE"]
     clips = datasets.load_dataset(
-        "parquet", data_files=_parts(folder), split="train", cache_dir=cache
+        "parquet", data_files=_files(folder, "part-*.parquet"), split="train", cache_dir=cache
     )
     clips = clips.cast_column("video", datasets.Video(decode=False)).select_columns(
         ["clip_id", "video"]
@@ -164,10 +166,14 @@ def read_datasets_map(folder: str, workers: int, use: Use) -> Iterator[list]:
     yield from _torch_batches(clips, workers, use, shuffle=True)
 
 
-def _parts(folder: str) -> Any:
-    if "://" in folder:
-        return [f"{folder}/{name}" for name in os.environ["LOADER_FILES"].split()]
-    return f"{folder}/part-*.parquet"
+def _files(folder: str, pattern: str) -> list[str]:
+    """Data files of a folder; those of an S3 one as plain URLs, which a loopback server lets anyone read."""
+    if "://" not in folder:
+        return sorted(str(path) for path in Path(folder).glob(pattern))
+    from pipeline.store import ObjectPath, matching
+
+    plain = folder.replace("s3://", os.environ["AWS_ENDPOINT_URL"] + "/")
+    return [f"{plain}/{path.name}" for path in matching(ObjectPath(folder), pattern)]
 
 
 def _torch_batches(clips: Any, workers: int, use: Use, **options: Any) -> Iterator[list]:

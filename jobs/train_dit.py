@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
@@ -24,6 +24,7 @@ from pipeline.shards.mix import FALLBACK
 from pipeline.store import absolute
 
 if TYPE_CHECKING:
+    from dit.checkpoint import LatentSpec
     from dit.config import DiTConfig, TrainConfig
     from dit.data import TrainingPacks
 
@@ -92,6 +93,8 @@ class Args:
     """Go on from the checkpoint in OUT."""
     init: str | None = None
     """Start from the weights of a DiT: embedded, a file, or a folder of train-dit."""
+    new_vae: bool = False
+    """Let --init start from a DiT of another VAE, with as many latent channels: words and motion carry over."""
     lora: int = 0
     """With --init: train adapters of this rank (LoRA, by peft) in place of the weights; checkpoints are small, and
     dit.safetensors has them merged."""
@@ -258,6 +261,10 @@ def settled(args: Args) -> Args:
             args = dataclasses.replace(args, lora=trained["lora_rank"], init=state["init"])
     elif args.lora and not args.init:
         raise UserError("--lora adapts a model that is there; name it with --init")
+    if args.new_vae and (args.lora or not args.init):
+        raise UserError(
+            "--new-vae lets --init take a DiT of another VAE, all of its weights: give --init, leave --lora out"
+        )
     if args.init and Path(args.init).exists():  # workers and resumed runs may stand elsewhere
         args = dataclasses.replace(args, init=str(Path(args.init).resolve()))
     return args
@@ -293,7 +300,7 @@ def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
     model_config = preset_for(args, data)
     if args.init:
         loaded = load_dit(args.init)
-        check_same_latents(loaded.latents.to_dict(), data.spec().to_dict(), args.init)
+        check_same_latents(loaded.latents, data.spec(), args.init, new_vae=args.new_vae)
         for name in KIND:
             have, value = getattr(loaded.model.config, name), getattr(args, name)
             if value not in (have, Args.__dataclass_fields__[name].default):
@@ -331,11 +338,23 @@ def preset_for(args: Args, data: TrainingPacks) -> DiTConfig:
     )
 
 
-def check_same_latents(have: dict[str, Any], want: dict[str, Any], name: str) -> None:
-    """Refuse to go on training a DiT on latents of another VAE or text encoder."""
+def check_same_latents(
+    have: LatentSpec, want: LatentSpec, name: str, *, new_vae: bool = False
+) -> None:
+    """Refuse to go on training a DiT on latents of another VAE or text encoder; ``new_vae`` lets the first pass."""
     for field, label in (("vae_id", "VAE"), ("text_encoder_id", "text encoder")):
-        if have[field] != want[field]:
+        theirs, ours = getattr(have, field), getattr(want, field)
+        if theirs == ours:
+            continue
+        if new_vae and field == "vae_id":
+            if len(have.mean) == len(want.mean):
+                continue
             raise UserError(
-                f"{name} was trained with {label} {have[field]}, the latents were made with {want[field]}; "
-                f"encode again with that {label}, or train from scratch without --init"
+                f"{name} was trained on latents of {len(have.mean)} channels, these have {len(want.mean)}; "
+                "train from scratch without --init"
             )
+        hint = ", add --new-vae" if field == "vae_id" else ""
+        raise UserError(
+            f"{name} was trained with {label} {theirs}, the latents were made with {ours}; "
+            f"encode again with that {label}{hint}, or train from scratch without --init"
+        )

@@ -143,8 +143,27 @@ def test_train_dit_errors_are_one_line(tmp_path):
         train(folder, tmp_path / "run", "--tokens-per-pack", "5")
     assert train(folder, tmp_path / "run") == 0
     other = write_folder(tmp_path / "other", vae_id="vae1")
-    with pytest.raises(UserError, match="encode again with that VAE"):
+    with pytest.raises(UserError, match="encode again with that VAE, add --new-vae"):
         train(other, tmp_path / "run2", "--init", str(tmp_path / "run"))
+    with pytest.raises(UserError, match="give --init, leave --lora out"):
+        train(other, tmp_path / "run2", "--new-vae")
+
+
+def test_a_dit_moves_to_the_latents_of_another_vae_when_told_to(tmp_path):
+    folder = write_folder(tmp_path / "latents")
+    other = write_folder(tmp_path / "other", vae_id="vae1")
+    assert train(folder, tmp_path / "run") == 0
+    words = ["--init", str(tmp_path / "run"), "--new-vae"]
+    assert train(other, tmp_path / "moved", *words) == 0
+    before, after = load_dit(tmp_path / "run"), load_dit(tmp_path / "moved")
+    assert (before.latents.vae_id, after.latents.vae_id) == ("vae0", "vae1")
+    assert train(other, tmp_path / "fresh", "--seed", "1") == 0
+    name = next(n for n, p in before.model.named_parameters() if p.ndim == 2)
+
+    def far(one, two):
+        return (one.model.state_dict()[name] - two.model.state_dict()[name]).norm()
+
+    assert far(before, after) < 0.5 * far(before, load_dit(tmp_path / "fresh"))
 
 
 def test_sample_writes_videos_sheets_and_a_grid(tmp_path, models):
