@@ -63,6 +63,18 @@ def source_clips(shards: Path, repeat: int) -> list[dict[str, Any]]:
     return sorted(clips, key=lambda clip: clip["id"][::-1])
 
 
+def random_clips(count: int, megabytes: float) -> list[dict[str, Any]]:
+    """Clips of noise, for sizes that there is no footage of; they cannot be decoded."""
+    import numpy as np
+
+    from pipeline import schema as s
+
+    rng = np.random.default_rng(0)
+    row = {s.N_FRAMES: 17, s.FPS: 8.0, s.WIDTH: 64, s.HEIGHT: 64, s.CAPTION_SHORT: "noise"}
+    size = round(1e6 * megabytes)
+    return [{"id": f"{i:020d}", "mp4": rng.bytes(size), "row": row} for i in range(count)]
+
+
 @contextmanager
 def on_s3(work: Path, folders: dict[str, str], latency_ms: float) -> Iterator[dict[str, str]]:
     """The same folders in a bucket of a server that is started for them; sets the variables that lead there."""
@@ -267,6 +279,8 @@ def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=Path, help="shards to take clips from")
+    parser.add_argument("--count", type=int, default=400, help="clips of noise, without --clips")
+    parser.add_argument("--clip-mb", type=float, default=1.0, help="size of each of those, MB")
     parser.add_argument("--work", type=Path, help="folder for everybody's copies")
     parser.add_argument(
         "--repeat", type=int, default=10, help="copies of each clip, under other ids"
@@ -288,7 +302,10 @@ def main() -> int:
         print(json.dumps(one_pass(args.one, args.folder, args.workers[0], args.decode, args.limit)))
         return 0
     names = available(args.loaders)
-    clips = source_clips(args.clips, args.repeat)
+    if args.clips:
+        clips = source_clips(args.clips, args.repeat)
+    else:
+        clips = random_clips(args.count, args.clip_mb)
     size = sum(len(clip["mp4"]) for clip in clips)
     print(f"{len(clips)} clips, {size / 1e6:.0f} MB, {size / len(clips) / 1e6:.3f} MB a clip")
     folders = {}

@@ -39,6 +39,10 @@ class Manifest:
     def __len__(self) -> int:
         return self.table.num_rows
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a spawned process needs; it finds the rest by itself."""
+        return {"root": self.root, "table": self.table, "hash": self.hash}
+
     @cached_property
     def columns(self) -> dict[str, Any]:
         """Columns by name, as one array each: a cell of a chunked one takes ten times as long to find."""

@@ -9,7 +9,9 @@ shape in the epoch's order, whichever rank meets it.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +23,8 @@ from pipeline.store import together
 log = logging.getLogger(__name__)
 
 Plan = Callable[[int], Sequence[Any]]
+AHEAD = 4
+"""Steps of a store that are under way while one is trained on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +71,12 @@ class StepLoader:
 
     def plan(self, epoch: int) -> Sequence[Any]:
         """The epoch's sequence of units, cut into global steps; the last two are kept."""
-        if epoch not in self._plans:
-            while len(self._plans) > 1:
-                self._plans.pop(next(iter(self._plans)))
+        plans = self._plans
+        if epoch not in plans:
             make = self._make_plan or self.order
-            self._plans[epoch] = make(epoch)
-        return self._plans[epoch]
+            # A new dict, not a change to this one: other threads may be looking at it.
+            self._plans = plans = dict([*list(plans.items())[-1:], (epoch, make(epoch))])
+        return plans[epoch]
 
     def steps_in(self, epoch: int) -> int:
         """Global steps of an epoch."""
@@ -133,10 +137,29 @@ class Batches:
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[Step]:
+        if "://" in self.root:
+            yield from self._read_ahead()
         while True:
             step = self.at(self.steps.state)
             self.steps.state = step.state
             yield step
+
+    def _read_ahead(self) -> Iterator[Step]:
+        """The same steps, the next few of them being fetched while one is worked on: a store is far away."""
+        pool = ThreadPoolExecutor(AHEAD)
+        coming: deque[tuple[LoaderState, Future[Step]]] = deque()
+        try:
+            while True:
+                if coming and coming[0][0] != self.steps.state:  # after a seek
+                    coming.clear()
+                while len(coming) < AHEAD:
+                    state = self.steps.advance(self.steps.state, len(coming))
+                    coming.append((state, pool.submit(self.at, state)))
+                step = coming.popleft()[1].result()
+                self.steps.state = step.state
+                yield step
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _all(self, read: Callable[[Any], Any], wanted: Sequence[Any]) -> list[Any]:
         """``read`` of each in order; a store is asked for all of them at once, its answers take long to come."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,13 @@ def test_reads_every_clip(tmp_path, rows):
         assert manifest.read(i) == by_id[row[s.CLIP_ID]][s.VIDEO]
         assert manifest.caption(i, "short") == by_id[row[s.CLIP_ID]][s.CAPTION_SHORT]
         assert manifest.caption(i, "original") is None
+
+
+def test_a_manifest_that_has_been_read_from_travels_to_other_processes(tmp_path, rows):
+    manifest = open_manifest(make_shards(tmp_path / "shards", rows))
+    first = manifest.read(0)
+    copy = pickle.loads(pickle.dumps(manifest))
+    assert (copy.hash, copy.read(0)) == (manifest.hash, first)
 
 
 def test_accepts_run_folder_shard_folder_manifest_file_and_uri(tmp_path, rows):

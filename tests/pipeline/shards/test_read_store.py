@@ -82,6 +82,24 @@ def test_batches_are_those_of_a_disk_with_workers_too(folder: ObjectPath, tmp_pa
     assert drawn[0] == drawn[1] == drawn[2]
 
 
+def test_what_is_read_ahead_changes_nothing(folder: ObjectPath, tmp_path: Path) -> None:
+    write(folder)
+    make_shards(tmp_path, make_rows(12))
+    near, far = (VideoBatches(p, samples_per_step=4, same_shape=False) for p in (tmp_path, folder))
+    here, there, saved = iter(near), iter(far), far.state
+    for turn in range(8):  # over the ends of epochs, with a step back in between
+        if turn == 5:
+            near.seek(saved)
+            far.seek(saved)
+        one, other = next(here), next(there)
+        assert (one.epoch, one.step, one.state) == (other.epoch, other.step, other.state)
+        assert [u[s.CLIP_ID] for u in one.units] == [u[s.CLIP_ID] for u in other.units]
+        assert near.state == far.state
+        if turn == 1:
+            saved = far.state
+    there.close()
+
+
 def test_damage_is_a_bad_clip_and_a_store_that_does_not_answer_is_none(
     folder: ObjectPath, server: ObjectServer
 ) -> None:
