@@ -88,6 +88,9 @@ def read_litdata(folder: str, workers: int, use: Use) -> Iterator[list]:
 
     options: dict[str, Any] = {}
     if "://" in folder:
+        from litdata.streaming import downloader
+
+        downloader._OBSTORE_CLIENT_OPTIONS["allow_http"] = True  # the server here has no TLS
         keys = ("endpoint_url", "aws_access_key_id", "aws_secret_access_key")
         options = {
             "cache_dir": os.environ["LOADER_CACHE"],

@@ -12,6 +12,7 @@ import argparse
 import os
 import re
 import time
+from contextlib import suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -38,6 +39,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: Any
 
     def do_GET(self) -> None:  # noqa: N802
+        with suppress(ConnectionError):  # a reader that has seen enough hangs up
+            self._serve()
+
+    def _serve(self) -> None:
         time.sleep(self.server.wait)
         url = urlsplit(self.path)
         query = parse_qs(url.query)

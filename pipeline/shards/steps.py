@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.shards.order import LoaderState, epoch_order, n_steps, step_positions
@@ -99,7 +99,9 @@ class StepLoader:
         epoch, step = state.epoch, state.step + steps
         while step >= (count := self.steps_in(epoch)):
             epoch, step = epoch + 1, step - count
-        return replace(state, epoch=epoch, step=step)
+        return LoaderState(
+            manifest_hash=state.manifest_hash, seed=state.seed, epoch=epoch, step=step
+        )
 
     def units_at(self, state: LoaderState, *, all_ranks: bool = False) -> list[Any]:
         """This rank's units (or those of all ranks) of the step that ``state`` points at."""
