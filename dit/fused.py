@@ -7,7 +7,8 @@ takes its place under torch.compile: the compiler fuses plain operations itself,
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -55,9 +56,64 @@ def norm_turn(x: Tensor, gain: Tensor, turns: Tensor | None) -> Tensor:
     return _NormTurn.apply(x, gain, turns)
 
 
-def _sum_rows(values: Tensor, row: Tensor, rows: int) -> Tensor:
-    """Sums of values (N, C) over tokens of the same row: (rows, C)."""
-    return torch.zeros(rows, values.shape[1], device=values.device).index_add_(0, row, values)
+class Rows(NamedTuple):
+    """Which row of a table each token of a pack uses, ascending from 0."""
+
+    index: Tensor
+    """(N,) int64."""
+    runs: tuple[tuple[int, int], ...] | None = None
+    """(rows, tokens of each) of stretches whose rows serve equally many tokens; None: go by ``index``."""
+
+
+MOST_RUNS = 32
+"""More stretches than this cost more than the gathering that they save."""
+
+
+def rows_of(index: Tensor) -> Rows:
+    """Rows of a pack on the CPU with its runs, which stand in for gathers: clips of one shape lie side by side."""
+    if index.device.type != "cpu":
+        return Rows(index)
+    runs: list[tuple[int, int]] = []
+    for tokens in torch.bincount(index).tolist():
+        if runs and runs[-1][1] == tokens:
+            runs[-1] = (runs[-1][0] + 1, tokens)
+        else:
+            runs.append((1, tokens))
+    return Rows(index, tuple(runs) if len(runs) <= MOST_RUNS else None)
+
+
+def _by_run(
+    runs: tuple[tuple[int, int], ...], tokens: tuple[Tensor, ...], tables: tuple[Tensor, ...]
+) -> Iterator[tuple[Tensor, ...]]:
+    """Views of each run: of ``tokens`` (N, C) as (rows, tokens of each, C), of ``tables`` (rows, C) as (rows, 1, C)."""
+    at = first = 0
+    for count, length in runs:
+        end, last = at + count * length, first + count
+        yield (
+            *(x[at:end].view(count, length, x.shape[1]) for x in tokens),
+            *(table[first:last, None] for table in tables),
+        )
+        at, first = end, last
+
+
+def _sum_rows(values: Tensor, rows: Rows, count: int) -> Tensor:
+    """Sums of values (N, C) over tokens of the same row: (count, C)."""
+    out = torch.zeros(count, values.shape[1], device=values.device)
+    if rows.runs is None:
+        return out.index_add_(0, rows.index, values)
+    for value, total in _by_run(rows.runs, (values,), (out,)):
+        torch.sum(value, 1, keepdim=True, out=total)
+    return out
+
+
+def _scaled(values: Tensor, table: Tensor, rows: Rows) -> Tensor:
+    """values (N, C) times each token's row of ``table`` (rows, C)."""
+    if rows.runs is None:
+        return table.index_select(0, rows.index).mul_(values)
+    out = torch.empty_like(values)
+    for value, product, scale in _by_run(rows.runs, (values, out), (table,)):
+        torch.mul(value, scale, out=product)
+    return out
 
 
 class _Modulate(torch.autograd.Function):
@@ -65,57 +121,70 @@ class _Modulate(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, x: Tensor, shift: Tensor, scale: Tensor, row: Tensor, dtype: torch.dtype
+        ctx: Any, x: Tensor, shift: Tensor, scale: Tensor, rows: Rows, dtype: torch.dtype
     ) -> Tensor:
         normed, mean, inverse = torch.native_layer_norm(x, x.shape[1:], None, None, EPS)
-        ctx.save_for_backward(x, normed, mean, inverse, scale, row)
-        return torch.addcmul(shift.index_select(0, row), normed, scale.index_select(0, row)).to(
-            dtype
-        )
+        ctx.save_for_backward(x, normed, mean, inverse, scale)
+        ctx.rows = rows
+        if rows.runs is None:
+            by_token = (table.index_select(0, rows.index) for table in (shift, scale))
+            return torch.addcmul(next(by_token), normed, next(by_token)).to(dtype)
+        out = torch.empty_like(normed)
+        for part, result, down, up in _by_run(rows.runs, (normed, out), (shift, scale)):
+            torch.addcmul(down, part, up, out=result)
+        return out.to(dtype)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        x, normed, mean, inverse, scale, row = ctx.saved_tensors
-        wide, rows = grad.float(), len(scale)
-        grad_scale = _sum_rows(wide * normed, row, rows)
-        grad_shift = _sum_rows(wide, row, rows)
-        inner = scale.index_select(0, row).mul_(wide)
+        x, normed, mean, inverse, scale = ctx.saved_tensors
+        wide, count = grad.float(), len(scale)
+        grad_scale = _sum_rows(wide * normed, ctx.rows, count)
+        grad_shift = _sum_rows(wide, ctx.rows, count)
+        inner = _scaled(wide, scale, ctx.rows)
         (grad_x, _, _) = torch.ops.aten.native_layer_norm_backward(
             inner, x, x.shape[1:], mean, inverse, None, None, [True, False, False]
         )
         return grad_x, grad_shift, grad_scale, None, None
 
 
-def modulate(x: Tensor, shift: Tensor, scale: Tensor, row: Tensor, dtype: torch.dtype) -> Tensor:
-    """Normed x (N, C) under the modulation of each token's row: shift and scale (rows, C), row (N,)."""
+def modulate(x: Tensor, shift: Tensor, scale: Tensor, rows: Rows, dtype: torch.dtype) -> Tensor:
+    """Normed x (N, C) under the modulation of each token's row: shift and scale (rows, C)."""
     if torch.compiler.is_compiling():
-        return composite_modulate(x, shift, scale, row, dtype)
-    return _Modulate.apply(x, shift, scale, row, dtype)
+        return composite_modulate(x, shift, scale, rows, dtype)
+    return _Modulate.apply(x, shift, scale, rows, dtype)
 
 
 class _AddGated(torch.autograd.Function):
-    """x + gate[row] * h; one gate for all tokens when row is None."""
+    """x + gate[row] * h; one gate for all tokens when there are no rows."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, gate: Tensor, row: Tensor | None, h: Tensor) -> Tensor:  # type: ignore[override]
-        ctx.save_for_backward(gate, row, h)
-        return torch.addcmul(x, gate if row is None else gate.index_select(0, row), h.float())
+    def forward(ctx: Any, x: Tensor, gate: Tensor, rows: Rows | None, h: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(gate, h)
+        ctx.rows, wide = rows, h.float()
+        if rows is None:
+            return torch.addcmul(x, gate, wide)
+        if rows.runs is None:
+            return torch.addcmul(x, gate.index_select(0, rows.index), wide)
+        out = torch.empty_like(x)
+        for part, change, result, by in _by_run(rows.runs, (x, wide, out), (gate,)):
+            torch.addcmul(part, by, change, out=result)
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        gate, row, h = ctx.saved_tensors
+        gate, h = ctx.saved_tensors
         product = grad * h.float()
-        if row is None:
+        if ctx.rows is None:
             return grad, product.sum(0), None, (grad * gate).to(h.dtype)
-        grad_h = gate.index_select(0, row).mul_(grad).to(h.dtype)
-        return grad, _sum_rows(product, row, len(gate)), None, grad_h
+        grad_h = _scaled(grad, gate, ctx.rows).to(h.dtype)
+        return grad, _sum_rows(product, ctx.rows, len(gate)), None, grad_h
 
 
-def add_gated(x: Tensor, gate: Tensor, row: Tensor | None, h: Tensor) -> Tensor:
-    """Float32 x (N, C) + gate * h, h (N, C): gate (rows, C) with row (N,), or one gate (C,) with row None."""
+def add_gated(x: Tensor, gate: Tensor, rows: Rows | None, h: Tensor) -> Tensor:
+    """Float32 x (N, C) + gate * h, h (N, C): a row of gate (rows, C) for each token, or one gate (C,) without rows."""
     if torch.compiler.is_compiling():
-        return composite_add_gated(x, gate, row, h)
-    return _AddGated.apply(x, gate, row, h)
+        return composite_add_gated(x, gate, rows, h)
+    return _AddGated.apply(x, gate, rows, h)
 
 
 def composite_norm_turn(x: Tensor, gain: Tensor, turns: Tensor | None) -> Tensor:
@@ -129,12 +198,13 @@ def composite_norm_turn(x: Tensor, gain: Tensor, turns: Tensor | None) -> Tensor
 
 
 def composite_modulate(
-    x: Tensor, shift: Tensor, scale: Tensor, row: Tensor, dtype: torch.dtype
+    x: Tensor, shift: Tensor, scale: Tensor, rows: Rows, dtype: torch.dtype
 ) -> Tensor:
     """``modulate`` from plain operations."""
-    return (F.layer_norm(x, x.shape[1:], eps=EPS) * scale[row] + shift[row]).to(dtype)
+    normed = F.layer_norm(x, x.shape[1:], eps=EPS)
+    return (normed * scale[rows.index] + shift[rows.index]).to(dtype)
 
 
-def composite_add_gated(x: Tensor, gate: Tensor, row: Tensor | None, h: Tensor) -> Tensor:
+def composite_add_gated(x: Tensor, gate: Tensor, rows: Rows | None, h: Tensor) -> Tensor:
     """``add_gated`` from plain operations."""
-    return x + (gate if row is None else gate[row]) * h.float()
+    return x + (gate if rows is None else gate[rows.index]) * h.float()

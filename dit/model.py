@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint as recompute
 from dit.attention import attend
 from dit.config import DiTConfig
 from dit.factorised import Factors, factors_of
-from dit.fused import add_gated, modulate
+from dit.fused import Rows, add_gated, modulate, rows_of
 from dit.layers import Attention, Linear, Mlp
 from dit.packing import Layout
 from dit.rope import rope_turns
@@ -74,27 +74,27 @@ class Block(nn.Module):
         self,
         x: Tensor,
         table: Tensor,
-        row: Tensor,
+        rows: Rows,
         cu: Tensor,
         turns: Tensor,
         memory: Tensor,
         memory_cu: Tensor,
         factors: Factors | None = None,
     ) -> Tensor:
-        """x (N, width) float32; ``table`` (rows, 6, width) of modulation, ``row`` (N,) which row each token uses."""
+        """x (N, width) float32; ``table`` (rows, 6, width) of modulation, ``rows`` which of them each token uses."""
         compute = self.compute
         shift1, scale1, gate1, shift2, scale2, gate2 = (table + self.bias).unbind(1)
-        h = modulate(x, shift1, scale1, row, compute)
+        h = modulate(x, shift1, scale1, rows, compute)
         h = self.attention(h, cu if factors is None else factors.frames, turns=turns)
-        x = add_gated(x, gate1, row, h)
+        x = add_gated(x, gate1, rows, h)
         if factors is not None:
             h = self.time_norm(x)[factors.order]
             h = self.along_time(h, factors.columns, turns=turns[factors.order])
             x = add_gated(x, self.time_gate, None, h[factors.back])
         h = self.cross(self.cross_norm(x), cu, memory=memory, memory_cu=memory_cu)
         x = add_gated(x, self.cross_gate, None, h)
-        h = modulate(x, shift2, scale2, row, compute)
-        return add_gated(x, gate2, row, self.mlp(h))
+        h = modulate(x, shift2, scale2, rows, compute)
+        return add_gated(x, gate2, rows, self.mlp(h))
 
 
 class DiT(nn.Module):
@@ -113,7 +113,7 @@ class DiT(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.last_modulation = Linear(width, 2 * width)
         self.last = Linear(width, config.token_dim)
-        self.checkpoint_blocks = False
+        self.checkpoint_blocks = self.compiled = False
         self._init_weights()
 
     def _init_weights(self) -> None:
@@ -153,6 +153,7 @@ class DiT(nn.Module):
         fresh = torch.ones(len(t), dtype=torch.bool, device=t.device)
         fresh[1:] = (t[1:] != t[:-1]) | (clip[1:] != clip[:-1])
         row = fresh.cumsum(0) - 1
+        rows = Rows(row) if self.compiled else rows_of(row)
         level = self.time(sinusoids(t[fresh], TIME_FEATURES, 1.0, 1000.0))
         signal = F.silu(level + pooled[clip[fresh]])
         table = self.modulation(signal).unflatten(1, (6, -1))
@@ -162,13 +163,13 @@ class DiT(nn.Module):
             x = x + given[:, None] * self.given
         factors = factors_of(layout) if self.config.attention == "factorised" else None
         for block in self.blocks:
-            arguments = (x, table, row, layout.cu, turns, text, text_cu, factors)
+            arguments = (x, table, rows, layout.cu, turns, text, text_cu, factors)
             if self.checkpoint_blocks and torch.is_grad_enabled():
                 x = recompute(block, *arguments, use_reentrant=False)
             else:
                 x = block(*arguments)
         shift, scale = self.last_modulation(signal).chunk(2, dim=1)
-        return self.last(modulate(x, shift, 1 + scale, row, self.last.compute)).float()
+        return self.last(modulate(x, shift, 1 + scale, rows, self.last.compute)).float()
 
     def compile_blocks(self) -> DiT:
         """Compile every block around the attention seam, whose work depends on the pack. Returns self."""
@@ -178,6 +179,7 @@ class DiT(nn.Module):
                 if isinstance(module, Attention):
                     module.attend = seam
             block.compile(dynamic=True)
+        self.compiled = True
         return self
 
     def n_parameters(self) -> int:

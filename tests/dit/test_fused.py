@@ -4,16 +4,20 @@ import pytest
 import torch
 
 from dit.fused import (
+    Rows,
     add_gated,
     composite_add_gated,
     composite_modulate,
     composite_norm_turn,
     modulate,
     norm_turn,
+    rows_of,
 )
 from dit.rope import rope_turns
 
-ROW = torch.tensor([0, 0, 1, 1, 1, 2])
+INDEX = torch.tensor([0, 0, 1, 1, 2, 2, 2, 3])
+ROWS = (Rows(INDEX), rows_of(INDEX))
+"""By index, and in runs."""
 
 
 def compare(fused, composite, tensors, others, tolerance=1e-5):
@@ -47,16 +51,41 @@ def test_norm_turn_of_a_strided_view_leaves_it_alone():
     assert torch.equal(wide, before)
 
 
-def test_modulate():
+def test_rows_that_serve_equally_many_tokens_are_one_run():
+    assert rows_of(INDEX).runs == ((2, 2), (1, 3), (1, 1))
+    ragged = torch.arange(40).repeat_interleave(torch.arange(40) % 2 + 1)
+    assert rows_of(ragged).runs is None
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_modulate(rows, dtype):
     torch.manual_seed(0)
-    tensors = [torch.randn(6, 10), torch.randn(3, 10), torch.randn(3, 10)]
-    compare(modulate, composite_modulate, tensors, [ROW, torch.float32])
+    tensors = [torch.randn(8, 10), torch.randn(4, 10), torch.randn(4, 10)]
+    compare(
+        modulate,
+        composite_modulate,
+        tensors,
+        [rows, dtype],
+        1e-5 if dtype == torch.float32 else 5e-2,
+    )
+
+
+def test_runs_change_no_bit_of_what_they_pass_on():
+    torch.manual_seed(0)
+    x, h, table, gate = (torch.randn(n, 10) for n in (8, 8, 4, 4))
+    one, two = (add_gated(modulate(x, table, gate, r, torch.float32), gate, r, h) for r in ROWS)
+    assert torch.equal(one, two)
 
 
 def test_add_gated():
     torch.manual_seed(0)
-    x, h = torch.randn(6, 10), torch.randn(6, 10)
-    for gate, row in ((torch.randn(3, 10), ROW), (torch.randn(10), None)):
+    x, h = torch.randn(8, 10), torch.randn(8, 10)
+    for gate, row in (
+        (torch.randn(4, 10), ROWS[0]),
+        (torch.randn(4, 10), ROWS[1]),
+        (torch.randn(10), None),
+    ):
         compare(
             lambda a, b, c, row=row: add_gated(a, b, row, c),
             lambda a, b, c, row=row: composite_add_gated(a, b, row, c),
