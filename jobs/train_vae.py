@@ -68,6 +68,8 @@ class TrainVaeArgs:
     """Steps between held-out figures and contact sheets."""
     workers: int = 1
     """Processes; more than one runs under Ray Train (DistributedDataParallel over gloo or NCCL)."""
+    readers: int = 0
+    """Processes per worker that decode clips ahead of it; they change nothing but the time."""
     threads: int = 1
     """CPU threads per process."""
     stop_at: int | None = None
@@ -93,6 +95,7 @@ def main(argv: list[str]) -> int:
         train=TrainConfig(**own, warmup=min(100, args.steps // 10), loss=loss),
         heldout=args.heldout,
         workers=args.workers,
+        readers=args.readers,
         threads=args.threads,
         resume=args.resume,
         stop_at=args.stop_at,
@@ -168,7 +171,13 @@ def train_worker(config: VaeRun, *, rank: int = 0, world: int = 1) -> None:
     model = VAEConfig.preset(config.preset)
     quarantine = config.out / f"quarantine-{rank}.jsonl"
     data = TrainData(
-        config.shards, model, config.train, rank=rank, world=world, quarantine=quarantine
+        config.shards,
+        model,
+        config.train,
+        rank=rank,
+        world=world,
+        readers=config.readers,
+        quarantine=quarantine,
     )
     view = train_view(model, config.train)
     clips = sample_clips(config.heldout or config.shards, view, EVALUATED) if rank == 0 else []

@@ -33,6 +33,7 @@ class VaeRun:
     init: str | None = None
     heldout: str | None = None
     workers: int = 1
+    readers: int = 0
     threads: int = 1
     resume: bool = False
     stop_at: int | None = None

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.shards.loader import ClipView, Step, VideoBatches
+from pipeline.shards.loader import ClipView, Step, VideoBatches, with_workers
 from vae.config import TrainConfig, VAEConfig
 
 FRAMES_PER_CLIP = 4
@@ -33,7 +33,10 @@ class TrainBatch:
 
 
 class TrainData:
-    """Endless steps for one rank; ``seek`` resumes. Rank r takes every ``world``-th clip from r."""
+    """Endless steps for one rank; ``seek`` resumes. Rank r takes every ``world``-th clip from r.
+
+    ``readers`` processes decode ahead of training, the same steps for any number of them; they share ``cache_mb``.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class TrainData:
         *,
         rank: int = 0,
         world: int = 1,
+        readers: int = 0,
         cache_mb: int = 1024,
         quarantine: str | Path | None = None,
     ) -> None:
@@ -59,15 +63,16 @@ class TrainData:
             world=world,
             view=self.view,
             quarantine=quarantine,
-            cache_bytes=cache_mb << 20,
+            cache_bytes=(cache_mb << 20) // max(1, readers),
         )
+        self.steps = with_workers(self.clips, readers)
 
     def seek(self, data: dict[str, Any]) -> None:
         """Continue after the step whose ``TrainBatch.data`` this is."""
-        self.clips.seek(data)
+        self.steps.seek(data)
 
     def __iter__(self) -> Iterator[TrainBatch]:
-        for step in self.clips:
+        for step in self.steps:
             yield TrainBatch(frames=self.frames_of(step), data=step.state.to_dict())
 
     def frames_of(self, step: Step) -> Tensor:

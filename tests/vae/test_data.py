@@ -47,6 +47,15 @@ def test_seek_goes_on_where_a_step_ended(shards, small):
         assert a.data == b.data
 
 
+def test_readers_change_nothing(shards, small):
+    read = TrainData(shards, small, CONFIG, readers=2)
+    for a, b in zip(take(TrainData(shards, small, CONFIG), 6), take(read, 6), strict=True):
+        assert torch.equal(a.frames, b.frames) and a.data == b.data
+    read.seek(take(TrainData(shards, small, CONFIG), 3)[-1].data)
+    again = take(read, 2)
+    assert torch.equal(again[0].frames, take(TrainData(shards, small, CONFIG), 4)[3].frames)
+
+
 def test_two_ranks_share_the_steps_of_one(shards, small):
     ranks = [take(TrainData(shards, small, CONFIG, rank=r, world=2), 8) for r in (0, 1)]
     for one, *halves in zip(take(TrainData(shards, small, CONFIG), 8), *ranks, strict=True):
