@@ -49,6 +49,7 @@ scenes.SHAPES = (*scenes.SHAPES, STAR)
 from jobs import adherence, encode, train_dit  # noqa: E402
 from jobs.sampling import (  # noqa: E402
     contact_sheet,
+    decode_latents,
     generate_clips,
     load_dit_at,
     load_text_for,
@@ -110,6 +111,16 @@ def rendered(some: list[Scene]) -> dict[str, float]:
     return adherence.score(some, images, 8.0)
 
 
+def passed(some: list[Scene]) -> dict[str, float]:
+    """The same after a trip through the VAE: what the DiT can reach at best."""
+    from vae.checkpoint import load_vae
+
+    vae = load_vae("embedded")
+    images = [rendering.render(x, width=64, height=64, fps=8.0, n_frames=1) for x in some]
+    there = [adherence.encode_frames(vae, image) for image in images]
+    return adherence.score(some, [decode_latents(vae, z) for z in there], 8.0)
+
+
 def main() -> int:
     """Fine-tune twice, judge, print a table, return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -146,6 +157,7 @@ def main() -> int:
         )
 
     say("rendered", rendered(new), rendered(old))
+    say("VAE", passed(new), passed(old))
     say("before", judged("embedded", new, options.work / "before.png"), judged("embedded", old))
     common = (
         f"{data} --init embedded --steps {options.steps} --tokens-per-pack 640 --sample-every 0 --eval-every 1000"
