@@ -19,19 +19,18 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.loader_peers import READERS, WRITERS
+from benchmarks.range_store import loopback_bytes, on_s3
 
 MODULES = {
     "filmstock": "pipeline.shards.loader",
@@ -73,35 +72,6 @@ def random_clips(count: int, megabytes: float) -> list[dict[str, Any]]:
     row = {s.N_FRAMES: 17, s.FPS: 8.0, s.WIDTH: 64, s.HEIGHT: 64, s.CAPTION_SHORT: "noise"}
     size = round(1e6 * megabytes)
     return [{"id": f"{i:020d}", "mp4": rng.bytes(size), "row": row} for i in range(count)]
-
-
-@contextmanager
-def on_s3(work: Path, folders: dict[str, str], latency_ms: float) -> Iterator[dict[str, str]]:
-    """The same folders in a bucket of a server that is started for them; sets the variables that lead there."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    os.environ.update({"AWS_ENDPOINT_URL": url, "S3_ENDPOINT_URL": url})
-    os.environ.update({"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"})
-    os.environ.update({"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"})
-    words = ["--folder", str(work.parent), "--port", str(port), "--latency-ms", str(latency_ms)]
-    server = subprocess.Popen([sys.executable, "-m", "benchmarks.range_store", *words])
-    try:
-        for _ in range(300):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.1)
-        yield {name: f"s3://{work.name}/{name}" for name in folders}
-    finally:
-        server.kill()
-        server.wait()
-
-
-def loopback_bytes() -> int:
-    """Bytes that the loopback interface has received."""
-    lines = Path("/proc/net/dev").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.strip().startswith("lo:"))
 
 
 def available(names: list[str]) -> list[str]:

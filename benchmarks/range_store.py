@@ -11,8 +11,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import socket
+import subprocess
+import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -104,6 +108,35 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+@contextmanager
+def on_s3(work: Path, folders: dict[str, str], latency_ms: float) -> Iterator[dict[str, str]]:
+    """The same folders in a bucket of a server that is started for them; sets the variables that lead there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    os.environ.update({"AWS_ENDPOINT_URL": url, "S3_ENDPOINT_URL": url})
+    os.environ.update({"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"})
+    os.environ.update({"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"})
+    words = ["--folder", str(work.parent), "--port", str(port), "--latency-ms", str(latency_ms)]
+    server = subprocess.Popen([sys.executable, "-m", "benchmarks.range_store", *words])
+    try:
+        for _ in range(300):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        yield {name: f"s3://{work.name}/{name}" for name in folders}
+    finally:
+        server.kill()
+        server.wait()
+
+
+def loopback_bytes() -> int:
+    """Bytes that the loopback interface has received."""
+    lines = Path("/proc/net/dev").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.strip().startswith("lo:"))
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dit.data import TrainingPacks
     from dit.model import DiT
-    from jobs.train_dit import Args
+    from jobs.train_dit_args import Args
 
 SHEET_CLIPS = 8
 SHEET_STEPS = 20

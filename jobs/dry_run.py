@@ -29,7 +29,7 @@ from pipeline.shards.mix import kind_of
 
 if TYPE_CHECKING:
     from dit.data import TrainingPacks
-    from jobs.train_dit import Args
+    from jobs.train_dit_args import Args
 
 NAMED = 3
 """Examples named of each trouble."""
@@ -45,7 +45,8 @@ ODD_MEAN, ODD_STD = 0.5, 2.0
 
 def run(args: Args) -> None:
     """Print the findings; UserError when there is nothing to train on."""
-    from jobs.train_dit import mix_line, open_data, preset_for, train_config
+    from jobs.train_dit import mix_line, open_data, preset_for
+    from jobs.train_dit_args import train_config
 
     data = open_data(args, 0, 1, note=False)
     config, model = train_config(args), preset_for(args, data)

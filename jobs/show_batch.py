@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dit.data import Batch, TrainingPacks
-    from jobs.train_dit import Args
+    from jobs.train_dit_args import Args
     from jobs.vae_results import VaeRun
     from pipeline.shards.steps import Batches, Step
     from vae.model import VideoVAE
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
 def run(args: ShowArgs) -> Path:
     """Draw the sheet; returns its path."""
     from jobs.sampling import png_bytes
-    from jobs.train_dit import Args
+    from jobs.train_dit_args import Args
 
     if args.step < 1 or args.clips < 1:
         raise UserError(f"steps and clips count from 1, not {min(args.step, args.clips)}")
@@ -86,7 +86,8 @@ def dit_cells(run: Args, number: int, vae_path: str, most: int) -> tuple[str, li
     """Title and one cell per clip of a DiT step; only the first ``most`` have pictures."""
     from dit.data import generator_for, make_batch
     from jobs.sampling import load_vae_for
-    from jobs.train_dit import preset_for, train_config
+    from jobs.train_dit import preset_for
+    from jobs.train_dit_args import train_config
 
     data: Any = open_steps(run)
     config, model = train_config(run), preset_for(run, data)

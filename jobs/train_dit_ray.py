@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from jobs.rayrt import start_ray
-from jobs.train_dit import Args, open_data, settled, train_here
+from jobs.train_dit import open_data, train_here
+from jobs.train_dit_args import Args, settled
 from pipeline.store import absolute
 
 

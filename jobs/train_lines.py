@@ -12,7 +12,7 @@ from jobs.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    from jobs.train_dit import Args
+    from jobs.train_dit_args import Args
 
 BOARD = "tensorboard"
 """Folder of TensorBoard's files in that of the run."""

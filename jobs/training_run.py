@@ -15,7 +15,7 @@ from jobs.runfolder import write_bytes
 from pipeline.store import location
 
 if TYPE_CHECKING:
-    from jobs.train_dit import Args
+    from jobs.train_dit_args import Args
     from jobs.vae_results import VaeRun
     from pipeline.shards.steps import Batches
 
@@ -34,7 +34,7 @@ def read_run(folder: Path, data: str | None = None) -> Args | VaeRun:
     """Settings of the run in ``folder``; ``data`` says where its shards or latents are now."""
     import msgspec
 
-    from jobs.train_dit import Args
+    from jobs.train_dit_args import Args
     from jobs.vae_results import VaeRun
 
     path = folder / RUN_NAME
@@ -60,7 +60,8 @@ def read_run(folder: Path, data: str | None = None) -> Args | VaeRun:
 
 def open_steps(run: Args | VaeRun) -> Batches:
     """The loader of a run as one process sees it; it notes no bad clips in the run's folder."""
-    from jobs.train_dit import Args, open_data
+    from jobs.train_dit import open_data
+    from jobs.train_dit_args import Args
 
     if isinstance(run, Args):
         return open_data(run, 0, 1, note=False)
