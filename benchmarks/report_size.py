@@ -47,7 +47,7 @@ def make_run(
     import pyarrow as pa
 
     from jobs.recipe import load_recipe
-    from pipeline.shards.read import video_hash
+    from pipeline.shards.part import video_hash
     from pipeline.video.encode import encode_mp4
 
     rng = np.random.default_rng(0)
