@@ -106,10 +106,14 @@ def judged(dit: str, some: list[Scene], sheet: Path | None = None) -> dict[str, 
     return adherence.score(some, images, 8.0)
 
 
+def drawn(some: list[Scene]) -> list[np.ndarray]:
+    """The scenes as they are rendered."""
+    return [rendering.render(x, width=64, height=64, fps=8.0, n_frames=1) for x in some]
+
+
 def rendered(some: list[Scene]) -> dict[str, float]:
     """The same for the scenes as they are drawn: what the judge can see at best."""
-    images = [rendering.render(x, width=64, height=64, fps=8.0, n_frames=1) for x in some]
-    return adherence.score(some, images, 8.0)
+    return adherence.score(some, drawn(some), 8.0)
 
 
 def passed(some: list[Scene]) -> dict[str, float]:
@@ -117,8 +121,7 @@ def passed(some: list[Scene]) -> dict[str, float]:
     from vae.checkpoint import load_vae
 
     vae = load_vae("embedded")
-    images = [rendering.render(x, width=64, height=64, fps=8.0, n_frames=1) for x in some]
-    there = [adherence.encode_frames(vae, image) for image in images]
+    there = [adherence.encode_frames(vae, image) for image in drawn(some)]
     return adherence.score(some, [decode_latents(vae, z) for z in there], 8.0)
 
 

@@ -22,10 +22,10 @@ UNITS = (1, 2, 4, 8, 16)
 def power_law(steps: np.ndarray, losses: np.ndarray) -> tuple[float, float, float]:
     """(a, b, floor) of loss = floor + a * steps**-b by least squares of relative errors; floor is not negative."""
     best: tuple[float, float, float, float] = (np.inf, 0.0, 0.0, 0.0)
+    weight = 1 / losses
     for b in np.linspace(0.02, 2.0, 397):
+        powers = steps**-b
         for floor in np.linspace(0.0, losses.min(), 201)[:-1]:
-            powers = steps**-b
-            weight = 1 / losses
             a = (weight**2 * powers * (losses - floor)).sum() / (weight**2 * powers**2).sum()
             error = float((((floor + a * powers - losses) * weight) ** 2).sum())
             best = min(best, (error, float(a), float(b), float(floor)))
