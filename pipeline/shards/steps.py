@@ -126,6 +126,11 @@ class Batches:
     quarantine: Quarantine
 
     @property
+    def remote(self) -> bool:
+        """Whether the data lies in a store: each answer takes long to come, and many may be under way."""
+        return "://" in self.root
+
+    @property
     def state(self) -> LoaderState:
         """State of the next step that iterating yields."""
         return self.steps.state
@@ -139,15 +144,15 @@ class Batches:
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[Step]:
-        if "://" in self.root:
-            yield from self._read_ahead()
+        if self.remote:
+            yield from self._read_ahead()  # without end
         while True:
             step = self.at(self.steps.state)
             self.steps.state = step.state
             yield step
 
     def _read_ahead(self) -> Iterator[Step]:
-        """The same steps, the next few of them being fetched while one is worked on: a store is far away."""
+        """The same steps, the next few of them being fetched while one is worked on."""
         pool = ThreadPoolExecutor(AHEAD)
         coming: deque[tuple[LoaderState, Future[Step]]] = deque()
         try:
@@ -164,8 +169,8 @@ class Batches:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _all(self, read: Callable[[Any], Any], wanted: Sequence[Any]) -> list[Any]:
-        """``read`` of each in order; a store is asked for all of them at once, its answers take long to come."""
-        return list(together(read, wanted) if "://" in self.root else map(read, wanted))
+        """``read`` of each in order; a store is asked for all of them at once."""
+        return list(together(read, wanted) if self.remote else map(read, wanted))
 
     def _fetch(self, index: int, epoch: int, fits: Callable[[int], bool]) -> dict[str, Any]:
         """Sample ``index``, or the next readable one after it in the epoch's order that fits."""

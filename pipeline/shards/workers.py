@@ -101,7 +101,7 @@ class WorkerSteps:
             num_workers=self.num_workers,
             prefetch_factor=self.ahead,
             persistent_workers=True,
-            multiprocessing_context="spawn" if "://" in self.batches.root else None,
+            multiprocessing_context="spawn" if self.batches.remote else None,
         )
 
 
