@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from captioner.checks import judge_reply
+from captioner.check.checks import judge_reply
 
 LABELS = Path(__file__).with_name("labels")
 DEFECTS = (

@@ -28,10 +28,10 @@ from typing import Any
 
 from benchmarks.chaos_kill import VICTIMS, find, strike, sweep
 from captioner.config import CaptionConfig
-from jobs.caption_journal import left_over, read_journal
+from jobs.caption.journal import left_over, read_journal
 from pipeline import schema as s
-from tests.caption_media import make_run_folder
-from tests.captioner.faulty_server import FaultyServer
+from tests.helpers.caption_media import make_run_folder
+from tests.helpers.faulty_server import FaultyServer
 
 KINDS = ("short", "dense")
 IN_FLIGHT = 4
@@ -54,9 +54,9 @@ def settings(url: str) -> dict[str, object]:
 def start(folder: Path, url: str, worker_only: bool) -> subprocess.Popen[bytes]:
     """Start captioning in a session of its own."""
     run = (
-        "import numpy as np; from pipeline import schema as s; from jobs.pack import kept_clips; "
-        "from jobs.caption_worker import CaptionWorker; "
-        "from jobs.caption_rows import answered, made_with, recover; "
+        "import numpy as np; from pipeline import schema as s; from jobs.shards.pack import kept_clips; "
+        "from jobs.caption.worker import CaptionWorker; "
+        "from jobs.caption.rows import answered, made_with, recover; "
         "from jobs.caption import missing_work; "
         "table = folder / 'captions'; recover(table); "
         "rows = kept_clips(folder).select(list(s.READ_COLUMNS)).to_pylist(); "

@@ -2,7 +2,7 @@
 
 The base is what captioners of the web are: it was shown clips with alt texts that mention one or two things in passing.
 It has the embedded captioner's vision tower and projector (trained on the world's truth, frozen here) and a language
-model trained here from random weights on nothing but alt texts. From it ``captioner.finetune``, the code behind
+model trained here from random weights on nothing but alt texts. From it ``captioner.train.finetune``, the code behind
 ``filmstock train-captioner``, learns short captions, dense captions, and dense captions by LoRA, each from a small set
 of clips that has at most two objects and never shows some colours and a shape.
 
@@ -25,21 +25,21 @@ import numpy as np
 
 from benchmarks.caption_scores import Scores, score, word_recall
 from benchmarks.captioner_world import by_attribute
-from captioner.base import Request, open_backend
+from captioner.ask.frames import clip_frames, from_pixels
+from captioner.ask.prompts import WORLD_PROMPTS, fill
+from captioner.backends.base import Request, open_backend
+from captioner.backends.embedded import export
+from captioner.backends.transformers import load_model
 from captioner.config import CaptionConfig
-from captioner.embedded import export
-from captioner.finetune import STATE_NAME, TuneConfig, finetune
-from captioner.frames import clip_frames, from_pixels
-from captioner.lessons import Lesson, lessons_of, shard_texts
-from captioner.optim import make_optimizers
-from captioner.prompts import WORLD_PROMPTS, fill
-from captioner.teach import caption_loss, visual_tokens
-from captioner.transformers_backend import load_model
-from captioner.worlddata import Example, WorldPool, augment
+from captioner.train.examples import Lesson, lessons_of, shard_texts
+from captioner.train.finetune import STATE_NAME, TuneConfig, finetune
+from captioner.train.optim import make_optimizers
+from captioner.train.reply_loss import caption_loss, visual_tokens
+from captioner.train.world_data import Example, WorldPool, augment
 from pipeline import schema as s
-from pipeline.compute import bf16_is_faster
 from pipeline.shards.read import open_manifest
 from pipeline.shards.write import ShardWriter
+from pipeline.training.compute import bf16_is_faster
 from pipeline.world.captions import attributes, parse_caption
 from pipeline.world.clips import WorldConfig, world_row, world_scene
 from pipeline.world.scene import Scene

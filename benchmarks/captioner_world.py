@@ -17,11 +17,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from captioner.base import Request, open_backend
-from captioner.checks import judge_reply
+from captioner.ask.frames import clip_frames, from_pixels
+from captioner.ask.prompts import fill, prompt_set
+from captioner.backends.base import Request, open_backend
+from captioner.check.checks import judge_reply
 from captioner.config import CaptionConfig
-from captioner.frames import clip_frames, from_pixels
-from captioner.prompts import fill, prompt_set
 from pipeline.video.encode import encode_mp4
 from pipeline.world.captions import (
     Attributes,

@@ -101,7 +101,7 @@ def make_folder(folder: Path, clips: int, size: tuple[int, int], seconds: float)
     """A run folder with ``clips`` kept clips; returns the columns of its work rows."""
     import pyarrow as pa
 
-    from jobs.caption_rows import KINDS
+    from jobs.caption.rows import KINDS
     from pipeline import schema as s
     from pipeline.shards.write import video_hash, write_video_table
     from pipeline.video.encode import encode_mp4
@@ -180,7 +180,7 @@ async def post_all(url: str, bodies: list[bytes], rows: int, concurrency: int) -
 def openai(args: argparse.Namespace) -> None:
     """Table of shares, a line per cell."""
     from captioner.config import CaptionConfig
-    from jobs.caption_worker import CaptionWorker
+    from jobs.caption.worker import CaptionWorker
 
     print(
         f"{args.width}x{args.height}, 8 frames a clip, {len(KINDS_ASKED)} kinds, {os.cpu_count()} cores, "
@@ -225,9 +225,9 @@ def transformers(args: argparse.Namespace) -> None:
     """Share of the model's own batches of 16."""
     import torch
 
+    from captioner.backends.transformers import conversation
     from captioner.config import CaptionConfig
-    from captioner.transformers_backend import conversation
-    from jobs.caption_worker import CaptionWorker
+    from jobs.caption.worker import CaptionWorker
 
     threads = 1
     found = []
@@ -286,8 +286,8 @@ def transformers(args: argparse.Namespace) -> None:
 
 def grow(folder: Path, width: int, layers: int) -> None:
     """A model of the embedded one's classes with random weights and a larger language model."""
-    from captioner.embedded import WEIGHTS, build_model, export
-    from captioner.transformers_backend import load_model
+    from captioner.backends.embedded import WEIGHTS, build_model, export
+    from captioner.backends.transformers import load_model
 
     processor, _ = load_model(str(WEIGHTS))
     model = build_model(processor.tokenizer, text_width=width, text_layers=layers)
@@ -299,8 +299,8 @@ def memory(args: argparse.Namespace) -> None:
     import psutil
 
     from captioner.config import CaptionConfig
-    from jobs.caption import BLOCK_CLIPS
-    from jobs.caption_worker import CaptionWorker
+    from jobs.caption.command import BLOCK_CLIPS
+    from jobs.caption.worker import CaptionWorker
 
     process = psutil.Process()
     with server(0.05) as url, tempfile.TemporaryDirectory() as scratch:

@@ -24,9 +24,9 @@ JUNK = {"text": ("text",), "blank": ("black",), "blur": ("blurred",)}
 
 def main() -> None:
     """Measure and print."""
-    from pipeline.clip_eval import concept_quality, retrieval
-    from pipeline.clip_model import load_clip
     from pipeline.config import ClipConfig
+    from pipeline.openclip.evaluate import concept_quality, retrieval
+    from pipeline.openclip.model import load_clip
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument(

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.chaos_kill import find, sweep
-from jobs.cluster import REPOSITORY
+from jobs.core.cluster import REPOSITORY
 
 SETTINGS = ["--set", "ingest.min_clip_s=0.4", "--set", "clip.frames=2"]
 TOKEN = secrets.token_hex(32)

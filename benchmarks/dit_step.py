@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from dit.config import DiTConfig
 from dit.model import DiT
 from dit.packing import make_layout, patchify
-from pipeline.torchvision_compat import prepare_torchvision
+from pipeline.openclip.torchvision_compat import prepare_torchvision
 
 LIMIT = 0.95
 TEXT = 32

@@ -51,10 +51,10 @@ def main() -> None:
     """Measure and print."""
     import pyarrow as pa
 
-    from pipeline.clip_model import load_clip
     from pipeline.config import ClipConfig
-    from pipeline.duplicates import Candidates, find_duplicates
-    from pipeline.scores import perceptual_hash
+    from pipeline.openclip.model import load_clip
+    from pipeline.scores.pixels import perceptual_hash
+    from pipeline.select.duplicates import Candidates, find_duplicates
     from pipeline.shards.part import video_hash
     from pipeline.video.cut import sample_indices
     from pipeline.video.decode import decode_clip

@@ -20,9 +20,9 @@ import numpy as np
 
 from benchmarks.shot_composites import compose, write
 from benchmarks.shot_views import Clip, load_clips, split_names
-from pipeline.analysis import read_lowres
-from pipeline.shot_net import DILATIONS, INPUTS, OUTPUTS, WEIGHTS, inputs, load_weights
-from pipeline.signatures import COLUMNS, HISTORY, compare, signatures
+from pipeline.motion.analysis import read_lowres
+from pipeline.shots.net import DILATIONS, INPUTS, OUTPUTS, WEIGHTS, inputs, load_weights
+from pipeline.shots.signatures import COLUMNS, HISTORY, compare, signatures
 
 WIDTH = 64
 """Channels of the net."""
@@ -112,7 +112,7 @@ def load(folder: Path, count: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 
 def build() -> Any:
-    """The net of ``pipeline.shot_net`` in torch."""
+    """The net of ``pipeline.shots.net`` in torch."""
     import torch
     from torch import nn
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from captioner.claims import text_faults
-from captioner.grounding import (
+from captioner.truth.claims import text_faults
+from captioner.truth.grounding import (
     CAMERA_CONTRADICTS,
     MOTION_CONTRADICTS,
     MeasuredCamera,
@@ -31,7 +31,7 @@ from captioner.grounding import (
     scored_assertions,
 )
 from pipeline import schema as s
-from pipeline.object_motion import object_motion
+from pipeline.scores.object_motion import object_motion
 from pipeline.world.captions import caption
 from pipeline.world.scene import BACKGROUNDS, CAMERAS, COLOURS, SHAPES, Scene, random_scene
 
@@ -204,8 +204,8 @@ class Clips:
 
 def measure_camera(path: Path) -> MeasuredCamera:
     """The camera as ingest measures it."""
-    from pipeline.analysis import analyse
-    from pipeline.camera_scores import camera_scores
+    from pipeline.motion.analysis import analyse
+    from pipeline.scores.camera import camera_scores
 
     *_, found = analyse(path)
     assert found is not None
@@ -256,7 +256,7 @@ def by_position(clips: Clips, model: Any, rng: np.random.Generator) -> dict[str,
 
 def main() -> None:
     """Measure and print."""
-    from pipeline.clip_model import load_clip
+    from pipeline.openclip.model import load_clip
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--clips", type=int, default=200)

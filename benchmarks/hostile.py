@@ -26,7 +26,7 @@ from queue import SimpleQueue
 
 from benchmarks.mutants import write_bases, write_mutants
 from benchmarks.specials import write_specials
-from jobs.ingest_stages import BODY, END, KIND, Splitter, claimed_minutes
+from jobs.ingest.stages import BODY, END, KIND, Splitter, claimed_minutes
 from pipeline import schema as s
 from pipeline.config import IngestConfig
 from pipeline.video.probe import MediaError, probe
@@ -186,8 +186,8 @@ def ingest_sample(
     """``filmstock ingest`` of these files: what is wrong, one line each. Every one must end as it did alone."""
     import pyarrow.parquet as pq
 
-    from jobs import ingest
-    from jobs.rayrt import stop_ray
+    from jobs.core.ray_runtime import stop_ray
+    from jobs.ingest import command as ingest
     from pipeline.config import ClipConfig
 
     ingest.run(config, ClipConfig(frames=2), [str(path) for path in files], out)

@@ -66,8 +66,8 @@ def transcode(path: Path) -> None:
 
 def split(path: Path) -> None:
     """The low-resolution pass, and the transitions found in it."""
-    from pipeline.analysis import analyse
-    from pipeline.shots import find_transitions
+    from pipeline.motion.analysis import analyse
+    from pipeline.shots.boundaries import find_transitions
 
     *_, analysis = analyse(path)
     assert analysis is not None
@@ -76,8 +76,8 @@ def split(path: Path) -> None:
 
 def cut(path: Path) -> None:
     """Everything that a worker does with a source: split, cut, encode, score."""
-    from pipeline.clipping import clip_source
     from pipeline.config import IngestConfig
+    from pipeline.source.clips import clip_source
 
     for _ in clip_source(str(path), IngestConfig(), 8):
         pass

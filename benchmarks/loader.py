@@ -33,7 +33,7 @@ from benchmarks.loader_peers import READERS, WRITERS
 from benchmarks.range_store import loopback_bytes, on_s3
 
 MODULES = {
-    "filmstock": "pipeline.shards.loader",
+    "filmstock": "pipeline.loader.api",
     "webdataset": "webdataset",
     "litdata": "litdata",
     "mosaicml": "streaming",
@@ -129,7 +129,7 @@ def one_pass(name: str, folder: str, workers: int, decode: bool, limit: int) -> 
     if decode:
         import pipeline.video.decode  # noqa: F401
     if name == "mosaicml":
-        from pipeline.torchvision_compat import prepare_torchvision
+        from pipeline.openclip.torchvision_compat import prepare_torchvision
 
         prepare_torchvision()
     importlib.import_module(MODULES[name])

@@ -30,7 +30,7 @@ def write_ours(folder: Path, clips: list[Clip]) -> None:
 
 def read_ours(folder: str, workers: int, use: Use) -> Iterator[list]:
     from pipeline import schema as s
-    from pipeline.shards.loader import VideoBatches, with_workers
+    from pipeline.loader.api import VideoBatches, with_workers
 
     class Encoded(VideoBatches):
         """The loader with ``use`` in place of its own decoding; hashes are checked as ever."""
@@ -138,7 +138,7 @@ def read_mosaic(folder: str, workers: int, use: Use) -> Iterator[list]:
 
 def _mosaic() -> None:
     """mosaicml-streaming imports torchvision, which a CPU torch needs help with."""
-    from pipeline.torchvision_compat import prepare_torchvision
+    from pipeline.openclip.torchvision_compat import prepare_torchvision
 
     prepare_torchvision()
 
@@ -173,7 +173,7 @@ def _files(folder: str, pattern: str) -> list[str]:
     """Data files of a folder; those of an S3 one as plain URLs, which a loopback server lets anyone read."""
     if "://" not in folder:
         return sorted(str(path) for path in Path(folder).glob(pattern))
-    from pipeline.store import ObjectPath, matching
+    from pipeline.store.paths import ObjectPath, matching
 
     plain = folder.replace("s3://", os.environ["AWS_ENDPOINT_URL"] + "/")
     return [f"{plain}/{path.name}" for path in matching(ObjectPath(folder), pattern)]

@@ -4,7 +4,8 @@
 
 The world gets a seventh shape here, a star. No model has seen one: neither DiT nor VAE nor the text encoder, which has
 not met the word. A user's own shards hold stars (single images of 64x64) and, against forgetting, as many of the old
-shapes (``--old 0`` shows what happens without). The real commands encode them (``jobs.encode``) and fine-tune on them:
+shapes (``--old 0`` shows what happens without). The real commands encode them (``jobs.shards.encode``) and
+fine-tune on them:
 ``train-dit --init embedded``, then with ``--lora``. Images of held-out scenes with a star, and with the six old shapes,
 are generated and judged. One core. Exit code 1 unless an arm learns the star (80 % judged right) and keeps the old ones
 within 5 points.
@@ -47,8 +48,8 @@ def signed_distance(shape: str, x: np.ndarray, y: np.ndarray, r: np.ndarray) -> 
 rendering.signed_distance = signed_distance
 scenes.SHAPES = (*scenes.SHAPES, STAR)
 
-from jobs import adherence, encode, train_dit  # noqa: E402
-from jobs.sampling import (  # noqa: E402
+from jobs.generate import adherence  # noqa: E402
+from jobs.generate.sampling import (  # noqa: E402
     contact_sheet,
     decode_latents,
     generate_clips,
@@ -58,6 +59,8 @@ from jobs.sampling import (  # noqa: E402
     png_bytes,
     text_features,
 )
+from jobs.shards import encode  # noqa: E402
+from jobs.train import dit as train_dit  # noqa: E402
 from pipeline import schema as s  # noqa: E402
 from pipeline.config import EncodeConfig  # noqa: E402
 from pipeline.shards.write import ShardWriter  # noqa: E402

@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from dit.config import DiTConfig
 from dit.model import DiT
 from dit.packing import make_layout
-from pipeline.shards.order import epoch_order
-from pipeline.shards.packs import packing_waste, plan_packs
+from pipeline.loader.order import epoch_order
+from pipeline.loader.packs import packing_waste, plan_packs
 
 Shape = tuple[int, int, int]
 CLIPS = 4000

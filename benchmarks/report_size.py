@@ -19,10 +19,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from jobs.report import write_report
-from jobs.runfolder import log_metrics, mark_done, write_bytes, write_table
+from jobs.core.run import log_metrics, mark_done, write_bytes, write_table
+from jobs.report.page import write_report
 from pipeline import schema as s
-from pipeline.select import select_clips
+from pipeline.select.select import select_clips
 
 FPS = 12.0
 CLIPS_PER_SOURCE = 10
@@ -46,7 +46,7 @@ def make_run(
     """A run folder of ``clips`` rows over ``files`` encoded clips of (width, height) noise."""
     import pyarrow as pa
 
-    from jobs.recipe import load_recipe
+    from jobs.core.recipe import load_recipe
     from pipeline.shards.part import video_hash
     from pipeline.video.encode import encode_mp4
 

@@ -18,15 +18,15 @@ from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
-from jobs.ingest import run
-from jobs.rayrt import stop_ray
+from jobs.core.ray_runtime import stop_ray
+from jobs.ingest.command import run
 from pipeline import schema as s
 from pipeline.config import ClipConfig, IngestConfig
 from pipeline.shards.ranges import read_clip
 from pipeline.shards.read import open_table
-from pipeline.store import Location, ObjectPath
-from tests.counter_media import write_counter
-from tests.object_server import ObjectServer, object_server
+from pipeline.store.paths import Location, ObjectPath
+from tests.helpers.counter_media import write_counter
+from tests.helpers.object_server import ObjectServer, object_server
 
 CONFIG = IngestConfig(min_clip_s=0.2)
 

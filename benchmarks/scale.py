@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from benchmarks.chaos_kill import sweep
 from benchmarks.mutants import write_video
-from jobs.ingest_commit import Ledger
+from jobs.ingest.ledger import Ledger
 
 EARLY = 5000
 """Lines among which the videos are."""

@@ -29,9 +29,9 @@ class Scorer:
     """Scores frames or files as ingest does, bars kept, whole files as one clip where they are one shot."""
 
     def __init__(self, folder: Path) -> None:
-        from jobs.ingest_frames import FrameScorer
+        from jobs.ingest.score_frames import FrameScorer
         from pipeline.config import IngestConfig
-        from pipeline.nsfw import check_installed
+        from pipeline.scores.nsfw import check_installed
 
         try:
             check_installed()
@@ -53,7 +53,7 @@ class Scorer:
 
     def file(self, path: Path, networks: bool = True) -> list[dict[str, Any]]:
         """Scores of every clip of a file."""
-        from pipeline.clipping import ClipRecord, clip_source
+        from pipeline.source.clips import ClipRecord, clip_source
 
         rows = []
         for item in clip_source(str(path), self.config, 8):

@@ -32,7 +32,10 @@ BY_EYE = {
 
 def cost() -> None:
     """Processor milliseconds of each score."""
-    from pipeline import camera_motion, letterbox, nsfw, scores, text_area, watermark
+    from pipeline.motion import camera_motion
+    from pipeline.scores import nsfw, text_area, watermark
+    from pipeline.scores import pixels as scores
+    from pipeline.video import letterbox
 
     rng = np.random.default_rng(0)
     grey = rng.random((129, 18, 32), np.float32)

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.shot_composites import write
-from pipeline.analysis import analyse
-from pipeline.shot_list import list_shots
+from pipeline.motion.analysis import analyse
+from pipeline.source.shot_list import list_shots
 from pipeline.video.probe import open_media, pick_stream
 
 LABELS = Path(__file__).resolve().parent / "labels" / "music_video.json"

@@ -27,8 +27,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dit.checkpoint import load_dit
-from pipeline.training_state import load_state
-from tests.dit.latents import write_folder
+from pipeline.training.state import load_state
+from tests.helpers.latents import write_folder
 
 TIMED = {"elapsed_s", "tokens_per_s", "clips_per_s"}
 """Numbers of a line that a clock gives."""

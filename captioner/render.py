@@ -11,7 +11,7 @@ import re
 
 import xxhash
 
-from captioner.structured import Event, Structured, Subject, parse
+from captioner.ask.structured import Event, Structured, Subject, parse
 
 DROPOUT = 0.1
 """Share of droppable fields that a rendering leaves out."""

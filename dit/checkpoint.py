@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dit.config import DiTConfig
 from dit.model import DiT
-from pipeline.training_state import write_atomic
+from pipeline.training.state import write_atomic
 
 EMBEDDED = Path(__file__).parent / "weights" / "dit.safetensors"
 WEIGHTS_NAME = "dit.safetensors"

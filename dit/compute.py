@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from dit.config import TrainConfig
-from pipeline.compute import bf16_is_faster
+from pipeline.training.compute import bf16_is_faster
 
 
 def compute_dtype(config: TrainConfig) -> torch.dtype:

@@ -13,8 +13,16 @@ import traceback
 from pathlib import Path
 from typing import NamedTuple
 
-from jobs.errors import EXIT_CRASH, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, Refused, UserError, unknown
-from pipeline.disk import disk_trouble
+from jobs.core.errors import (
+    EXIT_CRASH,
+    EXIT_OK,
+    EXIT_REFUSED,
+    EXIT_USAGE,
+    Refused,
+    UserError,
+    unknown,
+)
+from pipeline.store.disk import disk_trouble
 
 
 class Command(NamedTuple):
@@ -31,70 +39,86 @@ class Command(NamedTuple):
 GROUPS: dict[str, dict[str, Command]] = {
     "make footage to try it on": {
         "film": Command(
-            "jobs.film:main", "OUT", "shoot raw videos of the synthetic world, with exact truth"
+            "jobs.world.film:main",
+            "OUT",
+            "shoot raw videos of the synthetic world, with exact truth",
         ),
-        "world": Command("jobs.world:main", "OUT", "render training shards of the synthetic world"),
+        "world": Command(
+            "jobs.world.shards:main", "OUT", "render training shards of the synthetic world"
+        ),
     },
     "raw footage -> shards": {
         "curate": Command(
             "jobs.curate:main", "SRC... --out DIR", "ingest, select, caption and pack in one go"
         ),
-        "ingest": Command("jobs.ingest:main", "SRC... --out DIR", "split into clips, score them"),
+        "ingest": Command(
+            "jobs.ingest.command:main", "SRC... --out DIR", "split into clips, score them"
+        ),
         "retry": Command(
-            "jobs.retry:main", "DIR --only TYPE", "ingest one class of quarantined sources again"
+            "jobs.ingest.retry:main",
+            "DIR --only TYPE",
+            "ingest one class of quarantined sources again",
         ),
         "select": Command(
-            "jobs.select:main", "DIR", "keep or reject clips by their scores; no decoding"
+            "jobs.select.command:main", "DIR", "keep or reject clips by their scores; no decoding"
         ),
-        "caption": Command("jobs.caption:main", "DIR", "describe the kept clips"),
-        "pack": Command("jobs.pack:main", "DIR", "write training shards"),
+        "caption": Command("jobs.caption.command:main", "DIR", "describe the kept clips"),
+        "pack": Command("jobs.shards.pack:main", "DIR", "write training shards"),
         "train-captioner": Command(
-            "jobs.train_captioner:main",
+            "jobs.train.captioner:main",
             "DIR --kind KIND",
             "fine-tune a captioner on captions of one kind",
         ),
     },
     "shards -> generated video": {
-        "train-vae": Command("jobs.train_vae:main", "SHARDS --out DIR", "train the video VAE"),
-        "encode": Command("jobs.encode:main", "DIR", "encode shards to latents and text features"),
+        "train-vae": Command("jobs.train.vae:main", "SHARDS --out DIR", "train the video VAE"),
+        "encode": Command(
+            "jobs.shards.encode:main", "DIR", "encode shards to latents and text features"
+        ),
         "train-dit": Command(
-            "jobs.train_dit:main", "LATENTS --out DIR", "train the diffusion transformer"
+            "jobs.train.dit:main", "LATENTS --out DIR", "train the diffusion transformer"
         ),
         "expand": Command(
-            "jobs.expand:main", "PROMPT...", "short prompts to captions like those trained on"
+            "jobs.generate.expand:main",
+            "PROMPT...",
+            "short prompts to captions like those trained on",
         ),
-        "sample": Command("jobs.sample:main", "--prompt TEXT", "generate videos"),
+        "sample": Command("jobs.generate.sample:main", "--prompt TEXT", "generate videos"),
     },
     "look at results": {
         "inspect": Command(
-            "jobs.inspect:main", "DIR|FILE", "rows, hours, scores, captions; --html for pictures"
+            "jobs.report.inspect:main",
+            "DIR|FILE",
+            "rows, hours, scores, captions; --html for pictures",
         ),
         "report": Command(
-            "jobs.report:main", "DIR", "report.html of a run: funnel, scores, cuts, failures"
+            "jobs.report.page:main", "DIR", "report.html of a run: funnel, scores, cuts, failures"
         ),
         "captions-report": Command(
-            "jobs.captions_report:main",
+            "jobs.report.captions:main",
             "DIR",
             "audit of captions: lengths, openings, worst grounded",
         ),
         "shots": Command(
-            "jobs.shots:main",
+            "jobs.ingest.shots:main",
             "VIDEO... --json OUT",
             "where shots start; cuts nothing, needs no run",
         ),
         "show-batch": Command(
-            "jobs.show_batch:main", "RUN --step N", "what a training step saw, as a contact sheet"
+            "jobs.train.show_batch:main",
+            "RUN --step N",
+            "what a training step saw, as a contact sheet",
         ),
         "verify-resume": Command(
-            "jobs.verify_resume:main",
+            "jobs.train.verify_resume:main",
             "DIR",
             "prints the order hash for several world sizes and resumes",
         ),
         "judge": Command(
-            "jobs.judge:main", "VIDEO...", "what a synthetic video shows, read off its pixels"
+            "jobs.world.judge:main", "VIDEO...", "what a synthetic video shows, read off its pixels"
         ),
         "adherence": Command(
-            "jobs.adherence:main",
+            "jobs.generate.adherence:main",
             "",
             "generate unseen scenes and judge them against their captions",
         ),
@@ -104,10 +128,12 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "rebuild the embedded models": {
         "train-clip": Command(
-            "jobs.train_clip:main", "", "train the small CLIP on the synthetic world"
+            "jobs.train.clip:main", "", "train the small CLIP on the synthetic world"
         ),
         "pretrain-captioner": Command(
-            "jobs.pretrain_captioner:main", "", "train the small captioner on the synthetic world"
+            "jobs.train.pretrain_captioner:main",
+            "",
+            "train the small captioner on the synthetic world",
         ),
     },
 }

@@ -12,12 +12,12 @@ from typing import Annotated
 
 import tyro
 
-from jobs.args import Folder, parse_args
-from jobs.console import say, warn
-from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.recipe import RESOLVED, Recipe, load_recipe, parse_override, save_recipe
-from jobs.runfolder import stage_key
-from pipeline.store import Location, location
+from jobs.core.args import Folder, parse_args
+from jobs.core.console import say, warn
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.core.recipe import RESOLVED, Recipe, load_recipe, parse_override, save_recipe
+from jobs.core.run import stage_key
+from pipeline.store.paths import Location, location
 
 DEFAULT_RECIPE = "demo"
 """Recipe of a new folder when none is named: embedded models, nothing to download."""
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     own = args.out / RESOLVED
     named = args.recipe or (own if own.is_file() else DEFAULT_RECIPE)
     recipe = load_recipe(named, overrides)
-    from jobs.report_data import without_queries
+    from jobs.report.data import without_queries
 
     command = without_queries(shlex.join(["filmstock", "curate", *argv]))
     result = run(recipe, list(args.sources), args.out, command)
@@ -63,7 +63,12 @@ def main(argv: list[str]) -> int:
 
 def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = "") -> CurateResult:
     """Bring the run folder up to date with the sources and the recipe, and write its report with ``command``."""
-    from jobs import caption, ingest, pack, report, select, truth
+    from jobs.caption import command as caption
+    from jobs.caption import truth
+    from jobs.ingest import command as ingest
+    from jobs.report import page as report
+    from jobs.select import command as select
+    from jobs.shards import pack
 
     folder = location(out)
     if folder.is_file():

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.args import parse_args
-from jobs.console import clock, say
-from jobs.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.core.args import parse_args
+from jobs.core.console import clock, say
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 
 PROMPTS = (
     "A large red circle moves slowly to the right, starting on the left. The background is plain grey."

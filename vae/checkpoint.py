@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipeline.training_state import write_atomic
+from pipeline.training.state import write_atomic
 from vae.config import VAEConfig
 from vae.model import VideoVAE
 

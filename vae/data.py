@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.shards.loader import ClipView, Step, VideoBatches, with_workers
+from pipeline.loader.api import ClipView, Step, VideoBatches, with_workers
 from vae.config import TrainConfig, VAEConfig
 
 FRAMES_PER_CLIP = 4

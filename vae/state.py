@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from pipeline.training_state import load_state, save_state, sync_metrics
+from pipeline.training.state import load_state, save_state, sync_metrics
 from vae.adversary import Adversary
 from vae.checkpoint import STATE_NAME
 from vae.config import TrainConfig, VAEConfig

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.compute import bf16_is_faster
-from pipeline.training_state import add_metrics, keep_metrics
+from pipeline.training.compute import bf16_is_faster
+from pipeline.training.state import add_metrics, keep_metrics
 from vae.config import TrainConfig, VAEConfig
 from vae.data import TrainData, sample_clips, to_frames
 from vae.losses import vae_loss

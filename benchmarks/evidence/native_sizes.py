@@ -59,7 +59,7 @@ def main() -> None:
 
 def rendered(prompts: int) -> list[np.ndarray]:
     """The scenes that the captions describe."""
-    from jobs.adherence import Args, draw_scenes
+    from jobs.generate.adherence import Args, draw_scenes
     from pipeline.world.render import render
 
     scenes = draw_scenes(Args(prompts=prompts, seed=1, frames=1))

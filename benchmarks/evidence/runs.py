@@ -36,7 +36,7 @@ class Outcome:
     held_out: float
     """Held-out loss per number, of clips of its own data."""
     marks: dict[str, float]
-    """Shares of objects right, see ``jobs.adherence.score``."""
+    """Shares of objects right, see ``jobs.generate.adherence.score``."""
     images: list[np.ndarray]
     """Generated, uint8 (1,H,W,3) each."""
 
@@ -97,8 +97,8 @@ def held_out(out: Path) -> float:
 
 def outcome(out: Path, *, prompts: int) -> Outcome:
     """Images for dense captions of held-out scenes, and how much of them is right."""
-    from jobs.adherence import Args, draw_scenes, generate, score
-    from jobs.sampling import load_dit_at, load_vae_for
+    from jobs.generate.adherence import Args, draw_scenes, generate, score
+    from jobs.generate.sampling import load_dit_at, load_vae_for
     from pipeline.world.captions import caption
 
     args = Args(prompts=prompts, frames=1, size=f"{SIDE}x{SIDE}", dit=str(out))

@@ -15,7 +15,7 @@ from pipeline import schema as s
 from pipeline.shards.latents import METADATA_KEYS, PAYLOAD, committed_parts
 from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY
 from pipeline.shards.part import write_table_atomic
-from pipeline.store import Location, matching, parquet_input
+from pipeline.store.paths import Location, matching, parquet_input
 
 if TYPE_CHECKING:
     import pyarrow as pa

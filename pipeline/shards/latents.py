@@ -20,7 +20,7 @@ from pipeline.shards.layout import MANIFEST_NAME
 from pipeline.shards.pages import cell_ranges
 from pipeline.shards.ranges import ClipError, ShardFiles
 from pipeline.shards.read import open_manifest
-from pipeline.store import Location, location, parquet_input
+from pipeline.store.paths import Location, location, parquet_input
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pipeline.store import Location, ObjectPath, location, parquet_input
+from pipeline.store.paths import Location, ObjectPath, location, parquet_input
 
 HEADER_READ = 256
 """Bytes read at a page start; a page header without statistics takes about 20."""

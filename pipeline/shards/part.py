@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from pipeline import schema as s
-from pipeline.disk import writing
-from pipeline.draft import Draft, draft
 from pipeline.shards.layout import (
     VIDEO_LEAF,
     VIDEO_PATH_LEAF,
@@ -21,7 +19,9 @@ from pipeline.shards.layout import (
     nest_video,
 )
 from pipeline.shards.pages import cell_ranges
-from pipeline.store import Location, location
+from pipeline.store.atomic import Draft, draft
+from pipeline.store.disk import writing
+from pipeline.store.paths import Location, location
 
 if TYPE_CHECKING:
     import pyarrow as pa

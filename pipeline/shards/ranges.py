@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline import schema as s
 from pipeline.shards.part import video_hash
-from pipeline.store import Location, ObjectPath
+from pipeline.store.paths import Location, ObjectPath
 
 OPEN_FILES = 128
 """Files of one folder that are kept open."""

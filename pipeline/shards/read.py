@@ -1,6 +1,6 @@
 """Open finished shards and the tables of a run: a manifest names each clip's (shard, byte_offset, byte_length, hash).
 
-Folders may be local paths or URIs (``pipeline.store``); ``ranges`` reads the clips.
+Folders may be local paths or URIs (``pipeline.store.paths``); ``ranges`` reads the clips.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import xxhash
 from pipeline import schema as s
 from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY
 from pipeline.shards.ranges import ShardFiles, read_range
-from pipeline.store import Location, each, location, matching, parquet_input
+from pipeline.store.paths import Location, each, location, matching, parquet_input
 
 if TYPE_CHECKING:
     import pyarrow as pa

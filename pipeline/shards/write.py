@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline import schema as s
-from pipeline.draft import write_bytes
 from pipeline.shards.card import dataset_card
 from pipeline.shards.layout import (
     MANIFEST_NAME,
@@ -20,7 +19,8 @@ from pipeline.shards.layout import (
     manifest_schema_of,
 )
 from pipeline.shards.part import OpenPart, video_hash, write_table_atomic
-from pipeline.store import Location, location
+from pipeline.store.atomic import write_bytes
+from pipeline.store.paths import Location, location
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.letterbox import Box
+from pipeline.video.letterbox import Box
 
 if TYPE_CHECKING:
     import av

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.letterbox import Box
 from pipeline.video.clock import Clock
 from pipeline.video.crop import Cropper
 from pipeline.video.decode import sample_indices
 from pipeline.video.encode import ClipEncoder
 from pipeline.video.hdr import ToneMapper, check_colour
+from pipeline.video.letterbox import Box
 from pipeline.video.probe import (
     MediaError,
     check_size,

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.originals import container_tags
+from pipeline.source.sidecars import container_tags
 
 if TYPE_CHECKING:
     import av

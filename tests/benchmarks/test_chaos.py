@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.chaos import chaos
 from benchmarks.chaos_check import check_end, check_now, visible
-from jobs.runfolder import write_table
+from jobs.core.run import write_table
 from pipeline import schema as s
 from pipeline.shards.part import video_hash
 

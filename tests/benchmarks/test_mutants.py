@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.mutants import BASES, FRAMES, MUTATIONS, write_bases, write_mutants, write_video
-from pipeline.analysis import analyse
+from pipeline.motion.analysis import analyse
 
 
 def test_every_codec_plays_before_it_is_damaged(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from captioner.ask.structured import Structured, Subject, parse, to_json
 from captioner.render import (
     article,
     camera_sentence,
@@ -16,7 +17,6 @@ from captioner.render import (
     render_text,
     subject_sentence,
 )
-from captioner.structured import Structured, Subject, parse, to_json
 from pipeline.world.captions import (
     attributes,
     caption,
@@ -25,7 +25,7 @@ from pipeline.world.captions import (
     structured_from_dense,
 )
 from pipeline.world.scene import random_scene
-from tests.captioner.test_structured import FULL
+from tests.captioner.ask.test_structured import FULL
 
 
 @pytest.mark.parametrize("still", [False, True])

@@ -7,7 +7,6 @@ import torch
 
 from dit.conditioning import draw_given, given_frames, spread_frames, token_times
 from dit.config import DiTConfig, TrainConfig
-from dit.ema import Ema, ema_decay
 from dit.flow import (
     data_estimate,
     draw_times,
@@ -23,9 +22,10 @@ from dit.flow import (
 )
 from dit.guidance import apg, cfg, cfg_zero_star, projection
 from dit.model import DiT
-from dit.optim import Optimizer, learning_rate
 from dit.packing import make_layout
-from dit.sample import euler, generate, heun, schedule
+from dit.samplers import euler, generate, heun, schedule
+from dit.train.optim import Optimizer, learning_rate
+from pipeline.training.ema import Ema, ema_decay
 
 SMALL = DiTConfig(width=48, depth=1, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
 

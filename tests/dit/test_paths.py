@@ -9,7 +9,7 @@ from dit.config import DiTConfig
 from dit.flow import gaussian_velocity, interpolate, target_velocity
 from dit.model import DiT
 from dit.paths import draw_levels, first_level, noised, seen, velocity_of, vp_levels
-from dit.sample import euler, generate, schedule
+from dit.samplers import euler, generate, schedule
 
 SMALL = DiTConfig(width=48, depth=1, heads=2, refiner_depth=0, latent_channels=4, text_dim=16)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from jobs import cli
-from jobs.errors import UserError
+from jobs.core.errors import UserError
 from pipeline.config import SelectConfig
-from pipeline.select import select_clips
+from pipeline.select.select import select_clips
 
 ROOT = Path(cli.__file__).resolve().parent.parent
 HEAVY = ("torch", "ray", "transformers", "open_clip", "numpy", "pyarrow", "duckdb", "tyro", "rich")
@@ -38,8 +38,8 @@ def run_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
     def command(argv: list[str]) -> int:
         raise error
 
-    monkeypatch.setattr("jobs.errors.fake_command", command, raising=False)
-    monkeypatch.setitem(cli.COMMANDS, "fake", cli.Command("jobs.errors:fake_command", "", ""))
+    monkeypatch.setattr("jobs.core.errors.fake_command", command, raising=False)
+    monkeypatch.setitem(cli.COMMANDS, "fake", cli.Command("jobs.core.errors:fake_command", "", ""))
     return cli.main(["fake"])
 
 

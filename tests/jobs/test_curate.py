@@ -11,14 +11,14 @@ import pytest
 
 from jobs import cli
 from pipeline import schema as s
-from tests.captioner.faulty_server import FaultyServer
+from tests.helpers.faulty_server import FaultyServer
 
 FPS = 12.0
 
 
 @pytest.fixture(scope="module")
 def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.pipeline.clip_folders import VIT_LIKE, write_folder
+    from tests.helpers.clip_folders import VIT_LIKE, write_folder
 
     return write_folder(tmp_path_factory.mktemp("clip"), VIT_LIKE)
 
@@ -27,7 +27,7 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def footage(tmp_path: Path) -> Path:
     """A moving and a still file, a copy of the moving one in other bytes, captions beside both, and no video."""
     from pipeline.video.encode import encode_mp4
-    from tests.moving_scenes import scene, to_uint8
+    from tests.helpers.moving_scenes import scene, to_uint8
 
     folder = tmp_path / "raw"
     folder.mkdir()
@@ -50,7 +50,7 @@ def server() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def ray_started() -> Iterator[None]:
-    from jobs.rayrt import start_ray, stop_ray
+    from jobs.core.ray_runtime import start_ray, stop_ray
 
     start_ray()
     yield

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from jobs import cli
-from jobs.rayrt import stop_ray
-from pipeline.store import ObjectPath, files_below
+from jobs.core.ray_runtime import stop_ray
+from pipeline.store.paths import ObjectPath, files_below
 from pipeline.video.encode import encode_mp4
-from tests.captioner.faulty_server import FaultyServer
+from tests.helpers.clip_folders import VIT_LIKE, write_folder
+from tests.helpers.faulty_server import FaultyServer
+from tests.helpers.moving_scenes import scene, to_uint8
+from tests.helpers.object_server import Fault, ObjectServer, no_faults, object_server
 from tests.jobs.test_curate import FPS, write_recipe
-from tests.moving_scenes import scene, to_uint8
-from tests.object_server import Fault, ObjectServer, no_faults, object_server
-from tests.pipeline.clip_folders import VIT_LIKE, write_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 OWN = {"metrics.jsonl", "report.html"}

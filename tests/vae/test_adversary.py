@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pipeline.training_state import load_state
+from pipeline.training.state import load_state
 from tests.vae.test_train import CONFIG, losses, states_equal
 from vae.adversary import Adversary, Discriminator
 from vae.config import LossConfig

@@ -13,7 +13,7 @@ from vae.evaluate import clip_psnrs, latent_statistics
 
 @pytest.fixture(scope="module")
 def heldout(tmp_path_factory) -> list[np.ndarray]:
-    from pipeline.shards.loader import ClipView
+    from pipeline.loader.api import ClipView
     from tests.vae.conftest import write_world
     from vae.data import sample_clips
 

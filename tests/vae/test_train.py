@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import vae.train as training
-from pipeline.training_state import load_state
+from pipeline.training.state import load_state
 from vae.config import TrainConfig
 from vae.data import TrainData
 from vae.train import learning_rate, train

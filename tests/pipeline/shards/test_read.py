@@ -13,7 +13,7 @@ import pytest
 from pipeline import schema as s
 from pipeline.shards.ranges import ClipError, read_clip, read_range
 from pipeline.shards.read import iter_videos, manifest_hash, open_manifest, open_table
-from tests.shard_media import flip_byte, make_rows, make_shards
+from tests.helpers.shard_media import flip_byte, make_rows, make_shards
 
 
 @pytest.fixture(scope="module")

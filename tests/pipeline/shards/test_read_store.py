@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from pipeline import schema as s
-from pipeline import store_client
+from pipeline.loader.quarantine import DataError
+from pipeline.loader.videos import VideoBatches
+from pipeline.loader.workers import with_workers
 from pipeline.shards.part import OpenPart
-from pipeline.shards.quarantine import DataError
 from pipeline.shards.ranges import ClipError, read_clip
 from pipeline.shards.read import open_manifest
-from pipeline.shards.videos import VideoBatches
-from pipeline.shards.workers import with_workers
 from pipeline.shards.write import ShardWriter
-from pipeline.store import ObjectPath, matching
-from tests.object_server import Fault, ObjectServer, no_faults, object_server
-from tests.shard_media import make_rows, make_shards
+from pipeline.store import client as store_client
+from pipeline.store.paths import ObjectPath, matching
+from tests.helpers.object_server import Fault, ObjectServer, no_faults, object_server
+from tests.helpers.shard_media import make_rows, make_shards
 
 
 @pytest.fixture(scope="module")

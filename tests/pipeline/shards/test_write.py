@@ -13,7 +13,7 @@ import pytest
 from pipeline import schema as s
 from pipeline.shards.pages import cell_ranges
 from pipeline.shards.write import ShardWriter, video_hash, write_table_atomic, write_video_table
-from tests.shard_media import make_rows, make_shards
+from tests.helpers.shard_media import make_rows, make_shards
 
 
 def random_table(sizes: list[int], seed: int = 0) -> pa.Table:

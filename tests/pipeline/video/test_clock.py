@@ -14,10 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.analysis import read_lowres
+from pipeline.motion.analysis import read_lowres
 from pipeline.video.cut import Span, cut
 from pipeline.video.probe import MediaError
-from tests.counter_media import counter_frame, edit_mp4, numbers_of, write_counter, write_video
+from tests.helpers.counter_media import (
+    counter_frame,
+    edit_mp4,
+    numbers_of,
+    write_counter,
+    write_video,
+)
 
 X264 = {"g": "12", "bf": "3", "b_strategy": "0", "crf": "12", "preset": "veryfast"}
 TICK = Fraction(1, 90_000)

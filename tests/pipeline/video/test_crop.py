@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.letterbox import Box
 from pipeline.video.crop import Cropper
+from pipeline.video.letterbox import Box
 
 
 @pytest.mark.parametrize("form", ["yuv420p", "yuv422p10le", "rgb24"])

@@ -11,10 +11,10 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.analysis import analyse
+from pipeline.motion.analysis import analyse
 from pipeline.video.cut import Clip, Span, cut
 from pipeline.video.probe import MediaError
-from tests.counter_media import (
+from tests.helpers.counter_media import (
     SIZE,
     counter_frame,
     numbers_of,

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.video.decode import decode_clip, sample_indices
 from pipeline.video.encode import ClipEncoder, encode_mp4, rational_fps
-from tests.counter_media import counter_frame, read_number
+from tests.helpers.counter_media import counter_frame, read_number
 
 
 def counters(n: int) -> np.ndarray:

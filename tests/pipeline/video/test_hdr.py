@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
-from pipeline.analysis import analyse
+from pipeline.motion.analysis import analyse
 from pipeline.video.cut import Span, cut
 from pipeline.video.hdr import (
     BT709,

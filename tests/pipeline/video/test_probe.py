@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.analysis import analyse
+from pipeline.motion.analysis import analyse
 from pipeline.video.probe import MediaError, probe
-from tests.counter_media import SIZE, write_counter, write_sound
+from tests.helpers.counter_media import SIZE, write_counter, write_sound
 
 
 def test_headers(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pipeline.video.decode import decode_clip
 from pipeline.video.encode import encode_mp4
 from pipeline.video.seek import decode_frames
-from tests.moving_scenes import scene, to_uint8
+from tests.helpers.moving_scenes import scene, to_uint8
 
 FRAMES = 150
 

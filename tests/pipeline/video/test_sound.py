@@ -10,12 +10,12 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.analysis import read_lowres
+from pipeline.motion.analysis import read_lowres
 from pipeline.video.cut import Clip, Span, cut
 from pipeline.video.decode import decode_clip
 from pipeline.video.probe import MediaError
 from pipeline.video.sound import SoundReader
-from tests.counter_media import write_counter
+from tests.helpers.counter_media import write_counter
 
 SECONDS = 6
 FPS = Fraction(30000, 1001)

@@ -1,0 +1,1 @@
+"""What a captioner is shown and asked."""

@@ -1,0 +1,1 @@
+"""Captioning models: in this process, in vLLM, behind a server."""

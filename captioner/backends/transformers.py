@@ -1,0 +1,204 @@
+"""Captions from any ``AutoModelForImageTextToText`` in this process, batched; a bad row costs only itself."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from captioner.ask.frames import ClipFrames, ServerFrames
+from captioner.ask.model_note import read_note
+from captioner.backends.base import Reply, Request, error_reply, model_id, reply_to
+from captioner.backends.embedded import WEIGHTS
+from captioner.config import CaptionConfig
+
+log = logging.getLogger(__name__)
+
+PULLED_BATCHES = 4
+"""Batches whose rows are sorted by length together."""
+
+
+class TransformersBackend:
+    """A model and its processor, on the GPU if there is one."""
+
+    def __init__(self, config: CaptionConfig) -> None:
+        self.config = config
+        self.model_id = model_id(config)
+        self.pulls = PULLED_BATCHES * config.batch_size
+        self.processor, self.model = load_model(config.model)
+        self._end_ids = end_ids(self.model, self.processor.tokenizer)
+
+    def prepare(self, frames: ClipFrames) -> ClipFrames:
+        """The pixels as they are."""
+        return frames
+
+    def caption(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        """A reply per request, a batch at a time; batches that fail are tried again row by row."""
+        stream = iter(requests)
+        # Sampling is keyed per row, so sampled rows go one at a time: batching would tie them to their neighbours.
+        # Several batches are pulled at once to put equal lengths together: prompts and frame counts decide the padding.
+        while pulled := list(islice(stream, self.pulls)):
+            sampled = [r for r in pulled if r.temperature > 0]
+            greedy = [r for r in pulled if r.temperature <= 0]
+            greedy.sort(key=lambda r: (r.kind, len(r.frames)))
+            size = self.config.batch_size
+            batches = [greedy[i : i + size] for i in range(0, len(greedy), size)]
+            for batch in [*batches, *([r] for r in sampled)]:
+                yield from self._batch(batch)
+
+    def close(self) -> None:
+        """Drop the model."""
+        self.model = None
+
+    def _batch(self, requests: list[Request]) -> list[Reply]:
+        try:
+            return self._generate(requests)
+        except Exception as error:  # noqa: BLE001 - whatever the model raises belongs to its row
+            if len(requests) == 1:
+                return [error_reply(requests[0], error)]
+            log.warning(
+                "a batch of %d failed (%s); trying its rows one by one", len(requests), error
+            )
+            return [reply for request in requests for reply in self._batch([request])]
+
+    def _generate(self, requests: list[Request]) -> list[Reply]:
+        import torch
+
+        inputs = prompt_inputs(self.processor, requests)
+        inputs = inputs.to(self.model.device, dtype=self.model.dtype)
+        sampling: dict[str, Any] = {"do_sample": False}
+        if requests[0].temperature > 0:
+            sampling = {"do_sample": True, "temperature": requests[0].temperature}
+            torch.manual_seed(row_seed(requests[0]))
+        with torch.inference_mode():
+            out = self.model.generate(
+                **inputs, max_new_tokens=self.config.max_new_tokens, **sampling
+            )
+        new_ids = out[:, inputs["input_ids"].shape[1] :].tolist()
+        return [self._reply(request, ids) for request, ids in zip(requests, new_ids, strict=True)]
+
+    def _reply(self, request: Request, ids: list[int]) -> Reply:
+        end = next((i for i, token in enumerate(ids) if token in self._end_ids), None)
+        text = self.processor.tokenizer.decode(ids[:end], skip_special_tokens=True).strip()
+        return reply_to(request, text=text, finish="length" if end is None else "stop")
+
+
+def conversation(request: Request) -> list[dict]:
+    """The request as a chat: every frame in order, then the question."""
+    content: list[dict] = [{"type": "image"} for _ in range(len(request.frames))]
+    return [{"role": "user", "content": [*content, {"type": "text", "text": request.prompt}]}]
+
+
+def prompt_inputs(processor: Any, requests: Sequence[Request]) -> Any:
+    """What the processor makes of requests: left-padded token ids, and pixels. Training begins with the same."""
+    from PIL import Image
+
+    texts = [
+        processor.apply_chat_template(
+            [conversation(request)], add_generation_prompt=True, tokenize=False
+        )[0]
+        for request in requests
+    ]
+    images = [[Image.fromarray(frame) for frame in pixels(r.frames)] for r in requests]
+    return processor(text=texts, images=images, padding=True, return_tensors="pt")
+
+
+def load_model(name: str) -> tuple[Any, Any]:
+    """(processor, model) of ``embedded``, a local folder, or a Hugging Face id that is in the local cache."""
+    from pipeline.openclip.torchvision_compat import prepare_torchvision
+
+    prepare_torchvision()
+    import torch
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers.utils import logging as hf_logging
+
+    source = str(WEIGHTS) if name == "embedded" else str(Path(name).expanduser())
+    if not Path(source).is_dir():
+        source = name
+    hf_logging.disable_progress_bar()
+    on_gpu = torch.cuda.is_available()
+    # Pillow resizes alike on every machine; our own weights were trained on its pixels.
+    note = read_note(name)
+    pil = name == "embedded" or (note is not None and note.image_backend == "pil")
+    choice = {"backend": "pil"} if pil else {}
+    try:
+        processor = AutoProcessor.from_pretrained(source, local_files_only=True, **choice)
+        model = AutoModelForImageTextToText.from_pretrained(
+            source, local_files_only=True, dtype="auto" if on_gpu else torch.float32
+        )
+    except OSError as error:
+        raise ValueError(not_here(name, error)) from error
+    except ImportError as error:
+        raise ValueError(f"caption model {name!r} needs a package: {_line(error)}") from error
+    if getattr(processor, "chat_template", None) is None:
+        raise ValueError(
+            f"caption model {name!r} has no chat template, so it cannot be asked a question; "
+            "choose an instruction-tuned vision-language model"
+        )
+    processor.tokenizer.padding_side = "left"
+    image_processor = processor.image_processor
+    if getattr(image_processor, "do_image_splitting", False):
+        # Tiles are for reading documents; eight frames in seventeen tiles each would drown the question.
+        image_processor.do_image_splitting = False
+    return processor, model.to("cuda" if on_gpu else "cpu").eval()
+
+
+def check_model(name: str) -> None:
+    """Raise one line when the model is not on this machine; reads nothing but its folder's listing."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if name == "embedded":
+        present = (WEIGHTS / "model.safetensors").is_file()
+    elif (folder := Path(name).expanduser()).is_dir() or name.startswith(("/", ".", "~")):
+        present = (folder / "config.json").is_file()
+    else:
+        try:
+            present = isinstance(try_to_load_from_cache(name, "config.json"), str)
+        except ValueError:
+            present = False
+    if not present:
+        raise ValueError(not_here(name, "it has no config.json"))
+
+
+def not_here(name: str, error: BaseException | str) -> str:
+    """One line for a model that is not on this machine: which, how to get it, what needs none."""
+    if name == "embedded":
+        return (
+            f"the embedded captioner is missing from {WEIGHTS}; "
+            "`filmstock pretrain-captioner --out DIR` rebuilds it"
+        )
+    if Path(name).expanduser().is_dir():
+        return f"{name} is no complete model folder: {_line(error)}"
+    if name.startswith(("/", ".", "~")):
+        return f"caption model folder {name} does not exist"
+    return (
+        f"caption model {name!r} is not in the local Hugging Face cache; get it with `hf download {name}`, "
+        "or use recipes/demo.toml, which needs no download"
+    )
+
+
+def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Token ids that end a reply."""
+    ids = model.generation_config.eos_token_id
+    ids = [tokenizer.eos_token_id] if ids is None else ids
+    return frozenset([ids] if isinstance(ids, int) else ids)
+
+
+def pixels(frames: ClipFrames | ServerFrames) -> Any:
+    """The frames' pixels; frames that were encoded for a server are a mistake of the caller."""
+    if isinstance(frames, ServerFrames):
+        raise TypeError("frames for a server were given to the transformers backend")
+    return frames.images
+
+
+def row_seed(request: Request) -> int:
+    """Sampling seed of a row: the same whatever it is batched with."""
+    text = f"{request.seed}:{request.clip_id}:{request.kind}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "little")
+
+
+def _line(error: BaseException | str) -> str:
+    return " ".join(str(error).split())[:200]

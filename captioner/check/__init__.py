@@ -1,0 +1,1 @@
+"""What becomes of a reply: judged, repaired, refused."""

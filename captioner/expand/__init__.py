@@ -1,0 +1,1 @@
+"""Short prompts to captions like those a model was trained on."""

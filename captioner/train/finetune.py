@@ -1,0 +1,354 @@
+"""Fine-tune any ``AutoModelForImageTextToText`` on captions of one kind, as DALL-E 3 did twice from one base.
+
+Betker et al. 2023, "Improving Image Generation with Better Captions", section 2.1: from the same base captioner one
+fine-tuning on short captions of the main subject, another on long, highly descriptive ones. So a run here is one kind;
+run it twice from the same base. Order, and what little is random, is a function of (data, seed, step): a run that was
+killed goes on from its last checkpoint and ends in the same bits on the same machine.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from captioner.ask.frames import from_pixels
+from captioner.ask.model_note import ModelNote, read_note
+from captioner.ask.prefetch import ahead
+from captioner.ask.prompts import fill, prompt_set
+from captioner.backends.base import Request, model_id
+from captioner.backends.embedded import WEIGHTS
+from captioner.backends.transformers import end_ids, load_model
+from captioner.config import CaptionConfig
+from captioner.train.answers import Answered, answer_ids, answer_loss, encode
+from captioner.train.examples import Lesson, lessons_hash, split
+from captioner.train.tuned_model import choose_trained, export, trained, training_mode
+from pipeline.loader.order import epoch_order, n_steps, step_positions
+from pipeline.loader.quarantine import Quarantine
+from pipeline.store.atomic import draft
+from pipeline.training.compute import bf16_is_faster
+
+if TYPE_CHECKING:
+    import torch
+
+STATE_NAME = "state.pt"
+MOST_HELD_OUT = 64
+"""Clips held out at the most: their loss is taken again and again."""
+GREY = 128
+"""Value of every pixel that the blind floor sees."""
+MAY_CHANGE = {"steps", "save_every", "eval_every", "log_every", "recompute"}
+"""Settings that may differ between a checkpoint and the run that resumes it."""
+
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneConfig:
+    """What a fine-tuning depends on, beside its data."""
+
+    model: str = "embedded"
+    """Base: ``embedded``, a local folder, or a Hugging Face id that is in the local cache."""
+    kind: str = "dense"
+    """Caption kind that is learned."""
+    prompt: str | None = None
+    """Question, with ``{frames}`` and ``{seconds}``; None: the one that ``filmstock caption`` asks the base."""
+    frames: int = 8
+    """Frames shown of each clip."""
+    frame_side: int = 384
+    """Longer side that larger frames are scaled down to, pixels."""
+    steps: int = 500
+    """Optimiser steps."""
+    batch: int = 8
+    """Clips per step."""
+    micro_batch: int = 4
+    """Clips that go through the model at once; memory hangs on it, the result does not."""
+    lr: float = 1e-5
+    """Peak learning rate: a warm-up over 3 % of the steps, then a cosine down to a tenth."""
+    lora: int = 0
+    """Rank of LoRA's matrices; 0 trains the weights themselves."""
+    lora_targets: tuple[str, ...] = ()
+    """Last names of the linear layers that get LoRA; empty: all but the output layer."""
+    train_vision: bool = False
+    """Whether the vision tower is trained too."""
+    recompute: bool = False
+    """Gradient checkpointing: less memory for a third more time."""
+    seed: int = 0
+    """Of order, LoRA's random half and dropout."""
+    held_out_share: float = 0.05
+    """Share of the clips, at most 64, that are not learned but measured."""
+    save_every: int = 100
+    """Steps between checkpoints."""
+    eval_every: int = 200
+    """Steps between held-out losses."""
+    log_every: int = 10
+    """Steps between rows of ``metrics.jsonl``."""
+
+    def __post_init__(self) -> None:
+        counts = ("frames", "frame_side", "steps", "batch", "micro_batch")
+        for name in (*counts, "save_every", "eval_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.lora < 0 or not 0 <= self.held_out_share < 1:
+            raise ValueError(
+                f"lora ({self.lora}) must be 0 or a rank, held_out_share ({self.held_out_share}) in [0, 1)"
+            )
+        if self.lora_targets and not self.lora:
+            raise ValueError("lora_targets are named but lora is 0; give a rank, such as 16")
+
+
+def learning_rate(config: TuneConfig, step: int) -> float:
+    """Rate of ``step``: linear warm-up, then cosine to a tenth."""
+    warm = min(1.0, (step + 1) / max(1.0, 0.03 * config.steps))
+    return config.lr * warm * (0.1 + 0.45 * (1 + math.cos(math.pi * step / config.steps)))
+
+
+def finetune(
+    config: TuneConfig,
+    lessons: Sequence[Lesson],
+    out: Path,
+    *,
+    resume: bool = False,
+    report: Report | None = None,
+    stop_after: int | None = None,
+) -> dict[str, Any]:
+    """Train; write ``state.pt``, ``metrics.jsonl`` and at the end ``weights/`` (and ``adapter/``) to ``out``.
+
+    ``report`` gets every row of metrics. ``stop_after`` ends the run after that many steps of this call, as a kill
+    would. Returns the held-out losses at the end, empty when stopped. Raises ValueError for data without a lesson,
+    a model that cannot be had, LoRA targets that it lacks, and a checkpoint of another run.
+    """
+    if not lessons:
+        raise ValueError(f"there is no {config.kind} caption to learn from")
+    tuner = Tuner(config, lessons, out)
+    if resume and (out / STATE_NAME).exists():
+        tuner.load(out / STATE_NAME)
+    out.mkdir(parents=True, exist_ok=True)
+    last = config.steps if stop_after is None else min(config.steps, tuner.step + stop_after)
+
+    def tell(row: dict[str, Any]) -> None:
+        with (out / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({"stage": "train-captioner", **row}) + "\n")
+        if report is not None:
+            report(row)
+
+    if tuner.step == 0:
+        tell({"step": 0, **tuner.held_out_losses()})
+    began = time.monotonic()
+    numbers: list[dict[str, float]] = []
+    evaluated: dict[str, float] = {}
+    for batches in ahead(range(tuner.step, last), tuner.batches, threads=1, depth=2):
+        numbers.append(tuner.learn(batches))
+        step, done = tuner.step, tuner.step == config.steps
+        evaluated = tuner.held_out_losses() if done or step % config.eval_every == 0 else {}
+        if evaluated or step % config.log_every == 0:
+            seconds = max(1e-9, time.monotonic() - began)
+            mean = {k: float(np.mean([n[k] for n in numbers])) for k in ("loss", "grad_norm")}
+            clips = sum(n["clips"] for n in numbers)
+            row = {"step": step, **mean, "lr": numbers[-1]["lr"], "clips_per_s": clips / seconds}
+            tell({**row, "skipped": tuner.skipped, "unreadable": len(tuner.bad), **evaluated})
+            numbers, began = [], time.monotonic()
+        if done or step % config.save_every == 0:
+            tuner.save(out / STATE_NAME)
+    if tuner.step < config.steps:
+        return {}
+    figures = evaluated or tuner.held_out_losses()
+    export(tuner.model, tuner.processor, out, tuner.note(), tuner.stored_dtype)
+    return {"steps": tuner.step, "clips": len(tuner.learned), "skipped": tuner.skipped, **figures}
+
+
+class Tuner:
+    """Model, optimiser and data of a run, and one step of it."""
+
+    def __init__(self, config: TuneConfig, lessons: Sequence[Lesson], out: Path) -> None:
+        import torch
+
+        self.config = config
+        self.processor, base = load_model(config.model)
+        self.ends = end_ids(base, self.processor.tokenizer)
+        self.stored_dtype = stored_dtype(config.model)
+        self.prompts = prompt_set(
+            config.model, {config.kind: config.prompt} if config.prompt else None
+        )
+        self.base_id = model_id(CaptionConfig(model=config.model))
+        self.model = choose_trained(
+            base,
+            lora=config.lora,
+            targets=config.lora_targets,
+            train_vision=config.train_vision,
+            seed=config.seed,
+        )
+        if config.recompute:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+            self.model.enable_input_require_grads()
+        self.device = next(self.model.parameters()).device
+        self.low_precision = bf16_is_faster(str(self.device))
+        self.parameters = trained(self.model)
+        self.optimizer = torch.optim.AdamW(
+            self.parameters.values(), lr=config.lr, betas=(0.9, 0.98), weight_decay=0.0
+        )
+        self.learned, self.held = split(lessons, config.held_out_share, MOST_HELD_OUT)
+        if not self.learned:
+            raise ValueError(
+                f"all {len(lessons)} clips are held out; lower held_out_share ({config.held_out_share})"
+            )
+        self.data = lessons_hash(lessons)
+        fill(
+            self.prompts[config.kind], frames=1, seconds=1.0
+        )  # refuses placeholders we do not know
+        # Eight bad clips are tolerated, but not all of a small set.
+        self.bad = Quarantine(
+            out / "quarantine.jsonl", len(lessons), floor=min(8, len(lessons) - 1)
+        )
+        self.step = self.skipped = 0
+
+    def question(self, lesson: Lesson, blind: bool = False) -> Request:
+        """What is asked about a clip, as ``filmstock caption`` asks it; ``blind``: over grey frames."""
+        shown = lesson.frames(self.config.frames, self.config.frame_side)
+        if blind:
+            shown = from_pixels(np.full_like(shown.images, GREY), shown.seconds)
+        prompt = fill(self.prompts[self.config.kind], frames=len(shown), seconds=shown.seconds)
+        return Request(clip_id=lesson.clip_id, kind=self.config.kind, frames=shown, prompt=prompt)
+
+    def encoded(self, lessons: Sequence[Lesson], blind: bool = False) -> list[Answered]:
+        """Lessons as micro-batches; a clip that cannot be read or taught is put in quarantine and left out."""
+        rows = []
+        for lesson in lessons:
+            try:
+                request = self.question(lesson, blind)
+                rows.append((request, answer_ids(self.processor, request, lesson.text, self.ends)))
+            except (ConnectionError, PermissionError):
+                raise  # the clip may be as good as ever; the run goes on later
+            except Exception as error:  # noqa: BLE001 - whatever a decoder raises belongs to its clip
+                self.bad.add(lesson.clip_id, error)
+        size = self.config.micro_batch
+        return [encode(self.processor, rows[i : i + size]) for i in range(0, len(rows), size)]
+
+    def batches(self, step: int) -> list[Answered]:
+        """The micro-batches of a step: a pure function of data, seed and step."""
+        count, size = len(self.learned), self.config.batch
+        epoch, place = divmod(step, n_steps(count, size))
+        order = epoch_order(count, self.data, self.config.seed, epoch)
+        picks = [order[i] for i in step_positions(place, count, size, 0, 1)]
+        return self.encoded([self.learned[i] for i in picks])
+
+    def learn(self, batches: list[Answered]) -> dict[str, float]:
+        """One optimiser step on the mean loss of all answer tokens, nats; a gradient that is not finite is skipped."""
+        import torch
+
+        training_mode(self.model)
+        torch.manual_seed(
+            (self.config.seed << 32) + self.step
+        )  # of dropout, where a model has some
+        total = sum(batch.n_tokens for batch in batches)
+        value = 0.0
+        for batch in batches:
+            loss = self.loss(batch) / total
+            loss.backward()
+            value += loss.item()
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0))
+        rate = learning_rate(self.config, self.step)
+        if math.isfinite(norm) and batches:
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            self.optimizer.step()
+        else:
+            self.skipped += 1
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        rows = sum(len(batch.starts) for batch in batches)
+        return {"loss": value, "grad_norm": norm, "lr": rate, "clips": float(rows)}
+
+    def loss(self, batch: Answered) -> torch.Tensor:
+        """Summed loss of a batch in the run's number format."""
+        import torch
+
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low_precision):
+            return answer_loss(self.model, batch)
+
+    def held_out_losses(self) -> dict[str, float]:
+        """Mean loss of held-out answer tokens, nats, and the same over grey frames: what words alone can guess."""
+        import torch
+
+        self.model.eval()
+        found = {}
+        with torch.no_grad():
+            for name, blind in (("held_out", False), ("held_out_blind", True)):
+                total = tokens = 0.0
+                for i in range(0, len(self.held), self.config.micro_batch):
+                    for batch in self.encoded(self.held[i : i + self.config.micro_batch], blind):
+                        total, tokens = total + float(self.loss(batch)), tokens + batch.n_tokens
+                if tokens:
+                    found[name] = total / tokens
+        return found
+
+    def note(self) -> ModelNote:
+        """How the result wants to be asked."""
+        config, before = self.config, read_note(self.config.model)
+        pil = config.model == "embedded" or (before is not None and before.image_backend == "pil")
+        return ModelNote(
+            prompts=self.prompts,
+            kind=config.kind,
+            frames=config.frames,
+            frame_side=config.frame_side,
+            image_backend="pil" if pil else None,
+            base=self.base_id,
+        )
+
+    def save(self, path: Path) -> None:
+        """Everything a resumed run needs, atomically; frozen weights are the base's and are not written."""
+        import torch
+
+        state = {
+            "config": asdict(self.config),
+            "base": self.base_id,
+            "data": self.data,
+            "parameters": {name: p.detach() for name, p in self.parameters.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "skipped": self.skipped,
+            "low_precision": self.low_precision,
+        }
+        with draft(path) as temporary:
+            torch.save(state, temporary)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint; refuses one of another base, of other data, or with other settings."""
+        import torch
+
+        try:
+            state = torch.load(path, weights_only=True, map_location=self.device)
+            told = state["config"]
+        except Exception as error:  # noqa: BLE001 - torch raises whatever the bytes lead it to
+            line = " ".join(str(error).split())[:160]
+            raise ValueError(f"{path} is no checkpoint of train-captioner: {line}") from None
+        if state["base"] != self.base_id:
+            raise ValueError(f"{path} began with {state['base']}, this run with {self.base_id}")
+        if state["data"] != self.data:
+            raise ValueError(f"{path} was trained on other clips or captions; use another --out")
+        for name, value in asdict(self.config).items():
+            if name not in MAY_CHANGE and told.get(name) != value:
+                raise ValueError(
+                    f"{path} was trained with {name} = {told.get(name)!r}, this run has {value!r}; "
+                    "resume with the same, or use another --out"
+                )
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(state["parameters"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.skipped = state["step"], state["skipped"]
+        self.low_precision = state["low_precision"]
+
+
+def stored_dtype(name: str) -> Any:
+    """Number format that the base's weights are stored in, None where its config does not say."""
+    from transformers import AutoConfig
+
+    source = str(WEIGHTS) if name == "embedded" else str(Path(name).expanduser())
+    source = source if Path(source).is_dir() else name
+    return AutoConfig.from_pretrained(source, local_files_only=True).dtype

@@ -1,0 +1,1 @@
+"""Is a caption true of its clip?"""

@@ -1,0 +1,199 @@
+"""Training data: packs of latents from the loader, with some clips held out, and what is drawn for each pack.
+
+Everything random about a pack (posterior sample, noise, noise levels, given frames) comes from a generator keyed by
+(seed, step, pack), and which caption a clip shows from a hash of (seed, epoch, clip_id), so a step is a function of its
+number and no RNG state has to be saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dit.checkpoint import LatentSpec
+from dit.conditioning import draw_given, spread_frames, token_times
+from dit.config import DiTConfig, TrainConfig
+from dit.flow import token_means
+from dit.packing import Layout, make_layout, patchify, real_share
+from dit.paths import draw_levels, known_floor, noised
+from pipeline import schema as s
+from pipeline.loader.latent_packs import LatentPacks
+from pipeline.loader.mix import without_empty
+from pipeline.loader.packs import plan_packs
+from pipeline.shards.latents import TEXT_ENCODER_ID, VAE_ID
+
+HELD_OUT_LIMIT = 256
+"""Most clips kept out of training to measure the held-out loss."""
+
+
+def is_held_out(clip_id: str, share: float) -> bool:
+    """Whether a clip is kept out of training: a fixed function of its id."""
+    digest = hashlib.blake2b(f"held-out:{clip_id}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") < share * 2**32
+
+
+class TrainingPacks(LatentPacks):
+    """The loader's token packs without the held-out clips."""
+
+    def __init__(self, folder: str | Path, *, held_out_share: float = 0.02, **options: Any) -> None:
+        super().__init__(folder, **options)
+        held = [i for i, name in enumerate(self.clip_ids) if is_held_out(name, held_out_share)]
+        self.held_out = held[:HELD_OUT_LIMIT] if len(held) < len(self.clip_ids) else []
+        self._held = set(self.held_out)
+
+    def _packed(self, epoch: int) -> list[list[int]]:
+        order = [index for index in self.steps.order(epoch) if index not in self._held]
+        return plan_packs(self.lengths, order, self.token_budget, self.window)
+
+    def _clip(self, index: int, epoch: int) -> dict[str, Any]:
+        """A clip, or in place of a damaged one another of the same length that is not held out."""
+        length = self.lengths[index]
+        return self._fetch(
+            index, epoch, lambda j: self.lengths[j] == length and j not in self._held
+        )
+
+    def _shares(self, index: int) -> dict[str, float]:
+        """A held-out clip always shows a caption."""
+        return without_empty(self.shares) if index in self._held else self.shares
+
+    def held_out_packs(self) -> list[list[dict[str, Any]]]:
+        """The held-out clips, packed, always the same."""
+        packs = plan_packs(self.lengths, self.held_out, self.token_budget, self.window)
+        return [[self._fetch(i, 0, lambda j: j in self._held) for i in pack] for pack in packs]
+
+    def spec(self) -> LatentSpec:
+        """Which models made these latents, and their statistics."""
+        metadata = self.store.metadata
+        return LatentSpec(
+            vae_id=metadata[VAE_ID],
+            text_encoder_id=metadata[TEXT_ENCODER_ID],
+            mean=tuple(self.store.channel_mean),
+            std=tuple(self.store.channel_std),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One pack ready for the model."""
+
+    x_t: Tensor
+    """(N, token_dim) noisy tokens; given tokens are clean."""
+    target: Tensor
+    """(N, token_dim) velocity, or noise on the ``vp`` path."""
+    t: Tensor
+    """(N,) noise level of each token."""
+    given: Tensor
+    """(N,) bool: tokens that condition and carry no loss."""
+    weight: Tensor
+    """(N,) how much each token counts, see ``token_weights``; 0 where given."""
+    floor: Tensor
+    """(N,) least loss of each token that any model can have, see ``dit.paths.known_floor``."""
+    real: Tensor | None
+    """(N, token_dim) bool, False on edge padding; None when there is none."""
+    layout: Layout
+    """Shapes, coordinates and captions of the pack."""
+
+
+def generator_for(*key: int) -> torch.Generator:
+    """A generator seeded by a hash of the key."""
+    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+
+
+def in_layout_order(clips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The clips of a pack in the order in which ``make_batch`` lays them out."""
+    return sorted(clips, key=lambda c: (c[s.LATENT_MEAN].shape, len(c[s.TEXT_FEATURES])))
+
+
+def make_batch(
+    clips: Sequence[dict[str, Any]],
+    spec: LatentSpec,
+    model: DiTConfig,
+    config: TrainConfig,
+    generator: torch.Generator,
+    *,
+    times: Tensor | None = None,
+) -> Batch:
+    """Draw noise, levels and conditions for a pack of loader items.
+
+    With ``times`` (clips,) the levels are fixed and no frame is given: the held-out loss.
+    Clips are laid out by size, so that segments of like length lie side by side.
+    """
+    clips = in_layout_order(clips)
+    fixed = times is not None
+    shapes = [tuple(clip[s.LATENT_MEAN].shape[1:]) for clip in clips]
+    texts = [clip[s.TEXT_FEATURES] if len(clip[s.TEXT_FEATURES]) else None for clip in clips]
+    layout = make_layout(
+        shapes,
+        texts,
+        patch=model.patch,
+        text_dim=model.text_dim,
+        fps=[float(clip[s.FPS] or 8.0) for clip in clips],
+    )
+    tokens, variances = [], []
+    for clip in clips:
+        mean, deviation = clip[s.LATENT_MEAN], (0.5 * clip[s.LATENT_LOGVAR]).exp()
+        latent = mean + deviation * torch.randn(mean.shape, generator=generator)
+        tokens.append(patchify(spec.normalise(latent), model.patch))
+        variances.append(patchify(spec.scale(deviation).square(), model.patch))
+    x0 = torch.cat(tokens)
+    noise = torch.randn(x0.shape, generator=generator)
+    level = draw_levels(model.path, len(clips), config.shift, generator) if times is None else times
+    share = 0.0 if fixed else config.condition_share
+    frames = [draw_given(shape[0], share, generator) for shape in shapes]
+    given = spread_frames(frames, layout, model.patch[0])
+    t = token_times(level, layout, given)
+    weight = token_weights(layout, given, config, model.patch[0])
+    masks = [real_share(shape, model.patch) for shape in shapes]
+    real = None
+    if any(mask is not None for mask in masks):
+        rows = [
+            torch.ones(len(x), x.shape[1], dtype=torch.bool)
+            if mask is None
+            else mask.repeat(1, model.latent_channels)
+            for x, mask in zip(tokens, masks, strict=True)
+        ]
+        real = torch.cat(rows)
+    x_t, target = noised(model.path, x0, noise, t)
+    floor = known_floor(model.path, torch.cat(variances), t)
+    return Batch(
+        x_t=x_t,
+        target=target,
+        t=t,
+        given=given,
+        weight=weight,
+        floor=token_means(floor, real),
+        real=real,
+        layout=layout,
+    )
+
+
+def token_weights(
+    layout: Layout, given: Tensor, config: TrainConfig, patch_frames: int = 1
+) -> Tensor:
+    """(N,) how much each token counts: 1, or its part of 1 per clip (``loss_unit``); nothing where given.
+
+    With ``local_share`` a that share of a clip's weight goes to its first ``local_frames`` latent frames alone and
+    the rest to all: the loss is a times the local mean plus 1 - a times the global one. A clip whose first frames
+    are given has no local part.
+    """
+    weight = (~given).float()
+    clips = layout.n_clips
+    supervised = torch.zeros(clips).index_add(0, layout.clip, weight)
+    if config.local_share:
+        early = weight * (layout.coords[:, 0] * patch_frames < config.local_frames)
+        local = torch.zeros(clips).index_add(0, layout.clip, early)
+        share = torch.where(local > 0, config.local_share, 0.0)
+        stronger = (share * supervised / local.clamp(min=1))[layout.clip] * early
+        weight = (1 - share)[layout.clip] * weight + stronger
+    if config.loss_unit == "clip":
+        weight = weight / supervised[layout.clip]
+    elif config.loss_unit != "token":
+        raise ValueError(f"loss_unit {config.loss_unit!r} is unknown; use token or clip")
+    return weight

@@ -1,0 +1,225 @@
+"""The training loop: packs in, checkpoints, metrics and ``dit.safetensors`` out. Plain PyTorch, one or many processes.
+
+Loss: the mean over all supervised tokens of a step (or clips, see ``TrainConfig.loss_unit``), over every pack and
+process, of the squared velocity error per number. One pack, several packs, or several processes with the same packs
+give the same gradient.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dit.checkpoint import STATE_NAME, WEIGHTS_NAME, save_dit
+from dit.config import DiTConfig, TrainConfig
+from dit.flow import zero_loss
+from dit.model import DiT
+from dit.train.data import TrainingPacks, generator_for, make_batch
+from dit.train.heldout import held_out_loss, pack_loss
+from dit.train.lora import merged
+from dit.train.metrics import Window
+from dit.train.optim import learning_rate
+from dit.train.parallel import (
+    agreed,
+    all_sum,
+    clip_gradients,
+    rank_and_world,
+    sum_gradients,
+    whole_model,
+)
+from dit.train.run import Run, run_state, start_run
+from pipeline.training.state import (
+    add_metrics,
+    keep_metrics,
+    load_state,
+    save_state,
+    sync_metrics,
+)
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[dict[str, Any]], None]
+
+LEAK_SHARE = 0.8
+"""Share of the floor below which a held-out loss cannot fall by the chance of a few clips' noise."""
+
+
+def progress_of(run: Run, config: TrainConfig) -> float:
+    """Share of the run that is done, 0 to 1: by time when it has a time budget, else by steps."""
+    if config.minutes is not None:
+        return min(1.0, run.elapsed_s / (60 * config.minutes))
+    return min(1.0, run.step / max(1, config.steps))
+
+
+def train_step(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, float]:
+    """One optimiser step over this process's packs; returns its numbers."""
+    rank, world = rank_and_world()
+    step = data.at(run.cursor)
+    batches = [
+        make_batch(
+            pack,
+            data.spec(),
+            run.model.config,
+            config,
+            generator_for(config.seed, run.step, rank + world * i),
+        )
+        for i, pack in enumerate(step.units)
+    ]
+    (total,) = all_sum([sum(float(batch.weight.sum()) for batch in batches)])
+    total = max(total, 1e-9)
+    value = floor = 0.0
+    for batch in batches:
+        loss = pack_loss(run.model, batch) / total
+        loss.backward()
+        value += float(loss.detach())
+        floor += float((batch.floor * batch.weight).sum()) / total
+    sum_gradients(run.model)
+    clips = float(sum(batch.layout.n_clips for batch in batches))
+    value, floor, clips = all_sum([value, floor, clips])
+    norm = clip_gradients(run.model, config.grad_clip)
+    rate = learning_rate(progress_of(run, config), run.step, config)
+    if math.isfinite(norm) and math.isfinite(value):
+        run.optimizer.step(rate)
+        run.ema.update(run.model)
+    else:
+        run.optimizer.zero_grad()
+        run.skipped += 1
+        log.warning("step %d skipped: loss %s, gradient norm %s", run.step, value, norm)
+    run.step += 1
+    run.cursor = step.state
+    slots = data.token_budget * config.packs_per_step
+    return {
+        "loss": value,
+        "floor": floor,
+        "excess": value - floor,
+        "grad_norm": norm,
+        "lr": rate,
+        "tokens": float(step.n_tokens),
+        "clips": clips,
+        "waste": 1 - step.n_tokens / slots,
+    }
+
+
+def train(
+    model_config: DiTConfig,
+    config: TrainConfig,
+    data: TrainingPacks,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    initial: Mapping[str, torch.Tensor] | None = None,
+    started_from: str = "",
+    init: str = "",
+    report: Report | None = None,
+    on_sample: Callable[[int, DiT], None] | None = None,
+    stop_after: int | None = None,
+) -> Run:
+    """Train, and write ``state.pt``, ``metrics.jsonl`` and ``dit.safetensors`` to ``out``.
+
+    ``initial`` are weights to begin with, ``started_from`` their id and ``init`` where they lie, for the record; with
+    adapters a resumed run needs them too. In the first process ``report`` gets the numbers of every logged step and
+    ``on_sample(step, averaged_model)`` draws pictures. ``stop_after`` ends the run early after that many steps of
+    this call, as a kill would.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    rank, world = rank_and_world()
+    leader = rank == 0
+    if config.fsdp and config.packs_per_step % world:
+        raise ValueError(
+            f"with sharded weights every process needs as many packs as the others: packs_per_step "
+            f"{config.packs_per_step} is no multiple of {world} processes"
+        )
+    state_file = out / STATE_NAME
+    state = load_state(state_file) if resume and state_file.exists() else None
+    run = start_run(
+        model_config, config, data, initial=initial, started_from=started_from, state=state
+    )
+    run.init = init or run.init
+    if leader:
+        keep_metrics(out, run.step)
+    run.model.checkpoint_blocks = config.recompute
+    if config.compile:
+        run.model.compile_blocks()
+    held = data.held_out_packs()
+    start = zero_loss(1.0) if model_config.path == "flow" else 1.0  # latents have unit scale
+    log.info("a model that predicts zero has loss %.2f", start)
+    began, done_before, start_step = time.monotonic(), run.elapsed_s, run.step
+    while progress_of(run, config) < 1:
+        run.window.add(train_step(run, config, data))
+        run.elapsed_s = agreed(done_before + time.monotonic() - began)
+        last = progress_of(run, config) >= 1
+        if held and (run.step % config.eval_every == 0 or last) and (leader or config.fsdp):
+            run.held_out = held_out_loss(run.ema.model, held, data, config)
+            warn_of_leaks(run)
+        if run.step % config.log_every == 0 or last:
+            row = log_row(run, config)
+            run.window = Window()
+            if leader:
+                add_metrics(out, row)
+            if leader and report:
+                report(row)
+        if (run.step % config.checkpoint_every == 0 or last) and (leader or config.fsdp):
+            state = run_state(run, config, data)
+            if leader:
+                sync_metrics(out)
+                save_state(state_file, state)
+        if config.sample_every and (run.step % config.sample_every == 0 or last):
+            averaged = whole_model(run.ema.model)
+            if leader and on_sample:
+                on_sample(run.step, averaged)
+        if stop_after is not None and run.step - start_step >= stop_after:
+            return run
+    averaged = whole_model(run.ema.model)
+    if leader:
+        export(averaged, run, config, data, out)
+    return run
+
+
+def warn_of_leaks(run: Run) -> None:
+    """A held-out loss clearly below what perfect knowledge of the clips would leave means a bug, not a good model."""
+    loss, floor = run.held_out["held_out"], run.held_out["held_out_floor"]
+    if loss < LEAK_SHARE * floor:
+        log.warning(
+            "step %d: held-out loss %.4f is below its floor %.4f: the model sees what it should predict",
+            run.step,
+            loss,
+            floor,
+        )
+
+
+def log_row(run: Run, config: TrainConfig) -> dict[str, Any]:
+    """A line of ``metrics.jsonl``."""
+    return {
+        "stage": "train-dit",
+        "step": run.step,
+        "epoch": run.cursor.epoch,
+        **run.window.row(),
+        **run.held_out,
+        "elapsed_s": round(run.elapsed_s, 3),
+        "skipped": run.skipped,
+        "compute": str(run.compute)[6:],
+        "progress": progress_of(run, config),
+    }
+
+
+def export(averaged: DiT, run: Run, config: TrainConfig, data: TrainingPacks, out: Path) -> str:
+    """Averaged weights to ``dit.safetensors``, adapters merged into them."""
+    model = merged(averaged)
+    info = {
+        "steps": run.step,
+        "seconds": round(run.elapsed_s, 1),
+        "clips": len(data.clip_ids) - len(data.held_out),
+        "held_out": run.held_out,
+        "started_from": run.started_from,
+        "train": dataclasses.asdict(config),
+        "parameters": model.n_parameters(),
+    }
+    return save_dit(model, data.spec(), out / WEIGHTS_NAME, info=info)

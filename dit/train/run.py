@@ -1,0 +1,181 @@
+"""What a training run consists of between two steps: made, written down, and taken up again bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dit.compute import compute_dtype
+from dit.config import DiTConfig, TrainConfig
+from dit.model import DiT
+from dit.train.data import TrainingPacks
+from dit.train.lora import add_lora
+from dit.train.metrics import Window
+from dit.train.optim import Optimizer
+from dit.train.parallel import shard, whole
+from pipeline.loader.order import LoaderState
+from pipeline.training.ema import Ema
+
+MAY_CHANGE = {
+    "steps",
+    "minutes",
+    "checkpoint_every",
+    "eval_every",
+    "sample_every",
+    "log_every",
+    "compile",
+    "recompute",
+    "fsdp",
+}
+"""Settings that may differ between a checkpoint and the run that resumes it."""
+
+
+@dataclass(kw_only=True)
+class Run:
+    """Everything that changes while training."""
+
+    model: DiT
+    optimizer: Optimizer
+    ema: Ema
+    cursor: LoaderState
+    """Next global step of the data."""
+    compute: torch.dtype
+    """Format of the matrix products; kept over resumes, since the probe is a clock and may answer otherwise."""
+    step: int = 0
+    elapsed_s: float = 0.0
+    skipped: int = 0
+    """Steps not taken because the gradient was not finite."""
+    window: Window = field(default_factory=Window)
+    """Numbers of the steps since the last line of metrics."""
+    held_out: dict[str, Any] = field(default_factory=dict)
+    """Latest held-out losses."""
+    started_from: str = ""
+    """Id of the weights that the run began with; empty for random ones."""
+    init: str = ""
+    """Where they lay."""
+
+
+def start_run(
+    model_config: DiTConfig,
+    config: TrainConfig,
+    data: TrainingPacks,
+    *,
+    initial: Mapping[str, Tensor] | None = None,
+    started_from: str = "",
+    state: dict[str, Any] | None = None,
+) -> Run:
+    """A run at its first step, or where ``state`` (of ``run_state``) left off: bit for bit, for all that is random
+    is a function of seed and step.
+
+    Weights are random, by ``config.seed``, or ``initial``, whose id is ``started_from``. A state of another model, of
+    other latents or with other settings is refused by ValueError.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        model = DiT(model_config)
+        if initial is not None:
+            model.load_state_dict(dict(initial))
+        if config.lora_rank:
+            add_lora(model, config.lora_rank, config.lora_alpha)
+    ema = Ema(model, config.ema_decay)
+    if state is not None:
+        _refuse_other(state, model_config, config, data, started_from)
+        _load(model, state["model"])
+        _load(ema.model, state["ema"]["weights"])
+        ema.updates = int(state["ema"]["updates"])
+    if config.fsdp:
+        shard(model)
+        shard(ema.model)
+    run = Run(
+        model=model,
+        optimizer=Optimizer(model, config),
+        ema=ema,
+        cursor=data.state,
+        compute=compute_dtype(config) if state is None else getattr(torch, state["compute"]),
+        started_from=started_from if state is None else state["started_from"],
+    )
+    if state is not None:
+        run.optimizer.load_state_dict(state["optimizer"])
+        run.cursor = LoaderState.from_dict(state["cursor"])
+        run.window = Window(rows=list(state["window"]))
+        run.step, run.elapsed_s = int(state["step"]), float(state["elapsed_s"])
+        run.skipped, run.held_out = int(state["skipped"]), dict(state["held_out"])
+        run.init = state["init"]
+    data.seek(run.cursor)
+    for network in (run.model, run.ema.model):
+        network.set_compute(run.compute)
+    return run
+
+
+def run_state(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, Any]:
+    """Self-contained state for ``start_run``, the same however many processes trained; all must ask together.
+
+    Of a run with adapters it holds the adapters: the weights under them are ``started_from``.
+    """
+    names = {name for name, p in run.model.named_parameters() if p.requires_grad}
+    return {
+        "model_config": run.model.config.to_dict(),
+        "train_config": dataclasses.asdict(config),
+        "latents": data.spec().to_dict(),
+        "mix": dataclasses.asdict(data.mix),
+        "model": whole(_named(run.model, names)),
+        "optimizer": whole(run.optimizer.state_dict()),
+        "ema": {"weights": whole(_named(run.ema.model, names)), "updates": run.ema.updates},
+        "cursor": run.cursor.to_dict(),
+        "compute": str(run.compute)[6:],
+        "step": run.step,
+        "elapsed_s": run.elapsed_s,
+        "skipped": run.skipped,
+        "window": run.window.rows,
+        "held_out": dict(run.held_out),
+        "started_from": run.started_from,
+        "init": run.init,
+    }
+
+
+def _named(model: nn.Module, names: set[str]) -> dict[str, Tensor]:
+    return {name: value for name, value in model.state_dict().items() if name in names}
+
+
+def _load(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put ``weights`` into a model of which all others stay as they are."""
+    model.load_state_dict({**model.state_dict(), **weights})
+
+
+def _refuse_other(
+    state: dict[str, Any],
+    model_config: DiTConfig,
+    config: TrainConfig,
+    data: TrainingPacks,
+    started_from: str,
+) -> None:
+    """ValueError unless the state is of this model, these latents and these settings."""
+    if state["model_config"] != model_config.to_dict():
+        raise ValueError(
+            "the checkpoint holds a model of another size; resume with the same settings"
+        )
+    if state["latents"] != data.spec().to_dict():
+        raise ValueError(
+            "the latents were made by another VAE or text encoder than the checkpoint's"
+        )
+    if state["mix"] != (mix := dataclasses.asdict(data.mix)):
+        raise ValueError(
+            f"the checkpoint was trained with captions mixed as {state['mix']}, this run has {mix}; "
+            "resume with the same, or start a new run with --init"
+        )
+    for name, value in dataclasses.asdict(config).items():
+        if name not in MAY_CHANGE and state["train_config"].get(name) != value:
+            raise ValueError(
+                f"the checkpoint was trained with {name} = {state['train_config'].get(name)!r}, this run "
+                f"has {value!r}; resume with the same, or start a new run with --init"
+            )
+    if config.lora_rank and state["started_from"] != started_from:
+        raise ValueError(
+            f"the checkpoint's adapters belong to DiT {state['started_from']}, "
+            f"not to {started_from or 'random weights'}"
+        )

@@ -1,0 +1,1 @@
+"""From selected clips to captions, and what the pixels say of them."""

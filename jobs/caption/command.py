@@ -1,0 +1,274 @@
+"""``filmstock caption DIR``: describe the kept clips of a run folder with a vision-language model, on Ray Data."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from jobs.caption import truth
+from jobs.caption.originals import original_captions, write_originals
+from jobs.caption.rows import KINDS, Key, Made, answered, made_with, recover, row_made, stored, tidy
+from jobs.caption.worker import COUNTS, CaptionWorker
+from jobs.core.args import Folder, parse_args
+from jobs.core.console import Progress, say, warn
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.core.recipe import folder_recipe, parse_override, save_recipe
+from jobs.core.run import (
+    clear_done,
+    config_key,
+    done_info,
+    files_key,
+    log_metrics,
+    mark_done,
+    stage_is_done,
+)
+from jobs.shards.pack import kept_clips
+from pipeline import schema as s
+from pipeline.store.paths import Location, location
+
+if TYPE_CHECKING:
+    from captioner.config import CaptionConfig
+
+STAGE = "caption"
+BLOCK_CLIPS = 4096
+"""Most clips that a worker takes at a time; their captions become one part."""
+OUT_OF_DOMAIN = (
+    "the embedded captioner knows only the synthetic world of `filmstock film`; "
+    "on any other footage its captions are meaningless (recipe laptop or cluster describes real footage)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Describe every kept clip, once per kind; rerunning asks only for what is missing or has changed."""
+
+    folder: tyro.conf.Positional[Folder]
+    """Run folder that `filmstock ingest` and `filmstock select` wrote."""
+    recipe: str | None = None
+    """Recipe file or name; its [caption] section is used. Default: the folder's own recipe."""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Override a setting: --set caption.model=HuggingFaceTB/SmolVLM2-500M-Video-Instruct; may be repeated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionResult:
+    """What ``captions/`` holds after a run."""
+
+    clips: int = 0
+    """Kept clips."""
+    rows: int = 0
+    """Captions wanted: clips times kinds."""
+    asked: int = 0
+    """Captions asked for by this run."""
+    ok: int = 0
+    """Wanted captions whose outcome is ok."""
+    errors: int = 0
+    """Wanted captions without an answer; the next run asks again."""
+    repaired: int = 0
+    """Wanted captions whose stored text is not the first that the model gave, or not as it gave it."""
+    originals: int = 0
+    """Captions that came with the sources; not counted above."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    args = parse_args(Args, argv, STAGE)
+    if not args.folder.is_dir():
+        raise UserError(f"{args.folder} is no folder; give the run folder that ingest wrote")
+    overrides = dict(parse_override(text) for text in args.set)
+    recipe = folder_recipe(args.folder, args.recipe, overrides)
+    result = run(recipe.caption, args.folder)
+    if recipe.caption.check and result.ok:
+        truth.run(recipe.caption, args.folder, recipe.clip.model)
+    save_recipe(args.folder, recipe)
+    return EXIT_PARTIAL if result.errors or not result.ok else EXIT_OK
+
+
+def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
+    """Bring ``captions/`` in line with the kept clips and the config; what is answered already is not asked again."""
+    from captioner.ask.model_note import unlike_training
+    from captioner.ask.prompts import prompt_set
+    from captioner.backends.base import check_backend, model_id
+
+    folder = location(folder)
+    for name, command in (("manifest", "ingest"), ("selection.parquet", "select")):
+        if not (folder / name).exists():
+            raise UserError(f"{folder} has no {name}; run filmstock {command} first")
+    check_backend(config)
+    model = model_id(config)
+    made_by = [config, model, prompt_set(config.model, config.prompts)]
+    key = config_key(*made_by, files_key([folder / "manifest", folder / "selection.parquet"]))
+    if stage_is_done(folder, STAGE, key):
+        info = done_info(folder, STAGE) or {}
+        result = CaptionResult(**{name: info[name] for name in CaptionResult.__dataclass_fields__})
+        say(
+            f"caption: nothing to do, {result.rows} captions of {result.clips} clips are up to date"
+        )
+        return result
+    if config.model == "embedded":
+        warn(OUT_OF_DOMAIN)
+    if odd := unlike_training(config):
+        warn(odd)
+    table = folder / "captions"
+    table.mkdir(parents=True, exist_ok=True)
+    kept = kept_clips(folder)
+    originals = original_captions(kept)
+    clips = kept.select(list(s.READ_COLUMNS)).to_pylist()
+    wanted: dict[Key, Made] = {
+        (clip[s.CLIP_ID], kind): made
+        for clip in clips
+        for kind, made in made_with(config, model, clip).items()
+    }
+    if saved := recover(table):
+        say(f"caption: {saved} answers of a run that was stopped are kept")
+    made = {key: original.made for key, original in originals.items()}
+    done = answered(table, wanted | made)
+    write_originals(table, originals, done)
+    done &= wanted.keys()
+    work = missing_work(clips, config.kinds, done)
+    clear_done(folder, STAGE)
+    asked = len(wanted) - len(done)
+    counts = dict.fromkeys(COUNTS, 0)
+    if work:
+        reused = f", {len(done)} are there already" if done else ""
+        say(f"caption: asking {model} for {asked} captions of {len(work)} clips{reused}")
+        counts = ask(config, folder, work)
+        check_all_came(table, wanted, model)
+    tidy(table, wanted | made)
+    outcomes: Counter[str] = Counter()
+    repairs: Counter[str] = Counter()
+    repaired = 0
+    for _, _, row in stored(table):
+        if (row[s.CLIP_ID], row[s.KIND]) in wanted:
+            outcomes[row[s.OUTCOME]] += 1
+            repairs.update(row[s.REPAIRS] or [])
+            repaired += bool(row[s.REPAIRS])
+    result = CaptionResult(
+        clips=len(clips),
+        rows=len(wanted),
+        asked=asked,
+        ok=outcomes[s.CaptionOutcome.OK],
+        errors=outcomes[s.CaptionOutcome.ERROR],
+        repaired=repaired,
+        originals=len(originals),
+    )
+    if originals:
+        ends = Counter(str(original.verdict.outcome) for original in originals.values())
+        say(f"caption: {len(originals)} captions came with the sources: {listed(ends)}")
+    report(result, outcomes, repairs, counts, table, wanted)
+    told = {"outcomes": dict(outcomes), "repairs": dict(repairs), "model": model}
+    log_metrics(folder, STAGE, {**vars(result), **told, "requests": counts["tries"]})
+    if not result.errors:
+        mark_done(folder, STAGE, key, {**vars(result), "outputs": ["captions"]})
+    return result
+
+
+def missing_work(
+    clips: list[dict[str, Any]], kinds: tuple[str, ...], done: set[Key]
+) -> list[dict[str, Any]]:
+    """Work rows: each clip that lacks some kind, with the kinds it lacks."""
+    work = []
+    for clip in clips:
+        lacking = [kind for kind in kinds if (clip[s.CLIP_ID], kind) not in done]
+        if lacking:
+            work.append({**clip, KINDS: ",".join(lacking)})
+    return work
+
+
+def ask(config: CaptionConfig, folder: Location, work: list[dict[str, Any]]) -> Counter[str]:
+    """Caption the work rows on ``config.workers`` Ray actors; every answer is stored as it comes. Returns counts."""
+    import pyarrow as pa
+    import ray
+
+    from jobs.core.ray_runtime import start_ray
+
+    start_ray(shared=folder)
+    workers = min(config.workers, len(work))
+    # A worker drains its connections at the end of a block, so blocks are large; several per worker even out.
+    share = -(-len(work) // workers) if workers == 1 else -(-len(work) // (4 * workers))
+    clips = min(BLOCK_CLIPS, share)
+    table = pa.Table.from_pylist(work)
+    blocks = [table.slice(i, clips) for i in range(0, len(work), clips)]
+    in_process = config.backend != "openai"
+    gpus = 1 if in_process and ray.cluster_resources().get("GPU", 0) >= workers else 0
+    told = ray.data.from_arrow(blocks).map_batches(
+        CaptionWorker,
+        fn_constructor_args=(
+            config,
+            str(folder.absolute()),
+            max(1, (os.cpu_count() or 1) // workers),
+        ),
+        batch_size=None,
+        compute=ray.data.ActorPoolStrategy(size=workers),
+        num_cpus=1,
+        num_gpus=gpus,
+    )
+    told.context.target_max_block_size = 1  # or counts would come at the end of a block
+    counts: Counter[str] = Counter()
+    rows = sum(len(clip[KINDS].split(",")) for clip in work)
+    with Progress(STAGE, rows, "captions") as progress:
+        for batch in told.iter_batches(batch_size=None, batch_format="numpy"):
+            more = {name: int(batch[name].sum()) for name in COUNTS}
+            counts.update(more)
+            note = f"{counts['errors']} failed" if counts["errors"] else ""
+            progress.update(more["rows"], note)
+    return counts
+
+
+def listed(counts: Counter[str]) -> str:
+    """``12 ok, 1 refused``."""
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "none"
+
+
+def check_all_came(table: Location, wanted: dict[Key, Made], model: str) -> None:
+    """Refuse to call it done when workers loaded another model than this process named: its files changed meanwhile."""
+    came = {
+        key
+        for _, _, row in stored(table)
+        if wanted.get(key := (row[s.CLIP_ID], row[s.KIND])) == row_made(row)
+    }
+    if missing := len(wanted) - len(came):
+        raise UserError(
+            f"{missing} captions were not made by {model}, with which this run began: "
+            "its files were replaced while it ran; run the same command again"
+        )
+
+
+def report(
+    result: CaptionResult,
+    outcomes: Counter[str],
+    repairs: Counter[str],
+    counts: Mapping[str, int],
+    table: Location,
+    wanted: dict[Key, Made],
+) -> None:
+    """How the captions ended, what was repaired, and the first errors."""
+    say(f"caption: {result.rows} captions of {result.clips} clips in {table}: {listed(outcomes)}")
+    if result.repaired:
+        say(
+            f"caption: {result.repaired} of them repaired: {listed(repairs)} (raw_text keeps the original)"
+        )
+    if (extra := counts["tries"] - counts["rows"]) > 0:
+        say(
+            f"caption: {extra} requests more than captions, for tries that failed or had to be asked again"
+        )
+    if counts["strays"]:
+        warn(f"{counts['strays']} replies answered nothing that was waiting; they were dropped")
+    if not result.clips:
+        warn("select kept no clip, so there is nothing to describe")
+    if result.errors:
+        shown = 0
+        for _, _, row in stored(table):
+            if (
+                row[s.OUTCOME] == s.CaptionOutcome.ERROR
+                and (row[s.CLIP_ID], row[s.KIND]) in wanted
+                and shown < 3
+            ):
+                warn(f"clip {row[s.CLIP_ID]} {row[s.KIND]}: {row[s.ERROR_MESSAGE]}")
+                shown += 1
+        warn(f"{result.errors} captions have no answer; run the same command to ask again")

@@ -1,0 +1,74 @@
+"""Rows of ``captions/`` for captions that came with the sources: judged, not asked for, not lost to a new model."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jobs.caption.rows import Key, Made, write_part
+from pipeline import schema as s
+from pipeline.store.paths import Location
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from captioner.check.checks import Verdict
+
+KIND = "original"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """The caption that came with a clip's source."""
+
+    text: str
+    made: Made
+    """In the place of model, prompt and sampling: where it is from and a hash of it, so a new text replaces the old."""
+    verdict: Verdict
+    """What was made of it."""
+
+
+def original_captions(clips: pa.Table) -> dict[Key, Original]:
+    """Original captions of manifest rows; none from a manifest that was written before they were read."""
+    from captioner.check.originals import MODEL, judge_original
+
+    if s.CAPTION_ORIGINAL not in clips.column_names:
+        return {}
+    judged: dict[str, Original] = {}  # all clips of a source have the same
+    found: dict[Key, Original] = {}
+    for row in clips.select([s.CLIP_ID, s.CAPTION_ORIGINAL]).to_pylist():
+        if text := row[s.CAPTION_ORIGINAL]:
+            if text not in judged:
+                digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+                made = (MODEL, digest, "", "", 0)
+                judged[text] = Original(text=text, made=made, verdict=judge_original(text))
+            found[row[s.CLIP_ID], KIND] = judged[text]
+    return found
+
+
+def write_originals(folder: Location, originals: dict[Key, Original], done: set[Key]) -> None:
+    """Store those that are not stored yet."""
+    rows = [original_row(key, each) for key, each in originals.items() if key not in done]
+    if rows:
+        write_part(folder, rows)
+
+
+def original_row(key: Key, original: Original) -> dict[str, Any]:
+    """A row of ``captions/``; nothing was shown to anyone, so it has no frames."""
+    model, digest, _, _, seed = original.made
+    return {
+        s.CLIP_ID: key[0],
+        s.KIND: key[1],
+        s.TEXT: original.text,
+        s.RAW_TEXT: None,
+        s.OUTCOME: str(original.verdict.outcome),
+        s.CHECKS: list(original.verdict.checks),
+        s.REPAIRS: [],
+        s.ERROR_MESSAGE: None,
+        s.MODEL: model,
+        s.PROMPT_HASH: digest,
+        s.FRAMES_HASH: "",
+        s.SAMPLING_HASH: "",
+        s.SEED: seed,
+    }

@@ -1,0 +1,175 @@
+"""The rows of ``captions/`` and the part files that hold them.
+
+Each block of clips becomes one part, named by what it answers and written atomically; until then its rows are in the
+block's journal. In the end there is one row per clip and kind, in few parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from jobs.caption.journal import left_over, read_journal
+from jobs.core.run import write_table
+from pipeline import schema as s
+from pipeline.store.paths import Location, each, matching, parquet_input
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from captioner.check.outcome import Settled
+    from captioner.config import CaptionConfig
+
+Key = tuple[str, str]
+"""(clip_id, kind)"""
+Made = tuple[str, str, str, str, int]
+"""What a caption was made with: model, prompt hash, key of its frames, sampling hash, seed."""
+
+FRAMES_KEY_DIGITS = 16
+"""Leading digits of ``frames_hash`` that are known without decoding."""
+PART_ROWS = 20_000
+"""Rows of a finished part."""
+KINDS = "kinds"
+"""Column of a work row: the kinds that are still to be captioned, joined by commas."""
+
+
+def made_with(config: CaptionConfig, model: str, clip: dict[str, Any]) -> dict[str, Made]:
+    """Per kind, what a caption of this clip is made with under this config."""
+    from captioner.ask.frames import frames_key
+    from captioner.ask.prompts import prompt_hash, prompt_set, sampling_hash
+
+    frames = frames_key(clip[s.VIDEO_XXH3], config.frames, config.frame_side)
+    sampling = sampling_hash(max_new_tokens=config.max_new_tokens, temperature=config.temperature)
+    prompts = prompt_set(config.model, config.prompts)
+    return {
+        kind: (model, prompt_hash(prompts[kind]), frames, sampling, config.seed)
+        for kind in config.kinds
+    }
+
+
+def caption_row(key: Key, settled: Settled, made: Made) -> dict[str, Any]:
+    """A row of ``captions/``."""
+    model, prompt, frames, sampling, seed = made
+    return {
+        s.CLIP_ID: key[0],
+        s.KIND: key[1],
+        s.TEXT: settled.text,
+        s.RAW_TEXT: settled.raw_text,
+        s.OUTCOME: str(settled.outcome),
+        s.CHECKS: list(settled.checks),
+        s.REPAIRS: list(settled.repairs),
+        s.ERROR_MESSAGE: settled.error,
+        s.MODEL: model,
+        s.PROMPT_HASH: prompt,
+        s.FRAMES_HASH: frames + settled.frames_hash[:16],
+        s.SAMPLING_HASH: sampling,
+        s.SEED: seed,
+    }
+
+
+def row_made(row: dict[str, Any]) -> Made:
+    """What a stored row was made with."""
+    frames = (row[s.FRAMES_HASH] or "")[:FRAMES_KEY_DIGITS]
+    return row[s.MODEL], row[s.PROMPT_HASH], frames, row[s.SAMPLING_HASH], row[s.SEED]
+
+
+def write_part(folder: Location, rows: list[dict[str, Any]]) -> Location:
+    """Write rows as one part, atomically; the name is a hash of what they answer and say."""
+    import pyarrow as pa
+
+    rows = sorted(rows, key=lambda row: (row[s.CLIP_ID], row[s.KIND]))
+    digest = hashlib.blake2b(digest_size=8)
+    for row in rows:
+        digest.update(repr((row[s.CLIP_ID], row[s.KIND], row_made(row), row[s.TEXT])).encode())
+    path = folder / f"part-{digest.hexdigest()}.parquet"
+    write_table(path, pa.Table.from_pylist(rows, schema=s.captions_schema()))
+    return path
+
+
+def recover(folder: Location) -> int:
+    """Turn the journals of a killed run into parts; returns their rows."""
+    total = 0
+    for path in left_over(folder):
+        if rows := list(read_journal(path)):
+            write_part(folder, rows)
+        path.unlink()
+        total += len(rows)
+    return total
+
+
+def stored(folder: Location) -> Iterator[tuple[Location, int, dict[str, Any]]]:
+    """(part, row number, row without its text) of every stored caption."""
+    import pyarrow.parquet as pq
+
+    columns = [
+        name for name in s.captions_schema().names if name not in (s.TEXT, s.RAW_TEXT, s.CHECKS)
+    ]
+
+    def read(path: Location) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = pq.read_table(
+            parquet_input(path), columns=columns, partitioning=None
+        ).to_pylist()
+        return rows
+
+    paths = matching(folder)
+    for path, rows in zip(paths, each(read, paths), strict=True):
+        for number, row in enumerate(rows):
+            yield path, number, row
+
+
+def answered(folder: Location, wanted: dict[Key, Made]) -> set[Key]:
+    """Wanted captions that are stored, made with what is wanted now, and did not end in an error."""
+    return {
+        key
+        for _, _, row in stored(folder)
+        if wanted.get(key := (row[s.CLIP_ID], row[s.KIND])) == row_made(row)
+        and row[s.OUTCOME] != s.CaptionOutcome.ERROR
+    }
+
+
+def tidy(folder: Location, wanted: dict[Key, Made]) -> int:
+    """Leave exactly one row per clip and kind, in few parts, in order; returns the number of rows.
+
+    A row made with what is wanted now goes before an older one, an answer before an error. Rows of clips and kinds
+    that are not wanted now are kept as they are: they are right again when the selection is. New parts are written
+    before old ones are removed; a kill in between leaves doubles, which the next run removes.
+    """
+    best: dict[Key, tuple[tuple[bool, bool], Location, int]] = {}
+    total = 0
+    for path, number, row in stored(folder):
+        key = (row[s.CLIP_ID], row[s.KIND])
+        fits = key not in wanted or wanted[key] == row_made(row)
+        rank = (fits, row[s.OUTCOME] != s.CaptionOutcome.ERROR)
+        total += 1
+        if key not in best or rank > best[key][0]:
+            best[key] = (rank, path, number)
+    # A row made with something else may only stay if it is not wanted now.
+    best = {key: found for key, found in best.items() if found[0][0]}
+    before = set(matching(folder))
+    if len(best) == total and len(before) == math.ceil(total / PART_ROWS):
+        return total
+    after: set[Location] = set()
+    for chunk in _chunks(sorted(best), PART_ROWS):
+        after.add(write_part(folder, _pick(chunk, best)))
+    for stale in before - after:
+        stale.unlink()
+    return len(best)
+
+
+def _pick(keys: list[Key], best: dict[Key, tuple[Any, Location, int]]) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    numbers: dict[Location, list[int]] = {}
+    for key in keys:
+        numbers.setdefault(best[key][1], []).append(best[key][2])
+    rows: list[dict[str, Any]] = []
+    for part, taken in numbers.items():
+        table: pa.Table = pq.read_table(parquet_input(part), partitioning=None)
+        rows += table.take(taken).to_pylist()
+    return rows
+
+
+def _chunks(items: list[Key], size: int) -> Iterable[list[Key]]:
+    return (items[i : i + size] for i in range(0, len(items), size))

@@ -1,0 +1,164 @@
+"""The Ray actor of ``filmstock caption``: a stream of clips is decoded, asked about, judged and stored, all at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from jobs.caption.journal import Journal
+from jobs.caption.rows import KINDS, Key, caption_row, made_with, write_part
+from jobs.shards.pack import clip_root
+from pipeline import schema as s
+from pipeline.store.paths import location
+
+if TYPE_CHECKING:
+    from captioner.ask.frames import ClipFrames, ServerFrames
+    from captioner.backends.base import Reply, Request
+    from captioner.check.outcome import Settled
+    from captioner.config import CaptionConfig
+
+Clip = dict[str, Any]
+"""A work row: the manifest columns of a clip, and the kinds that it lacks."""
+
+DECODED_AHEAD = 8
+"""Clips decoded, at the least, ahead of the requests that are in flight."""
+AGAIN_TEMPERATURE = 0.7
+"""Lowest temperature of a request that is asked again: the likeliest tokens have failed already."""
+REPORT_S = 0.5
+"""Seconds between the counts that a worker sends to the driver."""
+COUNTS = ("rows", "errors", "tries", "strays")
+"""What a worker counts: captions settled, captions without an answer, requests sent, replies nobody waited for."""
+
+
+class CaptionWorker:
+    """Captions blocks of clips and writes a part for each; one model, or one client, per worker."""
+
+    def __init__(self, config: CaptionConfig, folder: str, threads: int) -> None:
+        from captioner.backends.base import open_backend
+
+        if config.backend == "transformers":
+            import torch
+
+            torch.set_num_threads(threads)
+        self.config, self.folder, self.threads = config, location(folder), threads
+        self.backend = open_backend(config)
+
+    def __call__(self, block: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Columns of work rows in; counts out, every now and then, as one row of columns."""
+        import numpy as np
+
+        names = list(block)
+        columns = (np.asarray(block[name]).tolist() for name in names)
+        clips = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        counts, reported = dict.fromkeys(COUNTS, 0), time.monotonic()
+        for more in self.block(clips):
+            counts = {name: counts[name] + more.get(name, 0) for name in COUNTS}
+            if time.monotonic() - reported >= REPORT_S:
+                yield {name: np.array([count]) for name, count in counts.items()}
+                counts, reported = dict.fromkeys(COUNTS, 0), time.monotonic()
+        yield {name: np.array([count]) for name, count in counts.items()}
+
+    def block(self, clips: list[Clip]) -> Iterator[dict[str, int]]:
+        """Caption some clips, every wanted kind of each exactly once, and store the rows; yields what to count.
+
+        A row is on disk when it is counted: in the block's journal first, in its part at the end.
+        """
+        from captioner.check.outcome import ASK_AGAIN, settle
+
+        table = self.folder / "captions"
+        journal = Journal(table, ((clip[s.CLIP_ID], clip[KINDS]) for clip in clips))
+        pending: dict[Key, Clip] = {
+            (clip[s.CLIP_ID], kind): clip for clip in clips for kind in clip[KINDS].split(",")
+        }
+        for row in journal.rows():
+            if pending.pop((row[s.CLIP_ID], row[s.KIND]), None):
+                yield {"rows": 1, "errors": row[s.OUTCOME] == s.CaptionOutcome.ERROR}
+        held: dict[Key, Settled] = {}
+        for attempt in range(self.config.retries_per_row + 1):
+            again: dict[Key, Clip] = {}
+            for reply in self.replies(pending, attempt):
+                key = (reply.clip_id, reply.kind)
+                clip = pending.pop(key, None)
+                if clip is None:  # answered already, or never asked for: it may not land anywhere
+                    yield {"strays": 1}
+                    continue
+                settled = settle(reply, before=held.pop(key, None))
+                if settled.outcome in ASK_AGAIN and attempt < self.config.retries_per_row:
+                    held[key], again[key] = settled, clip
+                    yield {"tries": reply.tries}
+                    continue
+                made = made_with(self.config, self.backend.model_id, clip)[reply.kind]
+                journal.add(caption_row(key, settled, made))
+                error = settled.outcome == s.CaptionOutcome.ERROR
+                yield {"rows": 1, "errors": error, "tries": reply.tries}
+            pending = again
+        write_part(table, list(journal.rows()))
+        journal.remove()
+
+    def replies(self, pending: dict[Key, Clip], attempt: int) -> Iterator[Reply]:
+        """One reply for each pending caption, in any order; clips are decoded while others are described."""
+        from captioner.ask.prefetch import ahead
+        from captioner.backends.base import Reply
+
+        kinds: dict[str, list[str]] = {}
+        clips: dict[str, Clip] = {}
+        for (clip_id, kind), clip in pending.items():
+            kinds.setdefault(clip_id, []).append(kind)
+            clips[clip_id] = clip
+        unread: list[Reply] = []
+
+        def requests() -> Iterator[Request]:
+            depth = max(DECODED_AHEAD, self.backend.pulls)
+            threads = self.threads if self.config.backend == "openai" else 1
+            for clip_id, frames in ahead(clips.values(), self.shown, threads=threads, depth=depth):
+                if isinstance(frames, str):
+                    unread.extend(
+                        Reply(clip_id=clip_id, kind=kind, frames_hash="", error=frames)
+                        for kind in kinds[clip_id]
+                    )
+                else:
+                    yield from (self.request(clip_id, k, frames, attempt) for k in kinds[clip_id])
+
+        yield from self.backend.caption(requests())
+        yield from unread
+
+    def shown(self, clip: Clip) -> tuple[str, ClipFrames | ServerFrames | str]:
+        """(clip_id, frames in the backend's form), or why there are none: one unreadable clip costs its own rows."""
+        from captioner.ask.frames import clip_frames
+        from captioner.backends.base import error_line
+        from pipeline.shards.ranges import read_clip
+
+        try:
+            frames = clip_frames(
+                read_clip(clip_root(self.folder, clip[s.SHARD]), clip),
+                n_frames=clip[s.N_FRAMES],
+                fps=clip[s.FPS],
+                width=clip[s.WIDTH],
+                height=clip[s.HEIGHT],
+                frames=self.config.frames,
+                side=self.config.frame_side,
+            )
+            return clip[s.CLIP_ID], self.backend.prepare(frames)
+        except Exception as error:  # noqa: BLE001 - whatever a decoder raises belongs to its clip
+            return clip[s.CLIP_ID], error_line(error)
+
+    def request(
+        self, clip_id: str, kind: str, frames: ClipFrames | ServerFrames, attempt: int
+    ) -> Request:
+        """What is asked about a clip; every further attempt has a seed of its own."""
+        from captioner.ask.prompts import fill, prompt_set
+        from captioner.ask.structured import json_schema
+        from captioner.backends.base import Request
+
+        prompt = prompt_set(self.config.model, self.config.prompts)[kind]
+        temperature = self.config.temperature
+        return Request(
+            clip_id=clip_id,
+            kind=kind,
+            frames=frames,
+            prompt=fill(prompt, frames=len(frames), seconds=frames.seconds),
+            seed=self.config.seed + attempt,
+            temperature=max(temperature, AGAIN_TEMPERATURE) if attempt else temperature,
+            schema=json_schema() if kind == "structured" else None,
+        )

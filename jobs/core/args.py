@@ -1,0 +1,51 @@
+"""Command-line options from a dataclass: its fields are the options, their docstrings the help."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from typing import Annotated, TypeVar
+
+import tyro
+
+from jobs.core.errors import EXIT_USAGE, UserError
+from pipeline.store.paths import Location, location
+
+T = TypeVar("T")
+Folder = Annotated[
+    Location,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH|URI",
+        instance_from_str=lambda words: location(words[0]),
+        is_instance=lambda value: isinstance(value, Location),
+        str_from_instance=lambda value: [str(value)],
+    ),
+]
+"""Option that takes a local path or the URI of an object store."""
+Data = Annotated[str, tyro.conf.arg(metavar="PATH|URI")]
+"""The same, kept as it was written: for settings that are stored as plain values."""
+
+
+def parse_args(cls: type[T], argv: list[str], command: str) -> T:
+    """Parse ``argv`` into ``cls`` with tyro; ``--help`` prints and exits, wrong usage is one line.
+
+    ``command`` is the word after ``filmstock``, for the usage line. The class docstring is the description.
+    """
+    panel = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(panel):
+            return tyro.cli(cls, args=argv, prog=f"filmstock {command}")
+    except SystemExit as stop:
+        if stop.code != EXIT_USAGE:
+            raise
+        raise UserError(flatten_panel(panel.getvalue())) from None
+
+
+def flatten_panel(panel: str) -> str:
+    """tyro's boxed error as one line: frame characters dropped, title and text joined."""
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in panel.splitlines()]
+    lines = [re.sub(r"[│╭╮╰╯─]+", " ", line).strip() for line in lines]
+    words = [" ".join(line.split()) for line in lines[1:] if line.strip()]
+    return " ".join(words) or " ".join(lines).strip()

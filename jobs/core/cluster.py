@@ -1,0 +1,96 @@
+"""Joining a Ray cluster: the address, the code that is shipped to it, and the folder that all of its nodes must see."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from pathlib import Path
+
+from jobs.core.errors import UserError
+from pipeline.store.paths import Location, ObjectPath, location
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+"""Folder that holds ``pipeline``, ``jobs`` and the others; workers must be able to import from it."""
+UNPACKED = "_ray_pkg_"
+"""In the path of a folder that Ray unpacked a working directory to; it is removed when the job is over."""
+
+
+def cluster_address() -> str | None:
+    """RAY_ADDRESS, or None when Ray is to be started here."""
+    address = os.environ.get("RAY_ADDRESS")
+    return None if address in (None, "", "local") else address
+
+
+def join_cluster(address: str) -> None:
+    """Connect to a cluster and ship it this checkout; what the user can mend is a ``UserError`` of one line."""
+    import ray
+
+    if address.startswith("ray://"):
+        raise UserError(
+            f"RAY_ADDRESS={address} is Ray Client's, which Ray Data does not run through; use HOST:6379 from a node "
+            "of the cluster, or ray job submit"
+        )
+    try:
+        ray.init(
+            address=address,
+            runtime_env=shipped(),
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, TimeoutError) as error:
+        raise UserError(
+            f"no Ray cluster answers at RAY_ADDRESS={address}; check it with `ray status --address {address}`, "
+            "or unset it to run on this machine"
+        ) from error
+    except ray.exceptions.AuthenticationError as error:
+        raise UserError(
+            f"the cluster at RAY_ADDRESS={address} asks for a token; set RAY_AUTH_MODE=token and put the head's "
+            "~/.ray/auth_token in the same place here"
+        ) from error
+    except RuntimeError as error:
+        text = " ".join(str(error).split())
+        if "ersion mismatch" not in text:
+            raise
+        raise UserError(
+            f"the cluster at RAY_ADDRESS={address} runs other versions: {text}"
+        ) from error
+
+
+def shipped() -> dict[str, object]:
+    """The checkout, less what .gitignore and .rayignore name, unless ``ray job submit --working-dir`` sent it."""
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
+        return {}
+    return {"working_dir": str(REPOSITORY)}
+
+
+def check_shared(folder: Location | str) -> None:
+    """Refuse a folder that some node does not see: its workers would write to a disk of their own, and be believed."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    place = location(folder).absolute()
+    if cluster_address() is None or isinstance(place, ObjectPath):
+        return
+    if any(part.startswith(UNPACKED) for part in place.parts):
+        raise UserError(
+            f"{folder} lies in the package that Ray unpacked for this job and is removed with it; "
+            "give an absolute path on a shared folder, or s3://BUCKET/PREFIX"
+        )
+    token = place / f".seen-{uuid.uuid4().hex}.tmp"
+    token.touch()
+    try:
+        answers = []
+        for node in ray.nodes():
+            if node["Alive"] and node["Resources"].get("CPU"):
+                there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+                task = ray.remote(os.path.exists).options(num_cpus=0, scheduling_strategy=there)
+                answers.append((node, task.remote(str(token))))
+        for node, seen in answers:
+            if not ray.get(seen):
+                raise UserError(
+                    f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']}) of the cluster does not see "
+                    f"{place}; use a folder that all nodes share, or s3://BUCKET/PREFIX"
+                )
+    finally:
+        token.unlink()

@@ -1,0 +1,104 @@
+"""Starting Ray, the same way for every job: local and quiet by default, a cluster when RAY_ADDRESS says so."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+
+from jobs.core.cluster import REPOSITORY, check_shared, cluster_address, join_cluster
+from jobs.core.errors import UserError
+from pipeline.store.paths import Location
+
+ATTEMPTS = 3
+"""Times a local Ray is started before giving up."""
+
+
+def start_ray(num_cpus: int | None = None, *, shared: Location | str | None = None) -> None:
+    """Connect to RAY_ADDRESS, or start a local Ray with ``num_cpus`` (all cores by default). Idempotent.
+
+    ``shared``: a folder that workers write to; refused when some node of the cluster does not see it.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ core prints to our stderr
+    import ray
+
+    if not ray.is_initialized():
+        if address := cluster_address():
+            join_cluster(address)
+        else:
+            _inherit_import_path()
+            _start_local(num_cpus or os.cpu_count() or 1)
+    _quiet_ray_data()
+    if shared is not None:
+        check_shared(shared)
+
+
+def stop_ray() -> None:
+    """Shut down what ``start_ray`` started; nothing happens when Ray was never imported."""
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        ray.shutdown()
+
+
+def _start_local(num_cpus: int) -> None:
+    """Start a local Ray; again when a loaded machine makes it miss its fixed 30 s start-up limit."""
+    import ray
+
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with _silent_stderr():  # the core announces its own log level there
+                ray.init(
+                    address="local",
+                    num_cpus=num_cpus,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+            return
+        except Exception as error:  # Ray raises a bare Exception; its text is all there is to go by
+            ray.shutdown()
+            if "timed out during startup" not in str(error) and "GCS" not in str(error):
+                raise
+            if attempt == ATTEMPTS:
+                raise UserError(
+                    f"Ray did not start in {ATTEMPTS} attempts, the machine may be overloaded; "
+                    "run the same command again when it is less busy"
+                ) from error
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Send file descriptor 2 nowhere: what native code prints passes by ``sys.stderr``. Errors are raised anyway."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _inherit_import_path() -> None:
+    """Local workers inherit this environment, so they find our packages from any working directory."""
+    known = os.environ.get("PYTHONPATH", "")
+    if str(REPOSITORY) not in known.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), known]))
+
+
+def _quiet_ray_data() -> None:
+    """Progress is printed by our jobs, one line per stage; Ray's own bars and logs are off."""
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    for name in ("ray._private", "ray.train"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it prints what it then raises

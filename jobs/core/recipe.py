@@ -1,0 +1,242 @@
+"""A recipe is one TOML file: a section per stage, checked against that stage's dataclass, unknown keys refused.
+
+``load_recipe("demo", {"ingest.crf": 20})`` reads ``recipes/demo.toml``, applies overrides and returns a ``Recipe``.
+``to_toml`` writes the resolved recipe back, so that a run folder says exactly what made it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+
+from jobs.core.errors import UserError, unknown
+from jobs.core.run import config_key, write_bytes
+from pipeline.config import (
+    ClipConfig,
+    EncodeConfig,
+    IngestConfig,
+    MixConfig,
+    PackConfig,
+    SelectConfig,
+)
+from pipeline.store.paths import Location, location
+
+if TYPE_CHECKING:
+    from captioner.config import CaptionConfig
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+"""Folder of the recipes that come with filmstock; ``--recipe demo`` names a file in it."""
+
+RESOLVED = "recipe.toml"
+"""Name of the resolved recipe in a run folder."""
+
+SECTIONS = {
+    "ingest": "pipeline.config:IngestConfig",
+    "clip": "pipeline.config:ClipConfig",
+    "select": "pipeline.config:SelectConfig",
+    "caption": "captioner.config:CaptionConfig",
+    "pack": "pipeline.config:PackConfig",
+    "encode": "pipeline.config:EncodeConfig",
+    "mix": "pipeline.config:MixConfig",
+}
+"""Section -> dataclass that checks it; imported when a recipe is loaded, never for ``--help``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything a curation run depends on besides its inputs."""
+
+    name: str
+    """File name of the recipe without ``.toml``, or ``default``."""
+    ingest: IngestConfig
+    """From raw video to clips."""
+    clip: ClipConfig
+    """The CLIP model behind embeddings, concepts and text features."""
+    select: SelectConfig
+    """Which clips are kept."""
+    caption: CaptionConfig
+    """How clips are described."""
+    pack: PackConfig
+    """From kept clips to shards."""
+    encode: EncodeConfig
+    """From shards to latents."""
+    mix: MixConfig
+    """Which of a clip's captions training shows."""
+
+    @property
+    def key(self) -> str:
+        """Hash of the resolved settings, without the recipe's name."""
+        return config_key({name: getattr(self, name) for name in SECTIONS})
+
+
+def load_recipe(
+    recipe: str | Location | None = None, overrides: Mapping[str, Any] | None = None
+) -> Recipe:
+    """Read a recipe by name or path (None: all defaults) and apply ``{"section.key": value}`` overrides."""
+    path = None if recipe is None else find_recipe(str(recipe))
+    raw: dict[str, Any] = {} if path is None else _read_toml(path)
+    where = "overrides" if path is None else path.name
+    for dotted, value in (overrides or {}).items():
+        section, _, key = dotted.partition(".")
+        if not key:
+            raise UserError(f"override {dotted!r} names no key; write section.key, e.g. ingest.crf")
+        raw.setdefault(section, {})
+        _set_nested(raw[section], key.split("."), value)
+    for section in raw:
+        if section not in SECTIONS:
+            raise UserError(f"{where}: {unknown('section', section, SECTIONS)}")
+    sections = {
+        name: section_from(_load_class(target), raw.get(name, {}), f"{where}: [{name}]")
+        for name, target in SECTIONS.items()
+    }
+    return Recipe(name="default" if path is None else path.stem, **sections)
+
+
+def folder_recipe(
+    folder: str | Location,
+    recipe: str | Location | None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """The recipe a stage of a run folder uses: the one named, else the folder's own, else the defaults."""
+    own = location(folder) / RESOLVED
+    return load_recipe(own if recipe is None and own.is_file() else recipe, overrides)
+
+
+def save_recipe(folder: str | Location, recipe: Recipe) -> None:
+    """Write the resolved recipe into the run folder, atomically and only when its settings changed."""
+    path, text = location(folder) / RESOLVED, to_toml(recipe)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_bytes(path, text.encode())
+
+
+def find_recipe(recipe: str) -> Location:
+    """Path of a recipe given as a path or URI, or as the name of a file in ``recipes/``."""
+    path = location(recipe)
+    if isinstance(path, Path):
+        path = path.expanduser()
+    if path.is_file():
+        return path
+    shipped = {entry.stem: entry for entry in sorted(RECIPES.glob("*.toml"))}
+    if recipe in shipped:
+        return shipped[recipe]
+    if path.is_dir():
+        raise UserError(f"recipe {recipe!r} is a folder; give the .toml file in it")
+    raise UserError(f"no such file, and {unknown('recipe', recipe, shipped)}")
+
+
+def section_from(cls: type, raw: Any, where: str) -> Any:
+    """Build ``cls`` from the table ``raw``, refusing unknown keys and wrong types by name."""
+    import msgspec
+
+    if not isinstance(raw, Mapping):
+        raise UserError(f"{where} must be a table of settings, not {raw!r}")
+    names = [f.name for f in dataclasses.fields(cls) if f.init]
+    for key in raw:
+        if key not in names:
+            raise UserError(f"{where}: {unknown('key', key, names)}")
+    nested = {
+        key: _entries(entry, raw[key], f"{where.removesuffix(']')}.{key}")
+        for key, entry in _tables_in(cls).items()
+        if key in raw
+    }
+    try:
+        flat = {key: value for key, value in raw.items() if key not in nested}
+        checked: Any = msgspec.convert(flat, type=cls)
+        # msgspec leaves fields that were not given out of the instance's __dict__; our own constructor does not
+        return cls(**{**{name: getattr(checked, name) for name in names}, **nested})
+    except msgspec.ValidationError as error:
+        text, _, place = str(error).partition(" - at `$")
+        key = place.rstrip("`").lstrip(".")
+        seen = f"{key} = {raw[key]!r}: " if key in raw else (f"{key}: " if key else "")
+        raise UserError(f"{where} {seen}{text[:1].lower()}{text[1:]}") from None
+    except ValueError as error:  # raised by the dataclass itself
+        raise UserError(f"{where} {error}") from None
+
+
+def _tables_in(cls: type) -> dict[str, type]:
+    """Fields of ``cls`` that hold tables by name, such as ``dict[str, BestConfig]``, with the class of an entry."""
+    found = {}
+    for name, hint in get_type_hints(cls).items():
+        if get_origin(hint) is dict and dataclasses.is_dataclass(get_args(hint)[1]):
+            found[name] = get_args(hint)[1]
+    return found
+
+
+def _entries(cls: type, raw: Any, where: str) -> dict[str, Any]:
+    if not isinstance(raw, Mapping):
+        raise UserError(f"{where}] must be a table of named tables, not {raw!r}")
+    return {name: section_from(cls, entry, f"{where}.{name}]") for name, entry in raw.items()}
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """``"ingest.crf=20"`` -> ``("ingest.crf", 20)``; the value is TOML, or else taken as a string."""
+    dotted, sign, value = text.partition("=")
+    if not sign:
+        raise UserError(f"--set {text!r} has no '='; write --set section.key=value")
+    try:
+        return dotted.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return dotted.strip(), value
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The resolved recipe as TOML that ``load_recipe`` reads back to an equal one (None: left out)."""
+    lines = ["# filmstock recipe: every setting of the last run in this folder"]
+    for name in SECTIONS:
+        lines += _table(name, dataclasses.asdict(getattr(recipe, name)))
+    return "\n".join(lines) + "\n"
+
+
+def _table(name: str, values: Mapping[str, Any]) -> list[str]:
+    lines = ["", f"[{name}]"]
+    nested = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    for key, value in values.items():
+        if value is not None and key not in nested:
+            lines.append(f"{_key(key)} = {_value(value)}")
+    for key, value in nested.items():
+        lines += _table(f"{name}.{_key(key)}", value)
+    return lines
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    return repr(value)
+
+
+def _read_toml(path: Location) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read recipe {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"recipe {path} is not UTF-8 text; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"recipe {path} is not valid TOML: {error}") from None
+
+
+def _set_nested(table: Any, keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        table = table.setdefault(key, {})
+    table[keys[-1]] = value
+
+
+def _load_class(target: str) -> type:
+    module, _, name = target.partition(":")
+    loaded: type = getattr(importlib.import_module(module), name)
+    return loaded

@@ -1,0 +1,210 @@
+"""``filmstock ingest SRC... --out DIR``: raw videos to scored clips, on Ray Data.
+
+The list of sources is gone through in order and never held (``ingest_plan``); those that an earlier run finished are
+left alone. The rest stream through two stages (``ingest_stages``) in windows (``ingest_stream``), and each is committed
+as soon as its last clip is in (``ingest_commit``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from jobs.core.args import Folder, parse_args
+from jobs.core.console import Progress, say, warn
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, require
+from jobs.core.recipe import load_recipe, parse_override, save_recipe
+from jobs.core.run import clear_done, config_key, done_info, files_key, mark_done
+from jobs.ingest.ledger import Ledger, check_settings, commit_source, compile_sources, exclusive
+from jobs.ingest.plan import Admission, Source, Windows, named, unsettled, window_size
+from jobs.ingest.summary import IngestResult, Tally, report
+from jobs.ingest.windows import Row, Stream
+from pipeline import schema as s
+from pipeline.config import ClipConfig, IngestConfig
+from pipeline.scores import nsfw
+from pipeline.shots import transnet
+from pipeline.source.listing import list_sources
+from pipeline.store.paths import Location, location
+
+STAGE = "ingest"
+OUTPUTS = ("sources.parquet", "clips", "manifest", "embeddings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Split raw videos into shots, cut them into clips, score the clips."""
+
+    sources: tyro.conf.Positional[tuple[str, ...]]
+    """Video files, folders, or .txt files with one path a line; also s3://, gs:// and http(s):// URIs."""
+    out: Folder
+    """Run folder to write, also s3://bucket/prefix; a rerun goes on where an earlier one stopped."""
+    recipe: str | None = None
+    """Recipe file or name; its [ingest] and [clip] sections are used."""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Override a setting: --set ingest.max_clip_s=6; may be repeated."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    args = parse_args(Args, argv, "ingest")
+    recipe = load_recipe(args.recipe, dict(parse_override(text) for text in args.set))
+    result = run(recipe.ingest, recipe.clip, list(args.sources), args.out)
+    save_recipe(args.out, recipe)
+    return EXIT_PARTIAL if result.quarantined else EXIT_OK
+
+
+def run(
+    config: IngestConfig, clip: ClipConfig, sources: list[str], out: Location | str
+) -> IngestResult:
+    """Bring every source to an end, ``done`` or ``quarantined``; finished ones are not redone."""
+    check_config(config)
+    return run_files(config, clip, list_sources(sources), location(out))
+
+
+def run_files(
+    config: IngestConfig,
+    clip: ClipConfig,
+    found: Iterable[tuple[int, bytes, str]],
+    folder: Location,
+    again: bool = False,
+) -> IngestResult:
+    """``run`` for sources as ``list_sources`` finds them. With ``again`` they are redone though they are finished:
+    their old record stands until the new one replaces it, so a kill in between loses nothing."""
+    settings = settings_key(config, clip)
+    ledger = Ledger(folder)
+    total = ledger.index.name(found)
+    progress = Progress(STAGE, total, "sources")
+    batches = unsettled(ledger, again, progress.skip)
+    first = next((batch for batch in batches if batch), None)
+    if first is None and is_compiled(folder, settings):
+        result = Tally(ledger.all()).result()
+        progress.end_line()
+        say(f"ingest: nothing to do, {result.clips} clips of {result.done} sources are in {folder}")
+        return result
+    with exclusive(folder):
+        check_settings(folder, settings, config_key(config))
+        clear_done(folder, STAGE)
+        ledger.compact()
+        if first is not None:
+            rest: Iterator[list[Source]] = chain([first], batches)
+            with progress:
+                while split_and_score(ledger, rest, config, clip, again, progress):
+                    rest, again = unsettled(ledger, False, lambda _: None), False
+            ledger.compact()
+        tally = Tally()
+        compile_sources(ledger, tally.add)
+        report(STAGE, tally, folder)
+        result = tally.result()
+        info = {"settings": settings, "outputs": OUTPUTS, "clips": result.clips}
+        mark_done(folder, STAGE, config_key(settings, tally.key()), info)
+    return result
+
+
+def is_compiled(folder: Location, settings: str) -> bool:
+    """True when the last run with these settings came to its end."""
+    info = done_info(folder, STAGE)
+    if info is None or info.get("settings") != settings:
+        return False
+    return all((folder / name).exists() for name in OUTPUTS)
+
+
+def check_config(config: IngestConfig) -> None:
+    """Refuse settings that cannot work."""
+    if not 0 < config.min_clip_s <= config.max_clip_s:
+        raise UserError(
+            f"min_clip_s is {config.min_clip_s} and max_clip_s {config.max_clip_s}; "
+            "the first must be above 0 and at most the second"
+        )
+    if config.height is not None and config.height < 16:
+        raise UserError(f"height is {config.height}; give at least 16 pixels, or leave it out")
+    if not 0 <= config.crf <= 51:
+        raise UserError(f"crf is {config.crf}; x264 takes 0 (lossless) to 51")
+    if config.text_frames < 0:
+        raise UserError(f"text_frames is {config.text_frames}; 2 is usual, 0 measures no text")
+    if config.nsfw:
+        require(nsfw.check_installed)
+    if config.shot_detector == "transnetv2":
+        require(transnet.check_installed)
+
+
+def settings_key(config: IngestConfig, clip: ClipConfig) -> str:
+    """Hash of everything but the sources that the rows depend on, the bytes of local models included."""
+    from pipeline.openclip.find import EMBEDDED
+
+    local = EMBEDDED if clip.model == "embedded" else Path(clip.model.removeprefix("local-dir:"))
+    files = [
+        path
+        for path in (local, Path(clip.aesthetic_head or ""))
+        if str(path) != "." and path.exists()
+    ]
+    usual = IngestConfig()
+    same = replace(config, deadline_s=usual.deadline_s, memory_bytes=usual.memory_bytes)
+    return config_key(same, clip, files_key(files), s.SCHEMA_VERSION)
+
+
+def split_and_score(
+    ledger: Ledger,
+    batches: Iterator[list[Source]],
+    config: IngestConfig,
+    clip: ClipConfig,
+    again: bool,
+    progress: Progress,
+) -> bool:
+    """Stream the sources through Ray Data and commit each when it is complete. True when the list must be gone
+    through again, for the copies of a file that has changed since they were recorded."""
+    from jobs.core.ray_runtime import start_ray
+    from jobs.ingest.graph import execute, naming_task, splitters_of
+    from pipeline.openclip.find import domain_warning, find_clip
+    from pipeline.scores.aesthetic import load_aesthetic_head
+
+    found = find_clip(clip.model)
+    if found.domain:
+        warn(domain_warning(clip.model, found.domain))
+    load_aesthetic_head(clip.aesthetic_head)
+    start_ray(shared=ledger.folder)
+    splitters = splitters_of()
+    admission = Admission(ledger, again, progress.skip)
+    windows = Windows(named(batches, naming_task), admission, window_size(splitters))
+    pipeline = partial(execute, ledger.folder, config, clip)
+    stream = Stream(iter(windows), pipeline, splitters // 2, windows.hurry)
+    try:
+        commit_rows(ledger, stream, tuple(clip.concepts), progress)
+    finally:
+        stream.close()
+    return admission.lost_original
+
+
+def commit_rows(
+    ledger: Ledger, rows: Iterable[Row], concepts: tuple[str, ...], progress: Progress
+) -> None:
+    """Gather the rows of each source, in any order, and commit it when its last one is in."""
+    from jobs.ingest.stages import CLIP, FAULT
+
+    waiting: dict[int, list[tuple[dict[str, Any], bytes | None]]] = {}
+    ends: dict[int, dict[str, Any]] = {}
+    hours, n_clips = 0.0, 0
+    for kind, order, body, vector in rows:
+        if kind == FAULT:
+            raise OSError(body["errno"], body["text"], body["path"])
+        if kind == CLIP:
+            waiting.setdefault(order, []).append((body, vector))
+        else:
+            ends[order] = body
+        end = ends.get(order)
+        if end is None or len(waiting.get(order, [])) < end[s.N_CLIPS]:
+            continue
+        commit_source(ledger, ends.pop(order), waiting.pop(order, []), concepts)
+        if end[s.OUTCOME] == s.SourceOutcome.DONE:
+            hours += (end.get(s.DURATION_S) or 0.0) / 3600
+            n_clips += end[s.N_CLIPS]
+        progress.update(1, f"{n_clips} clips, {hours:.2f} hours")
+    if ends or waiting:
+        raise RuntimeError(
+            f"{len(ends)} sources ended without all of their clips; run the same command again"
+        )

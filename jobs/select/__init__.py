@@ -1,0 +1,1 @@
+"""From scored clips to a selection."""

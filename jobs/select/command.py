@@ -1,0 +1,141 @@
+"""``filmstock select DIR``: decide which clips of a run folder are kept, and print the funnel.
+
+Only the columns that the rules read are loaded, so a million clips are decided again in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import tyro
+
+from jobs.core.args import Folder, parse_args
+from jobs.core.console import say, warn
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.core.recipe import folder_recipe, parse_override, save_recipe
+from jobs.core.run import (
+    config_key,
+    done_info,
+    files_key,
+    log_metrics,
+    mark_done,
+    stage_is_done,
+    write_bytes,
+)
+from jobs.select.earlier import earlier_files, read_earlier
+from jobs.select.tables import (
+    find_manifest,
+    manifest_schema,
+    read_embeddings,
+    read_parts,
+    table_bytes,
+)
+from jobs.select.what_if import apply_what_if, what_if_lines
+from pipeline import schema
+from pipeline.config import SelectConfig
+from pipeline.select.funnel import funnel_lines
+from pipeline.select.select import Selection, columns_read, select_clips
+from pipeline.store.paths import Location, location
+
+STAGE = "select"
+OUTPUT = "selection.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Keep or reject the clips of a run folder by their scores; nothing is decoded."""
+
+    folder: tyro.conf.Positional[Folder]
+    """Run folder that `filmstock ingest` wrote."""
+    recipe: str | None = None
+    """Recipe file or name; its [select] section is used. Default: the folder's own recipe."""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Override a setting: --set 'select.where.static="motion_mean > 0.01"'; may be repeated."""
+    against: Annotated[tuple[Folder, ...], tyro.conf.UseAppendAction] = ()
+    """Earlier run or shards folder: reject what duplicates a clip of it; may be repeated. The folder remembers it."""
+    what_if: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Print what a predicate would change and write nothing: --what-if 'motion_mean > 0.3'; may be repeated.
+    It takes the place of the recipe's bound on that column, or of REASON in --what-if 'REASON: predicate'."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    args = parse_args(Args, argv, "select")
+    find_manifest(args.folder)
+    overrides = dict(parse_override(text) for text in args.set)
+    if args.against:
+        overrides["select.against"] = [str(folder) for folder in args.against]
+    recipe = folder_recipe(args.folder, args.recipe, overrides)
+    if args.what_if:
+        what_if(recipe.select, args.folder, args.what_if)
+        return EXIT_OK
+    kept = run(recipe.select, args.folder)
+    save_recipe(args.folder, recipe)
+    return EXIT_OK if kept else EXIT_PARTIAL
+
+
+def run(config: SelectConfig, folder: Location | str) -> int:
+    """Write ``selection.parquet`` and return the number of clips kept; a finished selection is left alone."""
+    folder = location(folder)
+    inputs = [find_manifest(folder)]
+    if config.dedup_cosine is not None:
+        inputs.append(folder / "embeddings")
+    key = config_key(config, files_key(inputs), files_key(earlier_files(folder, config)))
+    if stage_is_done(folder, STAGE, key):
+        info = done_info(folder, STAGE) or {}
+        kept = int(info.get("kept", 0))
+        say(f"select: nothing to do, {kept} clips kept by the same settings")
+        return kept
+    (selection,) = decide(folder, [config])
+    write_bytes(folder / OUTPUT, table_bytes(selection.table))
+    report(selection)
+    funnel = {row.step: row.clips for row in selection.funnel}
+    log_metrics(folder, STAGE, {"funnel": funnel, "hours": selection.funnel[-1].hours})
+    mark_done(folder, STAGE, key, {"kept": selection.kept, "outputs": [OUTPUT]})
+    return selection.kept
+
+
+def what_if(config: SelectConfig, folder: Location, texts: tuple[str, ...]) -> None:
+    """Print how the predicates ``texts`` would change the selection; writes nothing."""
+    columns = manifest_schema(find_manifest(folder)).names
+    where, changes = apply_what_if(config.where, texts, columns)
+    now, then = decide(folder, [config, replace(config, where=where)])
+    for line in (*changes, *what_if_lines(now, then)):
+        say(line)
+
+
+def decide(folder: Location, configs: list[SelectConfig]) -> list[Selection]:
+    """Selections of a run folder's clips by several settings that differ in predicates only; writes nothing."""
+    manifest_dir = find_manifest(folder)
+    kind = manifest_schema(manifest_dir)
+    columns = set()
+    for config in configs:
+        # on no clips at all, so that a mistake in a rule is named before a million are read
+        select_clips(kind.empty_table(), replace(config, dedup_cosine=None))
+        columns |= set(columns_read(kind.names, config))
+    manifest = read_parts(manifest_dir, [name for name in kind.names if name in columns])
+    if manifest.num_rows == 0:
+        raise UserError(
+            f"{manifest_dir} has no clips; {folder / 'sources.parquet'} says how each input ended"
+        )
+    embeddings = None
+    if configs[0].dedup_cosine is not None:
+        embeddings = read_embeddings(folder / "embeddings")
+    earlier = read_earlier(folder, configs[0], embeddings)
+    return [select_clips(manifest, config, embeddings, earlier) for config in configs]
+
+
+def report(selection: Selection) -> None:
+    """Print the funnel, and what a person should look into."""
+    for line in funnel_lines(selection.funnel):
+        say(line)
+    for note in selection.notes:
+        say(note)
+    for reason, count in selection.unmeasured.items():
+        warn(
+            f"{count} of {selection.table.num_rows} clips have no score for {reason!r} and are kept apart as "
+            f"{schema.Decision.ERROR}; to let them pass, add 'OR <column> IS NULL' to its predicate"
+        )
+    if selection.kept == 0:
+        warn("no clip was kept; the funnel shows which predicate removes the most")

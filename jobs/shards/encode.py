@@ -1,0 +1,240 @@
+"""``filmstock encode DIR``: shards to VAE latents and text features, only what is new or stale."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from jobs.core.args import Folder, parse_args
+from jobs.core.console import Progress, say, warn
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.core.recipe import folder_recipe, parse_override
+from jobs.core.run import (
+    clear_done,
+    config_key,
+    done_info,
+    files_key,
+    log_metrics,
+    mark_done,
+    stage_is_done,
+)
+from jobs.shards.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encode_metadata
+from pipeline import schema as s
+from pipeline.config import EncodeConfig
+from pipeline.loader.mix import rendering_name
+from pipeline.store.paths import Location, location
+
+STAGE = "encode"
+CHUNK_CLIPS = 256
+"""Most clips of a chunk: the unit of work, of commit, and of one part file."""
+CLIPS_PER_WORKER = 2000
+"""Clips that are worth a Ray worker of their own when the number of workers is not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Encode shards to latents and text features; rerunning encodes only what changed."""
+
+    folder: tyro.conf.Positional[Folder]
+    """Run folder with shards/, or a folder of shards."""
+    out: Folder | None = None
+    """Folder of the latents; default: latents/ beside the shards."""
+    vae: str | None = None
+    """Override [encode] vae: embedded, or a checkpoint of train-vae."""
+    text: str | None = None
+    """Override [encode] text_encoder: embedded, or what open_clip calls a model."""
+    workers: int = 0
+    """Ray workers; 1 encodes in this process; 0 decides by the number of clips."""
+    recipe: str | None = None
+    """Recipe file or name; its [encode] section is used. Default: the folder's own recipe."""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Override a setting: --set encode.max_pixels=16384; may be repeated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeResult:
+    """What a run of encode did."""
+
+    rows: int = 0
+    """Rows in the latents folder at the end."""
+    encoded: int = 0
+    """Rows computed now."""
+    reused: int = 0
+    """Rows that were up to date."""
+    dropped: int = 0
+    """Stale rows removed."""
+    failed: int = 0
+    """Clips that could not be decoded."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    args = parse_args(Args, argv, STAGE)
+    if not args.folder.exists():
+        raise UserError(f"{args.folder} does not exist; give a run folder or a folder of shards")
+    overrides = dict(parse_override(text) for text in args.set)
+    if args.vae is not None:
+        overrides["encode.vae"] = args.vae
+    if args.text is not None:
+        overrides["encode.text_encoder"] = args.text
+    recipe = folder_recipe(run_folder(args.folder), args.recipe, overrides)
+    result = run(recipe.encode, args.folder, out=args.out, workers=args.workers)
+    return EXIT_PARTIAL if result.failed else EXIT_OK
+
+
+def run(
+    config: EncodeConfig, folder: Location | str, *, out: Location | None = None, workers: int = 0
+) -> EncodeResult:
+    """Bring ``latents/`` in line with the shards and the config; what is up to date is left alone."""
+    from pipeline.shards import latent_parts as parts
+    from pipeline.shards.latents import SHARDS_HASH
+    from pipeline.shards.read import open_manifest
+
+    manifest = open_manifest(folder)
+    target = out or location(manifest.root).parent / "latents"
+    key = config_key(RECIPE_VERSION, config, manifest.hash, files_key(model_files(config)))
+    if stage_is_done(target.parent, STAGE, key) and parts.is_committed(target):
+        rows = int((done_info(target.parent, STAGE) or {}).get("rows", 0))
+        say(f"encode: nothing to do, {rows} rows in {target} are up to date")
+        return EncodeResult(rows=rows, reused=rows)
+    encoder = Encoder(config)
+    tasks, uncaptioned = plan_tasks(encoder, manifest)
+    wanted = {(task.clip_id, kind): key for task in tasks for kind, key in task.keys.items()}
+    if not wanted:
+        raise UserError(
+            f"no clip in {manifest.root} has a caption of kind {' or '.join(config.kinds)}"
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    kept, dropped = parts.prune(target, wanted)
+    todo = [task.without(kept) for task in tasks]
+    todo = [task for task in todo if task.keys]
+    clear_done(target.parent, STAGE)
+    if todo:
+        (target / "manifest.parquet").unlink(missing_ok=True)
+    metadata = encode_metadata(encoder)
+    workers = workers or min(os.cpu_count() or 1, 1 + len(todo) // CLIPS_PER_WORKER)
+    chunks = make_chunks(todo, workers)
+    results = (
+        _with_ray(config, manifest.root, target, chunks, workers)
+        if workers > 1
+        else (encoder.encode(chunk, manifest.root, target) for chunk in chunks)
+    )
+    encoded, failed = 0, list[str]()
+    with Progress(STAGE, len(todo), "clips") as progress:
+        for done in results:
+            encoded += done.rows
+            failed += done.failed
+            progress.update(done.clips)
+    rows = parts.commit(target, {**metadata, SHARDS_HASH: manifest.hash})
+    result = EncodeResult(
+        rows=rows, encoded=encoded, reused=len(kept), dropped=dropped, failed=len(failed)
+    )
+    report(result, target, failed, uncaptioned)
+    log_metrics(target.parent, STAGE, vars(result))
+    if not failed:
+        mark_done(target.parent, STAGE, key, {**vars(result), "outputs": [target.name]})
+    return result
+
+
+def report(result: EncodeResult, target: Location, failed: list[str], uncaptioned: int) -> None:
+    """What was encoded, reused and left out."""
+    say(
+        f"encode: {result.rows} rows in {target}: {result.encoded} encoded, {result.reused} reused, "
+        f"{result.dropped} stale removed"
+    )
+    if uncaptioned:
+        warn(f"{uncaptioned} clips have no caption of the wanted kinds and were left out")
+    for line in failed[:5]:
+        warn(line)
+    if failed:
+        warn(f"{len(failed)} clips could not be encoded; a rerun tries them again")
+
+
+def run_folder(folder: Location) -> Location:
+    """The run folder of a shards folder or of itself."""
+    return folder if (folder / "shards").is_dir() else folder.parent
+
+
+def model_files(config: EncodeConfig) -> list[Path]:
+    """Local files of the two models, whose content decides whether latents are still good."""
+    from pipeline.openclip.find import EMBEDDED as EMBEDDED_CLIP
+    from vae.checkpoint import EMBEDDED as EMBEDDED_VAE
+
+    vae = EMBEDDED_VAE if config.vae == "embedded" else Path(config.vae)
+    text = EMBEDDED_CLIP if config.text_encoder == "embedded" else Path(config.text_encoder)
+    return [vae, text]
+
+
+def plan_tasks(encoder: Encoder, manifest: Any) -> tuple[list[Task], int]:
+    """One task per clip that has a wanted caption, and how many clips have none."""
+    tasks, uncaptioned = [], 0
+    for row in manifest.table.to_pylist():
+        if captions := texts_of(row, encoder.config):
+            tasks.append(encoder.task(row, captions))
+        else:
+            uncaptioned += 1
+    return tasks, uncaptioned
+
+
+def texts_of(row: Mapping[str, Any], config: EncodeConfig) -> dict[str, str]:
+    """Name -> text of the captions of a shard's row that are encoded.
+
+    A structured one becomes several, ``structured.0`` and so on, which differ in what is left out and in order; one
+    that cannot be read counts as lacking.
+    """
+    from captioner.render import render_text
+
+    found: dict[str, str] = {}
+    for kind in config.kinds:
+        text = row.get(s.caption_column(kind))
+        if not text:
+            continue
+        if kind != "structured":
+            found[kind] = text
+            continue
+        with suppress(ValueError):
+            told = {
+                render_text(text, seed=0, epoch=number, clip_id=row[s.CLIP_ID]): None
+                for number in range(config.renderings)
+            }
+            found |= {rendering_name(kind, number): text for number, text in enumerate(told)}
+    return found
+
+
+def make_chunks(tasks: list[Task], workers: int) -> list[Chunk]:
+    """Chunks of clips of like shape, small enough that every worker gets several."""
+    tasks = sorted(tasks, key=lambda task: (task.shape, task.clip_id))
+    size = CHUNK_CLIPS if workers <= 1 else max(1, min(CHUNK_CLIPS, len(tasks) // (4 * workers)))
+    return [Chunk(tasks=tuple(tasks[at : at + size])) for at in range(0, len(tasks), size)]
+
+
+def _with_ray(
+    config: EncodeConfig, root: str, target: Location, chunks: list[Chunk], workers: int
+) -> Iterator[Any]:
+    """Encode chunks on a pool of Ray Data actors; each writes its own part and returns counts."""
+    import msgspec
+    import ray
+
+    from jobs.core.ray_runtime import start_ray
+    from jobs.shards.encode_chunk import ChunkResult, RayEncoder
+
+    start_ray(shared=target)
+    rows = [{"chunk": msgspec.msgpack.encode(chunk)} for chunk in chunks]
+    data = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+        RayEncoder,
+        fn_constructor_kwargs={
+            "config": config,
+            "root": os.path.abspath(root) if "://" not in root else root,
+            "target": str(target.resolve()),
+        },
+        compute=ray.data.ActorPoolStrategy(size=min(workers, len(chunks))),
+        num_cpus=1,
+    )
+    for row in data.iter_rows():
+        yield msgspec.msgpack.decode(row["result"], type=ChunkResult)

@@ -1,0 +1,1 @@
+"""Training jobs: VAE, DiT, captioner and CLIP."""

@@ -1,0 +1,51 @@
+"""``train-dit --workers N``: the same loop in N processes of Ray Train."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from jobs.core.ray_runtime import start_ray
+from jobs.train.dit import open_data, train_here
+from jobs.train.dit_args import Args, settled
+from pipeline.store.paths import absolute
+
+
+def fit(args: Args) -> None:
+    """Run ``args.workers`` training processes and wait for them."""
+    import torch
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    start_ray(max(args.workers, 1))
+    cuda = torch.cuda.is_available()
+    there = dataclasses.replace(args, latents=absolute(args.latents), out=args.out.resolve())
+    trainer = TorchTrainer(
+        _worker,
+        train_loop_config={"args": there},
+        scaling_config=ScalingConfig(num_workers=args.workers, use_gpu=cuda),
+        torch_config=TorchConfig(backend="nccl" if cuda else "gloo"),
+        run_config=RunConfig(
+            name="ray",
+            storage_path=str(there.out / ".ray"),
+            failure_config=FailureConfig(max_failures=2),
+        ),
+    )
+    trainer.fit()
+
+
+def _worker(config: dict[str, Any]) -> None:
+    """One process: its slice of every global step; after a failure it goes on from the last checkpoint."""
+    import torch
+    from ray import train
+
+    from dit.checkpoint import STATE_NAME
+
+    context = train.get_context()
+    rank, world = context.get_world_rank(), context.get_world_size()
+    torch.set_num_threads(max(1, torch.get_num_threads() // world))
+    args: Args = config["args"]
+    # `run` removed the state of an earlier run unless asked to resume: one that is there is ours.
+    if (args.out / STATE_NAME).exists():
+        args = settled(dataclasses.replace(args, resume=True, init=None))
+    train_here(args, open_data(args, rank, world), leader=rank == 0)

@@ -1,0 +1,104 @@
+"""What ``train-dit`` draws and writes besides its weights: contact sheets while it trains, the card at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs.core.console import clock, warn
+from jobs.core.errors import UserError
+from jobs.core.run import write_bytes
+from pipeline import schema as s
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dit.model import DiT
+    from dit.train.data import TrainingPacks
+    from jobs.train.dit_args import Args
+
+SHEET_CLIPS = 8
+SHEET_STEPS = 20
+
+
+def make_sheet(
+    args: Args, data: TrainingPacks, show: Callable[[int, np.ndarray], None] | None = None
+) -> Any:
+    """A function that samples held-out captions and writes ``samples/step-N.png``; None without the VAE.
+
+    Noise comes from generators of its own, always the same: sheets of one run differ by the weights alone, and
+    training does not notice them. ``show(step, picture)`` gets the picture too.
+    """
+    from dit.samplers import generate
+    from jobs.generate.sampling import contact_sheet, decode_latents, load_vae_for
+
+    try:
+        vae = load_vae_for(data.spec(), args.vae)
+    except UserError as error:
+        warn(f"no sample sheets: {error}")
+        return None
+    pool = data.held_out or list(range(len(data.clip_ids)))
+    clips = [data._fetch(i, 0, lambda _: False) for i in pool[:SHEET_CLIPS]]
+
+    def draw(step: int, model: DiT) -> None:
+        from jobs.generate.sampling import png_bytes
+
+        latents = generate(
+            model,
+            [tuple(c[s.LATENT_MEAN].shape[1:]) for c in clips],
+            [c[s.TEXT_FEATURES] if len(c[s.TEXT_FEATURES]) else None for c in clips],
+            steps=SHEET_STEPS,
+            fps=[float(c[s.FPS] or 8.0) for c in clips],
+        )
+        videos = [decode_latents(vae, data.spec().denormalise(z)) for z in latents]
+        image = contact_sheet(videos, [c[s.CAPTION] for c in clips])
+        write_bytes(args.out / "samples" / f"step-{step:06d}.png", png_bytes(image))
+        if show:
+            show(step, image)
+
+    return draw
+
+
+def write_card(args: Args, weights: Path) -> None:
+    """CARD.md beside the weights: data, command, time, seed, held-out loss."""
+    from dit.checkpoint import load_dit
+
+    loaded = load_dit(weights)
+    info, config = loaded.info, loaded.model.config
+    numbers = {k: v for k, v in info["held_out"].items() if isinstance(v, float)}
+    held = ", ".join(f"{k} {v:.4f}" for k, v in numbers.items()) or "not measured"
+    options = " ".join(_options(args))
+    text = f"""# DiT {loaded.id}
+
+Rectified-flow transformer over packed spacetime patches, {info["parameters"] / 1e6:.2f} M parameters
+(width {config.width}, depth {config.depth}, {config.heads} heads, patch {"x".join(map(str, config.patch))}).
+
+| | |
+|---|---|
+| command | `filmstock train-dit LATENTS --out DIR {options}` |
+| data | {info["clips"]} clips, latents of VAE `{loaded.latents.vae_id}`, text of `{loaded.latents.text_encoder_id}` |
+| started from | {f"DiT `{first}`" if (first := info["started_from"]) else "random weights"} |
+| steps | {info["steps"]} in {clock(info["seconds"])} |
+| seed | {args.seed} |
+| held-out loss per number (zero prediction: 2) | {held} |
+
+The averaged (EMA) weights, matrices in bfloat16. `dit.safetensors` samples with `filmstock sample --dit DIR`.
+"""
+    write_bytes(weights.with_name("CARD.md"), text.encode())
+
+
+def _options(args: Args) -> list[str]:
+    """Command-line options that differ from their defaults."""
+    words = []
+    for field in dataclasses.fields(args):
+        value = getattr(args, field.name)
+        if field.name in ("latents", "out", "resume") or value == field.default:
+            continue
+        name = "--" + field.name.replace("_", "-")
+        if isinstance(value, dict):
+            words += [name, *(f"{key} {share}" for key, share in value.items())]
+            continue
+        words += [name] if value is True else [name, str(value)]
+    return words

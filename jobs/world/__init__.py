@@ -1,0 +1,1 @@
+"""Jobs on the synthetic world: film raw videos, render shards, judge videos."""

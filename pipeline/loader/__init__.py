@@ -1,0 +1,1 @@
+"""The training loader: global steps in a fixed order, resumed by arithmetic."""

@@ -1,0 +1,1 @@
+"""The low-resolution pass over a file, and the motion that it shows."""

@@ -1,0 +1,1 @@
+"""CLIP through open_clip: find, run, train and evaluate it."""

@@ -1,0 +1,1 @@
+"""Keep or reject clips by query over their scores."""

@@ -1,0 +1,1 @@
+"""One source: where it is, its shots, its clips, its captions."""

@@ -1,0 +1,238 @@
+"""One source to clips: analyse, find shots, plan spans, cut, score. Runs in the decoding child, see ``video.isolate``.
+
+``clip_source`` is a generator so that a source of any length passes through bounded memory: it yields the plan, then
+every clip as it is encoded, and ``None`` in between as a sign of life.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline import schema as s
+from pipeline.config import IngestConfig
+from pipeline.motion.analysis import Analysis, analyse
+from pipeline.scores.camera import CAMERA_SCORES, camera_scores
+from pipeline.scores.pixels import (
+    blur_score,
+    exposure_scores,
+    luma_scores,
+    motion_scores,
+    perceptual_hash,
+)
+from pipeline.scores.watermark import watermark_score
+from pipeline.shots.boundaries import Shot, find_transitions, shots_between
+from pipeline.video.cut import Clip, Span, cut
+from pipeline.video.letterbox import Box, picture_boxes
+from pipeline.video.probe import Probe, media_type
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a source will become."""
+
+    probe: Probe
+    """The stream that is cut."""
+    duration_s: float
+    """Length of what was decoded, in seconds, gaps left out."""
+    n_frames: int
+    """Frames that were decoded."""
+    spans: tuple[Span, ...]
+    """The clips to cut."""
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Reason -> number of shots that become no clip."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipRecord:
+    """One clip with everything known about it but CLIP scores."""
+
+    row: dict[str, object]
+    """Values of the ``clips`` and ``manifest`` columns, ``video`` among them."""
+    samples: np.ndarray
+    """Uniformly spaced frames, uint8 RGB (k, h, w, 3)."""
+
+
+def clip_source(
+    path: str, config: IngestConfig, samples: int
+) -> Iterator[Plan | ClipRecord | None]:
+    """Yield the source's ``Plan``, then its ``ClipRecord``s in order, and ``None`` as a sign of life."""
+    analysis: Analysis | None = None
+    for analysis in analyse(path, detector=config.shot_detector):
+        if analysis is None:
+            yield None
+    assert analysis is not None
+    plan = plan_clips(analysis, config)
+    yield plan
+    pieces = cut(
+        path,
+        plan.spans,
+        analysis.pts,
+        crf=config.crf,
+        height=config.height,
+        samples=samples,
+        audio=config.audio,
+        boxes=find_boxes(analysis, plan.spans),
+        crop_bars=config.crop_bars,
+    )
+    for clip in pieces:
+        if clip is None:
+            yield None
+            continue
+        first, stop = frame_range(analysis, clip.span)
+        base = analysis.probe.time_base
+        row: dict[str, object] = {
+            s.VIDEO: clip.video,
+            s.START_PTS: clip.span.start_pts,
+            s.END_PTS: clip.span.end_pts,
+            s.TIME_BASE_NUM: base.numerator,
+            s.TIME_BASE_DEN: base.denominator,
+            s.START_S: float(clip.span.start_pts * base),
+            s.END_S: float(clip.span.end_pts * base),
+            s.TRANSITION_IN: clip.span.transition_in,
+            s.TRANSITION_OUT: clip.span.transition_out,
+            s.N_FRAMES: clip.n_frames,
+            s.FPS: clip.fps,
+            s.WIDTH: clip.width,
+            s.HEIGHT: clip.height,
+            s.AUDIO: clip.audio,
+        }
+        row |= box_columns(clip.picture)
+        row |= measure(analysis, first, stop, inside(clip))
+        yield ClipRecord(row=row, samples=clip.samples)
+
+
+def find_boxes(analysis: Analysis, spans: Sequence[Span]) -> list[Box | None]:
+    """The picture of every span between its bars, in pixels of the decoded frames."""
+    ranges = [np.searchsorted(analysis.looks, frame_range(analysis, span)) for span in spans]
+    bars = [analysis.bars[first:stop] for first, stop in ranges]
+    return picture_boxes(bars, *analysis.size)
+
+
+def box_columns(box: Box | None) -> dict[str, int | None]:
+    """The columns that say where the picture lies."""
+    values = (box.x, box.y, box.width, box.height) if box else (None,) * 4
+    return dict(zip(s.CROP_COLUMNS, values, strict=True))
+
+
+def inside(clip: Clip) -> np.ndarray:
+    """The clip's samples without the bars that it still has."""
+    if clip.picture is None:
+        return clip.samples
+    height, width = clip.samples.shape[1:3]
+    box = clip.picture.scaled((clip.width, clip.height), (width, height))
+    return clip.samples[:, box.y : box.y + box.height, box.x : box.x + box.width]
+
+
+def measure(analysis: Analysis, first: int, stop: int, samples: np.ndarray) -> dict[str, object]:
+    """Scores of frames [first, stop), whose picture without bars ``samples`` show.
+
+    One that fails is None, and the ``error`` column says which and why.
+    """
+    scores: dict[str, object] = {}
+    errors = []
+    measures: tuple[tuple[tuple[str, ...], Callable[[], Mapping[str, object]]], ...] = (
+        (
+            (s.MOTION_MEAN, s.MOTION_P95, s.STATIC_SHARE),
+            lambda: motion_scores(analysis, first, stop),
+        ),
+        ((s.LUMA_MEAN, s.LUMA_STD), lambda: luma_scores(analysis, first, stop)),
+        (CAMERA_SCORES, lambda: camera_scores(analysis, first, stop)),
+        ((s.OVEREXPOSED, s.UNDEREXPOSED), lambda: exposure_scores(samples)),
+        ((s.BLUR,), lambda: {s.BLUR: blur_score(samples)}),
+        ((s.WATERMARK,), lambda: {s.WATERMARK: watermark_score(samples)}),
+        ((s.PHASH,), lambda: {s.PHASH: perceptual_hash(samples)}),
+    )
+    for names, function in measures:
+        try:
+            scores |= function()
+        except (ValueError, ArithmeticError, IndexError) as error:
+            scores |= dict.fromkeys(names)
+            errors.append(f"{names[0]}: {media_type(error)}: {error}")
+    scores[s.ERROR] = "; ".join(errors) or None
+    return scores
+
+
+def frame_range(analysis: Analysis, span: Span) -> tuple[int, int]:
+    """Frames [first, stop) whose timestamps lie in the span."""
+    first, stop = np.searchsorted(analysis.pts, [span.start_pts, span.end_pts])
+    return int(first), int(stop)
+
+
+def plan_clips(analysis: Analysis, config: IngestConfig) -> Plan:
+    """Which clips a file becomes: one per shot, long shots split evenly without losing a frame, short ones dropped.
+
+    A frame that alone is shown for longer than a clip may last (a gap in a recording) ends its clip, after a usual
+    frame's time.
+    """
+    n = len(analysis.pts)
+    shots = shots_between(find_transitions(analysis), n)
+    spans: list[Span] = []
+    dropped: dict[str, int] = {}
+    base = float(analysis.probe.time_base)
+    edges = np.append(analysis.pts, analysis.end_pts)
+    shown, times_s = np.diff(edges), edges * base
+    shown[shown * base > config.max_clip_s] = max(1, int(np.median(shown)))
+    for shot in shots:
+        for piece in split_shot(shot, times_s, config.max_clip_s):
+            start = int(edges[piece.first])
+            end = int(edges[piece.stop - 1] + shown[piece.stop - 1])
+            if (end - start) * base < config.min_clip_s:
+                dropped["short"] = dropped.get("short", 0) + 1
+                continue
+            spans.append(
+                Span(
+                    start_pts=start,
+                    end_pts=end,
+                    transition_in=piece.transition_in,
+                    transition_out=piece.transition_out,
+                )
+            )
+    return Plan(
+        probe=analysis.probe,
+        duration_s=int(shown.sum()) * base,
+        n_frames=n,
+        spans=tuple(spans),
+        dropped=dropped,
+    )
+
+
+def split_shot(shot: Shot, edges_s: np.ndarray, max_clip_s: float) -> list[Shot]:
+    """Cut a shot into the fewest pieces of nearly equal length, at most ``max_clip_s``, without losing a frame.
+
+    A frame that alone is shown for longer ends its piece. ``edges_s``: start of every frame in seconds, and the end of
+    the last.
+    """
+    shown = np.diff(edges_s[shot.first : shot.stop + 1])
+    gaps = shown > max_clip_s
+    elapsed = np.append(0, np.cumsum(np.where(gaps, 0, shown)))
+    runs = np.unique([0, *(np.flatnonzero(gaps) + 1).tolist(), len(shown)]).tolist()
+    marks: list[int] = []
+    for first, stop in zip(runs, runs[1:], strict=False):
+        marks += split_run(elapsed[first : stop + 1], max_clip_s, first)
+    at = shot.first + np.array([*marks, len(shown)])
+    return [
+        Shot(
+            first=int(first),
+            stop=int(stop),
+            transition_in=shot.transition_in if first == shot.first else "split",
+            transition_out=shot.transition_out if stop == shot.stop else "split",
+        )
+        for first, stop in zip(at[:-1], at[1:], strict=True)
+    ]
+
+
+def split_run(edges_s: np.ndarray, max_clip_s: float, first: int) -> list[int]:
+    """First frame of every piece of a run of frames, counted from ``first``; ``edges_s`` as in ``split_shot``."""
+    start, end = edges_s[0], edges_s[-1]
+    count = max(1, math.ceil((end - start) / max_clip_s - 1e-6))
+    while True:
+        even = np.linspace(start, end, count + 1)[:-1]
+        at = np.unique(np.searchsorted(edges_s[:-1], even - 1e-9))
+        lengths = np.diff(np.append(edges_s[at], end))
+        if lengths.max() <= max_clip_s + 1e-6 or len(at) == len(edges_s) - 1:
+            return (at + first).tolist()
+        count += max(1, count // 8)  # long frames do not fit even pieces

@@ -1,0 +1,195 @@
+"""What the user named, as a list of files: files, folders, and lists (one path or URI a line), in a stable order."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pipeline.schema import source_id
+from pipeline.store.client import WEB, without_query
+from pipeline.store.paths import Location, ObjectPath, files_below, location
+from pipeline.store.staging import staged
+
+VIDEO_SUFFIXES = frozenset(
+    (
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".flv",
+        ".gif",
+        ".m2ts",
+        ".m2v",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogv",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".wmv",
+        ".y4m",
+    )
+)
+"""Files taken from folders; a file that is named itself is taken whatever its suffix."""
+LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
+"""Suffixes of list files."""
+BLOCK_BYTES = 1 << 20
+"""Size of each of the three blocks of a file that its id is derived from."""
+
+
+def list_sources(names: Iterable[str | Path]) -> Iterator[tuple[int, bytes, str]]:
+    """(position of the name, key, absolute path or URI) of every video named; sorted by the first two they are in
+    order: as named, lines of a list as they come, files of a folder by their path. One may come more than once.
+
+    Nothing is held: a folder's files come as the disk has them. Raises ValueError for a name that yields nothing.
+    """
+    names = list(names)
+    if not names:
+        raise ValueError(
+            "no source named; give video files, folders, or a .txt file with one path or URI a line"
+        )
+    for number, name in enumerate(names):
+        for key, path in _expand(location(name)):
+            yield number, key, path
+
+
+def _expand(path: Location) -> Iterator[tuple[bytes, str]]:
+    if isinstance(path, ObjectPath) and path.suffix.lower() not in LIST_SUFFIXES:
+        yield from _objects(path)
+    elif isinstance(path, Path) and path.is_dir():
+        yield from _walk(path)
+    elif path.suffix.lower() in LIST_SUFFIXES and path.is_file():
+        yield from _read_list(path)
+    elif path.exists():
+        yield b"", str(path.absolute())
+    else:
+        where = "" if isinstance(path, ObjectPath) else f" (relative to {Path.cwd()})"
+        raise ValueError(f"source {path} does not exist; check the path{where}")
+
+
+def _objects(root: ObjectPath) -> Iterator[tuple[bytes, str]]:
+    """The object itself, without asking for it (a missing one is quarantined, as one of a list is), or the videos
+    below a prefix."""
+    if root.suffix.lower() in VIDEO_SUFFIXES or root.uri.startswith(WEB):
+        yield b"", root.uri
+        return
+    found = False
+    for name, path in files_below(root):
+        if name.suffix.lower() in VIDEO_SUFFIXES:
+            found = True
+            yield str(name).encode().replace(b"/", b"\0"), str(path)
+    if not found and not root.is_file():
+        raise ValueError(
+            f"no video below {root}; name an object itself to take it whatever its ending"
+        )
+    if not found:
+        yield b"", root.uri
+
+
+def _walk(root: Path) -> Iterator[tuple[bytes, str]]:
+    """Videos under a folder, dot files and folders left out; the key sorts them folder by folder."""
+    base = str(root.absolute())
+    start = len(os.fsencode(base))
+    folders, found = [base], False
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif os.path.splitext(entry.name)[1].lower() in VIDEO_SUFFIXES and entry.is_file():
+                    found = True
+                    yield os.fsencode(entry.path)[start:].replace(b"/", b"\0"), entry.path
+    if not found:
+        raise ValueError(
+            f"no video in folder {root}; it takes files ending in {', '.join(sorted(VIDEO_SUFFIXES))}, "
+            "name a file itself to take it whatever its ending"
+        )
+
+
+def _read_list(path: Location) -> Iterator[tuple[bytes, str]]:
+    """Paths (relative to the list) and URIs of a list file; blank lines and lines that start with # are skipped."""
+    base = str(path.parent.absolute())
+    count = 0
+    with staged(path) as local, local.open(encoding="utf-8", errors="surrogateescape") as lines:
+        for line in lines:
+            text = line.strip()
+            if text and not text.startswith("#"):
+                count += 1
+                yield count.to_bytes(8, "big"), _join(base, text)
+    if not count:
+        raise ValueError(f"list file {path} names no source; write one path a line")
+
+
+def _join(base: str, text: str) -> str:
+    """One spelling of a path, as ``pathlib`` has it; most need no parsing, which a million lines would feel."""
+    if "://" in text:
+        return text
+    path = text if text.startswith("/") else f"{base}/{text}"
+    if "://" in base:
+        return path
+    return str(Path(path)) if "//" in path or "/." in path or path.endswith("/") else path
+
+
+def shown_uri(uri: str) -> str:
+    """A source's name as the tables have it: bytes that are no UTF-8, which Parquet refuses, as
+    ``\\xff``, and a URL without its query, which may be a signature."""
+    return without_query(os.fsencode(uri).decode("utf-8", "backslashreplace"))
+
+
+def source_stamp(uri: str) -> str:
+    """Size and time of change of a file, its content unread; empty for what is not there.
+
+    As long as it is the same, so is the content: what make and rsync go by, too.
+    """
+    path = location(uri)
+    try:
+        if isinstance(path, ObjectPath):
+            there = path.stat()
+            return f"{there.st_size}:{there.stamp or there.changed}"
+        found = os.stat(path)
+    except OSError:
+        return ""
+    return f"{found.st_size}:{found.st_mtime_ns}"
+
+
+def file_source_id(path: str | Location) -> str:
+    """Id of a file from its content (size, and a hash of head, middle and tail): a copy elsewhere has the same.
+
+    Of an object these three blocks are all that is fetched. Raises OSError for what cannot be read, or is no regular
+    file: opening a pipe would wait for its writer.
+    """
+    path = location(path)
+    if isinstance(path, ObjectPath):
+        size = path.stat().st_size
+        if size <= BLOCK_BYTES:
+            return source_id(size, *[path.read_range(0, size)] * 3)
+        return source_id(size, *(path.read_range(at, BLOCK_BYTES) for at in _starts(size)))
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with open(path, "rb") as handle:
+        size = handle.seek(0, 2)
+        blocks = []
+        for start in _starts(size):
+            handle.seek(start)
+            blocks.append(handle.read(BLOCK_BYTES))
+    return source_id(size, *blocks)
+
+
+def _starts(size: int) -> tuple[int, int, int]:
+    """Where head, middle and tail of a file begin."""
+    return 0, max(0, size // 2 - BLOCK_BYTES // 2), max(0, size - BLOCK_BYTES)
+
+
+def missing_source_id(uri: str) -> str:
+    """Id of a source whose content cannot be read: derived from its name."""
+    return source_id(0, uri.encode(errors="surrogateescape"), b"unreadable", b"")

@@ -1,0 +1,1 @@
+"""Files on disks, object stores and the web, read and written safely."""

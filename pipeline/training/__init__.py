@@ -1,0 +1,1 @@
+"""What every trainer shares: precision, averaged weights, state on disk."""

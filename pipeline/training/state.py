@@ -1,0 +1,100 @@
+"""What a training run leaves on its disk so that another goes on bit for bit: its state, and the lines of its numbers.
+
+A kill at any instant leaves the old state or the new one. Lines are written before the state of their step, so those
+that a state vouches for are there; the ones behind it are dropped on resume, for the steps are done again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from pipeline.store.disk import writing
+
+METRICS_NAME = "metrics.jsonl"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write beside ``path``, which takes its place when the block ends without an error.
+
+    The name beside it is always the same: a run that is killed again and again leaves one partial file, not many.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with writing(path):
+        with open(partial, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename itself, against a loss of power
+        finally:
+            os.close(folder)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write beside ``path``, flush to disk, rename onto it."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Training state (tensors and plain values) to one file, atomically and without a copy of it in memory."""
+    import torch
+
+    with replacing(path) as file:
+        torch.save(state, file)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Inverse of ``save_state``; loads tensors and plain values only, never code. ValueError names the file."""
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:
+        raise ValueError(f"{path} is not a readable training state: {error}") from error
+
+
+def add_metrics(folder: Path, row: Mapping[str, Any]) -> None:
+    """Append one line to ``metrics.jsonl``, in one write; ``row`` has its ``step``."""
+    with (
+        writing(folder / METRICS_NAME),
+        (folder / METRICS_NAME).open("ab", buffering=0) as file,
+    ):
+        file.write((json.dumps(dict(row)) + "\n").encode())
+
+
+def keep_metrics(folder: Path, step: int) -> None:
+    """Drop the lines of ``metrics.jsonl`` behind ``step``, and torn ones: nothing is then lost, doubled or torn."""
+    path = folder / METRICS_NAME
+    if not path.is_file():
+        return
+    before = path.read_bytes()
+    kept = b"".join(line for line in before.splitlines(keepends=True) if _is_kept(line, step))
+    if kept != before:
+        write_atomic(path, kept)
+
+
+def sync_metrics(folder: Path) -> None:
+    """Bring the lines to the disk, ahead of the state that vouches for them."""
+    path = folder / METRICS_NAME
+    if path.is_file():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def _is_kept(line: bytes, step: int) -> bool:
+    if not line.endswith(b"\n"):
+        return False
+    try:
+        return int(json.loads(line)["step"]) <= step
+    except (ValueError, KeyError, TypeError):
+        return False

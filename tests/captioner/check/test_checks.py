@@ -1,0 +1,90 @@
+"""Reply checks on defects and, just as important, on captions that only resemble them."""
+
+from __future__ import annotations
+
+import pytest
+
+from captioner.check.checks import judge_reply
+from pipeline.world.captions import caption
+from pipeline.world.scene import random_scene
+
+GOOD = [
+    "A man in a red coat walks a dog along a snowy street while cars pass behind him.",
+    "Two boys play chess at a table in a park. One of them laughs, the other is unable to hide his annoyance.",
+    'A woman says she cannot help it and shrugs, in front of a blue door with white text reading "Open".',
+    "A video camera stands on a tripod beside a lake; the picture on its screen shows mountains.",
+    "A scene painter works on a large backdrop of clouds, up and down and up and down a ladder.",
+    "Waves roll in, one after the other, and break on dark rocks.",
+    "An image of a lion is carved above the gate; visitors walk past it without looking up.",
+    "A café terrace in São Paulo with people in the shade of umbrellas.",
+    "Red.",
+]
+BAD = {
+    "boilerplate": [
+        "The video shows a man walking his dog.",
+        "This short clip depicts a busy street at night.",
+        "In this video, a man walks his dog.",
+        "The image is of a lion in the grass.",
+        "Sure! A man walks his dog.",
+        "Here is a description of the frames: a man walks.",
+        "A series of frames showing a dog. The frames show it running.",
+        "Caption: a dog runs over the grass.",
+    ],
+    "refused": [
+        "I'm sorry, but I can't help with identifying people in images.",
+        "I cannot describe this image.",
+        "As an AI language model, I do not have eyes.",
+        "Unfortunately I am unable to view the frames you sent.",
+    ],
+    "empty": ["", "  \n "],
+    "looped": [
+        "A dog runs. " + "The dog runs to the left. " * 4,
+        "A red car, a red car, a red car, a red car, a red car.",
+        "very very very very very very very very tall tree by the road",
+        "A long waaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaay",
+    ],
+    "malformed": [
+        '{"subject": "a dog"}',
+        "A dog runs.<|im_end|>",
+        "```A dog runs```",
+        "Assistant: A dog runs over the grass.",
+        "A dog \ufffd\ufffd runs.",
+        "... !!",
+        "4 5 6",
+    ],
+    "off_language": [
+        "\u4e00\u53ea\u72d7\u5728\u8349\u5730\u4e0a\u5954\u8dd1\u3002",
+        "A dog runs over the \u8349\u5730\u4e0a\u5954\u8dd1 grass.",
+        "Ein Hund läuft schnell über eine grüne Wiese und bellt dabei laut.",
+        "Un chien court sur une pelouse verte pendant que les enfants jouent.",
+    ],
+}
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_good_captions_pass(text: str) -> None:
+    assert judge_reply(text, finish="stop").outcome == "ok", judge_reply(text).checks
+
+
+@pytest.mark.parametrize(("outcome", "text"), [(k, t) for k, ts in BAD.items() for t in ts])
+def test_defects_are_named(outcome: str, text: str) -> None:
+    verdict = judge_reply(text, finish="stop")
+    assert outcome in verdict.checks, verdict
+    if outcome != "boilerplate":
+        assert verdict.outcome != "ok"
+
+
+def test_true_world_captions_are_never_flagged() -> None:
+    for seed in range(100):
+        for kind in ("short", "dense"):
+            text = caption(random_scene(seed), kind)
+            assert judge_reply(text, finish="stop").checks == (), text
+
+
+def test_how_generation_ended_decides_too() -> None:
+    text = "A dog runs over the grass"
+    assert judge_reply(text, finish="length").outcome == "truncated"
+    assert judge_reply(text, finish="content_filter").outcome == "refused"
+    assert judge_reply(None, error="timeout: 5 s").outcome == "error"
+    looped = judge_reply("The dog runs to the left. " * 9, finish="length")
+    assert looped.outcome == "looped" and "truncated" in looped.checks

@@ -1,0 +1,44 @@
+"""Structured replies: stored in one form, judged by what they say; the embedded captioner's are taken from prose."""
+
+from __future__ import annotations
+
+import json
+
+from captioner.ask.structured import parse, to_json
+from captioner.check.derive import DERIVED, derive_structured, judge_structured
+from pipeline.schema import CaptionOutcome
+from pipeline.world.captions import caption, structured
+from pipeline.world.scene import random_scene
+from tests.captioner.ask.test_structured import FULL
+
+
+def test_json_is_stored_in_one_form_and_is_no_leftover_markup():
+    loose = json.dumps(json.loads(to_json(FULL)) | {"style": ""}, indent=2)
+    text, verdict = judge_structured(loose)
+    assert verdict.outcome == CaptionOutcome.OK and verdict.checks == ()
+    assert text == to_json(parse(loose))
+
+
+def test_the_embedded_captioners_prose_becomes_fields_and_says_so():
+    scene = random_scene(3, split="heldout")
+    text, verdict = judge_structured(caption(scene, "dense"))
+    assert parse(text) == parse(json.dumps(structured(scene)))
+    assert verdict.outcome == CaptionOutcome.OK and verdict.checks == (DERIVED,)
+
+
+def test_what_is_no_structured_caption_ends_typed_and_unchanged():
+    for text, outcome in (
+        ("A dog runs along a beach.", CaptionOutcome.MALFORMED),
+        ('{"subjects": []}', CaptionOutcome.MALFORMED),
+        ("", CaptionOutcome.EMPTY),
+        ("I'm sorry, but I can't help with that.", CaptionOutcome.REFUSED),
+    ):
+        assert derive_structured(text) is None
+        stored, verdict = judge_structured(text)
+        assert stored == text and verdict.outcome == outcome
+    cut, verdict = judge_structured('{"subjects": [{"name": "do', finish="length")
+    assert verdict.outcome == CaptionOutcome.TRUNCATED and cut.endswith("do")
+    said = (
+        '{"subjects": [{"name": "dog"}], "background": "a park a park a park a park a park a park"}'
+    )
+    assert judge_structured(said)[1].outcome == CaptionOutcome.LOOPED

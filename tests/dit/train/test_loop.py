@@ -1,0 +1,345 @@
+"""The training loop: exact resume, accumulation, held-out clips, checkpoints, guards."""
+
+import dataclasses
+import json
+import multiprocessing
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from dit.checkpoint import load_dit, save_dit
+from dit.config import DiTConfig, TrainConfig
+from dit.flow import weighted_loss
+from dit.packing import patchify
+from dit.paths import vp_scale
+from dit.train.data import TrainingPacks, generator_for, in_layout_order, is_held_out, make_batch
+from dit.train.heldout import held_out_loss, pack_loss
+from dit.train.loop import train
+from pipeline.training.state import load_state, save_state
+from tests.helpers.latents import TEXT_DIM, write_folder
+
+MODEL = DiTConfig(
+    width=24, depth=1, heads=2, mlp_ratio=2, refiner_depth=1, latent_channels=4, text_dim=TEXT_DIM
+)
+CONFIG = TrainConfig(
+    steps=6, tokens_per_pack=40, packs_per_step=2, precision="fp32", warmup_steps=2,
+    checkpoint_every=3, eval_every=2, log_every=1, sample_every=0, condition_share=0.5,
+)  # fmt: skip
+
+
+def packs(folder: Path, config: TrainConfig = CONFIG, **options) -> TrainingPacks:
+    return TrainingPacks(
+        folder,
+        held_out_share=0.15,
+        token_budget=config.tokens_per_pack,
+        packs_per_step=config.packs_per_step,
+        seed=config.seed,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("latents"))
+
+
+def logged(out: Path) -> list[dict]:
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    timed = {"elapsed_s", "tokens_per_s", "clips_per_s"}
+    return [{name: value for name, value in row.items() if name not in timed} for row in rows]
+
+
+def flatten(value) -> list[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [tensor for item in items for tensor in flatten(item)]
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_resume_is_bitwise_equal(folder, tmp_path, optimizer):
+    config = dataclasses.replace(CONFIG, optimizer=optimizer)
+    train(MODEL, config, packs(folder), tmp_path / "whole")
+    train(MODEL, config, packs(folder), tmp_path / "cut", stop_after=4)  # saved at 3, killed at 4
+    train(MODEL, config, packs(folder), tmp_path / "cut", resume=True)
+    states = [load_state(tmp_path / name / "state.pt") for name in ("whole", "cut")]
+    for part in ("model", "optimizer", "ema"):
+        pairs = zip(flatten(states[0][part]), flatten(states[1][part]), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs), part
+    assert states[0]["cursor"] == states[1]["cursor"]
+    assert [row["step"] for row in logged(tmp_path / "cut")] == [1, 2, 3, 4, 5, 6]
+    assert logged(tmp_path / "cut") == logged(tmp_path / "whole")
+    names = [(tmp_path / n / "dit.safetensors") for n in ("whole", "cut")]
+    assert load_dit(names[0]).id == load_dit(names[1]).id
+
+
+def test_resume_refuses_other_settings_and_other_latents(folder, tmp_path):
+    train(MODEL, CONFIG, packs(folder), tmp_path, stop_after=3)
+    with pytest.raises(ValueError, match="lr = 0.002, this run has 0.1"):
+        train(MODEL, dataclasses.replace(CONFIG, lr=0.1), packs(folder), tmp_path, resume=True)
+    with pytest.raises(ValueError, match="another size"):
+        other = dataclasses.replace(MODEL, depth=2)
+        train(other, CONFIG, packs(folder), tmp_path, resume=True)
+    foreign = write_folder(tmp_path / "foreign", vae_id="vae1")
+    with pytest.raises(ValueError, match="another VAE"):
+        train(MODEL, CONFIG, packs(foreign), tmp_path, resume=True)
+    changed = write_folder(tmp_path / "changed", seed=1)
+    with pytest.raises(ValueError, match="data changed"):
+        train(MODEL, CONFIG, packs(changed), tmp_path, resume=True)
+
+
+def test_accumulated_packs_equal_one_pack(folder):
+    """Gradients of two packs over their joint weight are those of one pack with all clips, for both loss units."""
+    data = packs(folder)
+    clips = [clip for unit in data.at(data.state).units for clip in unit]
+    torch.manual_seed(0)
+    from dit.model import DiT
+
+    model = DiT(MODEL)
+    for parameter in model.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    for unit in ("token", "clip"):
+        config = dataclasses.replace(CONFIG, loss_unit=unit, condition_share=0)
+        grads = []
+        for groups in ([clips], [clips[:3], clips[3:]]):
+            model.zero_grad()
+            batches = [_fixed(group, data, config) for group in groups]
+            total = sum(float(b.weight.sum()) for b in batches)
+            assert total == pytest.approx(len(clips) if unit == "clip" else len_tokens(batches))
+            for batch in batches:
+                (pack_loss(model, batch) / total).backward()
+            used = [p for p in model.parameters() if p.grad is not None]
+            grads.append(torch.cat([p.grad.flatten() for p in used]))
+        torch.testing.assert_close(grads[0], grads[1], atol=1e-6, rtol=1e-4)
+
+
+def len_tokens(batches) -> int:
+    return sum(len(b.t) for b in batches)
+
+
+def _fixed(clips, data, config):
+    """A batch whose randomness belongs to each clip, so that grouping cannot change it."""
+    from dataclasses import replace
+
+    parts = [
+        make_batch([clip], data.spec(), MODEL, config, generator_for(int(clip["clip_id"][4:])),
+                   times=torch.tensor([0.4]))
+        for clip in sorted(clips, key=lambda c: (c["latent_mean"].shape, len(c["text_features"])))
+    ]  # fmt: skip
+    whole = make_batch(
+        clips, data.spec(), MODEL, config, generator_for(0), times=torch.full((len(clips),), 0.4)
+    )
+    x_t, target = torch.cat([p.x_t for p in parts]), torch.cat([p.target for p in parts])
+    return replace(whole, x_t=x_t, target=target)
+
+
+SHARDED = {"sample_every": 3, "recompute": True, "fsdp": True}
+ADAMW = {**SHARDED, "optimizer": "adamw"}
+IN_TWO: dict[str, tuple[dict, int | None]] = {
+    "two": ({}, None), "muon": (SHARDED, None), "adamw": (ADAMW, None),
+    "there": (ADAMW, None), "back": (ADAMW, 3),
+}  # fmt: skip
+"""Runs of two processes: settings, and after how many steps they stop."""
+
+
+def _worker(rank: int, folder: str, root: str, port: int) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    for name, (options, stop_after) in IN_TWO.items():
+        train_for_test(Path(folder), Path(root) / name, options, stop_after, rank, 2)
+        dist.barrier()  # a process that leaves first takes the other's connection down with it
+    dist.destroy_process_group()
+
+
+def train_for_test(
+    folder: Path, out: Path, options: dict, stop_after: int | None = None, rank=0, world=1
+) -> None:
+    """Train, or go on with what is in ``out``; in place of contact sheets the weights for them are kept."""
+    config = dataclasses.replace(CONFIG, **options)
+    data = packs(folder, config, rank=rank, world=world)
+
+    def keep(step, model):
+        save_state(out / f"sampled-{step}.pt", dict(model.state_dict()))
+
+    train(MODEL, config, data, out, resume=True, on_sample=keep, stop_after=stop_after)
+
+
+@pytest.fixture(scope="module")
+def in_two(folder, tmp_path_factory) -> Path:
+    """Folder of the runs of ``IN_TWO``, and of the same by one process."""
+    root = tmp_path_factory.mktemp("runs")
+    alone = {"fsdp": False}
+    train_for_test(folder, root / "there", {**ADAMW, **alone}, 3)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    paths = (str(folder), str(root), port)
+    workers = [context.Process(target=_worker, args=(rank, *paths)) for rank in range(2)]
+    for worker in workers:
+        worker.start()
+    train_for_test(folder, root / "one", {})
+    train_for_test(folder, root / "one-muon", {**SHARDED, **alone})
+    train_for_test(folder, root / "one-adamw", {**ADAMW, **alone})
+    for worker in workers:
+        worker.join(150)
+        assert worker.exitcode == 0
+    train_for_test(folder, root / "back", {**ADAMW, **alone})
+    return root
+
+
+def tensors(folder: Path) -> dict[str, list[torch.Tensor]]:
+    state = load_state(folder / "state.pt")
+    return {part: flatten(state[part]) for part in ("model", "optimizer", "ema")}
+
+
+def test_two_processes_train_the_model_of_one(in_two):
+    """Bit for bit: with two packs a step there is one sum of two gradients, whoever adds them."""
+    one, two = tensors(in_two / "one"), tensors(in_two / "two")
+    for part, values in one.items():
+        assert all(torch.equal(a, b) for a, b in zip(values, two[part], strict=True)), part
+    assert logged(in_two / "one") == logged(in_two / "two")
+
+
+@pytest.mark.parametrize("name", ["muon", "adamw", "there", "back"])
+def test_sharded_weights_train_the_model_of_one_process(in_two, name):
+    """FSDP2; ``there`` began in one process and ended in two, ``back`` the other way round."""
+    alone, run = in_two / ("one-muon" if name == "muon" else "one-adamw"), in_two / name
+    for a, b in zip(logged(alone), logged(run), strict=True):
+        for number in ("step", "loss", "floor", "grad_norm", "held_out"):
+            assert a.get(number, 0) == pytest.approx(b.get(number, 0), rel=1e-5)
+    if (
+        name == "muon"
+    ):  # its bf16 products are added up in another order, which shows in single weights
+        return
+    one, two = tensors(alone), tensors(run)
+    for part, values in one.items():
+        for a, b in zip(values, two[part], strict=True):
+            assert float((a - b).abs().max()) <= 1e-4 * max(float(a.abs().max()), 1e-9), part
+    for step in (3, 6):
+        a, b = (load_state(folder / f"sampled-{step}.pt") for folder in (alone, run))
+        assert list(a) == list(b)
+        assert all(torch.allclose(a[k], b[k], atol=1e-5, rtol=1e-4) for k in a)
+
+
+def test_sharded_weights_need_as_many_packs_everywhere(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("dit.train.loop.rank_and_world", lambda: (0, 2))
+    config = dataclasses.replace(CONFIG, packs_per_step=3, fsdp=True)
+    with pytest.raises(ValueError, match="packs_per_step 3 is no multiple of 2"):
+        train(MODEL, config, packs(folder, config), tmp_path)
+
+
+def test_held_out_clips_are_never_trained_on(folder):
+    data = packs(folder)
+    held = {data.clip_ids[i] for i in data.held_out}
+    assert held == {name for name in data.clip_ids if is_held_out(name, 0.15)}
+    assert 0 < len(held) < 24
+    seen = {i for epoch in range(3) for pack in data.steps.plan(epoch) for i in pack}
+    assert {data.clip_ids[i] for i in seen} == set(data.clip_ids) - held
+    measured = [clip["clip_id"] for pack in data.held_out_packs() for clip in pack]
+    assert sorted(measured) == sorted(held)
+
+
+def test_held_out_loss_is_repeatable_and_per_level(folder, tmp_path):
+    data = packs(folder)
+    run = train(MODEL, CONFIG, data, tmp_path)
+    first = held_out_loss(run.ema.model, data.held_out_packs(), data, CONFIG)
+    assert first == held_out_loss(run.ema.model, data.held_out_packs(), data, CONFIG)
+    levels = [first[f"t{t}"] for t in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    assert first["held_out"] == pytest.approx(sum(levels) / 5)
+    assert 0 < first["held_out_floor"] < first["held_out"]
+    shapes = first["held_out_shapes"]
+    held = [data.store.rows[next(iter(data.clips[i].values()))] for i in data.held_out]
+    sizes = ["x".join(map(str, row["latent_shape"][1:])) for row in held]
+    assert set(shapes) == set(sizes)
+    tokens = dict.fromkeys(shapes, 0)
+    for size, i in zip(sizes, data.held_out, strict=True):
+        tokens[size] += data.lengths[i]
+    mean = sum(shapes[size] * tokens[size] for size in shapes) / sum(tokens.values())
+    assert mean == pytest.approx(first["held_out"])
+
+
+@pytest.mark.parametrize("path", ["flow", "vp"])
+def test_no_model_gets_below_the_floor_of_a_pack_unless_it_cheats(folder, path):
+    """One that knows every clip by heart gets just there: what is left is the noise of the VAE's posterior."""
+    data, model = packs(folder), dataclasses.replace(MODEL, path=path)
+    (clips, *_) = data.at(data.state).units
+    latents = {c["clip_id"]: data.spec().normalise(c["latent_mean"]) for c in clips}
+    loss = floor = 0.0
+    for number in range(300):
+        batch = make_batch(clips, data.spec(), model, CONFIG, generator_for(number))
+        order = in_layout_order(clips)
+        means = torch.cat([patchify(latents[c["clip_id"]], model.patch) for c in order])
+        spread = [data.spec().scale((0.5 * c["latent_logvar"]).exp()).square() for c in order]
+        variance = torch.cat([patchify(v, model.patch) for v in spread])
+        t = batch.t[:, None].clamp(min=1e-4)
+        x_t = batch.x_t if path == "flow" else batch.x_t / vp_scale(batch.t)[:, None]
+        gain = (1 - t) * variance / ((1 - t).square() * variance + t.square())
+        best_x0 = means + gain * (x_t - (1 - t) * means)
+        best_noise = (x_t - (1 - t) * best_x0) / t
+        best = best_noise - best_x0 if path == "flow" else best_noise
+        loss += float(weighted_loss(best, batch.target, batch.weight, batch.real))
+        floor += float((batch.floor * batch.weight).sum())
+        assert not batch.weight[batch.given].any()
+    assert loss == pytest.approx(floor, rel=0.03)
+
+
+def test_a_model_that_sees_what_it_should_predict_is_called_out(folder, tmp_path, caplog):
+    import dit.train.heldout as module
+
+    train(MODEL, CONFIG, packs(folder), tmp_path / "honest")
+    assert "below its floor" not in caplog.text
+    real = module.token_losses
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "token_losses", lambda *_: 0.01 * real(*_))
+        train(MODEL, CONFIG, packs(folder), tmp_path / "leaks")
+    assert "below its floor" in caplog.text
+
+
+def test_a_bad_gradient_is_skipped_and_counted(folder, tmp_path, monkeypatch):
+    import dit.train.loop as module
+
+    real, calls = module.pack_loss, [0]
+
+    def poisoned(model, batch):
+        calls[0] += 1
+        return real(model, batch) * (float("nan") if calls[0] == 3 else 1.0)
+
+    monkeypatch.setattr(module, "pack_loss", poisoned)
+    run = train(MODEL, dataclasses.replace(CONFIG, eval_every=100), packs(folder), tmp_path)
+    assert run.skipped == 1
+    assert all(bool(p.isfinite().all()) for p in run.model.parameters())
+
+
+def test_training_lowers_the_loss(folder, tmp_path):
+    config = dataclasses.replace(CONFIG, steps=60, lr=5e-3, packs_per_step=1, checkpoint_every=100)
+    train(MODEL, config, packs(folder, config), tmp_path)
+    losses = [row["loss"] for row in logged(tmp_path)]
+    assert losses[0] == pytest.approx(2.0, rel=0.3)
+    assert sum(losses[-10:]) / 10 < 0.7 * sum(losses[:5]) / 5
+
+
+def test_a_file_is_refused_unless_ours(tmp_path):
+    with pytest.raises(ValueError, match="no DiT at"):
+        load_dit(tmp_path)
+    (tmp_path / "dit.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match="not a readable"):
+        load_dit(tmp_path)
+
+
+def test_saved_weights_come_back(folder, tmp_path):
+    from dit.model import DiT
+
+    spec = packs(folder).spec()
+    model = DiT(MODEL)
+    name = save_dit(model, spec, tmp_path / "a.safetensors", info={"steps": 3}, dtype=torch.float32)
+    loaded = load_dit(tmp_path / "a.safetensors")
+    assert (loaded.id, loaded.latents, loaded.info) == (name, spec, {"steps": 3})
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, loaded.model.state_dict()[key])
+    z = torch.randn(4, 2, 3, 3)
+    torch.testing.assert_close(spec.denormalise(spec.normalise(z)), z)

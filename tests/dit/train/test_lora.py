@@ -1,0 +1,95 @@
+"""Adapters: they begin as nothing, alone are trained, are small on the disk, resume bit for bit and merge."""
+
+import copy
+import dataclasses
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+import torch
+
+from dit.checkpoint import content_id, load_dit, save_dit
+from dit.model import DiT
+from dit.train.loop import train
+from dit.train.lora import add_lora, merged
+from pipeline.training.state import load_state
+from tests.dit.test_model import VARIANTS, awake, pack
+from tests.dit.train.test_loop import CONFIG, MODEL, logged, packs
+from tests.helpers.latents import write_folder
+
+needs_peft = pytest.mark.skipif(find_spec("peft") is None, reason="peft is not installed")
+LORA = dataclasses.replace(CONFIG, lora_rank=2, optimizer="adamw", condition_share=0.0)
+
+
+@needs_peft
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_new_adapters_change_nothing_and_merged_ones_compute_the_same(variant):
+    plain = awake(VARIANTS[variant])
+    model = add_lora(copy.deepcopy(plain), 4, 8)
+    _, _, tokens, t, layout = pack()
+    inputs = (tokens, t[layout.clip], layout)
+    assert torch.equal(model(*inputs), plain(*inputs))
+    trained = [name for name, p in model.named_parameters() if p.requires_grad]
+    assert trained and all("lora_" in name and "blocks." in name for name in trained)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    whole = merged(model)
+    assert set(whole.state_dict()) == set(plain.state_dict())
+    assert (model(*inputs) - plain(*inputs)).norm() > 0.01 * plain(*inputs).norm()
+    torch.testing.assert_close(whole(*inputs), model(*inputs), atol=2e-5, rtol=2e-5)
+    assert merged(plain) is plain
+    assert any("lora_" in name for name, _ in model.named_parameters())  # it is a copy
+
+
+@needs_peft
+def test_adapters_alone_move_and_resume_bit_for_bit(tmp_path):
+    data = lambda: packs(write_folder(tmp_path / "latents"), LORA)  # noqa: E731
+    torch.manual_seed(5)
+    base = awake(MODEL)
+    save_dit(base, data().spec(), tmp_path / "base.safetensors")
+    loaded = load_dit(tmp_path / "base.safetensors")
+    weights = loaded.model.state_dict()
+    begin = {"initial": weights, "started_from": loaded.id}
+    run = train(MODEL, LORA, data(), tmp_path / "whole", **begin)
+    train(MODEL, LORA, data(), tmp_path / "cut", **begin, stop_after=4)
+    train(MODEL, LORA, data(), tmp_path / "cut", **begin, resume=True)
+    assert load_dit(tmp_path / "whole").id == load_dit(tmp_path / "cut").id != loaded.id
+    assert logged(tmp_path / "whole") == logged(tmp_path / "cut")
+    base_now = {
+        name.replace(".base_layer", ""): value
+        for name, value in run.model.state_dict().items()
+        if "lora_" not in name
+    }
+    assert content_id(base_now) == content_id(weights)
+    state = load_state(tmp_path / "whole" / "state.pt")
+    assert state["model"] and all("lora_" in name for name in state["model"])
+    assert set(state["ema"]["weights"]) == set(state["model"])
+    with pytest.raises(ValueError, match="adapters belong to DiT"):
+        train(MODEL, LORA, data(), tmp_path / "cut", resume=True, initial=weights)
+
+
+@needs_peft
+def test_a_checkpoint_of_adapters_is_small(tmp_path):
+    model = dataclasses.replace(MODEL, width=96, depth=2, heads=4)
+    config = dataclasses.replace(LORA, steps=1)
+    data = packs(write_folder(tmp_path / "latents"), config)
+    sizes = []
+    for rank in (0, 2):
+        settings = dataclasses.replace(config, lora_rank=rank)
+        train(model, settings, data, tmp_path / str(rank), initial=DiT(model).state_dict())
+        sizes.append((tmp_path / str(rank) / "state.pt").stat().st_size)
+    assert sizes[1] < sizes[0] / 8
+
+
+def test_without_peft_training_works_and_adapters_are_refused_in_one_line():
+    code = (
+        "import sys; sys.modules['peft'] = None\n"
+        "import dit.train, dit.train.lora\n"
+        "from dit.config import DiTConfig; from dit.model import DiT\n"
+        "try: dit.train.lora.add_lora(DiT(DiTConfig()), 2, 4)\n"
+        "except ValueError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "adapters need peft" in done.stdout

@@ -1,0 +1,230 @@
+"""A real S3 server on loopback (moto's server mode) behind a proxy that fails on demand and counts what passes."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+SLOW_DOWN = (
+    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code>'
+    b"<Message>Please reduce your request rate.</Message></Error>"
+)
+DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+
+
+@dataclass(kw_only=True)
+class Fault:
+    """What happens to the next ``times`` requests that match."""
+
+    kind: str
+    """503 (SlowDown), 403, reset (connection reset in mid-body), drop (after the request), slow (a dribble)."""
+    times: int = 1_000_000
+    """Requests it happens to before it is over."""
+    method: str = ""
+    """Only requests of this method."""
+    path: str = ""
+    """Only requests whose path contains this."""
+    skip: int = 0
+    """Matching requests that pass before it begins."""
+
+
+@dataclass(kw_only=True)
+class Seen:
+    """One request that came to the proxy."""
+
+    method: str
+    path: str
+    range: str
+    sent: int
+    """Bytes of the answer's body."""
+    received: int
+    """Bytes of the request's body."""
+
+
+@dataclass(kw_only=True)
+class ObjectServer:
+    """The proxy: its address, its faults, and what it saw."""
+
+    url: str
+    faults: list[Fault] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    backend: Any = None
+
+    def environment(self) -> dict[str, str]:
+        """Variables under which any S3 client finds this server."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "hush-hush-secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def fault(self, method: str, path: str) -> str:
+        """The fault this request meets, empty for none."""
+        with self.lock:
+            for fault in self.faults:
+                if fault.times > 0 and fault.method in ("", method) and fault.path in path:
+                    if fault.skip > 0:
+                        fault.skip -= 1
+                        continue
+                    fault.times -= 1
+                    return fault.kind
+        return ""
+
+    def keys(self, bucket: str, prefix: str = "") -> dict[str, bytes]:
+        """Every object of a bucket, as the backend holds it."""
+        found = self.backend.buckets[bucket].keys
+        return {name: found[name].value for name in sorted(found) if name.startswith(prefix)}
+
+
+@contextmanager
+def object_server(*buckets: str) -> Iterator[ObjectServer]:
+    """Start server and proxy on free ports of loopback, with empty ``buckets``."""
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.s3.models import s3_backends
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    for bucket in buckets:
+        _forward(port, "PUT", f"/{bucket}", {"Host": f"{host}:{port}"}, b"")
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    proxy.daemon_threads = True
+    server = ObjectServer(url=f"http://127.0.0.1:{proxy.server_address[1]}")
+    server.backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    proxy.store, proxy.moto_port = server, port  # type: ignore[attr-defined]
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
+        moto.stop()
+
+
+@contextmanager
+def no_faults(server: ObjectServer, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Point this process at the server, few and quick retries; what goes wrong ends with the block."""
+    from pipeline.store import client as store_client
+
+    for name, value in server.environment().items():
+        patch.setenv(name, value)
+    patch.setenv("AWS_MAX_ATTEMPTS", "6")
+    patch.delenv("AWS_PROFILE", raising=False)
+    store_client._open.cache_clear()
+    server.faults.clear()
+    server.seen.clear()
+    yield
+    server.faults.clear()
+    store_client._open.cache_clear()
+
+
+def _forward(
+    port: int, method: str, path: str, headers: Mapping[str, str], body: bytes
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request(method, path, body, dict(headers))
+        answer = connection.getresponse()
+        return answer.status, answer.getheaders(), answer.read()
+    finally:
+        connection.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Any
+
+    def _serve(self) -> None:
+        store: ObjectServer = self.server.store
+        body = self._body()
+        kind = store.fault(self.command, self.path)
+        if kind in ("503", "403"):
+            text = SLOW_DOWN if kind == "503" else DENIED
+            answer = (int(kind), [("Content-Type", "application/xml")], text)
+        elif kind == "drop":
+            self._reset()
+            answer = (0, [], b"")
+        else:
+            answer = _forward(self.server.moto_port, self.command, self.path, self.headers, body)
+        with store.lock:
+            store.seen.append(
+                Seen(
+                    method=self.command,
+                    path=self.path,
+                    range=self.headers.get("Range", ""),
+                    sent=len(answer[2]),
+                    received=len(body),
+                )
+            )
+        if answer[0]:
+            self._answer(kind, *answer)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve  # noqa: N815
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            parts = []
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            while self.rfile.readline().strip():
+                pass
+            del self.headers["Transfer-Encoding"]
+            body = b"".join(parts)
+            self.headers["Content-Length"] = str(len(body))
+            return body
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _answer(self, kind: str, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.send_response_only(status)
+        size = str(len(body))
+        for name, value in headers:
+            if name.lower() not in ("content-length", "connection", "transfer-encoding"):
+                self.send_header(name, value)
+            elif name.lower() == "content-length" and self.command == "HEAD":
+                size = value
+        self.send_header("Content-Length", size)
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if kind == "reset":
+            self.wfile.write(body[: len(body) // 2])
+            self._reset()
+        elif kind == "slow":
+            for start in range(0, len(body), max(1, len(body) // 20)):
+                self.wfile.write(body[start : start + max(1, len(body) // 20)])
+                self.wfile.flush()
+                time.sleep(0.05)
+        elif kind == "stall":
+            self.wfile.write(body[: len(body) // 2])
+            self.wfile.flush()
+            time.sleep(30)
+            self._reset()
+        else:
+            self.wfile.write(body)
+
+    def _reset(self) -> None:
+        """Close with a TCP reset instead of an orderly end."""
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        pass

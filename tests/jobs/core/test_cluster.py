@@ -1,0 +1,124 @@
+"""Joining a cluster: what the user can mend is one line that says how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jobs.core import cluster
+from jobs.core.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("address", "raised", "says"),
+    [
+        ("ray://head:10001", None, "Ray Client.*ray job submit"),
+        (
+            "10.0.0.1:6379",
+            ConnectionError("Could not find any running Ray instance"),
+            "answers at RAY_ADDRESS=10.0.0.1:6379",
+        ),
+        (
+            "head:6379",
+            RuntimeError("Version mismatch: The cluster was started with:\n  Ray: 2.50\n"),
+            "other versions: Version mismatch.*2.50$",
+        ),
+    ],
+)
+def test_a_cluster_that_cannot_be_joined_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, address: str, raised: Exception | None, says: str
+) -> None:
+    import ray
+
+    def init(**_: object) -> None:
+        assert raised is not None, "nothing to try"
+        raise raised
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(UserError, match=says) as caught:
+        cluster.join_cluster(address)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_failure_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def init(**_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(RuntimeError, match="a bug"):
+        cluster.join_cluster("head:6379")
+
+
+def nodes(monkeypatch: pytest.MonkeyPatch, seen: dict[str, bool]) -> None:
+    """A cluster of these nodes, each with its answer to whether it sees the token."""
+    import ray
+
+    class Task:
+        def options(self, **options: Any) -> Task:
+            self.node = options["scheduling_strategy"].node_id
+            return self
+
+        def remote(self, token: str) -> bool:
+            return seen[self.node] and Path(token).exists()
+
+    found = [
+        {
+            "NodeID": name,
+            "Alive": True,
+            "Resources": {"CPU": 1.0},
+            "NodeManagerHostname": f"host-{name}",
+            "NodeManagerAddress": "10.0.0.2",
+        }
+        for name in seen
+    ]
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    monkeypatch.setattr(ray, "nodes", lambda: found)
+    monkeypatch.setattr(ray, "remote", lambda _: Task())
+    monkeypatch.setattr(ray, "get", lambda answer: answer)
+    monkeypatch.setattr(
+        "ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy",
+        lambda node, soft: SimpleNamespace(node_id=node),
+    )
+
+
+def test_a_node_that_does_not_see_the_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes(monkeypatch, {"a": True, "b": True})
+    cluster.check_shared(tmp_path)
+    nodes(monkeypatch, {"a": True, "b": False})
+    with pytest.raises(UserError, match=r"node host-b \(10.0.0.2\).*does not see.*s3://"):
+        cluster.check_shared(tmp_path)
+    assert not list(tmp_path.iterdir())
+    cluster.check_shared("s3://bucket/run")
+    monkeypatch.delenv("RAY_ADDRESS")
+    cluster.check_shared(tmp_path)
+
+
+def test_output_in_the_unpacked_package_would_be_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes(monkeypatch, {"a": True})
+    with pytest.raises(UserError, match="removed with it; give an absolute path"):
+        cluster.check_shared(tmp_path / "_ray_pkg_0123" / "set")
+
+
+def test_what_is_shipped_leaves_out_what_no_worker_needs() -> None:
+    from ray._private.runtime_env.packaging import get_excludes_from_ignore_files
+
+    root = cluster.REPOSITORY
+    excluded = get_excludes_from_ignore_files(root, include_gitignore=True)
+    size = 0
+    for name in ("tests/test_imports.py", ".venv/pyvenv.cfg", "runs/demo/set/clips/part-1.parquet"):
+        assert any(rule(root / name) for rule in excluded), name
+    for folder in ("pipeline", "captioner", "vae", "dit", "jobs", "recipes"):
+        for path in (root / folder).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                assert not any(rule(path) for rule in excluded), path
+                size += path.stat().st_size
+    assert size < 100 << 20, "Ray refuses packages of more than 100 MiB unless told otherwise"

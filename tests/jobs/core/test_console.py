@@ -1,0 +1,74 @@
+"""Progress in a pipe: a line now and then and one at the end, on stderr, with counts that add up."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.core import console
+from jobs.core.console import Progress, clock, say, warn
+
+
+def test_results_go_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]):
+    say("12 clips")
+    warn("3 failed")
+    caught = capsys.readouterr()
+    assert caught.out == "12 clips\n"
+    assert caught.err == "warning: 3 failed\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (59.4, "59s"), (59.6, "1m00s"), (125, "2m05s"), (3725, "1h02m")],
+)
+def test_durations_are_readable(seconds: float, text: str):
+    assert clock(seconds) == text
+
+
+def test_progress_in_a_pipe_is_rare_and_ends_with_the_total(capsys: pytest.CaptureFixture[str]):
+    with Progress("caption", total=1000, unit="clips") as progress:
+        for _ in range(1000):
+            progress.update(1, "0.4 hours")
+    caught = capsys.readouterr()
+    assert caught.out == ""
+    assert caught.err.startswith("caption: 1000/1000 clips")
+    assert caught.err.endswith("0.4 hours\n")
+    assert caught.err.count("\n") == 1
+    assert "\r" not in caught.err
+
+
+def test_progress_tells_the_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    progress = Progress("encode", total=40)
+    now[0] += 10
+    progress.update(10)
+    assert capsys.readouterr().err == "encode: 10/40, 30s left\n"
+
+
+def test_items_that_needed_no_work_say_nothing_about_the_time_left(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    progress = Progress("ingest", total=1000)
+    now[0] += 1
+    progress.skip(900)
+    assert progress.line() == "ingest: 900/1000, 1s"
+    now[0] += 9
+    progress.update(10)
+    assert progress.line() == "ingest: 910/1000, 1m30s left"
+
+
+def test_a_stage_that_fails_says_it_stopped(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(RuntimeError), Progress("pack", total=3) as progress:
+        progress.update()
+        raise RuntimeError
+    assert "pack: 1/3" in capsys.readouterr().err
+
+
+def test_progress_without_a_total_counts(capsys: pytest.CaptureFixture[str]):
+    with Progress("ingest", unit="clips") as progress:
+        progress.update(7)
+    assert capsys.readouterr().err.startswith("ingest: 7 clips, ")

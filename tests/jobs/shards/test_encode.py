@@ -1,0 +1,279 @@
+"""encode: right latents, exactly the stale rows renewed, resumable, the same through Ray."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from jobs.core.errors import UserError
+from jobs.shards.encode import main, run
+from jobs.shards.encode_chunk import Encoder
+from jobs.train import dit as train_dit
+from pipeline import schema as s
+from pipeline.config import EncodeConfig
+from pipeline.loader.view import decode_view
+from pipeline.shards import latent_parts as parts
+from pipeline.shards import latents
+from pipeline.shards.latents import LatentStore
+from pipeline.shards.read import open_manifest
+from tests.helpers.shard_media import flip_byte, make_rows, make_shards
+from tests.helpers.tiny_models import tiny_clip, tiny_vae
+
+N = 12
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    vae, clip = tiny_vae(folder / "vae.safetensors"), tiny_clip(folder / "clip")
+    return EncodeConfig(vae=str(vae), text_encoder=str(clip), max_pixels=48 * 32)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    make_shards(tmp_path / "shards", make_rows(N))
+    return tmp_path
+
+
+def keys_of(folder):
+    found = {}
+    for rows in parts.present_keys(folder / "latents").values():
+        found.update(rows)
+    return found
+
+
+def test_rows_hold_the_posterior_and_the_text_features(folder, config):
+    result = run(config, folder, workers=1)
+    assert (result.rows, result.encoded, result.failed) == (2 * N, 2 * N, 0)
+    store, encoder, manifest = LatentStore(folder), Encoder(config), open_manifest(folder)
+    assert store.metadata["vae_id"] == encoder.vae.id
+    assert store.metadata["text_encoder_id"] == encoder.text.id
+    assert store.text_dim == 24
+    rows = {row[s.CLIP_ID]: i for i, row in enumerate(manifest.table.to_pylist())}
+    for number in range(0, 2 * N, 5):
+        row = store.rows[number]
+        clip = manifest.row(rows[row[s.CLIP_ID]])
+        native = {name: clip[name] for name in (s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT)}
+        frames = decode_view(manifest.read(rows[row[s.CLIP_ID]]), encoder.view, **native)
+        assert frames.shape[:3] == (row[s.N_FRAMES], row[s.HEIGHT], row[s.WIDTH])
+        x = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+        posterior = encoder.vae.encode(x)
+        mean, logvar, text = store.payload(number)
+        np.testing.assert_allclose(mean, posterior.mean[0].numpy(), atol=2e-3, rtol=2e-3)
+        np.testing.assert_allclose(logvar, posterior.logvar[0].numpy(), atol=2e-3, rtol=2e-3)
+        np.testing.assert_array_equal(text, encoder.text.text_tokens([row[s.CAPTION]])[0])
+
+
+def test_rerun_does_nothing_and_says_so(folder, config, capsys):
+    run(config, folder, workers=1)
+    before = {p: p.stat().st_mtime_ns for p in (folder / "latents").iterdir()}
+    capsys.readouterr()
+    assert main([str(folder), "--vae", config.vae, "--text", config.text_encoder,
+                 "--set", f"encode.max_pixels={config.max_pixels}"]) == 0  # fmt: skip
+    assert "nothing to do" in capsys.readouterr().out
+    assert {p: p.stat().st_mtime_ns for p in (folder / "latents").iterdir()} == before
+
+
+def test_a_deleted_part_is_encoded_again(folder, config):
+    run(config, folder, workers=1)
+    next((folder / "latents").glob("part-*.parquet")).unlink()
+    assert run(config, folder, workers=1).encoded == 2 * N
+    assert len(LatentStore(folder)) == 2 * N
+
+
+def test_only_rows_whose_key_changed_are_encoded(folder, config):
+    run(config, folder, workers=1)
+    before = keys_of(folder)
+    rows = make_rows(N)
+    rows[3][s.CAPTION_DENSE] = "another caption"
+    rows[5][s.VIDEO] = make_rows(N + 6)[N + 5][s.VIDEO]
+    reshard(folder, rows)
+    result = run(config, folder, workers=1)
+    assert (result.encoded, result.reused, result.dropped) == (3, 2 * N - 3, 3)
+    after = keys_of(folder)
+    changed = {key for key in after if after[key] != before[key]}
+    ids = [row[s.CLIP_ID] for row in rows]
+    assert changed == {(ids[3], "dense"), (ids[5], "dense"), (ids[5], "short")}
+    reshard(folder, rows[:-1])
+    assert run(config, folder, workers=1).rows == 2 * N - 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"fps": 4.0}, {"max_frames": 5}, {"max_pixels": 32 * 32}, {"vae": 1}, {"text_encoder": 1}],
+)
+def test_every_setting_that_matters_renews_all(folder, config, change, tmp_path):
+    run(config, folder, workers=1)
+    if "vae" in change:
+        change = {"vae": str(tiny_vae(tmp_path / "other.safetensors", seed=1))}
+    if "text_encoder" in change:
+        change = {"text_encoder": str(tiny_clip(tmp_path / "other_clip", seed=1))}
+    result = run(replace(config, **change), folder, workers=1)
+    assert (result.encoded, result.dropped, result.rows) == (2 * N, 2 * N, 2 * N)
+
+
+def test_a_key_names_everything_a_row_is_computed_from(config, monkeypatch, tmp_path):
+    row = {**make_rows(1)[0], s.SHARD: "part-0", s.BYTE_OFFSET: 4, s.BYTE_LENGTH: 9}
+    row[s.VIDEO_XXH3] = "0" * 32
+    base = Encoder(config)
+
+    def key(encoder=base, text="a red ball", **changes):
+        return encoder.task({**row, **changes}, {"dense": text}).keys["dense"]
+
+    def seen(**changes):
+        encoder = Encoder.__new__(Encoder)
+        encoder.__dict__.update(base.__dict__)
+        encoder.view = replace(base.view, **changes)
+        return encoder
+
+    other_vae = Encoder(replace(config, vae=str(tiny_vae(tmp_path / "v.safetensors", seed=1))))
+    other_text = Encoder(replace(config, text_encoder=str(tiny_clip(tmp_path / "c", seed=1))))
+    changed = {
+        "clip bytes": key(**{s.VIDEO_XXH3: "1" * 32}),
+        "number of frames": key(**{s.N_FRAMES: 5}),
+        "frame rate": key(**{s.FPS: 12.0}),
+        "width": key(**{s.WIDTH: 64}),
+        "height": key(**{s.HEIGHT: 64}),
+        "fps of the view": key(seen(fps=4.0)),
+        "length of the view": key(seen(max_frames=5)),
+        "crop": key(seen(max_pixels=32 * 32)),
+        "rounding of the crop": key(seen(multiple=32)),
+        "VAE": key(other_vae),
+        "text encoder": key(other_text),
+        "caption": key(text="a red ball."),
+    }
+    monkeypatch.setattr("jobs.shards.encode_chunk.RECIPE_VERSION", 99)
+    changed["version of this code"] = key()
+    monkeypatch.undo()
+    assert len({key(), *changed.values()}) == len(changed) + 1, changed
+    where = {s.SHARD: "part-7", s.BYTE_OFFSET: 99, s.BYTE_LENGTH: 10, s.CLIP_ID: "x"}
+    assert key(**where) == key()  # where the bytes lie is no part of what they are
+
+
+@pytest.mark.parametrize("edit", ["caption", "video", "clip removed", "clip added"])
+def test_a_stale_cache_is_refused_by_name(folder, config, edit):
+    run(config, folder, workers=1)
+    latents.refuse_stale(folder)
+    rows = make_rows(N + 1)
+    added = rows.pop()
+    if edit == "caption":
+        rows[3][s.CAPTION_DENSE] = "another caption"
+    elif edit == "video":
+        rows[0][s.VIDEO] = added[s.VIDEO]
+    elif edit == "clip removed":
+        rows.pop()
+    else:
+        rows.append(added)
+    reshard(folder, rows)
+    counts = {"clip removed": "0 clips without latents, 1 latents", "clip added": "1 clips without"}
+    with pytest.raises(UserError, match="latents is stale") as caught:
+        train_dit.main([str(folder), "--out", str(folder / "dit"), "--steps", "1"])
+    assert counts.get(edit, "0 clips without latents, 0 latents") in str(caught.value)
+    assert "filmstock encode" in str(caught.value)
+    run(config, folder, workers=1)
+    latents.refuse_stale(folder)
+
+
+def test_resharding_alone_does_not_make_a_cache_stale(folder, config):
+    run(config, folder, workers=1)
+    reshard(folder, make_rows(N)[::-1])
+    latents.refuse_stale(folder)
+    latents.refuse_stale(folder / "latents")
+
+
+def test_interrupted_run_goes_on_where_it_stopped(folder, config, monkeypatch):
+    monkeypatch.setattr("jobs.shards.encode.CHUNK_CLIPS", 4)
+    whole, calls = Encoder.encode, []
+
+    def stop_at_third(self, chunk, *rest):
+        calls.append(len(chunk.tasks))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return whole(self, chunk, *rest)
+
+    monkeypatch.setattr(Encoder, "encode", stop_at_third)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, folder, workers=1)
+    with pytest.raises(ValueError, match="encoding was interrupted"):
+        LatentStore(folder)
+    monkeypatch.setattr(Encoder, "encode", whole)
+    result = run(config, folder, workers=1)
+    assert (result.encoded, result.reused, result.rows) == (8, 16, 2 * N)
+    assert len(LatentStore(folder)) == 2 * N
+
+
+def test_damaged_clip_is_reported_and_tried_again(folder, config, capsys):
+    manifest = open_manifest(folder)
+    flip_byte(folder / "shards", manifest.row(0))
+    result = run(config, folder, workers=1)
+    assert (result.rows, result.failed) == (2 * N - 2, 1)
+    assert "do not match their hash" in capsys.readouterr().err
+    flip_byte(folder / "shards", manifest.row(0))  # flips it back
+    assert run(config, folder, workers=1).encoded == 2
+
+
+def test_chosen_kinds_only(folder, config):
+    run(replace(config, kinds=("short",)), folder, workers=1)
+    assert {kind for _, kind in keys_of(folder)} == {"short"}
+    with pytest.raises(UserError, match="no clip in .* has a caption of kind structured"):
+        run(replace(config, kinds=("structured",)), folder, workers=1)
+
+
+def test_wrong_paths_are_one_line_errors(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        main([str(tmp_path / "nope")])
+    with pytest.raises(ValueError, match="filmstock pack"):
+        main([str(tmp_path)])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_ray_workers_give_the_same_rows(folder, config):
+    run(config, folder, workers=1)
+    out = folder / "ray" / "latents"
+    result = run(config, folder, out=out, workers=2)
+    assert result.rows == 2 * N
+    a, b = LatentStore(folder), LatentStore(out)
+    assert a.hash == b.hash
+    for i in range(2 * N):
+        for x, y in zip(a.payload(i), b.payload(i), strict=True):
+            np.testing.assert_allclose(x, y, atol=2e-3, rtol=2e-3)
+
+
+def reshard(folder, rows):
+    """Replace the shards by those of ``rows``."""
+    for path in (folder / "shards").iterdir():
+        path.unlink()
+    make_shards(folder / "shards", rows)
+
+
+def test_structured_captions_are_rendered_and_drawn(tmp_path, config):
+    from captioner.render import render_text
+    from pipeline.config import MixConfig
+    from pipeline.loader.api import LatentPacks
+
+    fields = (
+        '{"subjects": [{"name": "ball", "appearance": "red", "action": "rolls", "position": "low"}],'
+        ' "background": "a lawn", "camera": "is static", "lighting": "is soft"}'
+    )
+    rows = make_rows(6)
+    for row in rows[:4]:
+        row |= {s.CAPTION_STRUCTURED: fields, s.CAPTION_ORIGINAL: "my garden"}
+    rows[3][s.CAPTION_STRUCTURED] = "no JSON"
+    make_shards(tmp_path / "shards", rows)
+    run(replace(config, renderings=3), tmp_path, workers=1)
+    store = LatentStore(tmp_path)
+    found = {(row[s.CLIP_ID], row[s.KIND]): row[s.CAPTION] for row in store.rows}
+    for i, row in enumerate(rows):
+        told = [found[key] for key in sorted(found) if key[0] == row[s.CLIP_ID] and "." in key[1]]
+        want = [render_text(fields, seed=0, epoch=n, clip_id=row[s.CLIP_ID]) for n in range(3)]
+        assert told == (list(dict.fromkeys(want)) if i < 3 else [])
+    mix = MixConfig(structured=1, original=1, empty=0)
+    packs = LatentPacks(tmp_path, token_budget=200, drop_last=False, mix=mix)
+    assert packs.lacking == {"structured": 3, "original": 2}
+    steps = [packs.at(packs.steps.advance(packs.state, k)) for k in range(12)]
+    drawn = {c[s.KIND].partition(".")[0] for st in steps for pack in st.units for c in pack}
+    assert drawn == {"structured", "original", "dense"}

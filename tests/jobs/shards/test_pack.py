@@ -1,0 +1,132 @@
+"""pack: keep x captioned, exact bytes, rerun does nothing, what is left out is said."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.core.errors import UserError
+from jobs.shards.pack import main, run
+from pipeline import schema as s
+from pipeline.config import PackConfig
+from pipeline.shards.read import open_manifest
+from pipeline.shards.write import video_hash, write_table_atomic, write_video_table
+from tests.helpers.shard_media import flip_byte, make_rows
+
+KEPT = (0, 1, 3, 4)
+
+
+def caption(clip, kind, text, outcome="ok"):
+    row = dict.fromkeys(s.captions_schema().names)
+    return {**row, s.CLIP_ID: clip, s.KIND: kind, s.TEXT: text, s.OUTCOME: outcome}
+
+
+def table(rows, schema):
+    return pa.table({n: [row.get(n) for row in rows] for n in schema.names}, schema=schema)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run folder of six clips: four kept, one of them without a usable caption."""
+    rows = make_rows(6)
+    clips = table(rows, s.clips_schema())
+    ranges = write_video_table(tmp_path / "clips" / "part-00000.parquet", clips)
+    for row, (offset, length) in zip(rows, ranges, strict=True):
+        row.update({s.SHARD: "part-00000.parquet", s.BYTE_OFFSET: offset, s.BYTE_LENGTH: length})
+        row.update({s.VIDEO_XXH3: video_hash(row[s.VIDEO]), s.MOTION_MEAN: 0.25})
+        row.update({s.SOURCE_ID: "source", s.START_PTS: int(row[s.START_S]), "concept_text": 0.125})
+    manifest = table(rows, s.manifest_schema(("text",)))
+    write_table_atomic(tmp_path / "manifest" / "part-00000.parquet", manifest)
+    ids = [row[s.CLIP_ID] for row in rows]
+    decisions = ["keep" if i in KEPT else "reject" for i in range(6)]
+    selection = [
+        {s.CLIP_ID: c, s.DECISION: d, s.REASONS: []} for c, d in zip(ids, decisions, strict=True)
+    ]
+    write_table_atomic(tmp_path / "selection.parquet", table(selection, s.selection_schema()))
+    captions = [caption(c, "dense", f"dense {i}") for i, c in enumerate(ids) if i != 4]
+    captions += [caption(c, "short", f"short {i}") for i, c in enumerate(ids) if i != 4]
+    captions += [
+        caption(ids[4], "dense", "", "empty"),
+        caption(ids[4], "short", "I cannot", "refused"),
+    ]
+    captions += [caption(ids[0], "original", "from the file"), caption(ids[0], "structured", "{}")]
+    write_table_atomic(
+        tmp_path / "captions" / "part-00000.parquet", table(captions, s.captions_schema())
+    )
+    return tmp_path
+
+
+def test_kept_and_captioned_clips_arrive_with_their_bytes(folder):
+    result = run(PackConfig(), folder)
+    assert (result.packed, result.uncaptioned, result.unreadable) == (3, 1, 0)
+    rows = make_rows(6)
+    manifest = open_manifest(folder)
+    found = {row[s.CLIP_ID]: (i, row) for i, row in enumerate(manifest.table.to_pylist())}
+    assert set(found) == {rows[i][s.CLIP_ID] for i in (0, 1, 3)}
+    for i in (0, 1, 3):
+        place, row = found[rows[i][s.CLIP_ID]]
+        assert manifest.read(place) == rows[i][s.VIDEO]
+        assert row[s.CAPTION_DENSE] == f"dense {i}" and row[s.CAPTION_SHORT] == f"short {i}"
+        assert row[s.CAPTION_ORIGINAL] == ("from the file" if i == 0 else None)
+        assert row[s.CAPTION_STRUCTURED] == ("{}" if i == 0 else None)
+        assert row[s.MOTION_MEAN] == 0.25 and row["concept_text"] == 0.125
+        assert row[s.WIDTH] == rows[i][s.WIDTH] and row[s.SOURCE_ID] == "source"
+
+
+def test_rerun_does_nothing_and_says_so(folder, capsys):
+    run(PackConfig(), folder)
+    files = {path: path.stat().st_mtime_ns for path in (folder / "shards").iterdir()}
+    capsys.readouterr()
+    assert run(PackConfig(), folder).packed == 3
+    assert "nothing to do" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in (folder / "shards").iterdir()} == files
+    assert run(PackConfig(kinds=("short",)), folder).packed == 3
+    manifest = open_manifest(folder)
+    assert all(
+        manifest.caption(i, kind) is None for i in range(3) for kind in ("dense", "original")
+    )
+
+
+def test_a_deleted_shard_is_packed_again(folder):
+    run(PackConfig(), folder)
+    next((folder / "shards").glob("part-*.parquet")).unlink()
+    run(PackConfig(), folder)
+    assert all(open_manifest(folder).read(i) for i in range(3))
+
+
+def test_changed_captions_pack_again(folder):
+    run(PackConfig(), folder)
+    path = folder / "captions" / "part-00000.parquet"
+    captions = pq.read_table(path).to_pylist()
+    for row in captions:
+        row[s.TEXT] = (row[s.TEXT] or "") + " again"
+    write_table_atomic(path, table(captions, s.captions_schema()))
+    run(PackConfig(), folder)
+    assert all(open_manifest(folder).caption(i, "dense").endswith("again") for i in range(3))
+
+
+def test_damaged_clip_is_left_out_and_reported(folder, capsys):
+    clips = folder / "clips"
+    row = pq.read_table(folder / "manifest" / "part-00000.parquet").to_pylist()[1]
+    flip_byte(clips, row)
+    assert main([str(folder)]) == 3
+    assert "1 kept clips cannot be read back" in capsys.readouterr().err
+    assert len(open_manifest(folder)) == 2
+
+
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [("manifest", "ingest"), ("selection.parquet", "select"), ("captions", "caption")],
+)
+def test_missing_inputs_name_the_command(folder, missing, command):
+    (folder / missing).rename(folder / "elsewhere")
+    with pytest.raises(UserError, match=f"has no {missing}; run filmstock {command} first"):
+        run(PackConfig(), folder)
+
+
+def test_unknown_kind_and_folder_are_refused(folder):
+    with pytest.raises(ValueError, match="caption kind 'long' is unknown"):
+        run(PackConfig(kinds=("long",)), folder)
+    with pytest.raises(UserError, match="is no folder"):
+        main([str(folder / "nope")])

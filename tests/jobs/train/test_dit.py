@@ -1,0 +1,334 @@
+"""train-dit, sample and adherence end to end on tiny models, and the errors a person can fix."""
+
+import dataclasses
+import json
+import time
+import zlib
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dit.checkpoint import LatentSpec, load_dit, save_dit
+from dit.config import LEARNING_RATES, DiTConfig
+from dit.model import DiT
+from jobs.core.errors import UserError
+from jobs.generate import adherence, sample
+from jobs.train import dit as train_dit
+from pipeline.training.state import load_state
+from pipeline.video.decode import decode_clip
+from tests.helpers.latents import TEXT_DIM, write_folder
+
+
+class FakeText:
+    """Stands in for CLIP where a test is not about it: features depend on the words only."""
+
+    id = "text0"
+
+    def text_tokens(self, texts: list[str]) -> list[np.ndarray]:
+        out = []
+        for text in texts:
+            words = [zlib.crc32(word.encode()) % 1000 / 500 - 1 for word in text.split()]
+            out.append(np.outer(words, np.arange(1, TEXT_DIM + 1) / TEXT_DIM).astype(np.float16))
+        return out
+
+
+@pytest.fixture(scope="module")
+def vae_file(tmp_path_factory) -> Path:
+    from vae.checkpoint import save_vae
+    from vae.config import VAEConfig
+    from vae.model import VideoVAE
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("vae") / "vae.safetensors"
+    save_vae(VideoVAE(VAEConfig.preset("tiny")), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def dit_file(tmp_path_factory, vae_file) -> Path:
+    from vae.checkpoint import load_vae
+
+    vae = load_vae(vae_file)
+    channels = vae.config.latent_channels
+    torch.manual_seed(0)
+    model = DiT(DiTConfig(width=24, depth=1, heads=2, latent_channels=channels, text_dim=TEXT_DIM))
+    spec = LatentSpec(
+        vae_id=vae.id, text_encoder_id="text0", mean=(0.0,) * channels, std=(1.0,) * channels
+    )
+    path = tmp_path_factory.mktemp("dit") / "dit.safetensors"
+    save_dit(model, spec, path)
+    return path
+
+
+@pytest.fixture
+def models(monkeypatch, dit_file, vae_file) -> list[str]:
+    """Options that name the small models; the text encoder is replaced."""
+    import jobs.generate.sampling
+
+    monkeypatch.setattr(jobs.generate.sampling, "load_text_for", lambda spec, name: FakeText())
+    return ["--dit", str(dit_file), "--vae", str(vae_file)]
+
+
+def train(folder: Path, out: Path, *words: str) -> int:
+    base = [
+        "--preset",
+        "tiny",
+        "--steps",
+        "4",
+        "--tokens-per-pack",
+        "60",
+        "--held-out-share",
+        "0.15",
+    ]
+    rest = ["--checkpoint-every", "2", "--eval-every", "2", "--sample-every", "0"]
+    return train_dit.main([str(folder), "--out", str(out), *base, *rest, *words])
+
+
+def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, capsys):
+    folder = write_folder(tmp_path / "latents")
+    assert train(folder, tmp_path / "run") == 0
+    loaded = load_dit(tmp_path / "run")
+    assert loaded.latents.vae_id == "vae0"
+    assert loaded.info["steps"] == 4
+    card = (tmp_path / "run" / "CARD.md").read_text()
+    assert loaded.id in card
+    assert "--steps 4" in card
+    rows = [
+        json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert rows[-1]["step"] == 4
+    assert {"loss", "held_out", "tokens_per_s", "waste", "grad_norm"} <= set(rows[-1])
+    capsys.readouterr()
+    assert train(folder, tmp_path / "run") == 0
+    assert "nothing to do" in capsys.readouterr().out
+    fine = tmp_path / "fine"
+    assert train(folder, fine, "--init", str(tmp_path / "run")) == 0
+    assert load_dit(fine).id != loaded.id
+    assert "random weights" in card
+    rate = load_state(fine / "state.pt")["train_config"]["lr"]
+    assert rate == pytest.approx(0.1 * LEARNING_RATES["tiny"])
+    assert train(folder, fine, "--resume", "--steps", "6") == 0  # with the rate it began with
+    assert load_state(fine / "state.pt")["train_config"]["lr"] == rate
+    assert load_dit(fine).info["steps"] == 6
+    assert (
+        f"started from | DiT `{loaded.id}`" in (fine / "CARD.md").read_text()
+    )  # after a resume too
+
+
+def test_options_of_model_and_loss_are_kept_with_the_weights(tmp_path):
+    folder = write_folder(tmp_path / "latents")
+    options = ["--attention", "factorised", "--head-gate", "--path", "vp", "--local-share", "0.4"]
+    assert train(folder, tmp_path / "run", *options, "--recompute", "--loss-unit", "clip") == 0
+    loaded = load_dit(tmp_path / "run")
+    config = loaded.model.config
+    assert (config.attention, config.head_gate, config.path) == ("factorised", True, "vp")
+    assert loaded.info["train"]["local_share"] == 0.4
+    assert train(folder, tmp_path / "fine", "--init", str(tmp_path / "run")) == 0
+    assert load_dit(tmp_path / "fine").model.config == config
+    plain = tmp_path / "plain"
+    assert train(folder, plain) == 0
+    with pytest.raises(UserError, match="trained with path 'flow'; leave --path out"):
+        train(folder, tmp_path / "other", "--init", str(plain), "--path", "vp")
+
+
+def test_train_dit_errors_are_one_line(tmp_path):
+    folder = write_folder(tmp_path / "latents")
+    with pytest.raises(UserError, match="does not exist"):
+        train(tmp_path / "none", tmp_path / "run")
+    with pytest.raises(UserError, match="preset 'huge' is unknown"):
+        train(folder, tmp_path / "run", "--preset", "huge")
+    with pytest.raises(UserError, match="raise the budget"):
+        train(folder, tmp_path / "run", "--tokens-per-pack", "5")
+    assert train(folder, tmp_path / "run") == 0
+    other = write_folder(tmp_path / "other", vae_id="vae1")
+    with pytest.raises(UserError, match="encode again with that VAE, add --new-vae"):
+        train(other, tmp_path / "run2", "--init", str(tmp_path / "run"))
+    with pytest.raises(UserError, match="give --init, leave --lora out"):
+        train(other, tmp_path / "run2", "--new-vae")
+
+
+def test_a_dit_moves_to_the_latents_of_another_vae_when_told_to(tmp_path):
+    folder = write_folder(tmp_path / "latents")
+    other = write_folder(tmp_path / "other", vae_id="vae1")
+    assert train(folder, tmp_path / "run") == 0
+    words = ["--init", str(tmp_path / "run"), "--new-vae"]
+    assert train(other, tmp_path / "moved", *words) == 0
+    before, after = load_dit(tmp_path / "run"), load_dit(tmp_path / "moved")
+    assert (before.latents.vae_id, after.latents.vae_id) == ("vae0", "vae1")
+    assert train(other, tmp_path / "fresh", "--seed", "1") == 0
+    name = next(n for n, p in before.model.named_parameters() if p.ndim == 2)
+
+    def far(one, two):
+        return (one.model.state_dict()[name] - two.model.state_dict()[name]).norm()
+
+    assert far(before, after) < 0.5 * far(before, load_dit(tmp_path / "fresh"))
+
+
+def test_sample_writes_videos_sheets_and_a_grid(tmp_path, models):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("A red circle moves left.\n\nA blue ring stays still.\n")
+    words = [
+        "--prompts",
+        str(prompts),
+        "--prompt",
+        "A green cross.",
+        "--size",
+        "48x32",
+        "--frames",
+        "5",
+    ]
+    assert sample.main([*words, "--steps", "2", "--out", str(tmp_path / "out"), *models]) == 0
+    videos = sorted((tmp_path / "out").glob("*.mp4"))
+    assert [v.name[:3] for v in videos] == ["000", "001", "002"]
+    assert videos[0].name == "000-a-green-cross.mp4"
+    for video in videos:
+        frames, _ = decode_clip(video.read_bytes())
+        assert frames.shape == (5, 32, 48, 3)
+        assert video.with_suffix(".png").exists()
+    assert (tmp_path / "out" / "grid.png").exists()
+
+
+def test_sample_starts_from_an_image(tmp_path, models):
+    from PIL import Image
+
+    Image.new("RGB", (100, 60), (200, 30, 30)).save(tmp_path / "first.png")
+    words = ["--prompt", "A red circle.", "--frames", "5", "--steps", "2", "--size", "32x32"]
+    out = tmp_path / "out"
+    image = ["--image", str(tmp_path / "first.png")]
+    assert sample.main([*words, *image, "--out", str(out), *models]) == 0
+    assert len(list(out.glob("*.mp4"))) == 1
+
+
+def test_sample_errors_are_one_line(tmp_path, models, vae_file):
+    with pytest.raises(UserError, match="nothing to sample"):
+        sample.main(["--out", str(tmp_path), *models])
+    with pytest.raises(UserError, match="WIDTHxHEIGHT"):
+        sample.main(["--prompt", "x", "--size", "64", *models])
+    with pytest.raises(UserError, match="cannot read --image"):
+        sample.main(["--prompt", "x", "--image", str(tmp_path / "no.png"), *models])
+    with pytest.raises(UserError, match="no DiT at"):
+        sample.main(["--prompt", "x", "--dit", str(tmp_path / "none")])
+    with pytest.raises(UserError, match="1 \\+ 4"):
+        sample.main(["--prompt", "x", "--frames", "6", *models])
+    with pytest.raises(UserError, match="multiple"):
+        sample.main(["--prompt", "x", "--size", "60x64", *models])
+
+
+def test_a_vae_the_dit_was_not_trained_with_is_refused(tmp_path, models, dit_file):
+    from vae.checkpoint import save_vae
+    from vae.config import VAEConfig
+    from vae.model import VideoVAE
+
+    torch.manual_seed(1)
+    save_vae(VideoVAE(VAEConfig.preset("tiny")), tmp_path / "other.safetensors")
+    with pytest.raises(UserError, match="give the VAE it was trained with"):
+        sample.main(
+            ["--prompt", "x", "--dit", str(dit_file), "--vae", str(tmp_path / "other.safetensors")]
+        )
+
+
+def test_adherence_scores_generated_videos_beside_their_ceilings(tmp_path, models, capsys):
+    words = ["--prompts", "2", "--steps", "1", "--size", "48x48", "--out", str(tmp_path)]
+    assert adherence.main([*words, *models]) == 0
+    result = json.loads((tmp_path / "adherence.json").read_text())
+    assert result["rendered"]["colour"] == 1.0
+    assert 0 <= result["generated"]["colour"] <= 1
+    assert "generated" in capsys.readouterr().out
+
+
+def test_object_marks_bind_shape_and_motion_to_colour():
+    from pipeline.world.captions import Attributes
+
+    truth = Attributes(objects=(("red", "circle", "left"), ("blue", "ring", "still")))
+    seen = Attributes(objects=(("red", "ring", "left"), ("green", "ring", "still")))
+    assert adherence.object_marks(truth, seen) == {"colour": 1, "shape": 0, "motion": 1}
+
+
+def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(tmp_path):
+    """Sheets and TensorBoard on or off: bitwise the same weights, averages and moments, and the same lines."""
+    from torch.utils.tensorboard import SummaryWriter  # noqa: F401  its import is slow and not what is tested
+
+    from tests.dit.train.test_loop import flatten, logged
+    from vae.checkpoint import load_vae, save_vae
+    from vae.config import VAEConfig
+    from vae.model import VideoVAE
+
+    torch.manual_seed(0)
+    vae = tmp_path / "vae.safetensors"
+    save_vae(VideoVAE(dataclasses.replace(VAEConfig.preset("tiny"), latent_channels=4)), vae)
+    folder = write_folder(tmp_path / "latents", vae_id=load_vae(vae).id)
+    fp32 = ["--precision", "fp32"]
+    drawn = ["--sample-every", "2", "--vae", str(vae), "--tensorboard"]
+    train(folder, tmp_path / "plain", *fp32)
+    train(folder, tmp_path / "drawn", *fp32, *drawn)
+    train(folder, tmp_path / "again", *fp32, *drawn)
+    states = [load_state(tmp_path / name / "state.pt") for name in ("plain", "drawn")]
+    for part in ("model", "optimizer", "ema"):
+        pairs = zip(flatten(states[0][part]), flatten(states[1][part]), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs), part
+    assert logged(tmp_path / "plain") == logged(tmp_path / "drawn")
+    sheets = [sorted((tmp_path / n / "samples").glob("*.png")) for n in ("drawn", "again")]
+    assert [p.name for p in sheets[0]] == ["step-000002.png", "step-000004.png"]
+    bytes_of = [[p.read_bytes() for p in paths] for paths in sheets]
+    assert bytes_of[0] == bytes_of[1] and len(set(bytes_of[0])) == 2
+    assert not (tmp_path / "plain" / "tensorboard").exists()
+
+
+def test_tensorboard_has_the_numbers_and_a_resumed_run_takes_the_place_of_what_it_does_again(
+    tmp_path,
+):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from jobs.train.dit_progress import Board
+
+    for steps in ((1, 2, 3), (2, 3, 4)):  # killed after 3, resumed from 1
+        board = Board(tmp_path)
+        for step in steps:
+            row = {"stage": "x", "step": step, "loss": step + len(steps), "t0.5": 0.25}
+            board(row | {"held_out_shapes": {"5x8x8": 0.125}})
+        board.picture(steps[-1], np.zeros((8, 8, 3), np.uint8))
+        time.sleep(1.1)  # event files are ordered by the second in their names
+    found = EventAccumulator(str(tmp_path / "tensorboard"))
+    found.Reload()
+    assert [(e.step, e.value) for e in found.Scalars("train/loss")] == [
+        (1, 4.0), (2, 5.0), (3, 6.0), (4, 7.0)
+    ]  # fmt: skip
+    assert found.Scalars("held_out/t0.5")[0].value == 0.25
+    assert found.Scalars("held_out/5x8x8")[0].value == 0.125
+    assert found.Images("samples")[-1].step == 4
+
+
+def test_the_progress_line_says_how_far_above_the_floor_the_loss_is(capsys):
+    from jobs.train.dit_progress import Line
+
+    row = dict.fromkeys(("loss", "grad_norm", "lr", "tokens_per_s", "clips_per_s", "waste"), 0.5)
+    Line()({**row, "excess": 0.125, "step": 7, "progress": 1.0, "elapsed_s": 9.0, "held_out": 0.4})
+    line = capsys.readouterr().err
+    for part in ("loss 0.5000 (+0.1250 over floor)", "held-out 0.4", "grad 0.50", "waste 50.0%"):
+        assert part in line
+
+
+@pytest.mark.skipif(find_spec("peft") is None, reason="peft is not installed")
+def test_adapters_from_the_command_line(tmp_path):
+    folder = write_folder(tmp_path / "latents")
+    base = tmp_path / "base"
+    assert train(folder, base) == 0
+    fine = tmp_path / "fine"
+    assert train(folder, fine, "--init", str(base), "--lora", "2") == 0
+    assert load_dit(fine).info["train"]["optimizer"] == "adamw"
+    assert (fine / "state.pt").stat().st_size < (base / "state.pt").stat().st_size / 5
+    first = load_dit(fine).id
+    assert train(folder, fine, "--resume", "--steps", "6") == 0  # knows its base and rank
+    assert load_dit(fine).info["steps"] == 6
+    assert load_dit(fine).id != first
+    with pytest.raises(UserError, match="name it with --init"):
+        train(folder, tmp_path / "none", "--lora", "2")
+    for words, message in (
+        (["--workers", "2", "--lora", "2"], "adapters are small"),
+        ([], "--wor"),
+    ):
+        with pytest.raises(UserError, match=message):
+            train(folder, tmp_path / "none", "--init", str(base), "--fsdp", *words)

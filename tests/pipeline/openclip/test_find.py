@@ -1,0 +1,85 @@
+"""Which CLIP model is meant, and one line with the fix when it is not there."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.openclip import find as clip_find
+from pipeline.openclip.find import find_clip, offline
+from pipeline.openclip.torchvision_compat import prepare_torchvision
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    prepare_torchvision()
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def _one_line(model: str) -> str:
+    with pytest.raises(ValueError) as caught:
+        find_clip(model)
+    text = str(caught.value)
+    assert "\n" not in text and repr(model) in text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("model", "fetch"),
+    [
+        ("ViT-B-32/laion2b_s34b_b79k", "hf download laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
+        ("ViT-L-16-SigLIP2-256/webli", "hf download timm/ViT-L-16-SigLIP2-256"),
+        ("ViT-B-32/openai", "hf download timm/vit_base_patch32_clip_224.openai"),
+        ("hf-hub:laion/some-clip", "hf download laion/some-clip"),
+    ],
+)
+def test_a_model_that_is_not_cached_names_the_fix(model: str, fetch: str) -> None:
+    text = _one_line(model)
+    assert "not in the local cache" in text and fetch in text and "recipe demo" in text
+
+
+def test_a_cached_model_is_found(tmp_path: Path) -> None:
+    repo = tmp_path / "cache" / "models--laion--CLIP-ViT-B-32-laion2B-s34B-b79K"
+    snapshot = repo / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (repo / "refs").mkdir()
+    (repo / "refs" / "main").write_text("abc")
+    (snapshot / "open_clip_model.safetensors").write_bytes(b"")
+    found = find_clip("ViT-B-32/laion2b_s34b_b79k")
+    assert (found.spec, found.pretrained, found.domain) == ("ViT-B-32", "laion2b_s34b_b79k", None)
+
+
+def test_unknown_names_and_tags() -> None:
+    assert "did you mean 'ViT-B-32'" in _one_line("ViT-B-33/openai")
+    assert "laion2b_s34b_b79k" in _one_line("ViT-B-32")
+    assert "laion2b_s34b_b79k" in _one_line("ViT-B-32/laion")
+
+
+def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="does not exist"):
+        find_clip(str(tmp_path / "none"))
+    with pytest.raises(ValueError, match="has no open_clip_config.json"):
+        find_clip(str(tmp_path))
+    config = tmp_path / "open_clip_config.json"
+    config.write_text("{")
+    with pytest.raises(ValueError, match="not valid JSON"):
+        find_clip(str(tmp_path))
+    config.write_text(json.dumps({"model_cfg": {}, "filmstock": {"domain": "here"}}))
+    assert find_clip(f"local-dir:{tmp_path}") == find_clip(str(tmp_path))
+    assert find_clip(str(tmp_path)).domain == "here"
+    monkeypatch.setattr(clip_find, "EMBEDDED", tmp_path / "gone")
+    with pytest.raises(ValueError, match="rebuild it with: filmstock train-clip"):
+        find_clip("embedded")
+
+
+def test_offline_is_undone_even_after_an_error() -> None:
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    with pytest.raises(RuntimeError), offline():
+        assert constants.HF_HUB_OFFLINE is True
+        raise RuntimeError
+    assert constants.HF_HUB_OFFLINE is before

@@ -1,0 +1,51 @@
+"""Text is found at its size and place; pictures without any have none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from pipeline.scores.text_area import TextDetector, coverage, text_area
+from tests.helpers.moving_scenes import scene, to_uint8
+
+
+@pytest.fixture(scope="module")
+def detector() -> TextDetector:
+    return TextDetector()
+
+
+def titled(size: int, text: str = "Chapter one: the river") -> tuple[np.ndarray, float]:
+    """uint8 RGB (180, 320, 3) with a line of text, and the share of it that the line's box covers."""
+    picture = Image.fromarray(to_uint8(scene(2, 1))[0]).resize((320, 180))
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size)
+    left, top, right, bottom = draw.textbbox((20, 90), text, font=font)
+    draw.text((20, 90), text, fill="white", font=font)
+    return np.asarray(picture), (right - left) * (bottom - top) / (320 * 180)
+
+
+@pytest.mark.parametrize("size", [12, 20, 25])
+def test_area_of_a_line(detector: TextDetector, size: int) -> None:
+    frame, truth = titled(size)
+    assert text_area(detector, frame[None], 2) == pytest.approx(truth, rel=0.7)
+    assert text_area(detector, frame[None], 2) > 0.6 * truth
+
+
+def test_no_text(detector: TextDetector) -> None:
+    frames = to_uint8(scene(2, 8))
+    assert text_area(detector, frames, 2) == 0
+    assert text_area(detector, np.zeros((1, 64, 64, 3), np.uint8), 2) == 0
+
+
+def test_text_in_one_of_the_frames_counts(detector: TextDetector) -> None:
+    frame, _ = titled(20)
+    plain = np.asarray(Image.fromarray(to_uint8(scene(2, 1))[0]).resize((320, 180)))
+    both = np.stack([plain, plain, plain, frame])
+    assert text_area(detector, both, 2) > 0.02
+    assert text_area(detector, both[:3], 2) == 0
+
+
+def test_coverage_counts_overlaps_once() -> None:
+    box = np.array([[10, 10], [29, 10], [29, 19], [10, 19]], np.float32)
+    assert coverage(np.stack([box, box]), (50, 100)) == pytest.approx(200 / 5000)
+    assert coverage(np.empty((0, 4, 2)), (50, 100)) == 0

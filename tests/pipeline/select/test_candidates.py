@@ -1,0 +1,66 @@
+"""Candidates: who is compared, in which order of worth, and how a keeper gets its name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.config import SelectConfig
+from pipeline.select.candidates import Earlier, Embeddings, keeper_columns, make_candidates
+from pipeline.select.duplicates import in_order
+
+MANIFEST = pa.table(
+    {
+        "clip_id": ["a", "b", "c", "d"],
+        "video_xxh3": ["1", "2", None, "4"],
+        "phash": pa.array([7, None, 9, 10], pa.uint64()),
+        "width": [10, 20, 20, 30],
+        "blur": [0.1, None, 0.2, 0.3],
+    }
+)
+OLD = pa.table(
+    {
+        "clip_id": ["old"],
+        "video_xxh3": ["9"],
+        "phash": pa.array([2**63], pa.uint64()),
+        "duplicate_in": ["first"],
+    }
+)
+CONFIG = SelectConfig(dedup_keep=("width", "blur"), dedup_cosine=0.9)
+
+
+def test_earlier_clips_come_first_then_ours_by_worth():
+    passed = np.array([0, 1, 2])
+    vectors = Embeddings(clip_ids=pa.array(["c", "a"]), vectors=np.eye(2, dtype=np.float16))
+    clips = make_candidates(
+        MANIFEST, passed, np.arange(4), CONFIG, vectors, Earlier(table=OLD, embeddings=None)
+    )
+    assert in_order(clips, np.arange(4)).tolist() == [3, 2, 1, 0], (
+        "old, then c (sharper than NULL), b, a"
+    )
+    assert clips.earlier == 1
+    assert clips.video_hash.to_pylist() == ["1", "2", None, "9"]
+    assert clips.phash[clips.has_phash].tolist() == [7, 9, 2**63]
+    assert clips.embeddings is not None
+    assert clips.embeddings[0].tolist() == [0, 1] and clips.embeddings[2].tolist() == [1, 0]
+    assert np.isnan(clips.embeddings[[1, 3]]).all()
+
+
+def test_embeddings_are_left_out_when_nothing_asks_for_them():
+    clips = make_candidates(
+        MANIFEST, np.arange(4), np.arange(4), SelectConfig(dedup_keep=()), None, None
+    )
+    assert clips.embeddings is None
+    assert in_order(clips, np.arange(4)).tolist() == [0, 1, 2, 3]
+
+
+def test_keepers_are_named_with_their_dataset():
+    ids = MANIFEST["clip_id"].combine_chunks()
+    keeper = np.array([1, 1, 3, 3])
+    passed, order = np.array([0, 2, 3]), np.array([3, 0, 1, 2])
+    of, where = keeper_columns(ids, passed, keeper, Earlier(table=OLD), order)
+    assert of.to_pylist() == ["old", "c", None, None]
+    assert where.to_pylist() == ["first", None, None, None]
+    nothing = np.zeros(0, np.int64)
+    of, where = keeper_columns(ids, nothing, nothing, None, order)
+    assert of.to_pylist() == where.to_pylist() == [None] * 4

@@ -1,0 +1,56 @@
+"""Near hashes: every pair that comparing all pairs finds, each once, for any number of blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.select import near_hashes
+from pipeline.select.near_hashes import blocks_to_agree, near_pairs
+
+
+def all_pairs(hashes: list[int], bits: int) -> list[list[int]]:
+    n = len(hashes)
+    return [
+        [i, j]
+        for i in range(n)
+        for j in range(i + 1, n)
+        if (hashes[i] ^ hashes[j]).bit_count() <= bits
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hashes=st.sets(st.integers(0, 2**12 - 1).map(lambda v: v * 0x1001001001 % 2**64), max_size=25),
+    bits=st.integers(0, 63),
+)
+def test_blocks_find_what_comparing_all_pairs_finds(hashes: set[int], bits: int):
+    values = sorted(hashes)
+    assert near_pairs(np.array(values, np.uint64), bits).tolist() == all_pairs(values, bits)
+
+
+@pytest.mark.parametrize("agree", [1, 2, 3, 4])
+def test_any_number_of_blocks_finds_the_same(agree: int, monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(0)
+    base = rng.integers(0, 2**64, 40, dtype=np.uint64)
+    flips = np.uint64(1) << rng.integers(0, 64, (40, 5), dtype=np.uint64)
+    near = base ^ np.bitwise_xor.reduce(flips, axis=1)
+    values = np.unique(np.concatenate([base, near]))
+    monkeypatch.setattr(near_hashes, "blocks_to_agree", lambda n, bits: agree)
+    expected = all_pairs([int(value) for value in values], 4)
+    assert near_pairs(values, 4).tolist() == expected
+    assert near_pairs(values, 5).tolist() == all_pairs([int(value) for value in values], 5)
+    assert len(near_pairs(values, 5)) >= 40
+
+
+def test_more_hashes_agree_on_more_blocks_before_they_are_compared():
+    assert blocks_to_agree(100, 4) == 1
+    assert blocks_to_agree(1_000_000, 4) == 2
+    assert blocks_to_agree(1_000_000, 63) == 1
+
+
+def test_nothing_and_one_give_no_pairs():
+    assert near_pairs(np.zeros(0, np.uint64), 4).shape == (0, 2)
+    assert near_pairs(np.ones(1, np.uint64), 4).shape == (0, 2)

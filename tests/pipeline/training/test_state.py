@@ -1,0 +1,50 @@
+"""Files of a training run appear whole or not at all, and its lines end where its state does."""
+
+import json
+
+import pytest
+import torch
+
+from pipeline.training.state import (
+    add_metrics,
+    keep_metrics,
+    load_state,
+    save_state,
+    write_atomic,
+)
+
+
+def test_write_atomic_replaces_and_leaves_nothing_beside(tmp_path):
+    write_atomic(tmp_path / "sub" / "x", b"one")
+    write_atomic(tmp_path / "sub" / "x", b"two")
+    assert [p.name for p in (tmp_path / "sub").iterdir()] == ["x"]
+    assert (tmp_path / "sub" / "x").read_bytes() == b"two"
+
+
+def test_a_failed_save_leaves_the_old_state_and_names_the_file(tmp_path):
+    path = tmp_path / "state.pt"
+    save_state(path, {"step": 1, "w": torch.arange(3)})
+    (tmp_path / ".state.pt.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        save_state(path, {"step": 2, "w": torch.randn(100_000)})
+    assert caught.value.filename == str(path)
+    assert load_state(path)["step"] == 1
+    path.write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match="not a readable training state"):
+        load_state(path)
+
+
+def test_lines_behind_the_state_and_torn_ones_are_dropped(tmp_path):
+    for step in (1, 2, 3):
+        add_metrics(tmp_path, {"step": step, "loss": 0.5})
+    path = tmp_path / "metrics.jsonl"
+    with path.open("a") as file:
+        file.write('{"step": 2, "los')
+    keep_metrics(tmp_path, 2)
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [1, 2]
+    before = path.stat().st_ino
+    keep_metrics(tmp_path, 2)
+    assert path.stat().st_ino == before  # nothing to do is nothing done
+    keep_metrics(tmp_path, 0)
+    assert path.read_text() == ""
+    keep_metrics(tmp_path / "none", 0)
