@@ -54,7 +54,7 @@ def settings(url: str) -> dict[str, object]:
 def start(folder: Path, url: str, worker_only: bool) -> subprocess.Popen[bytes]:
     """Start captioning in a session of its own."""
     run = (
-        "import numpy as np; from pipeline import schema as s; from jobs.shards.pack import kept_clips; "
+        "import numpy as np; from pipeline import schema as s; from jobs.core.clips import kept_clips; "
         "from jobs.caption.worker import CaptionWorker; "
         "from jobs.caption.rows import answered, made_with, recover; "
         "from jobs.caption import missing_work; "

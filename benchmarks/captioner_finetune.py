@@ -27,8 +27,9 @@ from benchmarks.caption_scores import Scores, score, word_recall
 from benchmarks.captioner_world import by_attribute
 from captioner.ask.frames import clip_frames, from_pixels
 from captioner.ask.prompts import WORLD_PROMPTS, fill
-from captioner.backends.base import Request, open_backend
+from captioner.backends.base import Request
 from captioner.backends.embedded import export
+from captioner.backends.open import open_backend
 from captioner.backends.transformers import load_model
 from captioner.config import CaptionConfig
 from captioner.train.examples import Lesson, lessons_of, shard_texts

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from captioner.ask.frames import clip_frames, from_pixels
 from captioner.ask.prompts import fill, prompt_set
-from captioner.backends.base import Request, open_backend
+from captioner.backends.base import Request
+from captioner.backends.open import open_backend
 from captioner.check.checks import judge_reply
 from captioner.config import CaptionConfig
 from pipeline.video.encode import encode_mp4

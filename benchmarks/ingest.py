@@ -71,7 +71,7 @@ def split(path: Path) -> None:
 
     *_, analysis = analyse(path)
     assert analysis is not None
-    find_transitions(analysis)
+    find_transitions(analysis.shot_logits)
 
 
 def cut(path: Path) -> None:

@@ -88,40 +88,6 @@ class Backend(Protocol):
         ...
 
 
-def open_backend(config: CaptionConfig) -> Backend:
-    """The backend that ``config`` names, loaded and ready."""
-    if config.backend == "openai":
-        from captioner.backends.openai import OpenAIBackend
-
-        return OpenAIBackend(config)
-    if config.backend == "vllm":
-        from captioner.backends.vllm import VLLMBackend
-
-        return VLLMBackend(config)
-    from captioner.backends.transformers import TransformersBackend
-
-    return TransformersBackend(config)
-
-
-def check_backend(config: CaptionConfig) -> None:
-    """Raise one line when the backend cannot work here, before any worker starts or any clip is read."""
-    import importlib.util
-
-    if config.backend == "openai":
-        from captioner.backends.openai import check_server
-
-        check_server(config)
-    elif config.backend == "vllm":
-        if importlib.util.find_spec("vllm") is None:
-            from captioner.backends.vllm import NOT_INSTALLED
-
-            raise ValueError(NOT_INSTALLED)
-    else:
-        from captioner.backends.transformers import check_model
-
-        check_model(config.model)
-
-
 def model_id(config: CaptionConfig) -> str:
     """Identity of the configured model without loading it: its name, and for local folders a hash of the files."""
     from captioner.backends.embedded import WEIGHTS

@@ -15,6 +15,7 @@ from jobs.caption.originals import original_captions, write_originals
 from jobs.caption.rows import KINDS, Key, Made, answered, made_with, recover, row_made, stored, tidy
 from jobs.caption.worker import COUNTS, CaptionWorker
 from jobs.core.args import Folder, parse_args
+from jobs.core.clips import kept_clips
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.recipe import folder_recipe, parse_override, save_recipe
@@ -27,7 +28,6 @@ from jobs.core.run import (
     mark_done,
     stage_is_done,
 )
-from jobs.shards.pack import kept_clips
 from pipeline import schema as s
 from pipeline.store.paths import Location, location
 
@@ -93,7 +93,8 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
     """Bring ``captions/`` in line with the kept clips and the config; what is answered already is not asked again."""
     from captioner.ask.model_note import unlike_training
     from captioner.ask.prompts import prompt_set
-    from captioner.backends.base import check_backend, model_id
+    from captioner.backends.base import model_id
+    from captioner.backends.open import check_backend
 
     folder = location(folder)
     for name, command in (("manifest", "ingest"), ("selection.parquet", "select")):

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jobs.core.clips import clip_root, kept_clips
 from jobs.core.console import Progress, say, warn
 from jobs.core.run import (
     clear_done,
@@ -24,7 +25,6 @@ from jobs.core.run import (
     stage_is_done,
     write_table,
 )
-from jobs.shards.pack import clip_root, kept_clips
 from pipeline import schema as s
 from pipeline.store.paths import Location, location, matching, parquet_input
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.caption.journal import Journal
 from jobs.caption.rows import KINDS, Key, caption_row, made_with, write_part
-from jobs.shards.pack import clip_root
+from jobs.core.clips import clip_root
 from pipeline import schema as s
 from pipeline.store.paths import location
 
@@ -35,7 +35,7 @@ class CaptionWorker:
     """Captions blocks of clips and writes a part for each; one model, or one client, per worker."""
 
     def __init__(self, config: CaptionConfig, folder: str, threads: int) -> None:
-        from captioner.backends.base import open_backend
+        from captioner.backends.open import open_backend
 
         if config.backend == "transformers":
             import torch

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from jobs.core.args import Folder, parse_args
+from jobs.core.clips import clip_root, kept_clips, usable_captions
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.recipe import folder_recipe, parse_override, save_recipe
@@ -23,7 +24,7 @@ from jobs.core.run import (
 )
 from pipeline import schema as s
 from pipeline.config import PackConfig
-from pipeline.store.paths import Location, location, parquet_input
+from pipeline.store.paths import Location, location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -137,37 +138,6 @@ def _check_inputs(folder: Location) -> None:
             raise UserError(f"{folder} has no {name}; run filmstock {command} first")
 
 
-def kept_clips(folder: Location) -> pa.Table:
-    """Manifest rows of the clips that select kept, in source order."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    from pipeline.shards.read import open_table
-
-    selection = pq.read_table(
-        parquet_input(folder / "selection.parquet"), columns=[s.CLIP_ID, s.DECISION]
-    )
-    kept = selection.filter(pc.equal(selection[s.DECISION], str(s.Decision.KEEP)))[s.CLIP_ID]
-    manifest = open_table(folder / "manifest")
-    rows = manifest.filter(pc.is_in(manifest[s.CLIP_ID], value_set=kept.combine_chunks()))
-    return rows.sort_by([(s.SOURCE_ID, "ascending"), (s.START_PTS, "ascending")])
-
-
-def usable_captions(folder: Location, kinds: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """clip_id -> caption column -> text, of captions that ended well."""
-    from pipeline.shards.read import open_table
-
-    for kind in kinds:
-        s.caption_column(kind)  # refuses unknown kinds
-    table = open_table(folder / "captions", [s.CLIP_ID, s.KIND, s.TEXT, s.OUTCOME])
-    found: dict[str, dict[str, str]] = {}
-    for row in table.to_pylist():
-        usable = row[s.OUTCOME] == s.CaptionOutcome.OK and row[s.TEXT] and row[s.KIND] in kinds
-        if usable:
-            found.setdefault(row[s.CLIP_ID], {})[s.caption_column(row[s.KIND])] = row[s.TEXT]
-    return found
-
-
 def _rows(manifest: pa.Table) -> Iterator[dict[str, Any]]:
     for batch in manifest.to_batches(max_chunksize=1024):
         yield from batch.to_pylist()
@@ -188,8 +158,3 @@ def _add(writer: Any, folder: Location, row: dict[str, Any], texts: dict[str, st
     scalars = {name: value for name, value in row.items() if name in columns}
     writer.add({**scalars, **texts, s.VIDEO: video})
     return "packed"
-
-
-def clip_root(folder: Location, shard: str) -> Location:
-    """Folder that a manifest's ``shard`` is relative to: the run folder or its ``clips/``."""
-    return folder if (folder / shard).exists() else folder / "clips"

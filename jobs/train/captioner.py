@@ -162,7 +162,7 @@ def find_lessons(data: Location, kind: str, captions: Path | None) -> list[Lesso
     ``captions`` is a file of words that are taken instead. Raises ValueError where there are none.
     """
     from captioner.train.examples import lessons_of, read_texts, shard_texts
-    from jobs.shards.pack import clip_root, kept_clips, usable_captions
+    from jobs.core.clips import clip_root, kept_clips, usable_captions
     from pipeline import schema as s
     from pipeline.shards.read import open_manifest
 

@@ -45,8 +45,8 @@ ODD_MEAN, ODD_STD = 0.5, 2.0
 
 def run(args: Args) -> None:
     """Print the findings; UserError when there is nothing to train on."""
-    from jobs.train.dit import mix_line, open_data, preset_for
     from jobs.train.dit_args import train_config
+    from jobs.train.dit_setup import mix_line, open_data, preset_for
 
     data = open_data(args, 0, 1, note=False)
     config, model = train_config(args), preset_for(args, data)

@@ -6,8 +6,8 @@ import dataclasses
 from typing import Any
 
 from jobs.core.ray_runtime import start_ray
-from jobs.train.dit import open_data, train_here
 from jobs.train.dit_args import Args, settled
+from jobs.train.dit_setup import open_data, train_here
 from pipeline.store.paths import absolute
 
 

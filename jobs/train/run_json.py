@@ -60,8 +60,8 @@ def read_run(folder: Path, data: str | None = None) -> Args | VaeRun:
 
 def open_steps(run: Args | VaeRun) -> Batches:
     """The loader of a run as one process sees it; it notes no bad clips in the run's folder."""
-    from jobs.train.dit import open_data
     from jobs.train.dit_args import Args
+    from jobs.train.dit_setup import open_data
 
     if isinstance(run, Args):
         return open_data(run, 0, 1, note=False)

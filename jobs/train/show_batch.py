@@ -86,8 +86,8 @@ def dit_cells(run: Args, number: int, vae_path: str, most: int) -> tuple[str, li
     """Title and one cell per clip of a DiT step; only the first ``most`` have pictures."""
     from dit.train.data import generator_for, make_batch
     from jobs.generate.sampling import load_vae_for
-    from jobs.train.dit import preset_for
     from jobs.train.dit_args import train_config
+    from jobs.train.dit_setup import preset_for
 
     data: Any = open_steps(run)
     config, model = train_config(run), preset_for(run, data)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.motion.analysis import Analysis
 from pipeline.shots.net import OUTPUTS
 
 EDGE = 3
@@ -62,11 +61,11 @@ class Shot:
     """Kind of the transition after it; ``end`` at the end of the file."""
 
 
-def find_transitions(analysis: Analysis, config: ShotConfig | None = None) -> list[Transition]:
-    """Every boundary of the file, in order, not overlapping."""
+def find_transitions(logits: np.ndarray, config: ShotConfig | None = None) -> list[Transition]:
+    """Every boundary of the file, in order, not overlapping; ``logits`` (N, len(OUTPUTS)) as the net gives them."""
     config = config or ShotConfig()
-    n = len(analysis.pts)
-    starts, mixed = analysis.shot_logits[:, 0], analysis.shot_logits[:, 1]
+    n = len(logits)
+    starts, mixed = logits[:, 0], logits[:, 1]
     cuts = peaks(starts, logit(config.cut), 1)
     found: list[Transition] = []
     for first, stop in runs(mixed, logit(config.mixed)):
@@ -74,7 +73,7 @@ def find_transitions(analysis: Analysis, config: ShotConfig | None = None) -> li
             continue
         if first < EDGE or stop > n - EDGE:
             continue
-        kinds = analysis.shot_logits[first:stop, 2:].mean(0, dtype=np.float32)
+        kinds = logits[first:stop, 2:].mean(0, dtype=np.float32)
         found.append(Transition(kind=OUTPUTS[2 + int(kinds.argmax())], first=first, stop=stop))
     spans = [(each.first - 1, each.stop + 1) for each in found]
     found += [

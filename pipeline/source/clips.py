@@ -169,7 +169,7 @@ def plan_clips(analysis: Analysis, config: IngestConfig) -> Plan:
     frame's time.
     """
     n = len(analysis.pts)
-    shots = shots_between(find_transitions(analysis), n)
+    shots = shots_between(find_transitions(analysis.shot_logits), n)
     spans: list[Span] = []
     dropped: dict[str, int] = {}
     base = float(analysis.probe.time_base)

@@ -38,7 +38,7 @@ def list_shots(path: str, detector: str = "embedded") -> Iterator[ShotList | Non
             yield None
     assert analysis is not None
     n = len(analysis.pts)
-    transitions = find_transitions(analysis)
+    transitions = find_transitions(analysis.shot_logits)
     length = analysis.end_pts - int(analysis.pts[0])
     yield ShotList(
         fps=float(analysis.probe.fps),

@@ -18,9 +18,8 @@ from typing import Any
 from pipeline.source.listing import shown_uri
 from pipeline.store.client import WEB
 from pipeline.store.paths import Location, location, read_range
+from pipeline.video.tags import TAGS, TEXT_CHARS
 
-TAGS = ("title", "description", "synopsis", "comment")
-"""Tags of a container that are read, in the order in which they are joined."""
 KEYS = ("caption", "captions", "text")
 """Keys of a JSON sidecar, of which the first that says something is the caption; without any, ``TAGS`` are."""
 SIDECARS = (".txt", ".json", ".info.json")
@@ -29,8 +28,6 @@ LONGEST = 500
 """Characters of an original caption at most: about 100 words."""
 SIDECAR_BYTES = 1 << 20
 """Sidecars are read so far."""
-TEXT_CHARS = 8192
-"""Characters of a text that are looked at."""
 
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|<!--.*?-->", re.S)
 _ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+|\S{1,64}@\S{1,255}\.\w+", re.I)
@@ -58,12 +55,6 @@ def original_caption(uri: str, tags: Mapping[str, str], *, sidecars: bool = True
     path = location(uri)
     beside = read_sidecars(path) if sidecars else None
     return beside or joined([tags.get(name, "") for name in TAGS], path.stem)
-
-
-def container_tags(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Those tags of a container's metadata that may describe it, whatever their case, cut at ``TEXT_CHARS``."""
-    found = {key.casefold(): str(value)[:TEXT_CHARS] for key, value in metadata.items()}
-    return {name: found[name] for name in TAGS if found.get(name)}
 
 
 def read_sidecars(path: Location) -> str | None:

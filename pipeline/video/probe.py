@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.source.sidecars import container_tags
+from pipeline.video.tags import container_tags
 
 if TYPE_CHECKING:
     import av
@@ -65,7 +65,7 @@ class Probe:
     size_bytes: int
     """Size of the file in bytes."""
     tags: dict[str, str] = field(default_factory=dict)
-    """Tags of the container that may describe the pictures (``originals.TAGS``)."""
+    """Tags of the container that may describe the pictures (``tags.TAGS``)."""
 
 
 def open_media(path: str | Path) -> av.container.InputContainer:

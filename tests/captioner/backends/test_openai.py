@@ -12,7 +12,8 @@ import pytest
 
 from captioner.ask.frames import from_pixels
 from captioner.ask.structured import json_schema
-from captioner.backends.base import Reply, Request, chat_messages, check_backend, open_backend
+from captioner.backends.base import Reply, Request, chat_messages
+from captioner.backends.open import check_backend, open_backend
 from captioner.backends.openai import retry_after_s
 from captioner.config import CaptionConfig
 from tests.helpers.faulty_server import FaultyServer, pictures_hash

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from captioner.ask.frames import ClipFrames, clip_frames, frames_hash
-from captioner.backends.base import Request, open_backend
+from captioner.backends.base import Request
+from captioner.backends.open import open_backend
 from captioner.config import CaptionConfig
 from tests.helpers.caption_media import FPS, FRAMES, clip_bytes
 from tests.helpers.faulty_server import FaultyServer

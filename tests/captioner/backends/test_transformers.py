@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from captioner.ask.frames import from_pixels
-from captioner.backends.base import Reply, Request, model_id, open_backend
+from captioner.backends.base import Reply, Request, model_id
+from captioner.backends.open import open_backend
 from captioner.backends.transformers import check_model, load_model
 from captioner.config import CaptionConfig
 from pipeline.openclip.torchvision_compat import prepare_torchvision

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from captioner.ask.frames import from_pixels
-from captioner.backends.base import Request, check_backend, open_backend
+from captioner.backends.base import Request
+from captioner.backends.open import check_backend, open_backend
 from captioner.config import CaptionConfig
 
 CONFIG = CaptionConfig(

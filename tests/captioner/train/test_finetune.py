@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from captioner.ask.prompts import prompt_set
-from captioner.backends.base import Request, open_backend
+from captioner.backends.base import Request
+from captioner.backends.open import open_backend
 from captioner.config import CaptionConfig
 from captioner.train.examples import Lesson, lessons_of, shard_texts
 from captioner.train.finetune import STATE_NAME, TuneConfig, finetune, learning_rate

@@ -21,7 +21,7 @@ from captioner.backends.base import Reply, Request, chat_messages, reply_to
 from captioner.config import CaptionConfig
 from jobs.caption.rows import KINDS, recover
 from jobs.caption.worker import CaptionWorker
-from jobs.shards.pack import kept_clips
+from jobs.core.clips import kept_clips
 from pipeline import schema as s
 from tests.helpers import caption_media as media
 from tests.helpers.faulty_server import FaultyServer, pictures_hash

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,14 +28,14 @@ def analysis_of(tmp_path: Path, frames: np.ndarray) -> Analysis:
 def test_hard_cuts(tmp_path: Path) -> None:
     lengths = [30, 12, 45, 20]
     frames = np.concatenate([scene(seed, n) for seed, n in enumerate(lengths)])
-    found = find_transitions(analysis_of(tmp_path, frames))
+    found = find_transitions(analysis_of(tmp_path, frames).shot_logits)
     assert [(each.kind, each.boundary) for each in found] == [("cut", 30), ("cut", 42), ("cut", 87)]
 
 
 @pytest.mark.parametrize("length", [10, 20])
 def test_dissolve(tmp_path: Path, length: int) -> None:
     frames = dissolve(scene(1, 60), scene(2, 60), length)
-    (found,) = find_transitions(analysis_of(tmp_path, frames))
+    (found,) = find_transitions(analysis_of(tmp_path, frames).shot_logits)
     assert found.kind == "dissolve"
     assert 60 - length <= found.boundary <= 60
     assert abs(found.boundary - (60 - length / 2)) <= 4
@@ -48,13 +47,15 @@ def test_wipe(tmp_path: Path) -> None:
     for i in range(14):
         edge = round((i + 1) * frames.shape[2] / 15)
         frames[46 + i, :, :edge] = second[i, :, :edge]
-    (found,) = find_transitions(analysis_of(tmp_path, frames))
+    (found,) = find_transitions(analysis_of(tmp_path, frames).shot_logits)
     assert found.kind == "wipe"
     assert 48 <= found.boundary <= 58
 
 
 def test_fade_through_black(tmp_path: Path) -> None:
-    (found,) = find_transitions(analysis_of(tmp_path, fade(scene(1, 50), scene(2, 50), 8)))
+    (found,) = find_transitions(
+        analysis_of(tmp_path, fade(scene(1, 50), scene(2, 50), 8)).shot_logits
+    )
     assert found.kind == "fade"
     assert found.first >= 40 and found.stop <= 60
     assert 47 <= found.boundary <= 53
@@ -64,46 +65,51 @@ def test_flashes_are_no_cuts(tmp_path: Path) -> None:
     frames = scene(5, 80)
     frames[20] = frames[20] * 0.2 + 200
     frames[50:52] = frames[50:52] * 0.2 + 200
-    assert find_transitions(analysis_of(tmp_path, frames)) == []
+    assert find_transitions(analysis_of(tmp_path, frames).shot_logits) == []
 
 
 def test_exposure_ramp_is_no_cut(tmp_path: Path) -> None:
     frames = scene(6, 80) * np.linspace(0.5, 1.3, 80, dtype=np.float32)[:, None, None, None]
-    assert find_transitions(analysis_of(tmp_path, frames)) == []
+    assert find_transitions(analysis_of(tmp_path, frames).shot_logits) == []
 
 
 def test_cut_between_two_views_of_a_moving_set_under_one_light(tmp_path: Path) -> None:
     near = scene(10, 60, speed=3)
     far = np.roll(near[..., ::-1, ::-1, :] * 0.8 + 20, 40, axis=2)
     frames = np.concatenate([near[:30], far[30:]])
-    assert [each.first for each in find_transitions(analysis_of(tmp_path, frames))] == [30]
+    assert [each.first for each in find_transitions(analysis_of(tmp_path, frames).shot_logits)] == [
+        30
+    ]
 
 
 def test_light_that_flickers_is_no_cut(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     light = np.repeat(rng.uniform(0.6, 1.4, (20, 3)), 4, axis=0)[:, None, None, :]
-    assert find_transitions(analysis_of(tmp_path, scene(11, 80, speed=2) * light)) == []
+    assert find_transitions(analysis_of(tmp_path, scene(11, 80, speed=2) * light).shot_logits) == []
 
 
 def test_shake_and_pan_are_no_cuts(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     still = scene(7, 1)[0]
     shaken = [np.roll(still, rng.integers(-4, 5, 2), axis=(0, 1)) for _ in range(60)]
-    assert find_transitions(analysis_of(tmp_path, np.stack(shaken))) == []
-    assert find_transitions(analysis_of(tmp_path, scene(8, 60, speed=6))) == []
+    assert find_transitions(analysis_of(tmp_path, np.stack(shaken)).shot_logits) == []
+    assert find_transitions(analysis_of(tmp_path, scene(8, 60, speed=6)).shot_logits) == []
 
 
 def test_still_and_single_frames(tmp_path: Path) -> None:
-    assert find_transitions(analysis_of(tmp_path, np.repeat(scene(9, 1), 40, axis=0))) == []
-    assert find_transitions(analysis_of(tmp_path, scene(9, 1))) == []
-    assert find_transitions(analysis_of(tmp_path, np.zeros((30, 90, 160, 3)))) == []
+    assert (
+        find_transitions(analysis_of(tmp_path, np.repeat(scene(9, 1), 40, axis=0)).shot_logits)
+        == []
+    )
+    assert find_transitions(analysis_of(tmp_path, scene(9, 1)).shot_logits) == []
+    assert find_transitions(analysis_of(tmp_path, np.zeros((30, 90, 160, 3))).shot_logits) == []
 
 
 def test_black_longer_than_a_fade_is_a_shot_of_its_own(tmp_path: Path) -> None:
     black = np.zeros((60, 90, 160, 3), np.float32)
     frames = np.concatenate([scene(1, 40), black, scene(2, 40)])
     analysis = analysis_of(tmp_path, frames)
-    shots = shots_between(find_transitions(analysis), len(frames))
+    shots = shots_between(find_transitions(analysis.shot_logits), len(frames))
     assert [(shot.first, shot.stop) for shot in shots] == [(0, 40), (40, 100), (100, 140)]
 
 
@@ -126,7 +132,7 @@ def test_logits_become_boundaries() -> None:
     logits[40:60, 1], logits[50, 1] = 4, -5
     logits[:4, 1] = logits[95:, 1] = 4
     logits[40:60, 2] = 3
-    found = find_transitions(SimpleNamespace(pts=np.arange(100), shot_logits=logits))  # type: ignore[arg-type]
+    found = find_transitions(logits)
     assert found == [
         Transition(kind="cut", first=20, stop=20),
         Transition(kind="dissolve", first=40, stop=60),
@@ -159,5 +165,5 @@ def test_composites_of_real_clips() -> None:
     for name in truth:
         *_, analysis = analyse(folder / "dev" / name)
         assert analysis is not None
-        found[name] = [each.boundary for each in find_transitions(analysis)]
+        found[name] = [each.boundary for each in find_transitions(analysis.shot_logits)]
     assert scorer.score(truth, found)["f1"] >= 0.98

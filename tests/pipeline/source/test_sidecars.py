@@ -12,7 +12,6 @@ import pytest
 
 from pipeline.source.sidecars import (
     LONGEST,
-    container_tags,
     joined,
     original_caption,
     read_sidecars,
@@ -22,6 +21,7 @@ from pipeline.source.sidecars import (
 )
 from pipeline.store.paths import ObjectPath
 from pipeline.video.probe import probe
+from pipeline.video.tags import container_tags
 from tests.helpers.counter_media import write_counter
 from tests.helpers.object_server import ObjectServer, no_faults, object_server
 
