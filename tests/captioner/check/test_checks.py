@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from captioner.check.checks import judge_reply
+from captioner.check.checks import is_refusal, judge_reply
 from pipeline.world.captions import caption
 from pipeline.world.scene import random_scene
 
@@ -72,6 +72,30 @@ def test_defects_are_named(outcome: str, text: str) -> None:
     assert outcome in verdict.checks, verdict
     if outcome != "boilerplate":
         assert verdict.outcome != "ok"
+
+
+QUOTED = [
+    'A sign on the door reads "Sorry, I cannot let you in." A man turns away.',
+    "A sign on the door reads \u201cSorry, I cannot let you in.\u201d A man turns away.",
+    'A robot in a tin suit says, "As an AI I have no eyes", and bows to the crowd.',
+    'White text says "No video was found" over a blue screen.',
+    'A poster reads "Please provide your ticket" above a turnstile.',
+    'A subtitle reads "I refuse to describe it" while a woman looks out of a window.',
+]
+
+
+@pytest.mark.parametrize("text", QUOTED)
+def test_what_is_quoted_is_no_refusal(text: str) -> None:
+    """Text in the picture, said word for word, is what a dense caption is for; taken for a refusal, it is lost."""
+    assert judge_reply(text, finish="stop").checks == ()
+    assert is_refusal(text.replace('"', "").replace("\u201c", "").replace("\u201d", "")) or (
+        "provide" in text
+    ), "the quotes are what makes the difference"
+
+
+def test_a_refusal_with_a_quotation_in_it_is_one() -> None:
+    assert is_refusal('I cannot say who is in the picture, but a sign reads "Open".')
+    assert is_refusal('The caption "a dog" is wrong. I am unable to describe the frames.')
 
 
 def test_true_world_captions_are_never_flagged() -> None:

@@ -46,6 +46,46 @@ def test_unsafe_prompts_are_named_by_category(prompt, category):
     assert verdict.category == category and verdict.matched and not verdict.safe
 
 
+@pytest.mark.parametrize("form", ["a {}-year-old", "a {} year old", "a {} years old"])
+def test_everybody_under_eighteen_is_a_minor_and_nobody_from_eighteen_on(form):
+    """One age too few, and a sexual prompt about that age is filed as one about adults."""
+    for age in range(1, 18):
+        verdict = judge_prompt(f"erotic dance of {form.format(age)} woman")
+        assert verdict.category == "sexual_minors", f"{age} passes as grown up"
+        assert verdict.matched == f"{form.format(age).removeprefix('a ')} ... erotic"
+    for age in (18, 19, 20, 34, 71, 110):
+        adult = form.format(age)
+        assert judge_prompt(f"erotic dance of {adult} woman").safe, age
+        assert judge_prompt(f"{adult} woman having sex").category == "sexual", age
+
+
+MINORS = """child children kid kids minor infant baby babies toddler teen teens teenager teenaged schoolgirl
+schoolboys preteen tween underage under-age loli shota little_girl little_boys young_boy small_girls"""
+
+
+@pytest.mark.parametrize("word", [word.replace("_", " ") for word in MINORS.split()])
+def test_every_word_for_a_minor_turns_a_sexual_prompt_into_the_gravest_kind(word):
+    assert judge_prompt(f"the {word} in bed, nsfw").category == "sexual_minors"
+    assert judge_prompt(f"the {word} in bed, naked").category == "sexual_minors"
+    assert judge_prompt(f"the {word} in bed, asleep").safe
+
+
+def test_the_gravest_kind_is_named_and_with_the_words_that_settled_it():
+    """Whoever reviews refusals reads ``matched``; a prompt of two kinds is filed under the worse one."""
+    both = judge_prompt("Porn, then  a man is\nDECAPITATED")
+    assert (both.category, both.matched) == ("sexual", "porn")
+    verdict = judge_prompt("a man is\n decapitated; kill all immigrants")
+    assert (verdict.category, verdict.matched) == ("gore", "decapitated")
+    assert judge_prompt("kill all the immigrants").matched == "kill all the immigrants"
+    safe = judge_prompt("a quiet lake")
+    assert (safe.category, safe.matched, safe.safe) == (None, "", True)
+
+
+def test_a_harmless_word_beside_a_minor_does_not_excuse_a_sexual_one():
+    assert judge_prompt("a child under naked trees").safe
+    assert judge_prompt("a child having sex under naked trees").category == "sexual_minors"
+
+
 @pytest.mark.parametrize("prompt", INNOCENT)
 def test_innocent_prompts_pass(prompt):
     assert judge_prompt(prompt).safe, judge_prompt(prompt)

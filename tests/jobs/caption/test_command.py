@@ -159,7 +159,7 @@ def test_killed_at_any_time_and_rerun_ends_in_the_rows_of_an_undisturbed_run(
         run(config, calm)
         sent = len(server.bodies)
         code = (
-            "from jobs.caption import run; from captioner.config import CaptionConfig; "
+            "from jobs.caption.command import run; from captioner.config import CaptionConfig; "
             f"run(CaptionConfig(**{dict(vars(config))!r}), {str(folder)!r})"
         )
         child = subprocess.Popen(

@@ -15,6 +15,7 @@ from jobs.ingest.ledger import Ledger, compile_sources
 from jobs.ingest.plan import Admission, Named, Source, Windows, name_contents, named, unsettled
 from pipeline import schema as s
 from pipeline.source.listing import list_sources
+from pipeline.store.staging import TooSlow
 
 
 def at_once(uris: list[str]) -> Any:
@@ -85,6 +86,46 @@ def test_what_is_finished_is_passed_over_unread(
     assert plan(tmp_path / "out", [raw / "d.mp4"], again=True)[1] == [str(raw / "d.mp4")]
     next((tmp_path / "out" / "manifest").glob("*")).unlink()
     assert len(plan(tmp_path / "out", [raw / "d.mp4", raw / "c.mp4"])[1]) == 1, "its rows are gone"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [TooSlow(110, "no answer"), ConnectionError(104, "reset"), PermissionError(13, "403")],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_network_that_is_down_takes_no_clips_away(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: OSError
+) -> None:
+    """A source that gave clips and cannot be reached today keeps them; only a new one is quarantined for it."""
+    out, known = tmp_path / "out", raw / "d.mp4"
+    ledger, todo, _ = plan(out, [known])
+    finish(ledger, str(known))
+    os.utime(known, (1, 1))  # its stamp differs, so it is read again
+
+    def fails(uri: str) -> str:
+        trouble.filename = f"s3://bucket/{Path(uri).name}"
+        raise trouble
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest_plan, "file_source_id", fails)
+        ledger, todo, passed = plan(out, [known, raw / "b.mp4"])
+    assert not todo and passed == 2
+    record = ledger.read(str(known))
+    assert record and (record[s.OUTCOME], record[s.N_CLIPS]) == ("done", 1), "its clips are lost"
+    new = ledger.read(str(raw / "b.mp4"))
+    assert new and new[s.OUTCOME] == "quarantined"
+    assert new[s.ERROR_TYPE] in ingest_plan.PASSING and new[s.N_CLIPS] == 0
+
+
+def test_a_known_source_that_is_gone_for_good_is_quarantined(raw: Path, tmp_path: Path) -> None:
+    ledger, _, _ = plan(tmp_path / "out", [raw / "d.mp4"])
+    finish(ledger, str(raw / "d.mp4"))
+    (raw / "list.txt").write_text("d.mp4\n")
+    (raw / "d.mp4").unlink()
+    ledger, todo, _ = plan(tmp_path / "out", [raw / "list.txt"])
+    record = ledger.read(str(raw / "d.mp4"))
+    assert record and record[s.OUTCOME] == "quarantined" and not todo
+    assert record[s.ERROR_TYPE] not in ingest_plan.PASSING
 
 
 def test_copies_of_a_file_that_changed_are_looked_at_again(raw: Path, tmp_path: Path) -> None:

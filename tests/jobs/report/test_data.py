@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.report_size import make_run
@@ -85,3 +86,37 @@ def test_query_strings_of_addresses_are_not_shown(text: str, shown: str) -> None
     assert without_queries(text) == shown
     table = pa.table({s.SOURCE_URI: [text, None], s.CLIP_ID: ["a?b", "c"]})
     assert public(table).to_pydict() == {s.SOURCE_URI: [shown, None], s.CLIP_ID: ["a?b", "c"]}
+
+
+SIGNED = "https://bucket.host/a.mp4?X-Amz-Signature=secret&X-Amz-Expires=900"
+
+
+@pytest.mark.parametrize("column", [s.SOURCE_URI, s.ERROR_MESSAGE, s.ERROR])
+def test_the_key_of_a_signed_address_is_shown_in_no_column(column: str) -> None:
+    """A report is passed on; with a signature in an error message, so is the bucket."""
+    table = pa.table({column: [f"open: {SIGNED} timed out", None], "other": [1, 2]})
+    shown = public(table).to_pydict()
+    assert shown == {column: ["open: https://bucket.host/a.mp4 timed out", None], "other": [1, 2]}
+
+
+def test_a_run_that_is_read_holds_no_key_anywhere(tmp_path: Path) -> None:
+    """Sources, clips and recipe, as the page prints them."""
+    folder = make_run(tmp_path / "run", 12, files=1, size=(64, 48))
+    part = next((folder / "manifest").glob("part-*.parquet"))
+    clips = pq.read_table(part)
+    for name in (s.SOURCE_URI, s.ERROR):
+        at = clips.column_names.index(name)
+        clips = clips.set_column(at, name, pa.array([f"score: {SIGNED}"] * len(clips)))
+    pq.write_table(clips, part)
+    row = {s.SOURCE_ID: "a", s.SOURCE_URI: SIGNED, s.ERROR_MESSAGE: f"open: {SIGNED} is denied"}
+    pq.write_table(
+        pa.Table.from_pylist([row], schema=s.sources_schema()), folder / "sources.parquet"
+    )
+    recipe = (folder / "recipe.toml").read_text()
+    (folder / "recipe.toml").write_text(f"# curate {SIGNED}\n{recipe}")
+    run = read_run(folder)
+    assert run.sources[0][s.ERROR_MESSAGE] == "open: https://bucket.host/a.mp4 is denied"
+    assert set(run.column(s.ERROR)) == {"score: https://bucket.host/a.mp4"}
+    assert "# curate https://bucket.host/a.mp4\n" in run.recipe
+    for text in (str(run.sources), str(run.clips.to_pylist()), run.recipe):
+        assert "secret" not in text

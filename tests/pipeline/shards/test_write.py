@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -127,6 +128,34 @@ def test_finished_shards_are_not_overwritten_unasked(tmp_path):
     folder = make_shards(tmp_path / "shards", make_rows(2))
     with pytest.raises(ValueError, match="already holds finished shards"):
         ShardWriter(folder, s.shards_schema())
+
+
+def test_overwriting_takes_the_old_manifest_away_before_anything_else(tmp_path, monkeypatch):
+    """A manifest whose shards are half gone reads as a finished set: its clips are missing, or other clips."""
+    folder = make_shards(tmp_path / "shards", make_rows(12), shard_bytes=8_000)
+    gone, unlink = [], Path.unlink
+    monkeypatch.setattr(
+        Path, "unlink", lambda self, **kw: (gone.append(self.name), unlink(self, **kw))[1]
+    )
+    with ShardWriter(folder, s.shards_schema(), overwrite=True) as writer:
+        assert gone[0] == "manifest.parquet" and len(gone) > 2, gone
+        assert not (folder / "manifest.parquet").exists()
+        assert not list(folder.glob("part-*"))
+        writer.add(make_rows(1)[0])
+        assert not (folder / "manifest.parquet").exists()
+    assert pq.read_table(folder / "manifest.parquet").num_rows == 1
+
+
+def test_overwriting_that_fails_leaves_no_finished_set(tmp_path):
+    folder = make_shards(tmp_path / "shards", make_rows(12), shard_bytes=8_000)
+    with (
+        pytest.raises(RuntimeError, match="stop"),
+        ShardWriter(folder, s.shards_schema(), overwrite=True),
+    ):
+        raise RuntimeError("stop")
+    assert not (folder / "manifest.parquet").exists()
+    make_shards(folder, make_rows(2))
+    assert pq.read_table(folder / "manifest.parquet").num_rows == 2
 
 
 def test_bad_rows_are_refused(tmp_path):

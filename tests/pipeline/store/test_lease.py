@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -26,7 +27,9 @@ def server() -> Iterator[ObjectServer]:
 @pytest.fixture
 def path(server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectPath]:
     with no_faults(server, monkeypatch):
-        yield ObjectPath("s3://lease/run/.ingest/lease")
+        path = ObjectPath("s3://lease/run/.ingest/lease")
+        path.unlink(missing_ok=True)
+        yield path
 
 
 def test_a_second_writer_is_refused_until_the_first_is_done(path: ObjectPath) -> None:
@@ -41,12 +44,97 @@ def test_a_second_writer_is_refused_until_the_first_is_done(path: ObjectPath) ->
         pass
 
 
-def test_a_dead_process_of_this_machine_hands_over_at_once(path: ObjectPath) -> None:
+@pytest.fixture(scope="module")
+def dead() -> int:
+    """Number of a process that no longer lives here."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    path.write_bytes(json.dumps({"host": socket.gethostname(), "pid": gone.pid}).encode())
+    return gone.pid
+
+
+def test_a_dead_process_of_this_machine_hands_over_at_once(path: ObjectPath, dead: int) -> None:
+    path.write_bytes(json.dumps({"host": socket.gethostname(), "pid": dead}).encode())
     with leased(path):
-        assert json.loads(path.read_bytes())["pid"] != gone.pid
+        assert json.loads(path.read_bytes()) == {"host": socket.gethostname(), "pid": os.getpid()}
+
+
+def test_a_living_process_of_this_machine_keeps_it(path: ObjectPath) -> None:
+    path.write_bytes(json.dumps({"host": socket.gethostname(), "pid": os.getppid()}).encode())
+    with (
+        pytest.raises(Held, match=f"process {os.getppid()} on {socket.gethostname()}"),
+        leased(path),
+    ):
+        raise AssertionError("two writers")
+    assert path.exists()
+
+
+def test_a_process_of_another_machine_is_not_judged_by_the_numbers_of_this_one(
+    path: ObjectPath, dead: int
+) -> None:
+    """Its number says nothing here: taken over at once, two machines write into one folder."""
+    body = json.dumps({"host": "elsewhere", "pid": dead}).encode()
+    path.write_bytes(body)
+    with (
+        pytest.raises(
+            Held, match=f"process {dead} on elsewhere.*its claim ends 1[12]\\d s from now"
+        ),
+        leased(path),
+    ):
+        raise AssertionError("two writers")
+    assert path.read_bytes() == body, "the other's claim was touched"
+
+
+def test_two_that_find_a_dead_claim_do_not_both_get_it(
+    path: ObjectPath, dead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_bytes(json.dumps({"host": socket.gethostname(), "pid": dead}).encode())
+    lives = lease.process_lives
+
+    def slow(pid: int) -> bool:
+        path.write_bytes(b'{"host": "faster", "pid": 1}')  # between our look and our claim
+        return lives(pid)
+
+    monkeypatch.setattr(lease, "process_lives", slow)
+    with (
+        pytest.raises(Held, match="another process has just begun to write to s3://lease/run"),
+        leased(path),
+    ):
+        raise AssertionError("two writers")
+    assert b"faster" in path.read_bytes()
+
+
+@pytest.mark.parametrize("body", [b"", b"no json", b"{}"])
+def test_a_claim_that_says_nothing_holds_for_its_time_if_it_is_json_and_else_not(
+    path: ObjectPath, body: bytes
+) -> None:
+    path.write_bytes(body)
+    if body == b"{}":
+        with pytest.raises(Held, match="process None on None"), leased(path):
+            raise AssertionError("two writers")
+    else:
+        with pytest.raises(Held, match="has just begun"), leased(path):
+            raise AssertionError("two writers")
+
+
+def test_a_store_that_stumbles_while_renewing_is_asked_again(
+    path: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_S", 0.2)
+    real, calls = type(path).replace, list[str]()
+
+    def shaky(self: ObjectPath, data: bytes, tag: str) -> str | None:
+        calls.append(tag)
+        if len(calls) == 1:
+            raise OSError("503")
+        return real(self, data, tag)
+
+    monkeypatch.setattr(type(path), "replace", shaky)
+    with leased(path):
+        until = time.monotonic() + 10
+        while len(calls) < 3 and time.monotonic() < until:
+            time.sleep(0.02)
+    assert len(calls) >= 3 and calls[0] == calls[1], "asked again with the tag that it holds"
+    assert not path.exists()
 
 
 def test_another_machine_hands_over_when_it_is_silent(

@@ -182,7 +182,7 @@ def test_reasons_hold_no_secret() -> None:
 def test_a_forked_child_is_told_instead_of_waiting_forever(folder: ObjectPath) -> None:
     code = (
         "import os, sys\n"
-        "from pipeline.store import location\n"
+        "from pipeline.store.paths import location\n"
         f"path = location({folder.uri!r})\n"
         "path.exists()\n"
         "pid = os.fork()\n"

@@ -209,8 +209,9 @@ SIZES = [(160, 96), (161, 97), (129, 66), (96, 163)]
 @given(data=st.data())
 def test_any_spans_of_any_timing(tmp_path: Path, data: st.DataObject) -> None:
     """Random timing, start, B-frames, group length, container, size and spans: each clip has its own frames."""
-    n = data.draw(st.integers(2, 40), label="frames")
     name = data.draw(st.sampled_from(["a.mp4", "a.mkv", "a.ts", "a.mov"]), label="file")
+    # FFmpeg knows a transport stream by its packets: in a file of two small frames there are too few
+    n = data.draw(st.integers(8 if name == "a.ts" else 2, 40), label="frames")
     steps = data.draw(
         st.one_of(
             st.sampled_from([1500, 3000, 3003, 3600, 3753.75]).map(lambda step: [step] * n),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.video.reformatter import VideoReformatter
 
 from pipeline.motion.analysis import analyse
-from pipeline.video.letterbox import COLUMNS, Box, luma_bars, picture_box, picture_boxes
+from pipeline.video.letterbox import COLUMNS, Box, frame_bars, luma_bars, picture_box, picture_boxes
 from tests.helpers.counter_media import write_video
 from tests.helpers.moving_scenes import scene, to_uint8
 
@@ -123,6 +125,52 @@ def test_exact_through_codecs(
     assert analysis is not None and analysis.looks.tolist() == [0, 7, 14]
     assert analysis.size == (166, 114)
     assert picture_box(analysis.bars, 166, 114) == Box(x=6, y=13, width=160, height=90)
+
+
+def video_frame(luma: np.ndarray, pixels: str, full: bool) -> av.VideoFrame:
+    """A frame whose luma is ``luma`` as it stands, marked as full or limited range."""
+    frame = av.VideoFrame(W, H, pixels)
+    plane = np.frombuffer(frame.planes[0], np.uint8).reshape(-1, frame.planes[0].line_size)
+    plane[:H, :W] = luma
+    for chroma in frame.planes[1:]:
+        np.frombuffer(chroma, np.uint8)[:] = 128
+    frame.color_range = 2 if full else 1
+    return frame
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuvj420p"])
+def test_black_is_where_the_range_says(pixels: str) -> None:
+    """Full range has black at 0, so 20 is a dark picture there and a bar in limited range.
+
+    Judged by the wrong black, a dim screen recording loses its edges, or a film keeps its bars.
+    """
+    dim = barred(picture(), 10, 10, 0, 0, level=22)
+    black = barred(picture(), 10, 10, 0, 0, level=2)
+    inside = Box(x=0, y=10, width=W, height=H - 20)
+
+    def box(luma: np.ndarray, full: bool) -> Box | None:
+        return picture_box(
+            frame_bars(video_frame(luma, pixels, full), VideoReformatter())[None], W, H
+        )
+
+    full = frame_bars(video_frame(dim, pixels, True), VideoReformatter())
+    np.testing.assert_array_equal(full, luma_bars(dim, black=0))
+    assert not full[:4].any(), "a picture of level 22 is no bar in full range"
+    assert box(black, True) == inside
+    if pixels == "yuv420p":
+        limited = frame_bars(video_frame(dim, pixels, False), VideoReformatter())
+        np.testing.assert_array_equal(limited, luma_bars(dim, black=16))
+        assert limited[:2].tolist() == [10, 10] and box(dim, False) == inside
+
+
+def test_other_formats_are_turned_into_limited_range_first() -> None:
+    grey = np.repeat(barred(picture(), 10, 10, 0, 0, level=0)[..., None], 3, axis=2)
+    frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
+    bars = frame_bars(frame, VideoReformatter())
+    assert picture_box(bars[None], W, H) == Box(x=0, y=10, width=W, height=H - 20)
+    grey[grey == 0] = 24  # full range: 16 + 24 * 219 / 255 = 37, no black
+    bars = frame_bars(av.VideoFrame.from_ndarray(grey, format="rgb24"), VideoReformatter())
+    assert not bars[:4].any()
 
 
 def test_boxes_turn_and_scale() -> None:
