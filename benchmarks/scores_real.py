@@ -33,7 +33,7 @@ BY_EYE = {
 def cost() -> None:
     """Processor milliseconds of each score."""
     from pipeline.motion import camera_motion
-    from pipeline.scores import nsfw, text_area, watermark
+    from pipeline.scores import colours, nsfw, text_area, watermark
     from pipeline.scores import pixels as scores
     from pipeline.video import letterbox
 
@@ -53,7 +53,11 @@ def cost() -> None:
         "exposure, per clip": (lambda: scores.exposure_scores(samples), 1),
         "sharpness, per clip": (lambda: scores.blur_score(samples), 1),
         "watermark, per clip": (lambda: watermark.watermark_score(samples), 1),
-        "text area, per clip (2 frames)": (lambda: text_area.text_area(detector, samples, 2), 1),
+        "text found and read, per clip (2 frames)": (
+            lambda: text_area.find_text(detector, samples, 2),
+            1,
+        ),
+        "main colours, per clip": (lambda: colours.main_colours(samples), 1),
     }
     try:
         network = nsfw.NsfwDetector()

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 BACKENDS = ("transformers", "openai", "vllm")
 ASKED_KINDS = ("short", "dense", "structured")
 """Caption kinds a model is asked for."""
+FACTS = "facts"
+"""Caption kind that is made of measurements; it needs no model."""
+HINT_TOPICS = ("camera", "movement", "light", "colours", "text")
+"""What a model can be told beforehand of what was measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +22,11 @@ class CaptionConfig:
     model: str = "embedded"
     """``embedded``, a Hugging Face id or a local folder; for ``openai``, the name the server knows."""
     kinds: tuple[str, ...] = ("short", "dense")
-    """Caption kinds asked for; one request per clip and kind."""
+    """Caption kinds that are made: ``short``, ``dense`` and ``structured`` by the model, one request per clip and kind;
+    ``facts`` of what was measured, which needs no model."""
+    hints: tuple[str, ...] = ()
+    """What the model is told of what was measured: ``camera``, ``movement``, ``light``, ``colours``, ``text``. What it
+    is told is stored with the caption."""
     frames: int = 8
     """Frames shown of each clip, the centres of as many equal spans; a shorter clip shows all it has."""
     frame_side: int = 384
@@ -54,10 +62,15 @@ class CaptionConfig:
                 f"caption backend {self.backend!r} is unknown; use one of {', '.join(BACKENDS)}"
             )
         for kind in self.kinds:
-            if kind not in ASKED_KINDS:
+            if kind not in (*ASKED_KINDS, FACTS):
                 raise ValueError(
-                    f"caption kind {kind!r} cannot be asked for; use {', '.join(ASKED_KINDS)} "
+                    f"caption kind {kind!r} cannot be made; use {', '.join((*ASKED_KINDS, FACTS))} "
                     "(original comes with the source)"
+                )
+        for topic in self.hints:
+            if topic not in HINT_TOPICS:
+                raise ValueError(
+                    f"caption.hints names {topic!r}; what is measured is {', '.join(HINT_TOPICS)}"
                 )
         if not self.kinds or len(set(self.kinds)) != len(self.kinds):
             raise ValueError(f"caption kinds {self.kinds!r} must name each kind once")
@@ -80,3 +93,8 @@ class CaptionConfig:
                 "backend 'openai' needs the name of a model its server has; "
                 "the embedded captioner runs with backend 'transformers'"
             )
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The kinds that the model is asked for."""
+        return tuple(kind for kind in self.kinds if kind in ASKED_KINDS)

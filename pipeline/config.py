@@ -132,7 +132,7 @@ class SelectConfig:
 class PackConfig:
     """Section ``[pack]``: from kept, captioned clips to training shards."""
 
-    kinds: tuple[str, ...] = ("short", "dense", "structured", "original")
+    kinds: tuple[str, ...] = ("short", "dense", "structured", "original", "facts")
     """Caption kinds a shard carries, of those there are; a clip without any of them is left out and counted."""
     shard_bytes: int = 256 << 20
     """Size at which a shard is closed, bytes."""
@@ -148,7 +148,7 @@ class EncodeConfig:
     """``embedded`` or a VAE checkpoint of ours."""
     text_encoder: str = "embedded"
     """``embedded``, or what ``[clip] model`` takes: the tower whose token features condition the DiT."""
-    kinds: tuple[str, ...] = ("short", "dense", "structured", "original")
+    kinds: tuple[str, ...] = ("short", "dense", "structured", "original", "facts")
     """Caption kinds encoded for every clip, of those it has; ``[mix]`` can draw no other."""
     renderings: int = 4
     """Texts that a structured caption becomes, each with other fields left out and in another order."""
@@ -172,7 +172,7 @@ class MixConfig:
 
     The kinds' weights are against each other. Without any, 95 % of captions are dense and the other kinds there are
     share the rest; as soon as one is given, a kind without a weight is not drawn. A clip that lacks the kind drawn
-    shows the first that it has of dense, structured, short, original.
+    shows the first that it has of dense, structured, short, original, facts.
     """
 
     dense: float | None = None
@@ -183,12 +183,15 @@ class MixConfig:
     """Weight of the structured caption, rendered to prose with fields left out and reordered."""
     original: float | None = None
     """Weight of the caption that came with the source."""
+    facts: float | None = None
+    """Weight of the caption that is made of measurements."""
     empty: float = 0.1
     """Share of all draws, 0 to 1, that show no caption, for classifier-free guidance."""
 
     def __post_init__(self) -> None:
         weights = {
-            kind: getattr(self, kind) for kind in ("dense", "short", "structured", "original")
+            kind: getattr(self, kind)
+            for kind in ("dense", "short", "structured", "original", "facts")
         }
         given = {kind: weight for kind, weight in weights.items() if weight is not None}
         for kind, weight in given.items():

@@ -77,6 +77,8 @@ WATERMARK = "watermark"
 NSFW = "nsfw"
 AESTHETIC = "aesthetic"
 PHASH = "phash"
+COLOURS = "colours"
+LEGIBLE_TEXT = "legible_text"
 CONCEPT_PREFIX = "concept_"
 CLIP_EMBEDDING = "clip_embedding"
 
@@ -101,11 +103,16 @@ TRUTH_MIN = "truth_min"
 TRUTH_MEAN = "truth_mean"
 WORST_ASSERTION = "worst_assertion"
 TEXT_HASH = "text_hash"
-CAPTION_KINDS = ("short", "dense", "structured", "original")
+FACTS = "facts"
+FACT_CLAUSE = "clause"
+FACT_COLUMNS = "columns"
+HINTS = "hints"
+CAPTION_KINDS = ("short", "dense", "structured", "original", "facts")
 CAPTION_SHORT = "caption_short"
 CAPTION_DENSE = "caption_dense"
 CAPTION_STRUCTURED = "caption_structured"
 CAPTION_ORIGINAL = "caption_original"
+CAPTION_FACTS = "caption_facts"
 
 # -- latents
 CAPTION = "caption"
@@ -152,6 +159,25 @@ READ_COLUMNS = (
 """Manifest columns that a worker needs who reads the clip by its byte range and looks at its frames."""
 WORD_SCORES = (CAMERA,)
 """Those of ``SCORE_COLUMNS`` whose values are words."""
+LIST_COLUMNS = (COLOURS, LEGIBLE_TEXT)
+"""What was seen, as lists of words: names of the main colours, the largest first; lines of text that were read."""
+MEASURED_COLUMNS = (
+    START_S,
+    END_S,
+    WIDTH,
+    HEIGHT,
+    *CROP_COLUMNS,
+    MOTION_MEAN,
+    STATIC_SHARE,
+    CAMERA,
+    CAMERA_PAN,
+    CAMERA_TILT,
+    CAMERA_ZOOM,
+    LUMA_MEAN,
+    LUMA_STD,
+    *LIST_COLUMNS,
+)
+"""Manifest columns that a caption of kind ``facts`` is made of, and hints to a captioner."""
 CAMERAS = ("static", "pan", "tilt", "zoom", "handheld")
 """Values of ``CAMERA``."""
 
@@ -215,7 +241,13 @@ def _score_fields(concepts: tuple[str, ...]) -> list[pa.Field]:
         for name in SCORE_COLUMNS
     ]
     boxes = [pa.field(name, pa.int32()) for name in CROP_COLUMNS]
-    return scores + boxes + [pa.field(CONCEPT_PREFIX + name, pa.float32()) for name in concepts]
+    lists = [pa.field(name, pa.list_(pa.string())) for name in LIST_COLUMNS]
+    return (
+        scores
+        + boxes
+        + lists
+        + [pa.field(CONCEPT_PREFIX + name, pa.float32()) for name in concepts]
+    )
 
 
 def _fields(*pairs: tuple[str, pa.DataType]) -> list[pa.Field]:
@@ -331,10 +363,12 @@ def selection_schema() -> pa.Schema:
 def captions_schema() -> pa.Schema:
     """``captions/``: one row per clip and kind; a failed caption is a row with a typed outcome.
 
-    ``raw_text`` is what the model said where ``text`` differs from it, ``repairs`` what was done.
+    ``raw_text`` is what the model said where ``text`` differs from it, ``repairs`` what was done. ``hints`` is what
+    the model was told, ``facts`` what was measured: clauses and the manifest columns that each is made of.
     """
     import pyarrow as pa
 
+    fact = pa.struct(_fields((FACT_CLAUSE, pa.string()), (FACT_COLUMNS, pa.list_(pa.string()))))
     return pa.schema(
         _fields(
             (CLIP_ID, pa.string()),
@@ -344,6 +378,8 @@ def captions_schema() -> pa.Schema:
             (OUTCOME, pa.string()),
             (CHECKS, pa.list_(pa.string())),
             (REPAIRS, pa.list_(pa.string())),
+            (HINTS, pa.list_(pa.string())),
+            (FACTS, pa.list_(fact)),
             (ERROR_MESSAGE, pa.string()),
             (MODEL, pa.string()),
             (PROMPT_HASH, pa.string()),
@@ -388,6 +424,7 @@ def shards_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
             (CAPTION_DENSE, pa.string()),
             (CAPTION_STRUCTURED, pa.string()),
             (CAPTION_ORIGINAL, pa.string()),
+            (CAPTION_FACTS, pa.string()),
             (N_FRAMES, pa.int32()),
             (FPS, pa.float64()),
             (WIDTH, pa.int32()),

@@ -57,7 +57,7 @@ def unlike_training(config: CaptionConfig) -> str | None:
         for name in ("frames", "frame_side")
         if getattr(config, name) != getattr(note, name)
     ]
-    odd += [f"kind {kind}" for kind in config.kinds if note.kind not in (None, kind)]
+    odd += [f"kind {kind}" for kind in config.asked if note.kind not in (None, kind)]
     if not odd:
         return None
     taught = f"was fine-tuned for {note.kind} captions" if note.kind else "was trained otherwise"

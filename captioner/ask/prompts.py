@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from captioner.ask.model_note import read_note
 
@@ -44,6 +44,12 @@ WORLD_PROMPTS: dict[str, str] = {
 """Asked of the embedded captioner, which was trained on two questions and understands no others: its structured caption
 is its dense one taken apart (``captioner.check.derive``)."""
 
+HINTED = (
+    "The following was measured in the video and is certain. Say nothing that contradicts it, and work into the "
+    "description, in your own words, what belongs there:"
+)
+"""Before the hints."""
+
 
 def prompt_set(model: str, prompts: Mapping[str, str] | None = None) -> dict[str, str]:
     """Prompt template per kind for a model: the caller's, those that it was trained with, or ours."""
@@ -66,9 +72,16 @@ def fill(template: str, *, frames: int, seconds: float) -> str:
         ) from None
 
 
-def prompt_hash(template: str) -> str:
-    """Hash of a prompt template: 16 hex digits."""
-    return hashlib.blake2b(template.encode(), digest_size=8).hexdigest()
+def with_hints(question: str, hints: Sequence[str]) -> str:
+    """The question, and what was measured beforehand: sentences that the model may rely on."""
+    if not hints:
+        return question
+    return f"{question} {HINTED} {' '.join(hints)}"
+
+
+def prompt_hash(template: str, hints: Sequence[str] = ()) -> str:
+    """Hash of a prompt template and the hints given with it: 16 hex digits."""
+    return hashlib.blake2b(with_hints(template, hints).encode(), digest_size=8).hexdigest()
 
 
 def sampling_hash(**settings: object) -> str:

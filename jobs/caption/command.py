@@ -11,8 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from jobs.caption import truth
+from jobs.caption.facts import measured_captions, write_measured
 from jobs.caption.originals import original_captions, write_originals
-from jobs.caption.rows import KINDS, Key, Made, answered, made_with, recover, row_made, stored, tidy
+from jobs.caption.rows import (
+    KINDS,
+    Key,
+    Made,
+    answered,
+    made_with,
+    recover,
+    row_made,
+    stored,
+    tidy,
+    work_clips,
+)
 from jobs.caption.worker import COUNTS, CaptionWorker
 from jobs.core.args import Folder, parse_args
 from jobs.core.clips import kept_clips
@@ -95,13 +107,16 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
     from captioner.ask.prompts import prompt_set
     from captioner.backends.base import model_id
     from captioner.backends.open import check_backend
+    from captioner.config import FACTS
+    from captioner.facts import MODEL
 
     folder = location(folder)
     for name, command in (("manifest", "ingest"), ("selection.parquet", "select")):
         if not (folder / name).exists():
             raise UserError(f"{folder} has no {name}; run filmstock {command} first")
-    check_backend(config)
-    model = model_id(config)
+    if config.asked:
+        check_backend(config)
+    model = model_id(config) if config.asked else MODEL
     made_by = [config, model, prompt_set(config.model, config.prompts)]
     key = config_key(*made_by, files_key([folder / "manifest", folder / "selection.parquet"]))
     if stage_is_done(folder, STAGE, key):
@@ -111,27 +126,30 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
             f"caption: nothing to do, {result.rows} captions of {result.clips} clips are up to date"
         )
         return result
-    if config.model == "embedded":
+    if config.asked and config.model == "embedded":
         warn(OUT_OF_DOMAIN)
-    if odd := unlike_training(config):
+    if config.asked and (odd := unlike_training(config)):
         warn(odd)
     table = folder / "captions"
     table.mkdir(parents=True, exist_ok=True)
     kept = kept_clips(folder)
     originals = original_captions(kept)
-    clips = kept.select(list(s.READ_COLUMNS)).to_pylist()
+    measured = measured_captions(kept) if FACTS in config.kinds else {}
+    clips = work_clips(kept, config)
     wanted: dict[Key, Made] = {
         (clip[s.CLIP_ID], kind): made
         for clip in clips
         for kind, made in made_with(config, model, clip).items()
-    }
+    } | {key: facts.made for key, facts in measured.items()}
     if saved := recover(table):
         say(f"caption: {saved} answers of a run that was stopped are kept")
     made = {key: original.made for key, original in originals.items()}
     done = answered(table, wanted | made)
     write_originals(table, originals, done)
+    write_measured(table, measured, done)
+    done |= measured.keys()
     done &= wanted.keys()
-    work = missing_work(clips, config.kinds, done)
+    work = missing_work(clips, config.asked, done)
     clear_done(folder, STAGE)
     asked = len(wanted) - len(done)
     counts = dict.fromkeys(COUNTS, 0)

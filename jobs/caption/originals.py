@@ -65,6 +65,8 @@ def original_row(key: Key, original: Original) -> dict[str, Any]:
         s.OUTCOME: str(original.verdict.outcome),
         s.CHECKS: list(original.verdict.checks),
         s.REPAIRS: [],
+        s.HINTS: [],
+        s.FACTS: [],
         s.ERROR_MESSAGE: None,
         s.MODEL: model,
         s.PROMPT_HASH: digest,

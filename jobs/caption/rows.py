@@ -7,6 +7,7 @@ block's journal. In the end there is one row per clip and kind, in few parts.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from captioner.check.outcome import Settled
     from captioner.config import CaptionConfig
+    from captioner.facts import Clause
 
 Key = tuple[str, str]
 """(clip_id, kind)"""
@@ -33,6 +35,37 @@ PART_ROWS = 20_000
 """Rows of a finished part."""
 KINDS = "kinds"
 """Column of a work row: the kinds that are still to be captioned, joined by commas."""
+HINTED = "hinted"
+"""Column of a work row: what the model is told of it, as the JSON of rows of column ``facts``."""
+
+
+def work_clips(kept: pa.Table, config: CaptionConfig) -> list[dict[str, Any]]:
+    """What workers need of each kept clip: where its bytes lie, its shape, and what the model is told of it."""
+    from captioner.facts import facts
+
+    rows = kept.select(list(s.READ_COLUMNS)).to_pylist()
+    if config.hints:
+        for row, measured in zip(rows, measured_rows(kept), strict=True):
+            told = [clause for clause in facts(measured) if clause.topic in config.hints]
+            row[HINTED] = json.dumps(clause_rows(told))
+    return rows
+
+
+def measured_rows(kept: pa.Table) -> list[dict[str, Any]]:
+    """What was measured of each kept clip, as far as its manifest holds it."""
+    names = [s.CLIP_ID, *s.MEASURED_COLUMNS]
+    return kept.select([name for name in names if name in kept.column_names]).to_pylist()
+
+
+def clause_rows(clauses: Iterable[Clause]) -> list[dict[str, Any]]:
+    """Clauses as they are stored in column ``facts``."""
+    return [{s.FACT_CLAUSE: one.text, s.FACT_COLUMNS: list(one.columns)} for one in clauses]
+
+
+def hinted(clip: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the model is told of a work row's clip."""
+    told: list[dict[str, Any]] = json.loads(clip.get(HINTED) or "[]")
+    return told
 
 
 def made_with(config: CaptionConfig, model: str, clip: dict[str, Any]) -> dict[str, Made]:
@@ -40,17 +73,20 @@ def made_with(config: CaptionConfig, model: str, clip: dict[str, Any]) -> dict[s
     from captioner.ask.frames import frames_key
     from captioner.ask.prompts import prompt_hash, prompt_set, sampling_hash
 
+    hints = [told[s.FACT_CLAUSE] for told in hinted(clip)]
     frames = frames_key(clip[s.VIDEO_XXH3], config.frames, config.frame_side)
     sampling = sampling_hash(max_new_tokens=config.max_new_tokens, temperature=config.temperature)
     prompts = prompt_set(config.model, config.prompts)
     return {
-        kind: (model, prompt_hash(prompts[kind]), frames, sampling, config.seed)
-        for kind in config.kinds
+        kind: (model, prompt_hash(prompts[kind], hints), frames, sampling, config.seed)
+        for kind in config.asked
     }
 
 
-def caption_row(key: Key, settled: Settled, made: Made) -> dict[str, Any]:
-    """A row of ``captions/``."""
+def caption_row(
+    key: Key, settled: Settled, made: Made, told: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A row of ``captions/``; ``told`` is what the model was told of the clip."""
     model, prompt, frames, sampling, seed = made
     return {
         s.CLIP_ID: key[0],
@@ -60,6 +96,8 @@ def caption_row(key: Key, settled: Settled, made: Made) -> dict[str, Any]:
         s.OUTCOME: str(settled.outcome),
         s.CHECKS: list(settled.checks),
         s.REPAIRS: list(settled.repairs),
+        s.HINTS: [each[s.FACT_CLAUSE] for each in told],
+        s.FACTS: told,
         s.ERROR_MESSAGE: settled.error,
         s.MODEL: model,
         s.PROMPT_HASH: prompt,
@@ -103,9 +141,8 @@ def stored(folder: Location) -> Iterator[tuple[Location, int, dict[str, Any]]]:
     """(part, row number, row without its text) of every stored caption."""
     import pyarrow.parquet as pq
 
-    columns = [
-        name for name in s.captions_schema().names if name not in (s.TEXT, s.RAW_TEXT, s.CHECKS)
-    ]
+    heavy = (s.TEXT, s.RAW_TEXT, s.CHECKS, s.HINTS, s.FACTS)
+    columns = [name for name in s.captions_schema().names if name not in heavy]
 
     def read(path: Location) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = pq.read_table(

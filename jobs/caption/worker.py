@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from jobs.caption.journal import Journal
-from jobs.caption.rows import KINDS, Key, caption_row, made_with, write_part
+from jobs.caption.rows import KINDS, Key, caption_row, hinted, made_with, write_part
 from jobs.core.clips import clip_root
 from pipeline import schema as s
 from pipeline.store.paths import location
@@ -89,7 +89,7 @@ class CaptionWorker:
                     yield {"tries": reply.tries}
                     continue
                 made = made_with(self.config, self.backend.model_id, clip)[reply.kind]
-                journal.add(caption_row(key, settled, made))
+                journal.add(caption_row(key, settled, made, hinted(clip)))
                 error = settled.outcome == s.CaptionOutcome.ERROR
                 yield {"rows": 1, "errors": error, "tries": reply.tries}
             pending = again
@@ -118,7 +118,8 @@ class CaptionWorker:
                         for kind in kinds[clip_id]
                     )
                 else:
-                    yield from (self.request(clip_id, k, frames, attempt) for k in kinds[clip_id])
+                    clip = clips[clip_id]
+                    yield from (self.request(clip, k, frames, attempt) for k in kinds[clip_id])
 
         yield from self.backend.caption(requests())
         yield from unread
@@ -144,20 +145,21 @@ class CaptionWorker:
             return clip[s.CLIP_ID], error_line(error)
 
     def request(
-        self, clip_id: str, kind: str, frames: ClipFrames | ServerFrames, attempt: int
+        self, clip: Clip, kind: str, frames: ClipFrames | ServerFrames, attempt: int
     ) -> Request:
         """What is asked about a clip; every further attempt has a seed of its own."""
-        from captioner.ask.prompts import fill, prompt_set
+        from captioner.ask.prompts import fill, prompt_set, with_hints
         from captioner.ask.structured import json_schema
         from captioner.backends.base import Request
 
         prompt = prompt_set(self.config.model, self.config.prompts)[kind]
+        question = fill(prompt, frames=len(frames), seconds=frames.seconds)
         temperature = self.config.temperature
         return Request(
-            clip_id=clip_id,
+            clip_id=clip[s.CLIP_ID],
             kind=kind,
             frames=frames,
-            prompt=fill(prompt, frames=len(frames), seconds=frames.seconds),
+            prompt=with_hints(question, [told[s.FACT_CLAUSE] for told in hinted(clip)]),
             seed=self.config.seed + attempt,
             temperature=max(temperature, AGAIN_TEMPERATURE) if attempt else temperature,
             schema=json_schema() if kind == "structured" else None,

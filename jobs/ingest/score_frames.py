@@ -6,7 +6,7 @@ It is a stage of its own because it keeps a core busy for as long as CLIP does, 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,21 +26,25 @@ def wanted(config: IngestConfig) -> bool:
 
 
 class FrameScorer:
-    """Ray actor: adds text area and NSFW score to clip rows; other rows pass through."""
+    """Ray actor: adds text area, legible text and NSFW score to clip rows; other rows pass through."""
 
     def __init__(self, config: IngestConfig) -> None:
-        self.measures: dict[str, Callable[[np.ndarray], float]] = {}
+        self.measures: dict[tuple[str, ...], Callable[[np.ndarray], Mapping[str, object]]] = {}
         if config.text_frames:
-            from pipeline.scores.text_area import TextDetector, text_area
+            from pipeline.scores.text_area import TextDetector, find_text
 
             detector = TextDetector()
-            self.measures[s.TEXT_AREA] = lambda samples: text_area(
-                detector, samples, config.text_frames
-            )
+
+            def text(samples: np.ndarray) -> dict[str, object]:
+                found = find_text(detector, samples, config.text_frames)
+                return {s.TEXT_AREA: found.area, s.LEGIBLE_TEXT: list(found.lines)}
+
+            self.measures[s.TEXT_AREA, s.LEGIBLE_TEXT] = text
         if config.nsfw:
             from pipeline.scores.nsfw import NsfwDetector
 
-            self.measures[s.NSFW] = NsfwDetector()
+            nsfw = NsfwDetector()
+            self.measures[(s.NSFW,)] = lambda samples: {s.NSFW: nsfw(samples)}
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         import pyarrow as pa
@@ -59,12 +63,12 @@ class FrameScorer:
 
     def score(self, row: dict[str, Any], samples: np.ndarray) -> None:
         """Add the scores to ``row`` in place; one that fails is None, and ``error`` says which and why."""
-        for name, measure in self.measures.items():
+        for names, measure in self.measures.items():
             try:
-                row[name] = measure(samples)
+                row |= measure(samples)
             except (
                 Exception
             ) as error:  # row boundary: whatever a network's runtime raises costs one score
-                row[name] = None
-                note = f"{name}: {media_type(error)}: {error}"
+                row |= dict.fromkeys(names)
+                note = f"{names[0]}: {media_type(error)}: {error}"
                 row[s.ERROR] = "; ".join(filter(None, [row.get(s.ERROR), note]))

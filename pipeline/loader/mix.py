@@ -19,7 +19,7 @@ EMPTY = ""
 """Kind of a draw that shows no caption."""
 DENSE_SHARE = 0.95
 """Share of captions that are dense when no weights are given; the other kinds split the rest."""
-FALLBACK = ("dense", "structured", "short", "original")
+FALLBACK = ("dense", "structured", "short", "original", "facts")
 """What a clip shows in place of a kind that it lacks: the first of these that it has."""
 
 Render = Callable[..., str]

@@ -16,6 +16,7 @@ from pipeline import schema as s
 from pipeline.config import IngestConfig
 from pipeline.motion.analysis import Analysis, analyse
 from pipeline.scores.camera import CAMERA_SCORES, camera_scores
+from pipeline.scores.colours import main_colours
 from pipeline.scores.pixels import (
     blur_score,
     exposure_scores,
@@ -143,6 +144,7 @@ def measure(analysis: Analysis, first: int, stop: int, samples: np.ndarray) -> d
         (CAMERA_SCORES, lambda: camera_scores(analysis, first, stop)),
         ((s.OVEREXPOSED, s.UNDEREXPOSED), lambda: exposure_scores(samples)),
         ((s.BLUR,), lambda: {s.BLUR: blur_score(samples)}),
+        ((s.COLOURS,), lambda: {s.COLOURS: main_colours(samples)}),
         ((s.WATERMARK,), lambda: {s.WATERMARK: watermark_score(samples)}),
         ((s.PHASH,), lambda: {s.PHASH: perceptual_hash(samples)}),
     )

@@ -28,18 +28,22 @@ def test_scores_of_clips_and_of_nothing_else() -> None:
     out = FrameScorer(IngestConfig(text_frames=1))(batch)
     assert out.column_names == batch.column_names
     first, second = (json.loads(body) for body in out[BODY].to_pylist())
-    assert first == {s.CLIP_ID: "a", s.TEXT_AREA: 0.0}
+    assert first == {s.CLIP_ID: "a", s.TEXT_AREA: 0.0, s.LEGIBLE_TEXT: []}
     assert second == {s.N_CLIPS: 1}
 
 
 def test_a_failure_is_null_and_a_note() -> None:
-    def broken(_: np.ndarray) -> float:
+    def broken(_: np.ndarray) -> dict[str, object]:
         raise RuntimeError("no memory")
 
     scorer = FrameScorer(IngestConfig(text_frames=0))
-    scorer.measures = {s.TEXT_AREA: broken, s.NSFW: lambda samples: 0.25}
+    scorer.measures = {
+        (s.TEXT_AREA, s.LEGIBLE_TEXT): broken,
+        (s.NSFW,): lambda samples: {s.NSFW: 0.25},
+    }
     row = {s.ERROR: "blur: x"}
     scorer.score(row, np.zeros((1, 8, 8, 3), np.uint8))
+    assert row[s.LEGIBLE_TEXT] is None  # type: ignore[comparison-overlap]
     assert row[s.TEXT_AREA] is None and row[s.NSFW] == 0.25  # type: ignore[comparison-overlap]
     assert row[s.ERROR] == "blur: x; text_area: runtime: no memory"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.scores.text_area import TextDetector, coverage, text_area
+from pipeline.scores.text_area import TextDetector, TextFound, coverage, find_text
 from tests.helpers.moving_scenes import scene, to_uint8
 
 
@@ -27,22 +27,41 @@ def titled(size: int, text: str = "Chapter one: the river") -> tuple[np.ndarray,
 @pytest.mark.parametrize("size", [12, 20, 25])
 def test_area_of_a_line(detector: TextDetector, size: int) -> None:
     frame, truth = titled(size)
-    assert text_area(detector, frame[None], 2) == pytest.approx(truth, rel=0.7)
-    assert text_area(detector, frame[None], 2) > 0.6 * truth
+    assert find_text(detector, frame[None], 2).area == pytest.approx(truth, rel=0.7)
+    assert find_text(detector, frame[None], 2).area > 0.6 * truth
 
 
 def test_no_text(detector: TextDetector) -> None:
     frames = to_uint8(scene(2, 8))
-    assert text_area(detector, frames, 2) == 0
-    assert text_area(detector, np.zeros((1, 64, 64, 3), np.uint8), 2) == 0
+    assert find_text(detector, frames, 2) == TextFound(area=0.0, lines=())
+    black = np.zeros((1, 64, 64, 3), np.uint8)
+    assert find_text(detector, black, 2) == TextFound(area=0.0, lines=())
+
+
+@pytest.mark.parametrize("text", ["Chapter one: the river", "OPEN 24 HOURS", "Wir sind bald da"])
+def test_a_clear_line_is_read_to_the_letter(detector: TextDetector, text: str) -> None:
+    frame, _ = titled(20, text)
+    assert find_text(detector, np.stack([frame, frame]), 2).lines == (text,)
+
+
+def test_text_that_is_not_the_same_in_both_frames_is_not_quoted(detector: TextDetector) -> None:
+    one, two = titled(20, "Chapter one: the river")[0], titled(20, "Chapter two: the lake")[0]
+    found = find_text(detector, np.stack([one, two]), 2)
+    assert found.lines == () and found.area > 0.02
+
+
+def test_letters_too_small_or_too_few_to_be_sure_of_are_not_quoted(detector: TextDetector) -> None:
+    for frame, _ in (titled(5), titled(20, "l")):
+        lines = find_text(detector, np.stack([frame, frame]), 2).lines
+        assert lines in ((), ("Chapter one: the river",))
 
 
 def test_text_in_one_of_the_frames_counts(detector: TextDetector) -> None:
     frame, _ = titled(20)
     plain = np.asarray(Image.fromarray(to_uint8(scene(2, 1))[0]).resize((320, 180)))
     both = np.stack([plain, plain, plain, frame])
-    assert text_area(detector, both, 2) > 0.02
-    assert text_area(detector, both[:3], 2) == 0
+    assert find_text(detector, both, 2).area > 0.02
+    assert find_text(detector, both[:3], 2).area == 0
 
 
 def test_coverage_counts_overlaps_once() -> None:
