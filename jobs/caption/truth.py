@@ -130,13 +130,13 @@ def open_work(folder: Location, made_by: str) -> list[dict[str, Any]]:
 
 
 def caption_texts(folder: Location) -> dict[str, dict[str, str]]:
-    """clip_id -> kind -> text of every caption that ended well."""
+    """clip_id -> kind -> text of every caption that ended well; what was measured needs no check."""
     from pipeline.shards.read import open_table
 
     table = open_table(folder / "captions", [s.CLIP_ID, s.KIND, s.TEXT, s.OUTCOME])
     found: dict[str, dict[str, str]] = {}
     for row in table.to_pylist():
-        if row[s.OUTCOME] == s.CaptionOutcome.OK and row[s.TEXT]:
+        if row[s.OUTCOME] == s.CaptionOutcome.OK and row[s.TEXT] and row[s.KIND] != s.FACTS:
             found.setdefault(row[s.CLIP_ID], {})[row[s.KIND]] = row[s.TEXT]
     return found
 

@@ -72,7 +72,8 @@ def test_shares_of_draws_are_the_weights(mix):
 
 def test_default_shares():
     assert draw_shares(MixConfig(), ALL) == pytest.approx(
-        {"": 0.1, "dense": 0.855, "short": 0.015, "structured": 0.015, "original": 0.015}
+        {"": 0.1, "dense": 0.855}
+        | dict.fromkeys(("short", "structured", "original", "facts"), 0.01125)
     )
     assert draw_shares(MixConfig(empty=0), ["dense", "short"]) == {
         "dense": 0.95,
