@@ -55,13 +55,16 @@ class ClipConfig:
     """Section ``[clip]``: the CLIP model behind embeddings, concept scores and the text encoder."""
 
     model: str = "embedded"
-    """``embedded``, an open_clip ``architecture/pretrained`` pair, or a local folder."""
+    """``embedded``, an open_clip ``architecture/pretrained`` pair (``...@REVISION`` pins it), a local folder, or
+    ``none``: then clips have no embeddings and no concept scores."""
     frames: int = 8
     """Frames of a clip, uniformly spaced, whose mean is its embedding."""
     concepts: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(CONCEPTS))
     """Concept name -> prompts; each adds a zero-shot score column ``concept_<name>``."""
     neutral: tuple[str, ...] = ("a photo", "a video of something")
     """Prompts that every concept is set against."""
+    allow_out_of_domain: bool = False
+    """Let a model that knows one domain only (``embedded``: the synthetic world) measure footage of no such domain."""
     aesthetic_head: str | None = None
     """File of an aesthetic head over the embedding (safetensors); None leaves the score NULL."""
 

@@ -36,6 +36,7 @@ HEIGHT = "height"
 AUDIO = "audio"
 DURATION_S = "duration_s"
 CODEC = "codec"
+DOMAIN = "domain"
 ROTATION = "rotation"
 SIZE_BYTES = "size_bytes"
 N_CLIPS = "n_clips"
@@ -208,6 +209,7 @@ class CaptionOutcome(StrEnum):
     MALFORMED = "malformed"
     BOILERPLATE = "boilerplate"
     OFF_LANGUAGE = "off_language"
+    OUT_OF_DOMAIN = "out_of_domain"
     ERROR = "error"
 
 
@@ -257,7 +259,10 @@ def _fields(*pairs: tuple[str, pa.DataType]) -> list[pa.Field]:
 
 
 def sources_schema() -> pa.Schema:
-    """``sources.parquet``: one row per input, with its outcome."""
+    """``sources.parquet``: one row per input, with its outcome.
+
+    ``domain`` names the closed domain that a file says it shows (``video.tags.DOMAINS``); NULL is any other footage.
+    """
     import pyarrow as pa
 
     return pa.schema(
@@ -276,6 +281,7 @@ def sources_schema() -> pa.Schema:
             (FPS, pa.float64()),
             (ROTATION, pa.int32()),
             (SIZE_BYTES, pa.int64()),
+            (DOMAIN, pa.string()),
         )
     )
 
@@ -322,6 +328,7 @@ def manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
             (HEIGHT, pa.int32()),
             (AUDIO, pa.string()),
             (CAPTION_ORIGINAL, pa.string()),
+            (DOMAIN, pa.string()),
         )
         + _score_fields(concepts)
         + _fields(
@@ -436,6 +443,7 @@ def shards_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
             (SOURCE_URI, pa.string()),
             (START_S, pa.float64()),
             (END_S, pa.float64()),
+            (DOMAIN, pa.string()),
             (PHASH, pa.uint64()),
         )
     )

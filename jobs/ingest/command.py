@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import tyro
 
 from jobs.core.args import Folder, parse_args
-from jobs.core.console import Progress, say, warn
+from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, require
 from jobs.core.recipe import load_recipe, parse_override, save_recipe
 from jobs.core.run import clear_done, config_key, done_info, files_key, mark_done
@@ -87,8 +87,10 @@ def run_files(
         progress.end_line()
         say(f"ingest: nothing to do, {result.clips} clips of {result.done} sources are in {folder}")
         return result
+    if first is not None:
+        check_models(clip)  # before the folder is touched
     with exclusive(folder):
-        check_settings(folder, settings, config_key(config))
+        check_settings(ledger, settings, config_key(config))
         clear_done(folder, STAGE)
         ledger.compact()
         if first is not None:
@@ -133,6 +135,16 @@ def check_config(config: IngestConfig) -> None:
         require(transnet.check_installed)
 
 
+def check_models(clip: ClipConfig) -> None:
+    """Raise one line when a model that ingest loads is not on this machine."""
+    from pipeline.openclip.find import NONE, find_clip
+    from pipeline.scores.aesthetic import load_aesthetic_head
+
+    if clip.model != NONE:
+        find_clip(clip.model)
+    load_aesthetic_head(clip.aesthetic_head)
+
+
 def settings_key(config: IngestConfig, clip: ClipConfig) -> str:
     """Hash of everything but the sources that the rows depend on, the bytes of local models included."""
     from pipeline.openclip.find import EMBEDDED
@@ -160,13 +172,7 @@ def split_and_score(
     through again, for the copies of a file that has changed since they were recorded."""
     from jobs.core.ray_runtime import start_ray
     from jobs.ingest.graph import execute, naming_task, splitters_of
-    from pipeline.openclip.find import domain_warning, find_clip
-    from pipeline.scores.aesthetic import load_aesthetic_head
 
-    found = find_clip(clip.model)
-    if found.domain:
-        warn(domain_warning(clip.model, found.domain))
-    load_aesthetic_head(clip.aesthetic_head)
     start_ray(shared=ledger.folder)
     splitters = splitters_of()
     admission = Admission(ledger, again, progress.skip)

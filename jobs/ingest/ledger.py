@@ -273,17 +273,24 @@ def sweep(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def check_settings(folder: Location, key: str, settings: str) -> None:
-    """Refuse to mix clips of different settings in one folder; the first run writes them down."""
+def check_settings(ledger: Ledger, key: str, settings: str) -> None:
+    """Refuse to mix clips of different settings in one folder; the first run writes them down.
+
+    A run that ended before any source was recorded leaves no claim: its settings are replaced.
+    """
+    folder = ledger.folder
     path = folder / HIDDEN / "settings.json"
     try:
         known = json.loads(path.read_text())
     except ConnectionError:
         raise
     except (OSError, ValueError):
-        write_bytes(path, json.dumps({"key": key, "settings": settings}).encode())
+        known = {}
+    if known.get("key") == key:
         return
-    if known.get("key") != key:
+    if not known or next(ledger.index.records(), None) is None:
+        write_bytes(path, json.dumps({"key": key, "settings": settings}).encode())
+    else:
         raise UserError(
             f"{folder} was ingested with other [ingest] or [clip] settings; choose another --out, or remove {folder}"
         )

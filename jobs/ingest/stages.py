@@ -93,7 +93,8 @@ class Splitter:
                 if isinstance(item, Plan):
                     end |= {s.DURATION_S: item.duration_s, "dropped": item.dropped}
                 elif isinstance(item, ClipRecord):
-                    row = identify(item.row, uri, source) | {s.CAPTION_ORIGINAL: caption}
+                    told = {s.CAPTION_ORIGINAL: caption, s.DOMAIN: info.domain}
+                    row = identify(item.row, uri, source) | told
                     writer.add(row)
                     yield clip_row(order, row, item.samples)
             ranges = writer.commit()
@@ -140,6 +141,7 @@ def probe_columns(info: Probe) -> dict[str, Any]:
         s.HEIGHT: info.height,
         s.FPS: float(info.fps),
         s.SIZE_BYTES: info.size_bytes,
+        s.DOMAIN: info.domain,
     }
 
 
@@ -240,13 +242,18 @@ class Embedder:
     def __init__(self, config: ClipConfig) -> None:
         import torch
 
+        from pipeline.openclip.find import NONE
         from pipeline.openclip.model import load_clip
         from pipeline.scores.aesthetic import load_aesthetic_head
         from pipeline.scores.concepts import ConceptScorer
 
         torch.set_num_threads(1)
-        self.model = load_clip(config.model)
-        self.concepts = ConceptScorer(self.model, config.concepts, config.neutral)
+        self.allow_out_of_domain = config.allow_out_of_domain
+        self.model = None if config.model == NONE else load_clip(config.model)
+        self.dim = self.model.dim if self.model else 1
+        self.names = tuple(config.concepts)
+        if self.model is not None:
+            self.concepts = ConceptScorer(self.model, config.concepts, config.neutral)
         self.head = load_aesthetic_head(config.aesthetic_head)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
@@ -262,7 +269,7 @@ class Embedder:
                 frames = np.frombuffer(samples, dtype=np.uint8).reshape(json.loads(shape))
                 vector = self.score(row, frames)
             else:
-                row["embedding_dim"] = self.model.dim
+                row["embedding_dim"] = self.dim
             bodies.append(json.dumps(row))
             vectors.append(vector)
         return pa.table(
@@ -275,11 +282,16 @@ class Embedder:
         )
 
     def score(self, row: dict[str, Any], frames: np.ndarray) -> bytes | None:
-        """Add the scores to ``row`` in place; the embedding as float16 bytes, None when it failed."""
+        """Add the scores to ``row`` in place; the embedding as float16 bytes, None when it failed.
+
+        Nothing is measured, and that is no error, without a model, and of footage that the model does not know.
+        """
         row |= {
             s.AESTHETIC: None,
-            **{s.CONCEPT_PREFIX + name: None for name in self.concepts.names},
+            **{s.CONCEPT_PREFIX + name: None for name in self.names},
         }
+        if self.model is None or self.is_foreign(row):
+            return None
         try:
             vector = self.model.embed_clip(frames)
             scores = {
@@ -294,3 +306,8 @@ class Embedder:
             return None
         row |= {name: value if math.isfinite(value) else None for name, value in scores.items()}
         return vector.astype(np.float16).tobytes()
+
+    def is_foreign(self, row: dict[str, Any]) -> bool:
+        """True when the model knows one closed domain and the clip is not of it."""
+        narrow = self.model.domain if self.model else None
+        return bool(narrow) and narrow != row.get(s.DOMAIN) and not self.allow_out_of_domain

@@ -5,13 +5,16 @@ A model that is not there is a ``ValueError`` of one line: which model, how to f
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.openclip.torchvision_compat import open_clip_module
+from pipeline.store.hub import cached_revisions, missing_files, snapshot_folder, split_pin
+
+NONE = "none"
+"""Model of a run without CLIP: no embeddings, no concept scores."""
 EMBEDDED = Path(__file__).resolve().parents[1] / "weights" / "clip"
 """Folder of the model that ships with filmstock."""
 CONFIG = "open_clip_config.json"
@@ -35,6 +38,8 @@ class FoundClip:
     """What the model was trained on, when its folder says that this is narrow."""
     fetch: str | None = None
     """Command that fetches it."""
+    folder: Path | None = None
+    """Folder that it is loaded from."""
 
 
 def domain_warning(name: str, domain: str) -> str:
@@ -46,7 +51,12 @@ def domain_warning(name: str, domain: str) -> str:
 
 
 def find_clip(model: str) -> FoundClip:
-    """Resolve ``embedded``, ``ARCHITECTURE/PRETRAINED``, ``hf-hub:ORG/REPO`` or a folder; ``ValueError`` if absent."""
+    """Resolve ``embedded``, ``ARCHITECTURE/PRETRAINED``, ``hf-hub:ORG/REPO`` or a folder; ``ValueError`` if absent.
+
+    A published model may be pinned: ``ARCHITECTURE/PRETRAINED@REVISION``.
+    """
+    if model == NONE:
+        raise ValueError('this run has no CLIP model ([clip] model = "none"); name one to use it')
     if model == "embedded":
         if not (EMBEDDED / CONFIG).is_file():
             raise ValueError(
@@ -58,11 +68,6 @@ def find_clip(model: str) -> FoundClip:
         return _folder(folder)
     if model.startswith(("local-dir:", "/", "./", "../", "~")):
         raise ValueError(f"CLIP model folder {folder} does not exist; give a folder with {CONFIG}")
-    if model.startswith("hf-hub:"):
-        repo = model.removeprefix("hf-hub:")
-        if not (_cached(repo, (CONFIG,)) and _cached(repo, WEIGHTS)):
-            raise _not_cached(model, f"hf download {repo}")
-        return FoundClip(spec=model, fetch=f"hf download {repo}")
     return _published(model)
 
 
@@ -76,13 +81,16 @@ def _folder(folder: Path) -> FoundClip:
     except ValueError as error:
         raise ValueError(f"{folder / CONFIG} is not valid JSON: {error}") from None
     note = config.get("filmstock", {}) if isinstance(config, dict) else {}
-    return FoundClip(spec=f"local-dir:{folder}", domain=note.get("domain"))
+    return FoundClip(spec=f"local-dir:{folder}", domain=note.get("domain"), folder=folder)
 
 
-def _published(model: str) -> FoundClip:
-    import open_clip
-
-    name, _, tag = model.partition("/")
+def clip_repository(model: str) -> tuple[str, str | None, tuple[str, ...]]:
+    """(repository, revision, names its weights may have) of a published model; ``ValueError`` for an unknown one."""
+    named, revision = split_pin(model)
+    if named.startswith("hf-hub:"):
+        return named.removeprefix("hf-hub:"), revision, WEIGHTS
+    open_clip = open_clip_module()
+    name, _, tag = named.partition("/")
     known = open_clip.list_models()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
@@ -97,34 +105,36 @@ def _published(model: str) -> FoundClip:
             f"CLIP model {model!r} needs a pretrained tag; write {name}/TAG with TAG one of: {', '.join(tags)}"
         )
     entry = open_clip.get_pretrained_cfg(name, tag)
-    repo, _, file = str(entry.get("hf_hub", "")).rpartition("/")
-    fetch = f"hf download {repo}"
-    if not _cached(repo, (file, *WEIGHTS) if file else WEIGHTS):
-        raise _not_cached(model, fetch)
-    return FoundClip(spec=name, pretrained=tag, fetch=fetch)
+    repository, _, file = str(entry.get("hf_hub", "")).rpartition("/")
+    return repository, revision, (*WEIGHTS, file) if file else WEIGHTS
 
 
-def _not_cached(model: str, fetch: str) -> ValueError:
+def _published(model: str) -> FoundClip:
+    """A model of the hub that is in the local cache, loaded from its snapshot, so that a pin holds.
+
+    Repositories without open_clip's own config have the architecture from open_clip and their weights by name, which
+    open_clip takes from the revision ``main``: such a model cannot be pinned.
+    """
+    repository, revision, weights = clip_repository(model)
+    fetch = f"filmstock models get {model}"
+    folder = snapshot_folder(repository, revision)
+    if folder is None or missing_files(folder, (weights,)):
+        raise _not_cached(model, repository, revision, fetch)
+    if (folder / CONFIG).is_file() and any((folder / name).is_file() for name in WEIGHTS):
+        return FoundClip(spec=f"local-dir:{folder}", fetch=fetch, folder=folder)
+    name, _, tag = split_pin(model)[0].partition("/")
+    if model.startswith("hf-hub:") or revision is not None:
+        raise ValueError(
+            f"CLIP model {model!r}: {repository} has no {CONFIG}, so "
+            + ("it is none for open_clip" if revision is None else "it cannot be pinned")
+        )
+    return FoundClip(spec=name, pretrained=tag, fetch=fetch, folder=folder)
+
+
+def _not_cached(model: str, repository: str, revision: str | None, fetch: str) -> ValueError:
+    others = [name[:12] for name in cached_revisions(repository) if name != revision]
+    there = f" (revision {', '.join(others)} is, {revision} is asked for)" if others else ""
     return ValueError(
-        f"CLIP model {model!r} is not in the local cache; fetch it once with: {fetch} "
-        "(or use recipe demo, whose embedded model needs no download)"
+        f"CLIP model {model!r} is not in the local cache{there}; fetch it once with: {fetch} "
+        "(or use recipe demo, whose embedded model needs no download but knows only the synthetic world)"
     )
-
-
-def _cached(repo: str, files: tuple[str, ...]) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    return any(isinstance(try_to_load_from_cache(repo, file), str) for file in files)
-
-
-@contextlib.contextmanager
-def offline() -> Iterator[None]:
-    """Keep huggingface_hub to its cache, so that loading neither downloads nor waits on a network."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before

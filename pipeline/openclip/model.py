@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.openclip.find import domain_warning, find_clip, offline
-from pipeline.openclip.torchvision_compat import prepare_torchvision
+from pipeline.openclip.find import domain_warning, find_clip
+from pipeline.openclip.torchvision_compat import open_clip_module
+from pipeline.store.hub import offline
 
 IMAGE_BATCH = 64
 TEXT_BATCH = 64
@@ -158,9 +159,7 @@ def load_clip(model: str | Path = "embedded", *, device: str = "cpu") -> ClipMod
 
     A folder holds ``open_clip_config.json``, weights and, when its config names one, the tokenizer.
     """
-    prepare_torchvision()
-    import open_clip
-
+    open_clip = open_clip_module()
     found = find_clip(str(model))
     try:
         with offline():

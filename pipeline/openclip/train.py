@@ -20,14 +20,14 @@ import numpy as np
 from pipeline.openclip.data import IMAGE_SIZE, Pool
 from pipeline.openclip.texts import CONTEXT_LENGTH, SLOTS, TokenisedTexts
 from pipeline.openclip.tokenizer import BOS_ID, EOS_ID, PAD_ID, save_tokenizer
-from pipeline.openclip.torchvision_compat import prepare_torchvision
+from pipeline.openclip.torchvision_compat import open_clip_module
 from pipeline.training.compute import bf16_is_faster
+from pipeline.video.tags import WORLD as DOMAIN
 
 if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
 
-DOMAIN = "the synthetic world"
 TEXT_WEIGHTS = (0.4, 0.1, 0.15, 0.1, 0.15, 0.1)
 """How often each of ``clip_data.scene_texts`` is drawn."""
 TEXT_PARTS = 3
@@ -100,12 +100,9 @@ def preprocess_config() -> dict[str, Any]:
 
 def build_model(config: ClipTrainConfig, vocab_size: int) -> Any:
     """A fresh open_clip model of the embedded architecture."""
-    prepare_torchvision()
-    from open_clip.model import CustomTextCLIP
-
     settings = model_config(config, vocab_size)
     settings.pop("custom_text")
-    return CustomTextCLIP(**settings)
+    return open_clip_module().model.CustomTextCLIP(**settings)
 
 
 def text_forward(text: Any, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
@@ -34,7 +35,8 @@ class ClipEncoder:
     """Feed frames one by one, then take the MP4; memory holds the encoded bytes and the encoder's own delay only.
 
     ``rate`` is the nominal frame rate (GOP length, player hints); ``time_base`` is the unit of ``pts``/``duration``.
-    ``sound`` becomes an AAC track behind the pictures; its first sample is heard with the first frame.
+    ``sound`` becomes an AAC track behind the pictures; its first sample is heard with the first frame. ``tags`` become
+    the container's metadata.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class ClipEncoder:
         time_base: Fraction | None = None,
         crf: int = 18,
         sound: Sound | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         import av
 
@@ -68,6 +71,7 @@ class ClipEncoder:
             # not a method: a container that refers back to self keeps x264's memory until the collector runs
             io_open=partial(_reopen, self._buffer),
         )
+        self._container.metadata.update(tags or {})
         stream = self._container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, "yuv420p"
         stream.time_base = self.time_base

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.video.tags import container_tags
+from pipeline.video.tags import container_tags, domain_of
 
 if TYPE_CHECKING:
     import av
@@ -66,6 +66,8 @@ class Probe:
     """Size of the file in bytes."""
     tags: dict[str, str] = field(default_factory=dict)
     """Tags of the container that may describe the pictures (``tags.TAGS``)."""
+    domain: str | None = None
+    """Closed domain that the container names (``tags.DOMAINS``), None for any other footage."""
 
 
 def open_media(path: str | Path) -> av.container.InputContainer:
@@ -127,6 +129,7 @@ def probe_stream(stream: av.video.VideoStream, path: str | Path) -> Probe:
         color_transfer=int(codec.color_trc),
         size_bytes=Path(path).stat().st_size,
         tags=container_tags(container.metadata),
+        domain=domain_of(container.metadata),
     )
 
 

@@ -88,12 +88,16 @@ def _blend(kind: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def shoot_film(film: Film, out_dir: str | Path) -> Path:
-    """Render and encode one planned file; it appears under its name only when complete."""
+    """Render and encode one planned file; it appears under its name only when complete.
+
+    A tag of its container says that it shows the synthetic world, so that the models that know only this take it.
+    """
     import av
 
     from pipeline.video.encode import ClipEncoder
+    from pipeline.video.tags import WORLD, domain_tags
 
-    encoder = ClipEncoder(film.width, film.height, film.fps, crf=20)
+    encoder = ClipEncoder(film.width, film.height, film.fps, crf=20, tags=domain_tags(WORLD))
     for index, pixels in enumerate(film_frames(film)):
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
         encoder.add(frame, pts=index, duration=1)

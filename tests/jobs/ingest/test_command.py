@@ -20,7 +20,7 @@ from jobs.ingest import command as ingest
 from jobs.ingest import graph as ingest_pipeline
 from jobs.ingest import plan as ingest_plan
 from jobs.ingest.command import run
-from jobs.ingest.ledger import STAMP, Ledger, exclusive
+from jobs.ingest.ledger import STAMP, Ledger, check_settings, exclusive
 from jobs.ingest.plan import is_settled, name_contents
 from pipeline import schema as s
 from pipeline.config import ClipConfig, IngestConfig
@@ -324,3 +324,24 @@ def test_a_changed_file_is_done_again(tmp_path: Path) -> None:
     write_counter(path, 4)
     assert not is_settled(ledger, uri, source_stamp(uri))
     assert name_contents([uri])[0] != source
+
+
+def test_a_run_that_fails_before_anything_is_ingested_claims_no_folder(
+    raw: Path, clip: ClipConfig, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    absent = ClipConfig(model="hf-hub:laion/no-such-model")
+    with pytest.raises(ValueError, match="not in the local cache"):
+        run(CONFIG, absent, [str(raw)], out)
+    assert not out.exists(), "nothing was touched"
+
+
+def test_settings_bind_only_once_a_source_is_recorded(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "out")
+    check_settings(ledger, "one", "a")
+    check_settings(ledger, "two", "b")
+    record = {s.SOURCE_ID: "0" * 16, s.SOURCE_URI: "/a.mp4", s.N_CLIPS: 0, STAMP: "x"}
+    ledger.write({**record, s.OUTCOME: s.SourceOutcome.DONE})
+    check_settings(ledger, "two", "b")
+    with pytest.raises(UserError, match="other \\[ingest\\] or \\[clip\\] settings"):
+        check_settings(ledger, "one", "a")

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.openclip import find as clip_find
-from pipeline.openclip.find import find_clip, offline
-from pipeline.openclip.torchvision_compat import prepare_torchvision
+from pipeline.openclip.find import find_clip
+from pipeline.store.hub import offline
+from tests.helpers.clip_folders import VIT_LIKE, write_folder
+from tests.helpers.hub_cache import put_in_cache
 
 
 @pytest.fixture(autouse=True)
 def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    prepare_torchvision()
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
@@ -28,28 +29,46 @@ def _one_line(model: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("model", "fetch"),
+    "model",
     [
-        ("ViT-B-32/laion2b_s34b_b79k", "hf download laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
-        ("ViT-L-16-SigLIP2-256/webli", "hf download timm/ViT-L-16-SigLIP2-256"),
-        ("ViT-B-32/openai", "hf download timm/vit_base_patch32_clip_224.openai"),
-        ("hf-hub:laion/some-clip", "hf download laion/some-clip"),
+        "ViT-B-32/laion2b_s34b_b79k",
+        "ViT-B-32/laion2b_s34b_b79k@1a25a446712ba5ee05982a381eed697ef9b435cf",
+        "ViT-L-16-SigLIP2-256/webli",
+        "hf-hub:laion/some-clip",
     ],
 )
-def test_a_model_that_is_not_cached_names_the_fix(model: str, fetch: str) -> None:
+def test_a_model_that_is_not_cached_names_the_fix(model: str) -> None:
     text = _one_line(model)
-    assert "not in the local cache" in text and fetch in text and "recipe demo" in text
+    assert "not in the local cache" in text and "recipe demo" in text
+    assert f"filmstock models get {model}" in text
 
 
-def test_a_cached_model_is_found(tmp_path: Path) -> None:
-    repo = tmp_path / "cache" / "models--laion--CLIP-ViT-B-32-laion2B-s34B-b79K"
-    snapshot = repo / "snapshots" / "abc"
-    snapshot.mkdir(parents=True)
-    (repo / "refs").mkdir()
-    (repo / "refs" / "main").write_text("abc")
-    (snapshot / "open_clip_model.safetensors").write_bytes(b"")
-    found = find_clip("ViT-B-32/laion2b_s34b_b79k")
-    assert (found.spec, found.pretrained, found.domain) == ("ViT-B-32", "laion2b_s34b_b79k", None)
+LAION = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+
+
+def test_a_cached_model_is_found_by_its_revision(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "clip", VIT_LIKE)
+    for revision in ("aaa", "bbb"):
+        put_in_cache(tmp_path / "cache", LAION, folder, revision)
+    snapshots = tmp_path / "cache" / "models--laion--CLIP-ViT-B-32-laion2B-s34B-b79K" / "snapshots"
+    assert find_clip("ViT-B-32/laion2b_s34b_b79k").folder == snapshots / "bbb", "main"
+    found = find_clip("ViT-B-32/laion2b_s34b_b79k@aaa")
+    assert (found.folder, found.spec) == (snapshots / "aaa", f"local-dir:{snapshots / 'aaa'}")
+    assert find_clip(f"hf-hub:{LAION}@aaa").folder == found.folder
+    text = _one_line("ViT-B-32/laion2b_s34b_b79k@ccc")
+    assert "revision aaa, bbb is, ccc is asked for" in text
+
+
+def test_weights_that_came_in_part_are_none(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "clip", VIT_LIKE)
+    snapshot = put_in_cache(tmp_path / "cache", LAION, folder, "aaa")
+    (snapshot / "open_clip_model.safetensors").unlink()
+    assert "not in the local cache" in _one_line("ViT-B-32/laion2b_s34b_b79k")
+
+
+def test_none_is_no_model() -> None:
+    with pytest.raises(ValueError, match="no CLIP model"):
+        find_clip("none")
 
 
 def test_unknown_names_and_tags() -> None:

@@ -1,7 +1,11 @@
 """torchvision and open_clip import in a fresh process, whichever half of torchvision is missing."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from pipeline.openclip.torchvision_compat import prepare_torchvision
 
@@ -26,3 +30,38 @@ def test_does_nothing_once_torchvision_is_imported() -> None:
     import torchvision  # noqa: F401
 
     assert prepare_torchvision() is False
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "",
+        "import transformers",
+        "import torch",
+        "try:\n    import torchvision\nexcept Exception:\n    pass",
+        "try:\n    import open_clip\nexcept Exception:\n    pass",
+        "from captioner.backends.transformers import load_model; load_model('embedded')",
+    ],
+)
+def test_a_published_model_is_looked_for_whatever_was_imported_before(first: str) -> None:
+    done = _run(
+        f"{first}\n"
+        "from pipeline.openclip.find import clip_repository\n"
+        "print(clip_repository('ViT-B-32/laion2b_s34b_b79k@abc')[:2])"
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    assert done.stdout.split("\n")[0] == "('laion/CLIP-ViT-B-32-laion2B-s34B-b79K', 'abc')"
+
+
+def test_open_clip_is_imported_in_one_place_only() -> None:
+    root = Path(__file__).resolve().parents[3]
+    direct = re.compile(
+        r"^\s*(?:import (?:open_clip|torchvision)|from (?:open_clip|torchvision)\b)", re.M
+    )
+    found = {
+        str(path.relative_to(root))
+        for package in ("pipeline", "captioner", "vae", "dit", "jobs")
+        for path in (root / package).rglob("*.py")
+        if direct.search(path.read_text())
+    }
+    assert found == {"pipeline/openclip/torchvision_compat.py"}

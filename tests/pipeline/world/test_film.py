@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.video.probe import probe
+from pipeline.video.tags import WORLD
 from pipeline.world.film import (
     TRUTH_NAME,
     film_truth,
@@ -154,3 +156,47 @@ def test_corrupt_file_cannot_be_opened(footage: Path) -> None:
 def test_impossible_plans_are_refused(bad: dict) -> None:
     with pytest.raises(ValueError, match="cannot film"):
         plan_films(**{"minutes": 1, "files": 2, "seed": 0, **bad})
+
+
+def remux(path: Path, to: Path, *, encode: bool) -> Path:
+    """A copy in another container, as an editor makes it: metadata kept, pictures copied or encoded anew."""
+    import av
+
+    with av.open(str(path)) as source, av.open(str(to), "w") as target:
+        stream = source.streams.video[0]
+        if encode:
+            out = target.add_stream("libx264", rate=stream.average_rate)
+            out.width, out.height, out.pix_fmt = stream.width, stream.height, "yuv420p"
+        else:
+            out = target.add_stream_from_template(stream)
+        target.metadata.update(source.metadata)
+        for packet in source.demux(stream):
+            if encode:
+                for frame in packet.decode():
+                    frame.pts = None
+                    target.mux(out.encode(frame))
+            elif packet.dts is not None:
+                packet.stream = out
+                target.mux(packet)
+        if encode:
+            target.mux(out.encode())
+    return to
+
+
+@pytest.mark.parametrize(
+    ("name", "encode"), [("c.mkv", False), ("c.mov", False), ("c.mp4", True), ("c.mkv", True)]
+)
+def test_the_mark_of_the_world_survives(
+    footage: Path, tmp_path: Path, name: str, encode: bool
+) -> None:
+    film = footage / plan_films(**PLAN)[0].name
+    assert probe(film).domain == WORLD
+    copy = remux(film, tmp_path / name, encode=encode)
+    assert probe(copy).domain == WORLD
+    assert not probe(copy).tags, "the mark is no caption"
+
+
+def test_other_footage_has_no_mark(tmp_path: Path) -> None:
+    from tests.helpers.counter_media import write_counter
+
+    assert probe(write_counter(tmp_path / "a.mp4", 5)).domain is None
