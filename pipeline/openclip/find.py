@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.openclip.torchvision_compat import open_clip_module
+from pipeline.openclip.package import open_clip_module
 from pipeline.store.hub import cached_revisions, missing_files, snapshot_folder, split_pin
 
 NONE = "none"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.openclip.find import domain_warning, find_clip
-from pipeline.openclip.torchvision_compat import open_clip_module
+from pipeline.openclip.package import open_clip_module
 from pipeline.store.hub import offline
 
 IMAGE_BATCH = 64

@@ -4,8 +4,8 @@ A CUDA-linked torchvision wheel beside a CPU-only torch fails on import with
 ``operator torchvision::nms does not exist``: its extension needs libcudart, so the operators it would register are
 missing when torchvision describes their output shapes. open_clip and transformers import torchvision for its image
 transforms only and call neither operator, so declaring the two schemas is enough. Call ``prepare_torchvision()``
-before the first import of torchvision or a transformers image processor; take open_clip from ``open_clip_module()``,
-which does so itself (a test allows no other import of it).
+before the first import of torchvision or a transformers image processor; take open_clip from
+``package.open_clip_module()``, which does so itself (a test allows no other import of it).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Any
 
 _MISSING_SCHEMAS = {
     "nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -48,11 +47,3 @@ def prepare_torchvision() -> bool:
             torch.library.define(f"torchvision::{name}", schema)
             declared = True
     return declared
-
-
-def open_clip_module() -> Any:
-    """The package open_clip, imported after torchvision was made importable."""
-    prepare_torchvision()
-    import open_clip
-
-    return open_clip

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.openclip.data import IMAGE_SIZE, Pool
+from pipeline.openclip.package import open_clip_module
 from pipeline.openclip.texts import CONTEXT_LENGTH, SLOTS, TokenisedTexts
 from pipeline.openclip.tokenizer import BOS_ID, EOS_ID, PAD_ID, save_tokenizer
-from pipeline.openclip.torchvision_compat import open_clip_module
 from pipeline.training.compute import bf16_is_faster
 from pipeline.video.tags import WORLD as DOMAIN
 

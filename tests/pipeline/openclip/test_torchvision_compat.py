@@ -64,4 +64,4 @@ def test_open_clip_is_imported_in_one_place_only() -> None:
         for path in (root / package).rglob("*.py")
         if direct.search(path.read_text())
     }
-    assert found == {"pipeline/openclip/torchvision_compat.py"}
+    assert found == {"pipeline/openclip/package.py"}
