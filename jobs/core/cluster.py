@@ -11,7 +11,11 @@ from jobs.core.errors import UserError
 from pipeline.store.paths import Location, ObjectPath, location
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-"""Folder that holds ``pipeline``, ``jobs`` and the others; workers must be able to import from it."""
+"""Folder that holds our packages: the checkout, or the site-packages that a wheel was installed into."""
+PACKAGES = ("pipeline", "captioner", "vae", "dit", "jobs", "recipes")
+"""What a worker imports from us, and all that is shipped."""
+NOT_SHIPPED = ("__pycache__/", "*.pyc")
+"""Patterns, as in a .gitignore, of what no worker needs."""
 UNPACKED = "_ray_pkg_"
 """In the path of a folder that Ray unpacked a working directory to; it is removed when the job is over."""
 
@@ -23,7 +27,7 @@ def cluster_address() -> str | None:
 
 
 def join_cluster(address: str) -> None:
-    """Connect to a cluster and ship it this checkout; what the user can mend is a ``UserError`` of one line."""
+    """Connect to a cluster and ship it our packages; what the user can mend is a ``UserError`` of one line."""
     import ray
 
     if address.startswith("ray://"):
@@ -58,10 +62,16 @@ def join_cluster(address: str) -> None:
 
 
 def shipped() -> dict[str, object]:
-    """The checkout, less what .gitignore and .rayignore name, unless ``ray job submit --working-dir`` sent it."""
+    """Ray's runtime environment: our packages and nothing beside them, unless ``ray job submit`` sent them already.
+
+    Single packages and no working directory: beside a wheel's packages lies the rest of site-packages.
+    """
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
         return {}
-    return {"working_dir": str(REPOSITORY)}
+    return {
+        "py_modules": [str(REPOSITORY / name) for name in PACKAGES],
+        "excludes": list(NOT_SHIPPED),
+    }
 
 
 def check_shared(folder: Location | str) -> None:

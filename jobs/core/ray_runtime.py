@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import site
 import sys
 from collections.abc import Iterator
 
@@ -86,7 +87,12 @@ def _silent_stderr() -> Iterator[None]:
 
 
 def _inherit_import_path() -> None:
-    """Local workers inherit this environment, so they find our packages from any working directory."""
+    """Local workers inherit this environment, so they find our packages from any working directory.
+
+    An installed wheel is found anyway; site-packages on PYTHONPATH would come before the standard library.
+    """
+    if str(REPOSITORY) in site.getsitepackages():
+        return
     known = os.environ.get("PYTHONPATH", "")
     if str(REPOSITORY) not in known.split(os.pathsep):
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), known]))

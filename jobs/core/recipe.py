@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
+import recipes
 from jobs.core.errors import UserError, unknown
 from jobs.core.run import config_key, write_bytes
 from pipeline.config import (
@@ -31,8 +32,8 @@ from pipeline.store.paths import Location, location
 if TYPE_CHECKING:
     from captioner.config import CaptionConfig
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
-"""Folder of the recipes that come with filmstock; ``--recipe demo`` names a file in it."""
+RECIPES = Path(recipes.__file__).parent
+"""Folder of the recipes that come with filmstock; ``--recipe demo`` names a file in it. Wheels carry it as a package."""
 
 RESOLVED = "recipe.toml"
 """Name of the resolved recipe in a run folder."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -108,7 +110,51 @@ def test_output_in_the_unpacked_package_would_be_lost(
         cluster.check_shared(tmp_path / "_ray_pkg_0123" / "set")
 
 
-def test_what_is_shipped_leaves_out_what_no_worker_needs() -> None:
+def test_only_our_packages_are_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
+    shipped = cluster.shipped()
+    folders = [Path(path) for path in shipped["py_modules"]]
+    assert [folder.name for folder in folders] == list(cluster.PACKAGES)
+    assert "working_dir" not in shipped, "beside a wheel's packages lies all of site-packages"
+    project = tomllib.loads((cluster.REPOSITORY / "pyproject.toml").read_text())
+    found = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert sorted(cluster.PACKAGES) == sorted(pattern.rstrip("*") for pattern in found)
+
+
+def test_shipped_packages_carry_their_data_and_no_bytecode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray._private.runtime_env.packaging import create_package
+
+    monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
+    shipped = cluster.shipped()
+    names: list[str] = []
+    size = 0
+    for folder in shipped["py_modules"]:
+        package = tmp_path / f"{Path(folder).name}.zip"
+        create_package(
+            folder,
+            package,
+            include_gitignore=True,
+            include_parent_dir=True,
+            excludes=shipped["excludes"],
+        )
+        size += package.stat().st_size
+        names += zipfile.ZipFile(package).namelist()
+    for needed in ("recipes/demo.toml", "jobs/report/page.html.j2", "vae/weights/vae.safetensors"):
+        assert needed in names
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+    assert size < 100 << 20, "Ray refuses packages of more than 100 MiB unless told otherwise"
+
+
+def test_a_job_that_ray_job_submit_sent_ships_nothing_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    assert cluster.shipped() == {}
+
+
+def test_a_submitted_checkout_leaves_out_what_no_worker_needs() -> None:
     from ray._private.runtime_env.packaging import get_excludes_from_ignore_files
 
     root = cluster.REPOSITORY
