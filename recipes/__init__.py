@@ -1,1 +1,1 @@
-"""The recipes that come with filmstock: TOML files, named by ``--recipe NAME``. A package, so that wheels carry them."""
+"""The recipes that come with filmstock: TOML files, named by ``--recipe``. A package, so that wheels carry them."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from captioner.config import CaptionConfig
 
 RECIPES = Path(recipes.__file__).parent
-"""Folder of the recipes that come with filmstock; ``--recipe demo`` names a file in it. Wheels carry it as a package."""
+"""Folder of the recipes that come with filmstock: ``--recipe demo`` is a file in it. Wheels carry it, as a package."""
 
 RESOLVED = "recipe.toml"
 """Name of the resolved recipe in a run folder."""
