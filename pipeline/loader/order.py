@@ -67,23 +67,30 @@ def step_positions(step: int, n: int, per_step: int, rank: int, world: int) -> l
     return [(start + i) % n for i in range(rank, per_step, world)]
 
 
-def plan_groups(keys: Sequence[Hashable], order: Sequence[int], size: int) -> list[list[int]]:
-    """Groups of ``size`` indices with equal ``keys``, in the order their last member comes up.
+def plan_groups(
+    keys: Sequence[Hashable], size: int, *, manifest_hash: str, seed: int, epoch: int
+) -> list[list[int]]:
+    """The groups of ``size`` indices with equal ``keys`` that fall into ``epoch``, in a drawn order.
 
-    Each key's remainder forms no group, unless the key has fewer than ``size`` members in all:
-    then its members repeat to fill one group, so that rare shapes are trained on too.
+    The members of a key form an endless sequence, one shuffled pass after another, and groups are cut from it without
+    a gap. A group belongs to the epoch whose pass ends it. So every index is drawn equally often: after E epochs never
+    more than E times, and at most ``ceil(size / members)`` times less. A key with fewer than ``size`` members fills a
+    group only every few epochs, which may leave an epoch empty.
     """
-    open_groups: dict[Hashable, list[int]] = {}
-    filled: set[Hashable] = set()
-    groups = []
-    for index in order:
-        group = open_groups.setdefault(keys[index], [])
-        group.append(int(index))
-        if len(group) == size:
-            groups.append(group)
-            filled.add(keys[index])
-            open_groups[keys[index]] = []
-    for key, group in open_groups.items():
-        if group and key not in filled:
-            groups.append([group[i % len(group)] for i in range(size)])
-    return groups
+    members: dict[Hashable, list[int]] = {}
+    for index, key in enumerate(keys):
+        members.setdefault(key, []).append(index)
+    groups: list[list[int]] = []
+    for number, mine in enumerate(members.values()):
+        count = len(mine)
+        start, end = (count * e // size * size for e in (epoch, epoch + 1))
+        if start == end:
+            continue
+        first = start // count
+        passes = [
+            np.array(mine)[epoch_order(count, f"{manifest_hash}:{number}", seed, turn)]
+            for turn in range(first, epoch + 1)
+        ]
+        drawn = np.concatenate(passes)[start - first * count : end - first * count]
+        groups += drawn.reshape(-1, size).tolist()
+    return [groups[i] for i in epoch_order(len(groups), f"{manifest_hash}:groups", seed, epoch)]

@@ -44,7 +44,10 @@ class Step:
 
 
 class StepLoader:
-    """Index lists, one per global step, for one rank. ``plan(epoch)`` defaults to a shuffle."""
+    """Index lists, one per global step, for one rank. ``plan(epoch)`` defaults to a shuffle.
+
+    With ``gaps`` a plan may leave epochs without a step, and they are passed over.
+    """
 
     def __init__(
         self,
@@ -57,13 +60,23 @@ class StepLoader:
         *,
         drop_last: bool = True,
         plan: Plan | None = None,
+        gaps: bool = False,
     ) -> None:
         step_positions(0, 1, samples_per_step, rank, world)  # refuses impossible worlds here
         self.index_len, self.seed, self.manifest_hash = index_len, seed, manifest_hash
         self.samples_per_step, self.rank, self.world = samples_per_step, rank, world
-        self.drop_last = drop_last
+        self.drop_last, self.gaps = drop_last, gaps
         self._make_plan, self._plans = plan, dict[int, Sequence[Any]]()
-        self.state = LoaderState(manifest_hash=manifest_hash, seed=seed)
+        self._state = LoaderState(manifest_hash=manifest_hash, seed=seed)
+
+    @property
+    def state(self) -> LoaderState:
+        """The next step to do."""
+        return self.advance(self._state, 0) if self.gaps else self._state
+
+    @state.setter
+    def state(self, state: LoaderState) -> None:
+        self._state = state
 
     def order(self, epoch: int) -> list[int]:
         """The epoch's permutation of all indices."""
@@ -79,7 +92,9 @@ class StepLoader:
         return plans[epoch]
 
     def steps_in(self, epoch: int) -> int:
-        """Global steps of an epoch."""
+        """Global steps of an epoch; 0 only where ``gaps`` are allowed."""
+        if self.gaps and not self.plan(epoch):
+            return 0
         return n_steps(len(self.plan(epoch)), self.samples_per_step, drop_last=self.drop_last)
 
     def seek(self, state: LoaderState | Mapping[str, Any]) -> None:

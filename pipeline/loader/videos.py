@@ -23,7 +23,9 @@ NATIVE = (s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT)
 class VideoBatches(Batches):
     """Clips of video shards: ``Step.units`` is a list of dicts with ``frames`` uint8 (T,H,W,3) tensors.
 
-    With ``same_shape`` all clips of a global step share (T,H,W), so they stack; otherwise any mix.
+    With ``same_shape`` all clips of a global step share (T,H,W), so they stack; otherwise any mix. Every clip comes
+    once an epoch; with ``same_shape`` those of a shape that fill no step wait for the next epoch's. After E epochs no
+    clip has come more than E times, and at most ``ceil(samples_per_step / clips of its shape)`` times less.
     Other keys: clip_id, kind and caption (as drawn by ``mix``, ``""`` for none), fps. Structured captions are drawn
     only where ``render`` makes prose of them (``captioner.render.render_text``), anew for each epoch.
     """
@@ -79,6 +81,7 @@ class VideoBatches(Batches):
             world,
             drop_last=drop_last,
             plan=self._grouped if same_shape else None,
+            gaps=same_shape,
         )
         self.quarantine = Quarantine(quarantine, n, max_share=max_bad_share)
         self._cache: dict[int, Any] = {}
@@ -111,7 +114,14 @@ class VideoBatches(Batches):
         return lambda other: not self.same_shape or self.shapes[other] == self.shapes[index]
 
     def _grouped(self, epoch: int) -> list[int]:
-        groups = plan_groups(self.shapes, self.steps.order(epoch), self._size)
+        steps = self.steps
+        groups = plan_groups(
+            self.shapes,
+            self._size,
+            manifest_hash=steps.manifest_hash,
+            seed=steps.seed,
+            epoch=epoch,
+        )
         return [index for group in groups for index in group]
 
     def _clip_id(self, index: int) -> str:
