@@ -38,11 +38,11 @@ class Discriminator(nn.Module):
 
 
 class Adversary:
-    """The discriminator, its optimiser, and what both players are told."""
+    """The discriminator, its optimizer, and what both players are told."""
 
     def __init__(self, *, lr: float, device: str) -> None:
         self.model = Discriminator().to(device)
-        self.optimiser = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=lr, betas=(0.5, 0.9), weight_decay=0.0
         )
 
@@ -62,23 +62,23 @@ class Adversary:
         self.model.requires_grad_(True)
         truth, made = self.model(real), self.model(recon.detach())
         loss = 0.5 * (F.relu(1 - truth).mean() + F.relu(1 + made).mean())
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         average(gradients, world)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         if torch.isfinite(norm):
-            self.optimiser.step()
+            self.optimizer.step()
         return float(loss.detach())
 
     def state_dict(self) -> dict[str, Any]:
         """Everything to go on from."""
-        return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Inverse of ``state_dict``."""
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimizer"])
 
 
 def average(tensors: list[Tensor], world: int) -> None:

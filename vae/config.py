@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipeline.bounds import Count, Decay, NonNegative, Positive, Share, check_bounds
+from pipeline.training.config import BaseTrainConfig, OptimizerName
+
 
 @dataclass(frozen=True, kw_only=True)
 class VAEConfig:
@@ -119,66 +122,56 @@ PRESETS: dict[str, VAEConfig] = {
 class LossConfig:
     """Weights of the reconstruction and regularisation terms."""
 
-    pyramid: float = 0.5
-    """Weight of the Laplacian-pyramid L1 (the perceptual term) beside the plain L1 of weight 1."""
-    pyramid_levels: int = 3
+    pyramid: NonNegative = 0.5
+    """Weight of the perceptual term, an L1 of Laplacian pyramids, beside the plain L1 of weight 1."""
+    pyramid_levels: Count = 3
     """Band-pass levels of the pyramid; each halves the frame."""
-    mse: float = 3.0
+    mse: NonNegative = 3.0
     """Weight of the mean squared error, which is what PSNR measures."""
-    kl: float = 1e-3
+    kl: NonNegative = 1e-3
     """Weight of the mean KL divergence per latent value."""
-    gan: float = 0.0
-    """Weight of the adversarial term, in pulls of the other terms on the last layer (``adversary``); 0 is none."""
+    gan: NonNegative = 0.0
+    """Weight of an adversarial term (0.1 is mild), for sharper detail; 0 is none."""
+    gan_start: Share = 0.5
+    """Share of the run before the discriminator joins; the decoder hears it fully ``warmup_steps`` later."""
+    gan_lr: Positive = 2e-4
+    """Learning rate of the discriminator."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(BaseTrainConfig):
     """One training run of the VAE."""
 
-    steps: int = 10_000
-    """Optimiser steps of the whole run (the learning-rate schedule ends there)."""
-    batch: int = 8
+    steps: Count = 2400
+    batch: Count = 8
     """Clips per step, over all processes."""
-    lr: float = 5e-3
-    """Peak learning rate (of Muon and AdamW alike)."""
-    warmup: int = 100
-    """Steps of linear warm-up; the peak follows."""
-    decay_share: float = 0.5
-    """Last part of the run, over which the rate falls linearly to nothing."""
-    betas: tuple[float, float] = (0.9, 0.98)
-    """AdamW's moment decays."""
-    weight_decay: float = 0.01
-    """AdamW's decoupled weight decay."""
-    clip_norm: float = 1.0
-    """Largest gradient norm; larger ones are scaled down."""
-    ema: float = 0.995
-    """Decay of the weight average that is saved and evaluated."""
-    image_share: float = 0.15
+    lr: Positive = 5e-3
+    """Peak learning rate, of Muon and AdamW alike."""
+    optimizer: OptimizerName = "muon"
+    """``muon`` (matrices of hidden layers by Muon, the rest by AdamW) or ``adamw``."""
+    decay_share: Share = 0.5
+    """Last part of the run, over which the learning rate falls linearly to zero."""
+    ema_decay: Decay = 0.995
+    """Limit of the decay of the averaged weights, which are saved and evaluated; it warms up as (1 + n) / (10 + n)."""
+    image_share: Share = 0.1
     """Share of steps that train on single frames instead of clips."""
-    latent_noise: float = 0.3
+    latent_noise: NonNegative = 0.3
     """Most extra noise on the latents of a clip, in latent units; half of the clips get none. The decoder
     learns to bear the small errors that a generator makes."""
-    gan_start: float = 0.5
-    """Share of the run before the discriminator joins; the decoder hears it fully ``warmup`` steps later."""
-    gan_lr: float = 2e-4
-    """Learning rate of the discriminator."""
     decoder_only: bool = False
-    """Leave the encoder and the latent statistics as they are, so that latents made earlier stay valid."""
-    seed: int = 0
-    """Seed of the weights, the order, the image draws and the posterior noise."""
-    bf16: bool | None = None
-    """Autocast to bfloat16; None probes whether this machine multiplies faster in it."""
-    save_every: int = 500
-    """Steps between checkpoints."""
-    log_every: int = 50
-    """Steps between lines of metrics.jsonl."""
-    sheet_every: int = 2_000
-    """Steps between held-out evaluations and reconstruction contact sheets."""
-    fps: float | None = None
-    """Rate that clips are sampled at; None takes every frame."""
-    max_pixels: int | None = 256 * 256
-    """Area that larger frames are scaled down to; None keeps every size."""
-    max_frames: int = 17
-    """Longest clip in frames, trimmed to 1 + a multiple of the time factor."""
+    """Train only the decoder: encoder, latent statistics and so the VAE's id stay, and so do latents made earlier."""
+    checkpoint_every: Count = 100
+    log_every: Count = 50
+    eval_every: Count = 400
+    """Steps between measured reconstructions and their contact sheets."""
+    fps: Positive | None = None
+    """Frames per second that clips are sampled at; None takes every frame."""
+    max_pixels: Count | None = 256 * 256
+    """Area that larger frames are scaled down to, pixels; None keeps every size."""
+    max_frames: Count = 17
+    """Longest clip in frames, cut to 1 + a multiple of the time factor."""
     loss: LossConfig = LossConfig()
-    """Loss weights."""
+    """Terms of the loss."""

@@ -1,15 +1,19 @@
-"""What a training run consists of between two steps: weights, average, optimiser, counters; made, saved, resumed."""
+"""What a training run consists of between two steps: weights, average, optimizer, counters; made, saved, resumed."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from pipeline.training.compute import compute_dtype
+from pipeline.training.ema import Ema
+from pipeline.training.optim import Group, Optimizer
+from pipeline.training.resume import OTHER_OUT, refuse_other_settings, refuse_other_steps
+from pipeline.training.schedule import constant_then_linear, warmup
 from pipeline.training.state import load_state, save_state, sync_metrics
 from vae.adversary import Adversary
 from vae.checkpoint import STATE_NAME
@@ -17,10 +21,9 @@ from vae.config import TrainConfig, VAEConfig
 from vae.conv import fold_space
 from vae.data import to_frames
 from vae.model import VideoVAE
-from vae.optimiser import MuonAdamW
 
-FREE = frozenset({"steps", "save_every", "log_every", "sheet_every"})
-"""Settings that may change between a checkpoint and its resumption."""
+MAY_CHANGE = frozenset({"steps", "checkpoint_every", "log_every", "eval_every"})
+"""Settings that may differ between a checkpoint and the run that goes on from it; ``steps`` within limits."""
 
 LINEAR_RATE = 0.02
 """Share of the learning rate that the linear paths get: hundreds of inputs add up, and PCA is a good start."""
@@ -31,8 +34,11 @@ class RunState:
     """What changes while training."""
 
     vae: VideoVAE
-    ema: VideoVAE
-    optimiser: torch.optim.Optimizer
+    ema: Ema
+    """Averaged weights: what is saved and evaluated is ``ema.model``."""
+    optimizer: Optimizer
+    compute: torch.dtype
+    """Number format of the matrix products."""
     step: int = 0
     data: dict[str, Any] | None = None
     """Loader state after ``step``."""
@@ -44,26 +50,51 @@ class RunState:
     """Wall time spent so far, over all resumptions."""
     adversary: Adversary | None = None
     """The discriminator; None without an adversarial term."""
+    started_from: str = ""
+    """Id of the VAE that the run began with; empty for random weights."""
+    sums: dict[str, float] = field(default_factory=dict)
+    """Sums of the figures since the last line of metrics: a line may span a kill."""
+    summed: int = 0
+    """Steps that ``sums`` are of."""
 
 
 def fresh_state(model: VAEConfig, config: TrainConfig, init: VideoVAE | None = None) -> RunState:
-    """Seeded weights (or those of ``init`` where they fit), their average, and an optimiser."""
+    """Seeded weights (or those of ``init`` where they fit), their average, and an optimizer."""
     torch.manual_seed(config.seed)
-    vae, ema = VideoVAE(model), VideoVAE(model)
+    vae = VideoVAE(model)
     if init is not None:
+        check_start(model, init)
         load_from(vae, init)
     elif config.decoder_only:
         raise ValueError("training only the decoder needs a VAE to start from")
-    vae.encoder.requires_grad_(not config.decoder_only)
-    ema.load_state_dict(vae.state_dict())
-    ema.requires_grad_(False)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    vae, ema = vae.to(device), ema.to(device)
-    optimiser = MuonAdamW(
-        parameter_groups(vae), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay
+    vae = vae.to(device)
+    vae.encoder.requires_grad_(not config.decoder_only)
+    adversary = Adversary(lr=config.loss.gan_lr, device=device) if config.loss.gan else None
+    return RunState(
+        vae=vae,
+        ema=Ema(vae, config.ema_decay),
+        optimizer=Optimizer(parameter_groups(vae, config), optimizer=config.optimizer),
+        compute=compute_dtype(config.precision, device),
+        device=device,
+        adversary=adversary,
+        started_from=init.id if init is not None else "",
     )
-    adversary = Adversary(lr=config.gan_lr, device=device) if config.loss.gan else None
-    return RunState(vae=vae, ema=ema, optimiser=optimiser, device=device, adversary=adversary)
+
+
+def check_start(model: VAEConfig, init: VideoVAE | None) -> None:
+    """ValueError unless the encoder of ``init`` is that of ``model``."""
+    if init is None:
+        return
+    decoder = ("decoder_widths", "decoder_blocks", "reach")
+    have, want = (
+        {k: v for k, v in config.to_dict().items() if k not in decoder}
+        for config in (init.config, model)
+    )
+    if have != want:
+        raise ValueError(
+            "the VAE to start from has another encoder; use the preset it was trained with"
+        )
 
 
 @torch.no_grad()
@@ -72,11 +103,6 @@ def load_from(vae: VideoVAE, init: VideoVAE) -> None:
 
     A decoder of another size starts as the linear path of the old one, its network at zero.
     """
-    missing = {**vae.encoder.state_dict()}.keys() ^ init.encoder.state_dict().keys()
-    if missing or vae.config.latent_channels != init.config.latent_channels:
-        raise ValueError(
-            "the VAE to start from has another encoder; use the preset it was trained with"
-        )
     vae.encoder.load_state_dict(init.encoder.state_dict())
     vae.latent_mean.copy_(init.latent_mean)
     vae.latent_std.copy_(init.latent_std)
@@ -89,21 +115,38 @@ def load_from(vae: VideoVAE, init: VideoVAE) -> None:
         nn.init.zeros_(vae.decoder.head.bias)
 
 
-def parameter_groups(vae: VideoVAE) -> list[dict[str, Any]]:
-    """Weights of hidden layers (matrices), of stems and heads, vectors, and the linear paths."""
+def parameter_groups(vae: VideoVAE, config: TrainConfig) -> list[Group]:
+    """Weights of hidden layers, of stems and heads, vectors, and the linear paths."""
     edges = ("stem", "head", "linear")
-    named = [(name, name.split(".")[1], p) for name, p in vae.named_parameters() if p.requires_grad]
-    hidden = [p for _, part, p in named if part not in edges and p.ndim > 1]
-    outer = [p for _, part, p in named if part in edges[:2] and p.ndim > 1]
-    vectors = [p for _, part, p in named if part != "linear" and p.ndim <= 1]
-    linear = [p for _, part, p in named if part == "linear"]
-    groups = [
-        {"params": hidden, "scale": 1.0, "matrix": True},
-        {"params": outer, "scale": 1.0},
-        {"params": vectors, "scale": 1.0, "weight_decay": 0.0},
-        {"params": linear, "scale": LINEAR_RATE, "weight_decay": 0.0},
+    named = [(name.split(".")[1], p) for name, p in vae.named_parameters() if p.requires_grad]
+    decay = config.weight_decay
+    return [
+        Group(
+            params=[p for part, p in named if part not in edges and p.ndim > 1],
+            hidden=True,
+            weight_decay=decay,
+        ),
+        Group(
+            params=[p for part, p in named if part in edges[:2] and p.ndim > 1], weight_decay=decay
+        ),
+        Group(params=[p for part, p in named if part != "linear" and p.ndim <= 1]),
+        Group(params=[p for part, p in named if part == "linear"], lr_scale=LINEAR_RATE),
     ]
-    return [group for group in groups if group["params"]]
+
+
+def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
+    """Rate of step number ``step`` in a run of ``steps``: warm-up, the peak, and a linear fall at the end."""
+    progress = step / steps
+    rise = warmup(step, progress, config.warmup_steps)
+    return config.lr * min(rise, constant_then_linear(progress, config.decay_share))
+
+
+def gan_share(step: int, steps: int, config: TrainConfig) -> float | None:
+    """How much of the adversarial term the decoder hears, rising over ``warmup_steps``; None before it starts."""
+    if not config.loss.gan:
+        return None
+    since = step - config.loss.gan_start * steps
+    return None if since < 0 else min(1.0, (since + 1) / max(1, config.warmup_steps))
 
 
 @torch.no_grad()
@@ -135,42 +178,65 @@ def save_run(state: RunState, config: TrainConfig, out: Path) -> None:
     save_state(
         out / STATE_NAME,
         {
-            "model": state.vae.config.to_dict(),
-            "config": asdict(config),
-            "vae": state.vae.state_dict(),
-            "ema": state.ema.state_dict(),
-            "optimiser": state.optimiser.state_dict(),
+            "model_config": state.vae.config.to_dict(),
+            "train_config": asdict(config),
+            "model": state.vae.state_dict(),
+            "ema": {"weights": state.ema.model.state_dict(), "updates": state.ema.updates},
+            "optimizer": state.optimizer.state_dict(),
             "adversary": state.adversary.state_dict() if state.adversary else None,
+            "compute": str(state.compute)[6:],
             "step": state.step,
             "data": state.data,
             "skipped": state.skipped,
             "seconds": state.seconds,
+            "started_from": state.started_from,
+            "sums": dict(state.sums),
+            "summed": state.summed,
         },
     )
 
 
-def resume_run(state: RunState, config: TrainConfig, out: Path) -> bool:
-    """Load ``out/state.pt`` into ``state`` if it is there."""
+def read_state(
+    out: Path, model: VAEConfig, config: TrainConfig, *, started_from: str | None = None
+) -> dict[str, Any] | None:
+    """The checkpoint in ``out``, None where there is none; ValueError when it is of another model or other settings.
+
+    ``started_from`` is the id of the VAE that this run would begin with, "" for none; None is not compared.
+    """
     path = out / STATE_NAME
     if not path.is_file():
-        return False
+        return None
     saved = load_state(path)
-    if VAEConfig.from_dict(json.loads(json.dumps(saved["model"]))) != state.vae.config:
+    try:
+        trained, step = saved["train_config"], int(saved["step"])
+        refuse_other_settings(saved["model_config"], model.to_dict(), path=path)
+    except KeyError as error:
+        raise ValueError(f"{path} is no checkpoint of train-vae: it has no {error}") from None
+    refuse_other_settings(trained, asdict(config), path=path, may_change=MAY_CHANGE)
+    if started_from is not None and saved["started_from"] != started_from:
         raise ValueError(
-            f"{path} is of another VAE preset; resume with its own or use another --out"
+            f"{path} was started from {saved['started_from'] or 'random weights'}, this run from "
+            f"{started_from or 'random weights'}; {OTHER_OUT}"
         )
-    differ = sorted(
-        k for k, v in asdict(config).items() if saved["config"].get(k, v) != v and k not in FREE
+    refuse_other_steps(
+        step,
+        trained["steps"],
+        config.steps,
+        lambda at, steps: (learning_rate(at, steps, config), gan_share(at, steps, config)),
+        path=path,
     )
-    if differ:
-        raise ValueError(
-            f"{path} was trained with other settings of {', '.join(differ)}; resume with the same ones"
-        )
-    state.vae.load_state_dict(saved["vae"])
-    state.ema.load_state_dict(saved["ema"])
-    state.optimiser.load_state_dict(saved["optimiser"])
+    return saved
+
+
+def resume_run(state: RunState, saved: dict[str, Any]) -> None:
+    """Put a checkpoint of ``read_state`` into ``state``."""
+    state.vae.load_state_dict(saved["model"])
+    state.ema.model.load_state_dict(saved["ema"]["weights"])
+    state.ema.updates = int(saved["ema"]["updates"])
+    state.optimizer.load_state_dict(saved["optimizer"])
     if state.adversary:
         state.adversary.load_state_dict(saved["adversary"])
+    state.compute = getattr(torch, saved["compute"])
     state.step, state.skipped, state.seconds = saved["step"], saved["skipped"], saved["seconds"]
-    state.data = saved["data"]
-    return True
+    state.data, state.started_from = saved["data"], saved["started_from"]
+    state.sums, state.summed = dict(saved["sums"]), saved["summed"]

@@ -40,7 +40,17 @@ def parse_args(cls: type[T], argv: list[str], command: str) -> T:
     except SystemExit as stop:
         if stop.code != EXIT_USAGE:
             raise
-        raise UserError(flatten_panel(panel.getvalue())) from None
+        raise UserError(name_option(flatten_panel(panel.getvalue()))) from None
+
+
+def name_option(message: str) -> str:
+    """A config's word on a field that is out of bounds (``pipeline.bounds``) as one on its option."""
+    found = re.search(
+        r"Error parsing [\w.-]+: (\w+) is (.+?); it (must be .+?)(?: For full|$)", message
+    )
+    if found is None:
+        return message
+    return f"--{found[1].replace('_', '-')} {found[2]}: it {found[3]}"
 
 
 def flatten_panel(panel: str) -> str:

@@ -16,13 +16,13 @@ from pipeline.store.paths import location
 
 if TYPE_CHECKING:
     from jobs.train.dit_args import Args
-    from jobs.train.vae_results import VaeRun
+    from jobs.train.vae_args import Args as VaeArgs
     from pipeline.loader.steps import Batches
 
 RUN_NAME = "run.json"
 
 
-def write_run(out: Path, command: str, settings: Args | VaeRun) -> None:
+def write_run(out: Path, command: str, settings: Args | VaeArgs) -> None:
     """Note ``settings``, a dataclass of plain values and paths, in ``out``."""
     import msgspec
 
@@ -30,19 +30,19 @@ def write_run(out: Path, command: str, settings: Args | VaeRun) -> None:
     write_bytes(out / RUN_NAME, (json.dumps(body, indent=2) + "\n").encode())
 
 
-def read_run(folder: Path, data: str | None = None) -> Args | VaeRun:
+def read_run(folder: Path, data: str | None = None) -> Args | VaeArgs:
     """Settings of the run in ``folder``; ``data`` says where its shards or latents are now."""
     import msgspec
 
     from jobs.train.dit_args import Args
-    from jobs.train.vae_results import VaeRun
+    from jobs.train.vae_args import Args as VaeArgs
 
     path = folder / RUN_NAME
     if not path.is_file():
         raise UserError(f"{folder} has no {RUN_NAME}; give the --out of train-vae or train-dit")
     kinds: dict[str, tuple[Any, str]] = {
         "train-dit": (Args, "latents"),
-        "train-vae": (VaeRun, "shards"),
+        "train-vae": (VaeArgs, "shards"),
     }
     try:
         body = json.loads(path.read_text())
@@ -58,7 +58,7 @@ def read_run(folder: Path, data: str | None = None) -> Args | VaeRun:
     return run
 
 
-def open_steps(run: Args | VaeRun) -> Batches:
+def open_steps(run: Args | VaeArgs) -> Batches:
     """The loader of a run as one process sees it; it notes no bad clips in the run's folder."""
     from jobs.train.dit_args import Args
     from jobs.train.dit_setup import open_data
@@ -68,7 +68,7 @@ def open_steps(run: Args | VaeRun) -> Batches:
     return open_vae_data(run).clips
 
 
-def open_vae_data(run: VaeRun) -> Any:
+def open_vae_data(run: VaeArgs) -> Any:
     """``TrainData`` of a VAE run as one process sees it."""
     from vae.config import VAEConfig
     from vae.data import TrainData

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from dit.train.data import Batch, TrainingPacks
     from jobs.train.dit_args import Args
-    from jobs.train.vae_results import VaeRun
+    from jobs.train.vae_args import Args as VaeArgs
     from pipeline.loader.steps import Batches, Step
     from vae.model import VideoVAE
 
@@ -152,7 +152,7 @@ def _given_frames(held: list[int], frames: int, time_factor: int) -> list[bool]:
     return [-(-frame // time_factor) in held for frame in range(frames)]
 
 
-def vae_cells(run: VaeRun, number: int) -> tuple[str, list[Cell]]:
+def vae_cells(run: VaeArgs, number: int) -> tuple[str, list[Cell]]:
     """Title and one cell per clip of a VAE step."""
     from vae.config import VAEConfig
     from vae.train import step_noise

@@ -2,148 +2,95 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
-import tyro
-
-from jobs.core.args import Data, parse_args
-from jobs.core.console import Progress, say
+from jobs.core.args import parse_args
+from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.run import config_key, files_key, mark_done, stage_is_done
+from jobs.core.run import clear_done, config_key, files_key, mark_done, stage_is_done
+from jobs.train.checkpoints import check_out, going_on
 from jobs.train.run_json import write_run
-from jobs.train.vae_results import EVALUATED, VaeRun, finish, sheet
+from jobs.train.vae_args import Args
+from jobs.train.vae_results import EVALUATED, finish, sheet
 from pipeline.store.paths import absolute, location
-from vae.config import PRESETS, LossConfig, TrainConfig, VAEConfig
+from vae.config import PRESETS, VAEConfig
 
 STAGE = "train-vae"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainVaeArgs:
-    """Train the causal video VAE on video shards; writes vae.safetensors, CARD.md and a contact sheet to OUT."""
-
-    shards: tyro.conf.Positional[Data]
-    """Folder of video shards, or a run folder that holds shards/."""
-    out: Path
-    """Folder for the run."""
-    preset: str = "tiny"
-    """tiny, 4x8x8 or 4x16x16 (time x height x width compression)."""
-    init: str | None = None
-    """VAE to start from: embedded, a vae.safetensors or the folder of one."""
-    decoder_only: bool = False
-    """Train only the decoder; encoder, latent statistics and so the VAE's id stay those of --init."""
-    heldout: Data | None = None
-    """Shards to measure on; without them the figures are of training clips, and the card says so."""
-    steps: int = 2400
-    """Optimiser steps of the whole run."""
-    batch: int = 8
-    """Clips per step, over all workers."""
-    lr: float = 5e-3
-    """Peak learning rate."""
-    seed: int = 0
-    """Of weights, order and noise."""
-    max_frames: int = 17
-    """Longest clip in frames; longer ones are cut."""
-    max_pixels: int = 256 * 256
-    """Area that larger frames are scaled down to."""
-    image_share: float = 0.1
-    """Share of steps that train on single frames."""
-    latent_noise: float = 0.3
-    """Most extra noise on latents while training; half of the clips get none."""
-    kl: float = 1e-3
-    """Weight of the KL term."""
-    pyramid: float = 0.5
-    """Weight of the perceptual term, an L1 of Laplacian pyramids."""
-    mse: float = 3.0
-    """Weight of the squared error."""
-    gan: float = 0.0
-    """Weight of an adversarial term (0.1 is mild), for sharper detail; 0 is none."""
-    gan_start: float = 0.5
-    """Share of the run before the discriminator joins."""
-    save_every: int = 100
-    """Steps between checkpoints."""
-    sheet_every: int = 400
-    """Steps between held-out figures and contact sheets."""
-    workers: int = 1
-    """Processes; more than one runs under Ray Train (DistributedDataParallel over gloo or NCCL)."""
-    readers: int = 0
-    """Processes per worker that decode clips ahead of it; they change nothing but the time."""
-    threads: int = 1
-    """CPU threads per process."""
-    stop_at: int | None = None
-    """Stop after this step, with a checkpoint, as if interrupted."""
-    resume: bool = False
-    """Go on from OUT's last checkpoint."""
-
-
 def main(argv: list[str]) -> int:
     """Command line of ``filmstock train-vae``."""
-    args = parse_args(TrainVaeArgs, argv, "train-vae")
-    if args.preset not in PRESETS:
-        raise UserError(f"no VAE preset {args.preset!r}; choose one of {', '.join(PRESETS)}")
-    if args.decoder_only and not args.init:
-        raise UserError("--decoder-only needs a VAE to start from; add --init embedded, or a path")
-    loss = LossConfig(kl=args.kl, pyramid=args.pyramid, mse=args.mse, gan=args.gan)
-    own = {k: v for k, v in vars(args).items() if k in TrainConfig.__dataclass_fields__}
-    config = VaeRun(
-        shards=args.shards,
-        out=args.out,
-        preset=args.preset,
-        init=args.init,
-        train=TrainConfig(**own, warmup=min(100, args.steps // 10), loss=loss),
-        heldout=args.heldout,
-        workers=args.workers,
-        readers=args.readers,
-        threads=args.threads,
-        resume=args.resume,
-        stop_at=args.stop_at,
-        command=argv,
-    )
-    run(config)
+    run(parse_args(Args, argv, STAGE), command=argv)
     return EXIT_OK
 
 
-def run(config: VaeRun) -> dict[str, Any]:
-    """Train, measure, write ``vae.safetensors`` and ``CARD.md``; returns the figures of the card."""
-    from vae.checkpoint import STATE_NAME
+def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
+    """Train, measure, write ``vae.safetensors`` and ``CARD.md``; returns the figures of the card, {} when stopped.
 
-    shards = shards_folder(config.shards)
-    heldout = shards_folder(config.heldout) if config.heldout else None
-    config = replace(config, shards=shards, heldout=heldout)
+    ``command`` are the words of the command line, for the card. Everything is checked before anything is written.
+    """
+    if args.preset not in PRESETS:
+        raise UserError(f"no VAE preset {args.preset!r}; choose one of {', '.join(PRESETS)}")
+    if args.train.decoder_only and not args.init:
+        raise UserError("--decoder-only needs a VAE to start from; add --init embedded, or a path")
+    if args.train.batch % args.workers:
+        raise UserError(f"--batch {args.train.batch} does not divide over --workers {args.workers}")
+    shards = shards_folder(args.shards)
+    heldout = shards_folder(args.heldout) if args.heldout else None
+    args = replace(args, shards=shards, heldout=heldout)
     manifests = [f"{folder}/manifest.parquet" for folder in (shards, heldout) if folder]
-    key = config_key(config.preset, config.init, asdict(config.train), files_key(manifests))
-    if stage_is_done(config.out, STAGE, key):
-        say(f"train-vae: {config.out} holds this VAE already; nothing to do")
+    key = config_key(args.preset, args.init, asdict(args.train), files_key(manifests))
+    if stage_is_done(args.out, STAGE, key):
+        say(f"train-vae: {args.out} holds this VAE already; nothing to do")
         return {}
-    if (config.out / STATE_NAME).is_file() and not config.resume:
-        raise UserError(
-            f"{config.out / STATE_NAME} is of an unfinished run; add --resume, or use another --out"
-        )
-    if config.train.batch % config.workers:
-        raise UserError(
-            f"--batch {config.train.batch} does not divide over --workers {config.workers}"
-        )
-    config.out.mkdir(parents=True, exist_ok=True)
-    write_run(config.out, STAGE, replace(config, shards=absolute(shards)))
     try:
-        if config.workers > 1:
-            _train_on_ray(config)
+        check_run(args)
+        clear_done(args.out, STAGE)
+        args.out.mkdir(parents=True, exist_ok=True)
+        write_run(args.out, STAGE, replace(args, shards=absolute(shards)))
+        if args.workers > 1:
+            _train_on_ray(args)
         else:
-            train_worker(config)
-        step, figures = finish(config)
+            train_worker(args)
+        step, figures = finish(args, command)
     except ValueError as error:
         raise UserError(str(error)) from error
     if not figures:
-        say(f"train-vae: stopped after step {step}; go on with --resume")
+        say(f"train-vae: stopped after step {step}; the same command goes on")
         return {}
-    mark_done(config.out, STAGE, key, {"outputs": ["vae.safetensors", "CARD.md"], **figures})
+    mark_done(args.out, STAGE, key, {"outputs": ["vae.safetensors", "CARD.md"], **figures})
     say(
-        f"train-vae: {config.out / 'vae.safetensors'}, PSNR {figures['psnr']:.2f} dB on "
-        f"{figures['heldout']}, PCA {figures['psnr_pca']:.2f} dB"
+        f"train-vae: {args.out / 'vae.safetensors'}, PSNR {figures['psnr']:.2f} dB on {figures['heldout_clips']} "
+        f"{args.measured_on} clips of {figures['heldout']}, PCA {figures['psnr_pca']:.2f} dB"
     )
     return figures
+
+
+def check_run(args: Args) -> None:
+    """Raise ValueError where the data, the VAE to start from, or a checkpoint in OUT do not fit; writes nothing."""
+    from vae.checkpoint import STATE_NAME, load_vae
+    from vae.data import TrainData
+    from vae.state import check_start, read_state
+
+    model = VAEConfig.preset(args.preset)
+    path = check_out(args.out, STATE_NAME, resume=args.resume)
+    init = load_vae(args.init) if args.init else None
+    check_start(model, init)
+    data = TrainData(args.shards, model, args.train)
+    saved = read_state(args.out, model, args.train, started_from=init.id if init else "")
+    if saved is not None:
+        data.seek(saved["data"])
+        say(going_on(STAGE, path, saved["step"], args.train.steps))
+    clips = len(data.clips.manifest)
+    say(
+        f"train-vae: {clips} clips, {args.train.steps} steps of {args.train.batch}, preset {args.preset}"
+    )
+    if not args.heldout:
+        warn(
+            "nothing is held out: figures are of training clips; give --heldout SHARDS to measure on others"
+        )
 
 
 def shards_folder(name: str) -> str:
@@ -159,7 +106,7 @@ def shards_folder(name: str) -> str:
     )
 
 
-def train_worker(config: VaeRun, *, rank: int = 0, world: int = 1) -> None:
+def train_worker(args: Args, *, rank: int = 0, world: int = 1) -> None:
     """The training loop of one process; rank 0 reports and writes."""
     import torch
 
@@ -167,22 +114,22 @@ def train_worker(config: VaeRun, *, rank: int = 0, world: int = 1) -> None:
     from vae.data import TrainData, sample_clips, train_view
     from vae.train import train
 
-    torch.set_num_threads(config.threads)
-    model = VAEConfig.preset(config.preset)
-    quarantine = config.out / f"quarantine-{rank}.jsonl"
+    torch.set_num_threads(args.threads)
+    model = VAEConfig.preset(args.preset)
+    quarantine = args.out / f"quarantine-{rank}.jsonl"
     data = TrainData(
-        config.shards,
+        args.shards,
         model,
-        config.train,
+        args.train,
         rank=rank,
         world=world,
-        readers=config.readers,
+        readers=args.readers,
         quarantine=quarantine,
     )
-    view = train_view(model, config.train)
-    clips = sample_clips(config.heldout or config.shards, view, EVALUATED) if rank == 0 else []
-    init = load_vae(config.init) if config.init else None
-    with Progress(STAGE, config.train.steps, "steps") as progress:
+    view = train_view(model, args.train)
+    clips = sample_clips(args.heldout or args.shards, view, EVALUATED) if rank == 0 else []
+    init = load_vae(args.init) if args.init else None
+    with Progress(STAGE, args.train.steps, "steps") as progress:
 
         def report(row: dict[str, Any]) -> None:
             note = (
@@ -193,45 +140,45 @@ def train_worker(config: VaeRun, *, rank: int = 0, world: int = 1) -> None:
 
         train(
             model,
-            config.train,
+            args.train,
             data,
-            config.out,
+            args.out,
             init=init,
-            resume=config.resume,
+            resume=True,
             report=report,
-            on_sheet=lambda state: sheet(config.out, state, clips),
-            stop_at=config.stop_at,
+            on_sheet=lambda state: sheet(args, state, clips),
+            stop_at=args.stop_at,
         )
 
 
-def _train_on_ray(config: VaeRun) -> None:
-    """The same loop on ``config.workers`` Ray Train workers; each finds its shards by absolute path."""
+def _train_on_ray(args: Args) -> None:
+    """The same loop on ``args.workers`` Ray Train workers; each finds its shards by absolute path."""
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
     from jobs.core.ray_runtime import start_ray, stop_ray
 
-    start_ray(num_cpus=max(config.workers, 2))
+    start_ray(num_cpus=max(args.workers, 2))
     import torch
 
     gpu = torch.cuda.is_available()
-    config = replace(
-        config,
-        shards=absolute(config.shards),
-        heldout=absolute(config.heldout) if config.heldout else None,
-        out=config.out.resolve(),
+    args = replace(
+        args,
+        shards=absolute(args.shards),
+        heldout=absolute(args.heldout) if args.heldout else None,
+        out=args.out.resolve(),
     )
     try:
         TorchTrainer(
             _ray_worker,
-            train_loop_config={"run": config},
+            train_loop_config={"run": args},
             scaling_config=ScalingConfig(
-                num_workers=config.workers,
+                num_workers=args.workers,
                 use_gpu=gpu,
                 resources_per_worker={"CPU": 1, **({"GPU": 1} if gpu else {})},
             ),
             torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
-            run_config=RunConfig(name="ray", storage_path=str(config.out)),
+            run_config=RunConfig(name="ray", storage_path=str(args.out)),
         ).fit()
     finally:
         stop_ray()

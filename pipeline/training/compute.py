@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 BF16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
 """Names under which torch lists instructions that multiply bfloat16, on x86 and on ARM."""
@@ -21,3 +24,15 @@ def bf16_is_faster(device: str = "cpu") -> bool:
     read = getattr(torch.cpu, "get_capabilities", dict)
     capabilities: dict[str, Any] = read()
     return any(capabilities.get(name) for name in BF16_UNITS)
+
+
+def compute_dtype(precision: str = "auto", device: str = "cpu") -> torch.dtype:
+    """The number format that ``precision`` names: ``fp32``, ``bf16``, or ``auto`` for the faster one on ``device``."""
+    import torch
+
+    known = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    if precision == "auto":
+        return torch.bfloat16 if bf16_is_faster(device) else torch.float32
+    if precision not in known:
+        raise ValueError(f"precision {precision!r} is unknown; use auto, fp32 or bf16")
+    return known[precision]

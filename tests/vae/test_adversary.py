@@ -13,9 +13,10 @@ from tests.vae.test_train import CONFIG, losses, states_equal
 from vae.adversary import Adversary, Discriminator
 from vae.config import LossConfig
 from vae.data import TrainData
-from vae.train import gan_share, train
+from vae.state import gan_share
+from vae.train import train
 
-GAN = replace(CONFIG, loss=LossConfig(gan=0.5), gan_start=0.5)
+GAN = replace(CONFIG, loss=LossConfig(gan=0.5, gan_start=0.5))
 
 
 def run(shards, small, out, config=GAN, **kind):
@@ -45,7 +46,7 @@ def test_a_run_in_parts_is_bitwise_the_whole_one(shards, small, tmp_path):
     run(shards, small, tmp_path / "parts", stop_at=6, resume=True)
     run(shards, small, tmp_path / "parts", resume=True)
     whole, parts = (load_state(tmp_path / name / "state.pt") for name in ("whole", "parts"))
-    for key in ("vae", "ema", "optimiser", "adversary"):
+    for key in ("model", "ema", "optimizer", "adversary"):
         assert states_equal(whole[key], parts[key]), key
     assert losses(tmp_path / "whole") == losses(tmp_path / "parts")
 
@@ -81,7 +82,7 @@ def test_the_discriminator_learns_to_tell():
 
 
 def test_the_share_rises_over_the_warm_up():
-    config = replace(CONFIG, steps=100, warmup=10, gan_start=0.5)
-    assert gan_share(49, config) is None
-    assert gan_share(50, config) == pytest.approx(0.1)
-    assert gan_share(80, config) == 1
+    config = replace(CONFIG, steps=100, warmup_steps=10, loss=LossConfig(gan=0.5, gan_start=0.5))
+    assert gan_share(49, 100, config) is None
+    assert gan_share(50, 100, config) == pytest.approx(0.1)
+    assert gan_share(80, 100, config) == 1

@@ -15,7 +15,13 @@ from vae.state import fresh_state
 from vae.train import train
 
 CONFIG = TrainConfig(
-    steps=4, batch=4, warmup=1, max_frames=5, bf16=False, decoder_only=True, latent_noise=0.3
+    steps=4,
+    batch=4,
+    warmup_steps=1,
+    max_frames=5,
+    precision="fp32",
+    decoder_only=True,
+    latent_noise=0.3,
 )
 
 
@@ -33,10 +39,10 @@ def old(small, tmp_path) -> VideoVAE:
 def test_encoder_statistics_and_id_stay(small, shards, old, tmp_path, width):
     model = replace(small, decoder_widths=(width, 24))
     state = train(model, CONFIG, TrainData(shards, model, CONFIG), tmp_path / "run", init=old)
-    for trained in (state.vae, state.ema):
+    for trained in (state.vae, state.ema.model):
         for name, value in old.encoder.state_dict().items():
             assert torch.equal(trained.encoder.state_dict()[name], value), name
-    assert save_vae(state.ema, tmp_path / "new.safetensors") == old.id
+    assert save_vae(state.ema.model, tmp_path / "new.safetensors") == old.id
     new = load_vae(tmp_path / "new.safetensors")
     assert new.id == old.id
     assert torch.equal(new.latent_std, old.latent_std)

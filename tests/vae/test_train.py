@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import pytest
@@ -12,17 +14,18 @@ import vae.train as training
 from pipeline.training.state import load_state
 from vae.config import TrainConfig
 from vae.data import TrainData
-from vae.train import learning_rate, train
+from vae.state import learning_rate
+from vae.train import train
 
 CONFIG = TrainConfig(
     steps=8,
     batch=4,
     lr=3e-3,
-    warmup=2,
+    warmup_steps=2,
     max_frames=5,
-    save_every=3,
+    checkpoint_every=3,
     log_every=1,
-    bf16=False,
+    precision="fp32",
     image_share=0.3,
 )
 
@@ -54,7 +57,7 @@ def test_resumed_run_is_bitwise_the_undisturbed_one(shards, small, tmp_path):
     run(shards, small, tmp_path / "parts", stop_at=5, resume=True)
     run(shards, small, tmp_path / "parts", resume=True)
     whole, parts = (load_state(tmp_path / name / "state.pt") for name in ("whole", "parts"))
-    for key in ("vae", "ema", "optimiser", "step", "data", "skipped"):
+    for key in ("model", "ema", "optimizer", "step", "data", "skipped"):
         assert states_equal(whole[key], parts[key]), key
     assert losses(tmp_path / "whole") == losses(tmp_path / "parts")
     assert [step for step, _ in losses(tmp_path / "whole")] == list(range(1, 9))
@@ -63,10 +66,12 @@ def test_resumed_run_is_bitwise_the_undisturbed_one(shards, small, tmp_path):
 def test_other_settings_or_presets_are_not_resumed(shards, small, tmp_path):
     run(shards, small, tmp_path, stop_at=1)
     other = replace(CONFIG, lr=1.0)
-    with pytest.raises(ValueError, match="other settings of lr"):
+    with pytest.raises(
+        ValueError, match=r"lr = 0.003 \(now 1.0\); give the same, or another --out"
+    ):
         train(small, other, TrainData(shards, small, other), tmp_path, resume=True)
     wide = replace(small, widths=(16, 32))
-    with pytest.raises(ValueError, match="another VAE preset"):
+    with pytest.raises(ValueError, match=r"widths = "):
         train(wide, CONFIG, TrainData(shards, wide, CONFIG), tmp_path, resume=True)
     (tmp_path / "state.pt").write_bytes(b"half a file")
     with pytest.raises(ValueError, match="not a readable training state"):
@@ -96,7 +101,7 @@ def test_nan_step_is_skipped_logged_and_survived(shards, small, tmp_path, monkey
     assert state.skipped == 1
     assert [i for i, (skipped, same) in enumerate(seen) if skipped and same] == [3]
     assert not any(same for skipped, same in seen if not skipped)
-    assert all(torch.isfinite(p).all() for p in state.ema.parameters())
+    assert all(torch.isfinite(p).all() for p in state.ema.model.parameters())
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if row.get("skipped")] == [4]
 
@@ -112,14 +117,55 @@ def test_start_is_pca_and_training_improves_on_it(shards, small, tmp_path):
     start_from_pca(state.vae, clips)
     start = sum(clip_psnrs(state.vae.eval(), clips)) / len(clips)
     assert abs(start - pca_psnr(fit_pca(clips, components=4), clips)) < 1.5  # one code against two
-    config = replace(CONFIG, steps=100, lr=1e-2, image_share=0.0, ema=0.9, save_every=1000)
-    trained = train(small, config, TrainData(shards, small, config), tmp_path).ema
+    config = replace(
+        CONFIG, steps=100, lr=1e-2, image_share=0.0, ema_decay=0.9, checkpoint_every=1000
+    )
+    trained = train(small, config, TrainData(shards, small, config), tmp_path).ema.model
     assert sum(clip_psnrs(trained, clips)) / len(clips) > start + 0.3
 
 
 def test_rate_rises_holds_and_falls():
-    config = TrainConfig(steps=100, warmup=10, decay_share=0.5, lr=1.0)
-    assert learning_rate(0, config) == pytest.approx(0.1)
-    assert learning_rate(30, config) == 1.0
-    assert learning_rate(75, config) == pytest.approx(0.5)
-    assert learning_rate(99, config) == pytest.approx(0.02)
+    config = TrainConfig(steps=100, warmup_steps=10, decay_share=0.5, lr=1.0)
+    assert learning_rate(0, 100, config) == pytest.approx(0.1)
+    assert learning_rate(30, 100, config) == 1.0
+    assert learning_rate(75, 100, config) == pytest.approx(0.5)
+    assert learning_rate(99, 100, config) == pytest.approx(0.02)
+
+
+def test_more_steps_go_on_while_the_rate_of_the_steps_done_is_the_same(shards, small, tmp_path):
+    """A run that decays anew from a decayed state is no run of its settings: it is refused by name."""
+    longer = replace(CONFIG, steps=10, warmup_steps=0)
+    data = TrainData(shards, small, longer)
+    train(small, replace(longer, steps=8), data, tmp_path / "a", stop_at=4)  # before the fall
+    train(small, longer, TrainData(shards, small, longer), tmp_path / "a", resume=True)
+    train(small, longer, TrainData(shards, small, longer), tmp_path / "whole")
+    whole, parts = (load_state(tmp_path / name / "state.pt") for name in ("whole", "a"))
+    assert states_equal(whole["model"], parts["model"]) and parts["step"] == 10
+    before = (tmp_path / "whole" / "state.pt").read_bytes()
+    longest = replace(longer, steps=20)
+    with pytest.raises(ValueError, match=r"steps = 10 \(now 20\).*another learning rate"):
+        train(small, longest, TrainData(shards, small, longest), tmp_path / "whole", resume=True)
+    with pytest.raises(ValueError, match="10 steps done, more than steps = 9"):
+        shorter = replace(longer, steps=9)
+        train(small, shorter, TrainData(shards, small, shorter), tmp_path / "whole", resume=True)
+    assert (tmp_path / "whole" / "state.pt").read_bytes() == before
+
+
+def test_ctrl_c_finishes_the_step_and_loses_none(shards, small, tmp_path, monkeypatch):
+    whole = run(shards, small, tmp_path / "whole")
+    original = training.train_step
+
+    def interrupted(state, *args, **kind):
+        row = original(state, *args, **kind)
+        if state.step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return row
+
+    monkeypatch.setattr(training, "train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(shards, small, tmp_path / "cut")
+    assert load_state(tmp_path / "cut" / "state.pt")["step"] == 5
+    monkeypatch.setattr(training, "train_step", original)
+    parts = run(shards, small, tmp_path / "cut", resume=True)
+    assert states_equal(whole.vae.state_dict(), parts.vae.state_dict())
+    assert losses(tmp_path / "whole") == losses(tmp_path / "cut")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
 from jobs.core.errors import UserError
 from jobs.train.vae import main
+from jobs.train.vae_args import Args
 from tests.vae.conftest import write_world
+from vae.config import LossConfig, TrainConfig
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +31,14 @@ def words(shards, out, *more: str) -> list[str]:
         "4",
         "--batch",
         "2",
-        "--save-every",
+        "--checkpoint-every",
         "2",
         *more,
     ]
 
 
 def test_trains_writes_and_is_finished(shards, tmp_path, capsys):
-    assert main(words(shards, tmp_path / "a", "--sheet-every", "2")) == 0
+    assert main(words(shards, tmp_path / "a", "--eval-every", "2")) == 0
     names = {p.name for p in (tmp_path / "a").iterdir()}
     assert {
         "vae.safetensors",
@@ -49,20 +53,74 @@ def test_trains_writes_and_is_finished(shards, tmp_path, capsys):
     rows = [
         json.loads(line) for line in (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()
     ]
-    assert any("heldout_psnr" in row for row in rows)
+    assert any("training_psnr" in row for row in rows)  # no clip was held out
     capsys.readouterr()
-    assert main(words(shards, tmp_path / "a", "--sheet-every", "2")) == 0
+    assert main(words(shards, tmp_path / "a", "--eval-every", "2")) == 0
     assert "nothing to do" in capsys.readouterr().out
 
     assert main(words(shards.parent, tmp_path / "b", "--stop-at", "2")) == 0
     assert not (tmp_path / "b" / "vae.safetensors").exists()
-    with pytest.raises(UserError, match="add --resume"):
-        main(words(shards, tmp_path / "b"))
-    assert main(words(shards, tmp_path / "b", "--resume", "--readers", "1")) == 0
+    assert main(words(shards, tmp_path / "b", "--readers", "1")) == 0
+    assert "going on from" in capsys.readouterr().out
     weights = [(tmp_path / name / "vae.safetensors").read_bytes() for name in ("a", "b")]
     header = int.from_bytes(weights[0][:8], "little")
     other = int.from_bytes(weights[1][:8], "little")
     assert weights[0][8 + header :] == weights[1][8 + other :]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_other_settings_are_refused_by_name_and_touch_nothing(shards, tmp_path):
+    """A refused command that rewrites run.json makes show-batch draw the wrong clips."""
+    out = tmp_path / "run"
+    assert main(words(shards, out, "--stop-at", "2")) == 0
+    before = contents(out)
+    for more, said in (
+        (("--lr", "0.1"), r"lr = 0.005 \(now 0.1\).*another --out"),
+        (("--kl", "0.5"), r"loss.kl = 0.001 \(now 0.5\)"),
+        (("--preset", "4x8x8"), "latent_channels = 8 .now 16."),
+        (("--steps", "1"), "2 steps done, more than steps = 1"),
+        (("--init", "embedded"), "started from random weights, this run from "),
+        (("--seed", "1", "--batch", "4"), r"batch = 2 \(now 4\)"),
+    ):
+        with pytest.raises(UserError, match=said):
+            main(words(shards, out, *more, "--resume"))
+        assert contents(out) == before, more
+    other = write_world(tmp_path / "other", 6, seed=9, split="train")
+    with pytest.raises(UserError, match="the data changed since the checkpoint"):
+        main(words(other, out))
+    assert contents(out) == before
+    with pytest.raises(UserError, match="--resume: .*none holds no checkpoint"):
+        main(words(shards, tmp_path / "none", "--resume"))
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--lr nan", "--lr -1", "--steps 0", "--steps -3", "--warmup-steps -1", "--ema-decay 1", "--kl inf"]
+    + ["--image-share 1.5", "--batch 0", "--threads 0", "--precision fp8", "--optimizer sgd"],
+)  # fmt: skip
+def test_a_senseless_setting_is_one_line_and_touches_nothing(shards, tmp_path, option):
+    name, value = option.split()
+    with pytest.raises(UserError) as caught:
+        main(words(shards, tmp_path / "out", name, value))
+    assert name in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_options_are_the_settings_of_the_training(capsys):
+    """No field is spelled twice and no default differs: the command line is made from the config."""
+    assert Args(shards="x", out=Path("y")).train == TrainConfig()
+    own = {field.name for field in dataclasses.fields(Args)}
+    theirs = {f.name for config in (TrainConfig, LossConfig) for f in dataclasses.fields(config)}
+    assert not own & theirs
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert all(f"--{name.replace('_', '-')}" in told for name in theirs - {"loss"})
+    assert "train options" in told
 
 
 def test_wrong_input_is_one_line(shards, tmp_path):

@@ -1,0 +1,51 @@
+"""What ``filmstock train-vae`` is told; the settings of the training itself are those of ``vae.config.TrainConfig``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from jobs.core.args import Data
+from pipeline.bounds import Count, Whole, check_bounds
+from vae.config import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Train the causal video VAE on video shards; writes vae.safetensors, CARD.md and a contact sheet to OUT.
+
+    The same command goes on with a run that was stopped; Ctrl-C saves the step in hand.
+    """
+
+    shards: tyro.conf.Positional[Data]
+    """Folder of video shards, or a run folder that holds shards/."""
+    out: Path
+    """Folder for the run."""
+    preset: str = "tiny"
+    """tiny, 4x8x8 or 4x16x16 (time x height x width compression)."""
+    init: str | None = None
+    """VAE to start from: embedded, a vae.safetensors or the folder of one."""
+    heldout: Data | None = None
+    """Shards to measure on; without them the figures are of training clips, and say so."""
+    train: tyro.conf.OmitArgPrefixes[TrainConfig] = TrainConfig()
+    """The training run; with the data they determine every weight."""
+    workers: Count = 1
+    """Processes; more than one runs under Ray Train (DistributedDataParallel over gloo or NCCL)."""
+    readers: Whole = 0
+    """Processes per worker that decode clips ahead of it; they change nothing but the time."""
+    threads: Count = 1
+    """CPU threads per process."""
+    stop_at: Count | None = None
+    """Stop after this step, with a checkpoint, as if interrupted."""
+    resume: bool = False
+    """Refuse to start anew: OUT must hold a checkpoint to go on from."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+
+    @property
+    def measured_on(self) -> str:
+        """Which clips the figures are of."""
+        return "held-out" if self.heldout else "training"

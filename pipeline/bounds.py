@@ -1,0 +1,110 @@
+"""Limits of settings, stated once beside each field of a config and checked when one is made.
+
+A field says what it may be by its type, as in ``steps: Count = 2000``; ``check_bounds(self)`` in ``__post_init__`` does
+the rest. A number that is not finite is never allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a number may be; None is no limit."""
+
+    least: float | None = None
+    """Smallest value allowed."""
+    above: float | None = None
+    """The value must be larger than this."""
+    most: float | None = None
+    """Largest value allowed."""
+    below: float | None = None
+    """The value must be smaller than this."""
+
+    def allows(self, value: float) -> bool:
+        """Whether ``value`` is finite and within the limits."""
+        return (
+            math.isfinite(value)
+            and (self.least is None or value >= self.least)
+            and (self.above is None or value > self.above)
+            and (self.most is None or value <= self.most)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        names = {
+            "at least": self.least,
+            "above": self.above,
+            "at most": self.most,
+            "below": self.below,
+        }
+        words = [f"{name} {value:g}" for name, value in names.items() if value is not None]
+        return " and ".join(words) or "a finite number"
+
+
+Count = Annotated[int, Limits(least=1)]
+"""A number of things of which there must be some."""
+Whole = Annotated[int, Limits(least=0)]
+"""A number of things of which there may be none."""
+Positive = Annotated[float, Limits(above=0)]
+"""A number above 0."""
+NonNegative = Annotated[float, Limits(least=0)]
+"""A number that may be 0."""
+Share = Annotated[float, Limits(least=0, most=1)]
+"""A part of a whole, 0 to 1."""
+PartShare = Annotated[float, Limits(least=0, below=1)]
+"""A part of a whole that leaves something over: 0 to below 1."""
+Decay = Annotated[float, Limits(least=0, below=1)]
+"""A decay of a moving average, 0 to below 1."""
+Seed = Annotated[int, Limits(least=0, below=2**63)]
+"""Seed of random numbers."""
+
+
+class BoundsError(ValueError):
+    """A setting outside its limits; the message is ``<field> is <value>; it must be <limits>``."""
+
+    def __init__(self, field: str, value: object, must: str) -> None:
+        super().__init__(f"{field} is {value}; it must be {must}")
+        self.field, self.value, self.must = field, value, must
+
+
+def check_bounds(config: Any) -> None:
+    """Raise ``BoundsError`` for the first field of a dataclass that is outside its limits, or not finite."""
+    for name, limits, choices in _rules(type(config)):  # type: ignore[arg-type]
+        value = getattr(config, name)
+        if choices and value is not None and value not in choices:
+            raise BoundsError(name, repr(value), "one of " + ", ".join(map(str, choices)))
+        for number in value if isinstance(value, tuple) else (value,):
+            wrong = isinstance(number, int | float) and not isinstance(number, bool)
+            if wrong and not limits.allows(number):
+                must = str(limits)
+                if not math.isfinite(number) and "finite" not in must:
+                    must = f"finite and {must}"
+                raise BoundsError(name, value, must)
+
+
+@cache
+def _rules(cls: type) -> tuple[tuple[str, Limits, tuple[Any, ...]], ...]:
+    """(field, limits, choices) of a dataclass."""
+    hints = get_type_hints(cls, include_extras=True)
+    found = []
+    for name in cls.__dataclass_fields__:  # type: ignore[attr-defined]
+        parts = list(_parts(hints[name]))
+        limits = next((part for part in parts if isinstance(part, Limits)), Limits())
+        choices = next((get_args(p) for p in parts if get_origin(p) is Literal), ())
+        found.append((name, limits, choices))
+    return tuple(found)
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    """A type hint and everything inside it."""
+    yield hint
+    if get_origin(hint) is Literal:
+        return
+    for part in get_args(hint):
+        yield from _parts(part)

@@ -1,0 +1,38 @@
+"""A checkpoint of other settings is refused, every one of them by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.training.resume import refuse_other_settings, refuse_other_steps
+
+PATH = Path("run/state.pt")
+
+
+def test_every_setting_that_differs_is_named() -> None:
+    saved = {"lr": 0.1, "steps": 5, "loss": {"kl": 1.0, "mse": 2.0}, "size": (1, 2)}
+    same = {"lr": 0.1, "steps": 9, "loss": {"kl": 1.0, "mse": 2.0}, "size": [1, 2]}
+    refuse_other_settings(saved, same, path=PATH, may_change={"steps"})
+    other = {"lr": 0.2, "steps": 9, "loss": {"kl": 1.0, "mse": 3.0}, "size": (1, 2)}
+    with pytest.raises(ValueError) as caught:
+        refuse_other_settings(saved, other, path=PATH, may_change={"steps"})
+    assert str(caught.value) == (
+        "run/state.pt was trained with lr = 0.1 (now 0.2), loss.mse = 2.0 (now 3.0); "
+        "give the same, or another --out"
+    )
+    with pytest.raises(ValueError, match=r"steps = 5 \(now 9\)"):
+        refuse_other_settings(saved, same, path=PATH)
+
+
+def test_steps_may_change_until_a_step_would_have_gone_otherwise() -> None:
+    def rate(step: int, steps: int) -> float:
+        return min(1.0, (steps - step) / (0.5 * steps))
+
+    refuse_other_steps(50, 100, 200, rate, path=PATH)
+    refuse_other_steps(50, 100, 100, rate, path=PATH)
+    with pytest.raises(ValueError, match=r"steps = 100 \(now 200\), by which step 51 of 60"):
+        refuse_other_steps(60, 100, 200, rate, path=PATH)
+    with pytest.raises(ValueError, match="60 steps done, more than steps = 50"):
+        refuse_other_steps(60, 100, 50, rate, path=PATH)
