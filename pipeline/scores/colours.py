@@ -10,18 +10,20 @@ import numpy as np
 
 PIXELS = 4096
 """Pixels of a frame that are looked at, evenly spread."""
-LEAST_SHARE = 0.15
+LEAST_SHARE = 0.2
 """Share of the pixels from which a colour is a main one."""
+LEAST_GREY = 0.4
+"""The same for grey and dark grey, which is also what foam, walls and clouds are beside something darker."""
 MOST = 3
 """Main colours that are named at most."""
 GREYS = (
     ("black", 0, 13, 7.5),
-    ("dark grey", 20, 40, 6.0),
-    ("grey", 45, 68, 6.0),
-    ("light grey", 72, 86, 6.0),
+    ("dark grey", 20, 40, 5.0),
+    ("grey", 45, 68, 5.0),
     ("white", 91, 101, 7.5),
 )
-"""(name, lightness from, to, chroma below): L* in [0, 100], C* in its units."""
+"""(name, lightness from, to, chroma below): L* in [0, 100], C* in its units. What is lighter than grey has no name: in
+most pictures it is something white in the shade."""
 HUES = (
     ("red", 14, 44, 25, 62, 55, 200),
     ("pink", 320, 385, 62, 95, 18, 200),
@@ -52,7 +54,8 @@ def main_colours(samples: np.ndarray) -> list[str]:
     names = name_pixels(pixels[:, ::step].reshape(-1, 3))
     shares = np.bincount(names + 1, minlength=len(NAMES) + 1)[1:] / len(names)
     order = np.argsort(-shares, kind="stable")[:MOST]
-    return [NAMES[i] for i in order if shares[i] >= LEAST_SHARE]
+    least = np.array([LEAST_GREY if "grey" in name else LEAST_SHARE for name in NAMES])
+    return [NAMES[i] for i in order if shares[i] >= least[i]]
 
 
 def name_pixels(rgb: np.ndarray) -> np.ndarray:

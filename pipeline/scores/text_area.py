@@ -35,8 +35,7 @@ class TextFound:
     area: float
     """Share of the picture, in [0, 1], that text covers in the frame where it covers most."""
     lines: tuple[str, ...]
-    """Lines that can be read: with confidence, and alike in every frame that was looked at; the largest letters
-    first."""
+    """Lines that can be read: with confidence, and alike in two frames; the largest letters first."""
 
 
 class TextDetector:
@@ -92,19 +91,33 @@ class TextDetector:
 
 
 def find_text(detector: TextDetector, samples: np.ndarray, frames: int) -> TextFound:
-    """Text of a clip by ``frames`` of its uint8 RGB samples (k, h, w, 3), spread evenly over them."""
+    """Text of a clip by ``frames`` of its uint8 RGB samples (k, h, w, 3), spread evenly over them.
+
+    A line that is read in one of them must be read letter by letter in one of its neighbours among the samples, too.
+    """
     from pipeline.video.decode import sample_indices
 
     areas: list[float] = []
-    read: list[dict[str, tuple[str, float]]] = []
+    read: dict[int, dict[str, tuple[str, float]]] = {}
+
+    def lines_of(i: int) -> dict[str, tuple[str, float]]:
+        if i not in read:
+            boxes = detector.boxes(samples[i])
+            read[i] = legible_lines(detector, samples[i], boxes)
+        return read[i]
+
+    sure: dict[str, tuple[str, float]] = {}
     for i in sample_indices(len(samples), frames):
         boxes = detector.boxes(samples[i])
         areas.append(coverage(boxes, samples.shape[1:3]))
-        read.append(legible_lines(detector, samples[i], boxes))
-    first, *others = read
-    sure = [first[key] for key in first if all(key in other for other in others)]
-    sure.sort(key=lambda line: -line[1])
-    return TextFound(area=max(areas), lines=tuple(text for text, _ in sure[:MOST_LINES]))
+        read[i] = legible_lines(detector, samples[i], boxes)
+    for i in list(read):
+        near = [j for j in (i + 1, i - 1) if 0 <= j < len(samples)]
+        for letters, line in read[i].items():
+            if letters not in sure and (not near or any(letters in lines_of(j) for j in near)):
+                sure[letters] = line
+    found = sorted(sure.values(), key=lambda line: -line[1])
+    return TextFound(area=max(areas), lines=tuple(text for text, _ in found[:MOST_LINES]))
 
 
 def legible_lines(

@@ -72,7 +72,7 @@ def test_facts_need_no_model_and_every_clause_names_its_columns(folder: Path) ->
         clauses = row[s.FACTS]
         assert " ".join(clause[s.FACT_CLAUSE] for clause in clauses) == row[s.TEXT]
         assert [clause[s.FACT_COLUMNS] for clause in clauses] == [
-            [s.CAMERA, s.CAMERA_PAN, s.CAMERA_TILT, s.CAMERA_ZOOM],
+            [s.CAMERA, s.CAMERA_PAN, s.CAMERA_TILT, s.CAMERA_ZOOM, s.MOTION_MEAN],
             [s.COLOURS],
             [s.LEGIBLE_TEXT],
             [s.WIDTH, s.HEIGHT, s.START_S, s.END_S],

@@ -11,7 +11,6 @@ KNOWN = {
     "black": [(0, 0, 0), (22, 22, 24)],
     "dark grey": [(70, 70, 70), (80, 82, 80)],
     "grey": [(128, 128, 128), (150, 148, 150)],
-    "light grey": [(200, 200, 200)],
     "white": [(255, 255, 255), (244, 246, 244)],
     "red": [(220, 20, 30), (160, 10, 20), (200, 40, 40)],
     "orange": [(255, 140, 0), (240, 120, 20)],
@@ -34,7 +33,7 @@ def test_clear_colours_have_their_names(name: str) -> None:
 
 
 def test_what_people_disagree_about_has_no_name() -> None:
-    unclear = [(105, 100, 92), (190, 160, 130), (70, 130, 110), (95, 95, 105)]
+    unclear = [(205, 205, 205), (105, 100, 92), (190, 160, 130), (70, 130, 110), (95, 95, 105)]
     assert name_pixels(np.array(unclear, np.uint8)).tolist() == [-1] * len(unclear)
 
 
@@ -48,3 +47,11 @@ def test_main_colours_are_ordered_by_area_and_small_ones_left_out() -> None:
 
 def test_a_picture_without_a_sure_colour_has_none() -> None:
     assert main_colours(np.full((2, 40, 40, 3), (105, 100, 92), np.uint8)) == []
+
+
+def test_grey_must_cover_more_than_other_colours() -> None:
+    frame = np.full((100, 100, 3), (0, 128, 0), np.uint8)
+    frame[:30] = (128, 128, 128)
+    assert main_colours(frame[None]) == ["green"]
+    frame[:45] = (128, 128, 128)
+    assert main_colours(frame[None]) == ["green", "grey"]
