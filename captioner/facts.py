@@ -193,11 +193,12 @@ def shape_clause(row: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
         name = min(RATIOS, key=lambda known: abs(known[1] / ratio - 1))
         near = abs(name[1] / ratio - 1) <= RATIO_TOLERANCE
         form = "square" if 0.97 < ratio < 1.03 else "landscape" if ratio > 1 else "portrait"
-        words.append(f"is {form}" + (f", {name[0]}" if near and form != "square" else ""))
+        words.append(f"the frame is {form}" + (f", {name[0]}" if near and form != "square" else ""))
     if seconds := _seconds(row):
-        words.append(f"lasts {seconds:.1f} seconds")
+        words.append(f"the clip lasts {seconds:.1f} seconds")
         columns += (s.START_S, s.END_S)
-    return (f"The picture {' and '.join(words)}.", columns) if words else ("", ())
+    text = ", and ".join(words)
+    return (f"{text[0].upper()}{text[1:]}.", columns) if words else ("", ())
 
 
 _TELLERS = {

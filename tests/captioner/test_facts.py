@@ -33,20 +33,38 @@ def test_a_whole_caption() -> None:
     assert facts_text(facts(ROW)) == (
         "The view pans to the right, by 0.4 of the frame's diagonal. The picture is dark and high in contrast. "
         'The main colours are black and blue. The text "OPEN" and "24 \'H\'" can be read. '
-        "The picture is landscape, 16:9 and lasts 4.0 seconds."
+        "The frame is landscape, 16:9, and the clip lasts 4.0 seconds."
     )
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({s.CAMERA_PAN: -0.03}, "The view pans slowly to the left, by 0.12 of the frame's diagonal."),
+        (
+            {s.CAMERA_PAN: -0.03},
+            "The view pans slowly to the left, by 0.12 of the frame's diagonal.",
+        ),
         ({s.CAMERA_PAN: -0.4}, "The view pans fast to the left, by 1.6 of the frame's diagonal."),
-        ({s.CAMERA: "tilt", s.CAMERA_PAN: 0.0, s.CAMERA_TILT: 0.1}, "The view tilts up, by 0.4 of the frame's diagonal."),
-        ({s.CAMERA: "tilt", s.CAMERA_PAN: 0.0, s.CAMERA_TILT: -0.1}, "The view tilts down, by 0.4 of the frame's diagonal."),
-        ({s.CAMERA: "zoom", s.CAMERA_PAN: 0.0, s.CAMERA_ZOOM: 0.1}, "The view pushes in: things grow by 49 %."),
-        ({s.CAMERA: "zoom", s.CAMERA_PAN: 0.0, s.CAMERA_ZOOM: 0.3}, "The view pushes in fast: things grow by a factor of 3.3."),
-        ({s.CAMERA: "zoom", s.CAMERA_PAN: 0.0, s.CAMERA_ZOOM: -0.05}, "The view pulls back slowly: things shrink by 18 %."),
+        (
+            {s.CAMERA: "tilt", s.CAMERA_PAN: 0.0, s.CAMERA_TILT: 0.1},
+            "The view tilts up, by 0.4 of the frame's diagonal.",
+        ),
+        (
+            {s.CAMERA: "tilt", s.CAMERA_PAN: 0.0, s.CAMERA_TILT: -0.1},
+            "The view tilts down, by 0.4 of the frame's diagonal.",
+        ),
+        (
+            {s.CAMERA: "zoom", s.CAMERA_PAN: 0.0, s.CAMERA_ZOOM: 0.1},
+            "The view pushes in: things grow by 49 %.",
+        ),
+        (
+            {s.CAMERA: "zoom", s.CAMERA_PAN: 0.0, s.CAMERA_ZOOM: 0.3},
+            "The view pushes in fast: things grow by a factor of 3.3.",
+        ),
+        (
+            {s.CAMERA: "zoom", s.CAMERA_PAN: 0.0, s.CAMERA_ZOOM: -0.05},
+            "The view pulls back slowly: things shrink by 18 %.",
+        ),
         ({s.CAMERA: "static", s.CAMERA_PAN: 0.001}, "The camera is static."),
         ({s.CAMERA: "static", s.CAMERA_PAN: 0.0, s.MOTION_MEAN: 0.1}, ""),  # too much else moves
         ({s.CAMERA: "static", s.CAMERA_PAN: 0.0, s.CAMERA_ZOOM: 0.02}, ""),  # grows
@@ -56,7 +74,7 @@ def test_a_whole_caption() -> None:
         ({s.CAMERA: "static", s.CAMERA_PAN: 0.014}, ""),  # creeps
         ({s.CAMERA: None, s.CAMERA_PAN: None}, ""),
     ],
-)  # fmt: skip
+)
 def test_camera_clauses_are_what_the_truth_check_reads(changes: dict[str, Any], said: str) -> None:
     row = ROW | changes
     clauses = [clause for clause in facts(row) if clause.topic == "camera"]
@@ -91,11 +109,13 @@ def test_what_moves_is_told_only_under_a_standing_camera() -> None:
 def test_shape_is_of_the_picture_inside_its_bars() -> None:
     row = ROW | {s.CROP_X: 0, s.CROP_Y: 90, s.CROP_W: 1280, s.CROP_H: 540}
     (clause,) = (clause for clause in facts(row) if clause.topic == "shape")
-    assert clause.text == "The picture is landscape and lasts 4.0 seconds."  # 2.37: no name is near
+    assert (
+        clause.text == "The frame is landscape, and the clip lasts 4.0 seconds."
+    )  # 2.37: no name is near
     assert clause.columns == (s.CROP_W, s.CROP_H, s.START_S, s.END_S)
     portrait = ROW | {s.WIDTH: 720, s.HEIGHT: 1280}
     assert "portrait, 9:16" in facts_text(facts(portrait))
-    assert "is square and" in facts_text(facts(ROW | {s.WIDTH: 720}))
+    assert "is square, and" in facts_text(facts(ROW | {s.WIDTH: 720}))
 
 
 def test_nothing_is_said_of_what_was_not_measured() -> None:

@@ -67,7 +67,7 @@ def test_facts_need_no_model_and_every_clause_names_its_columns(folder: Path) ->
         assert row[s.KIND] == "facts" and row[s.OUTCOME] == "ok" and row[s.MODEL] == "measured"
         assert row[s.TEXT] == (
             'The camera is static. The main colour is red. The text "EXIT" can be read. '
-            "The picture is landscape, 4:3 and lasts 1.2 seconds."
+            "The frame is landscape, 4:3, and the clip lasts 1.2 seconds."
         )
         clauses = row[s.FACTS]
         assert " ".join(clause[s.FACT_CLAUSE] for clause in clauses) == row[s.TEXT]
@@ -115,5 +115,5 @@ def test_a_manifest_of_before_colours_were_named_still_gives_its_facts(folder: P
     pq.write_table(table.drop_columns([s.COLOURS, s.LEGIBLE_TEXT, s.CAMERA]), part)
     assert run(FACTS_ONLY, folder).ok == 3
     assert {row[s.TEXT] for row in rows(folder)} == {
-        "The picture is landscape, 4:3 and lasts 1.2 seconds."
+        "The frame is landscape, 4:3, and the clip lasts 1.2 seconds."
     }
