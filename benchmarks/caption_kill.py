@@ -54,18 +54,18 @@ def settings(url: str) -> dict[str, object]:
 def start(folder: Path, url: str, worker_only: bool) -> subprocess.Popen[bytes]:
     """Start captioning in a session of its own."""
     run = (
-        "import numpy as np; from pipeline import schema as s; from jobs.core.clips import kept_clips; "
+        "import numpy as np; from pipeline import schema as s; "
         "from jobs.caption.worker import CaptionWorker; "
         "from jobs.caption.rows import answered, made_with, recover; "
-        "from jobs.caption.command import missing_work; "
+        "from jobs.caption.command import missing_work; from jobs.core.run import open_run; "
         "table = folder / 'captions'; recover(table); "
-        "rows = kept_clips(folder).select(list(s.READ_COLUMNS)).to_pylist(); "
+        "rows = open_run(folder).kept_clips().select(list(s.READ_COLUMNS)).to_pylist(); "
         "wanted = {(r['clip_id'], k): m for r in rows for k, m in made_with(config, 'vlm', r).items()}; "
         "left = missing_work(rows, config.kinds, answered(table, wanted)); "
         "block = {n: np.array([r[n] for r in left]) for n in (left or [{}])[0]}; "
         "left and list(CaptionWorker(config, str(folder), 1)(block))"
         if worker_only
-        else "from jobs.caption.command import run; run(config, folder)"
+        else "from jobs.caption.command import run; from jobs.core.run import open_run; run(config, open_run(folder))"
     )
     code = (
         "import sys; sys.path.insert(0, '.'); from pathlib import Path; "

@@ -50,13 +50,11 @@ scenes.SHAPES = (*scenes.SHAPES, STAR)
 
 from jobs.generate import adherence  # noqa: E402
 from jobs.generate.sampling import (  # noqa: E402
-    contact_sheet,
     decode_latents,
     generate_clips,
     load_dit_at,
     load_text_for,
     load_vae_for,
-    png_bytes,
     text_features,
 )
 from jobs.shards import encode  # noqa: E402
@@ -64,6 +62,7 @@ from jobs.train import dit as train_dit  # noqa: E402
 from pipeline import schema as s  # noqa: E402
 from pipeline.config import EncodeConfig  # noqa: E402
 from pipeline.shards.write import ShardWriter  # noqa: E402
+from pipeline.video.sheets import contact_sheet, png_bytes  # noqa: E402
 from pipeline.world.captions import caption  # noqa: E402
 from pipeline.world.clips import scene_row  # noqa: E402
 from pipeline.world.scene import Scene, random_scene  # noqa: E402

@@ -19,10 +19,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from jobs.core.run import log_metrics, mark_done, write_bytes, write_table
+from jobs.core.run import open_run
+from jobs.core.stage import log_metrics, mark_done
 from jobs.report.page import write_report
 from pipeline import schema as s
 from pipeline.select.select import select_clips
+from pipeline.store.atomic import write_bytes
+from pipeline.store.parquet import write_table
 
 FPS = 12.0
 CLIPS_PER_SOURCE = 10
@@ -160,7 +163,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = make_run(Path(name) / "run", clips)
             start = time.perf_counter()
-            page = write_report(folder)
+            page = write_report(open_run(folder))
             seconds = time.perf_counter() - start
             pictures = page.read_text().count("data:image/jpeg")
             print(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dit.config import DiTConfig
 from dit.model import DiT
-from pipeline.training.state import write_atomic
+from pipeline.store.atomic import write_bytes
 
 EMBEDDED = Path(__file__).parent / "weights" / "dit.safetensors"
 WEIGHTS_NAME = "dit.safetensors"
@@ -107,7 +107,7 @@ def save_dit(
         "info": json.dumps(info or {}, sort_keys=True),
     }
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_atomic(Path(path), save(tensors, metadata))
+    write_bytes(Path(path), save(tensors, metadata))
     return content_id(tensors)
 
 

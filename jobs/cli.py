@@ -187,7 +187,7 @@ def help_text() -> str:
     lines += [
         "filmstock COMMAND --help   the options of a command",
         "filmstock --version        version",
-        "exit codes: 0 done, 2 wrong usage or input, 3 done in part, 1 a bug",
+        "exit codes: 0 done, 2 wrong usage or input, 3 done in part, 4 a prompt refused as unsafe, 1 a bug",
     ]
     return "\n".join(lines)
 

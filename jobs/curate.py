@@ -15,9 +15,9 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.recipe import RESOLVED, Recipe, load_recipe, parse_override, save_recipe
-from jobs.core.run import stage_key
-from pipeline.store.paths import Location, location
+from jobs.core.recipe import RESOLVED, Recipe, load_recipe, parse_override
+from jobs.core.run import open_run
+from pipeline.store.paths import Location
 
 DEFAULT_RECIPE = "demo"
 """Recipe of a new folder when none is named: embedded models, nothing to download."""
@@ -70,12 +70,12 @@ def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = 
     from jobs.select import command as select
     from jobs.shards import pack
 
-    folder = location(out)
-    if folder.is_file():
+    folder = open_run(out)
+    if folder.path.is_file():
         raise UserError(f"--out {folder} is a file; name a folder")
-    before = {stage: stage_key(folder, stage) for stage in report.STAGES}
-    ingested = ingest.run(recipe.ingest, recipe.clip, sources, folder)
-    save_recipe(folder, recipe)
+    before = {stage: folder.stage_key(stage) for stage in report.STAGES}
+    ingested = ingest.run(recipe.ingest, recipe.clip, sources, folder.path)
+    folder.save_recipe(recipe)
     if ingested.clips == 0:
         raise UserError(
             f"no clip came out of {ingested.done + ingested.quarantined} sources; "
@@ -89,10 +89,10 @@ def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = 
         truth.run(recipe.caption, folder, recipe.clip.model)
     packed = pack.run(recipe.pack, folder)
     report.update(folder, command)
-    if before == {stage: stage_key(folder, stage) for stage in report.STAGES}:
-        say(f"curate: nothing to do, {packed.packed} clips are in {folder / 'shards'}")
+    if before == {stage: folder.stage_key(stage) for stage in report.STAGES}:
+        say(f"curate: nothing to do, {packed.packed} clips are in {folder.shards}")
     else:
-        say(f"curate: {packed.packed} clips, {packed.hours:.3f} hours in {folder / 'shards'}")
+        say(f"curate: {packed.packed} clips, {packed.hours:.3f} hours in {folder.shards}")
         say(f"curate: see {folder / report.REPORT}, or filmstock inspect {folder}")
     if ingested.quarantined:
         warn(

@@ -10,6 +10,12 @@ ShotDetector = Literal["embedded", "transnetv2"]
 """Our small net over the statistics of the low-resolution pass (``shot_net``), or TransNetV2 (``transnet``)."""
 
 
+ROW_GROUP_BYTES = 32 << 20
+"""Video bytes after which a row group is closed (the useful range is 32 to 64 MB)."""
+SHARD_BYTES = 256 << 20
+"""Video bytes after which a file is closed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class IngestConfig:
     """Section ``[ingest]``: from raw video to clips."""
@@ -38,7 +44,7 @@ class IngestConfig:
     """Seconds a source may take in the decoding child before it is quarantined, per minute of video."""
     memory_bytes: int = 4 << 30
     """Memory the decoding child may use before its source is quarantined, bytes."""
-    shard_bytes: int = 256 << 20
+    shard_bytes: int = SHARD_BYTES
     """Size at which a file of ``clips/`` is closed, bytes."""
 
 
@@ -137,9 +143,9 @@ class PackConfig:
 
     kinds: tuple[str, ...] = ("short", "dense", "structured", "original", "facts")
     """Caption kinds a shard carries, of those there are; a clip without any of them is left out and counted."""
-    shard_bytes: int = 256 << 20
+    shard_bytes: int = SHARD_BYTES
     """Size at which a shard is closed, bytes."""
-    row_group_bytes: int = 32 << 20
+    row_group_bytes: int = ROW_GROUP_BYTES
     """Size of a row group, bytes of video."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipeline.training.state import write_atomic
+from pipeline.store.atomic import write_bytes
 from vae.config import VAEConfig
 from vae.model import VideoVAE
 
@@ -49,7 +49,7 @@ def save_vae(
         "latent_std": json.dumps(vae.latent_std.tolist()),
         "info": json.dumps(info or {}, sort_keys=True),
     }
-    write_atomic(Path(path), save(tensors, metadata))
+    write_bytes(Path(path), save(tensors, metadata))
     return latent_space_id(tensors)
 
 

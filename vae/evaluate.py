@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.store.atomic import write_bytes
+from pipeline.video.sheets import enlarged, picks, png_bytes, side_by_side, stacked
 from vae.data import to_frames
 from vae.losses import psnr
 from vae.model import VideoVAE
@@ -72,17 +74,9 @@ def set_statistics(vae: VideoVAE, clips: Iterable[np.ndarray]) -> None:
 
 def contact_sheet(vae: VideoVAE, clips: list[np.ndarray], path: Path, scale: int = 2) -> None:
     """PNG with two rows per clip: five frames as they are, and reconstructed below."""
-    from PIL import Image
-
     rows = []
     for clip in clips:
         recon = reconstruct(vae, clip)[0].permute(1, 2, 3, 0)
         recon = ((recon + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
-        pick = np.linspace(0, len(clip) - 1, 5).round().astype(int)
-        rows += [np.concatenate(list(video[pick]), axis=1) for video in (clip, recon)]
-    width = max(row.shape[1] for row in rows)
-    padded = [np.pad(row, ((0, 2), (0, width - row.shape[1]), (0, 0))) for row in rows]
-    image = Image.fromarray(np.concatenate(padded))
-    partial = path.with_name(f".{path.name}.partial")
-    image.resize((image.width * scale, image.height * scale), 0).save(partial, "PNG")
-    partial.replace(path)
+        rows += [side_by_side(video[picks(len(clip), 5)]) for video in (clip, recon)]
+    write_bytes(path, png_bytes(enlarged(stacked(rows, gap=2, fill=0), scale)))

@@ -19,6 +19,7 @@ import numpy as np
 
 from pipeline import schema as s
 from pipeline.video.encode import encode_mp4
+from pipeline.video.sheets import png_bytes, side_by_side, stacked
 from pipeline.world.clips import WorldConfig, world_row
 
 FPS = 8.0
@@ -149,12 +150,8 @@ def arguments(description: str, **extra: int) -> argparse.Namespace:
 
 def save_sheet(path: Path, rows: dict[str, list[np.ndarray]]) -> None:
     """A PNG with one row of images for each name, in order."""
-    from PIL import Image
-
-    lines = [np.concatenate([image[0] for image in images], axis=1) for images in rows.values()]
-    width = max(line.shape[1] for line in lines)
-    padded = [np.pad(line, ((0, 4), (0, width - line.shape[1]), (0, 0))) for line in lines]
-    Image.fromarray(np.concatenate(padded)).save(path)
+    lines = [side_by_side(image[0] for image in images) for images in rows.values()]
+    path.write_bytes(png_bytes(stacked(lines, gap=4, fill=0)))
 
 
 def parts(n: int, shares: dict[str, float], seed: int) -> Iterator[str]:

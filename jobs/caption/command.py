@@ -27,21 +27,13 @@ from jobs.caption.rows import (
 )
 from jobs.caption.worker import COUNTS, CaptionWorker
 from jobs.core.args import Folder, parse_args
-from jobs.core.clips import kept_clips
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.recipe import folder_recipe, parse_override, save_recipe
-from jobs.core.run import (
-    clear_done,
-    config_key,
-    done_info,
-    files_key,
-    log_metrics,
-    mark_done,
-    stage_is_done,
-)
+from jobs.core.keys import config_key, files_key
+from jobs.core.recipe import parse_override
+from jobs.core.run import RunFolder, open_run
 from pipeline import schema as s
-from pipeline.store.paths import Location, location
+from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
     from captioner.config import CaptionConfig
@@ -90,18 +82,18 @@ class CaptionResult:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, STAGE)
-    if not args.folder.is_dir():
-        raise UserError(f"{args.folder} is no folder; give the run folder that ingest wrote")
+    folder = open_run(args.folder)
+    folder.need()
     overrides = dict(parse_override(text) for text in args.set)
-    recipe = folder_recipe(args.folder, args.recipe, overrides)
-    result = run(recipe.caption, args.folder)
+    recipe = folder.recipe(args.recipe, overrides)
+    result = run(recipe.caption, folder)
     if recipe.caption.check and result.ok:
-        truth.run(recipe.caption, args.folder, recipe.clip.model)
-    save_recipe(args.folder, recipe)
+        truth.run(recipe.caption, folder, recipe.clip.model)
+    folder.save_recipe(recipe)
     return EXIT_PARTIAL if result.errors or not result.ok else EXIT_OK
 
 
-def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
+def run(config: CaptionConfig, folder: RunFolder) -> CaptionResult:
     """Bring ``captions/`` in line with the kept clips and the config; what is answered already is not asked again."""
     from captioner.ask.model_note import unlike_training
     from captioner.ask.prompts import prompt_set
@@ -110,18 +102,14 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
     from captioner.config import FACTS
     from captioner.facts import MODEL
 
-    folder = location(folder)
-    for name, command in (("manifest", "ingest"), ("selection.parquet", "select")):
-        if not (folder / name).exists():
-            raise UserError(f"{folder} has no {name}; run filmstock {command} first")
+    folder.need("manifest", "selection.parquet")
     if config.asked:
         check_backend(config)
     model = model_id(config) if config.asked else MODEL
     made_by = [config, model, prompt_set(config.model, config.prompts)]
-    key = config_key(*made_by, files_key([folder / "manifest", folder / "selection.parquet"]))
-    if stage_is_done(folder, STAGE, key):
-        info = done_info(folder, STAGE) or {}
-        result = CaptionResult(**{name: info[name] for name in CaptionResult.__dataclass_fields__})
+    inputs = files_key([folder.manifest, folder.selection])
+    stage = folder.stage(STAGE, config_key(*made_by, inputs))
+    if result := stage.finished(CaptionResult):
         say(
             f"caption: nothing to do, {result.rows} captions of {result.clips} clips are up to date"
         )
@@ -130,9 +118,9 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
         warn(OUT_OF_DOMAIN)
     if config.asked and (odd := unlike_training(config)):
         warn(odd)
-    table = folder / "captions"
+    table = folder.captions
     table.mkdir(parents=True, exist_ok=True)
-    kept = kept_clips(folder)
+    kept = folder.kept_clips()
     originals = original_captions(kept)
     measured = measured_captions(kept) if FACTS in config.kinds else {}
     clips = work_clips(kept, config)
@@ -150,13 +138,13 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
     done |= measured.keys()
     done &= wanted.keys()
     work = missing_work(clips, config.asked, done)
-    clear_done(folder, STAGE)
+    stage.clear()
     asked = len(wanted) - len(done)
     counts = dict.fromkeys(COUNTS, 0)
     if work:
         reused = f", {len(done)} are there already" if done else ""
         say(f"caption: asking {model} for {asked} captions of {len(work)} clips{reused}")
-        counts = ask(config, folder, work)
+        counts = ask(config, folder.path, work)
         check_all_came(table, wanted, model)
     tidy(table, wanted | made)
     outcomes: Counter[str] = Counter()
@@ -181,9 +169,9 @@ def run(config: CaptionConfig, folder: Location | str) -> CaptionResult:
         say(f"caption: {len(originals)} captions came with the sources: {listed(ends)}")
     report(result, outcomes, repairs, counts, table, wanted)
     told = {"outcomes": dict(outcomes), "repairs": dict(repairs), "model": model}
-    log_metrics(folder, STAGE, {**vars(result), **told, "requests": counts["tries"]})
+    stage.log({**vars(result), **told, "requests": counts["tries"]})
     if not result.errors:
-        mark_done(folder, STAGE, key, {**vars(result), "outputs": ["captions"]})
+        stage.finish({**vars(result), "outputs": [table.name]})
     return result
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from jobs.caption.journal import left_over, read_journal
-from jobs.core.run import write_table
 from pipeline import schema as s
+from pipeline.store.parquet import write_table
 from pipeline.store.paths import Location, each, matching, parquet_input
 
 if TYPE_CHECKING:

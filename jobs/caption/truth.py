@@ -13,20 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobs.core.clips import clip_root, kept_clips
 from jobs.core.console import Progress, say, warn
-from jobs.core.run import (
-    clear_done,
-    config_key,
-    done_info,
-    files_key,
-    log_metrics,
-    mark_done,
-    stage_is_done,
-    write_table,
-)
+from jobs.core.keys import config_key, files_key
+from jobs.core.run import RunFolder, open_run
 from pipeline import schema as s
-from pipeline.store.paths import Location, location, matching, parquet_input
+from pipeline.store.parquet import write_table
+from pipeline.store.paths import Location, matching, parquet_input
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,24 +55,23 @@ class TruthResult:
     """Captions with at least one fault."""
 
 
-def run(config: CaptionConfig, folder: Location | str, clip_model: str) -> TruthResult:
+def run(config: CaptionConfig, folder: RunFolder, clip_model: str) -> TruthResult:
     """Bring ``truth/`` in line with the usable captions of the kept clips, scored by CLIP model ``clip_model``."""
-    folder = location(folder)
-    inputs = [folder / "captions", folder / "manifest", folder / "selection.parquet"]
+    inputs = [folder.captions, folder.manifest, folder.selection]
     key = config_key(clip_model, config.frames, config.frame_side, files_key(inputs))
-    if stage_is_done(folder, STAGE, key):
-        info = done_info(folder, STAGE) or {}
-        return TruthResult(**{name: info[name] for name in TruthResult.__dataclass_fields__})
+    stage = folder.stage(STAGE, key)
+    if result := stage.finished(TruthResult):
+        return result
     checker = Checker(config, folder, clip_model)
     work = open_work(folder, checker.id)
-    clear_done(folder, STAGE)
+    stage.clear()
     if checker.model.warning and config.model != "embedded":
         warn(checker.model.warning)
     if work:
         with Progress(STAGE, len(work), "clips") as progress:
             for clips in check_all(checker, config, folder, clip_model, work):
                 progress.update(clips)
-    rows = list(truth_rows(folder))
+    rows = list(truth_rows(folder.path))
     faults: Counter[str] = Counter()
     for row in rows:
         faults.update(row[s.CHECKS])
@@ -91,17 +82,18 @@ def run(config: CaptionConfig, folder: Location | str, clip_model: str) -> Truth
     )
     ends = ", ".join(f"{count} {name}" for name, count in faults.most_common())
     say(f"truth: {result.rows} captions checked against their frames: {ends or 'no fault'}")
-    log_metrics(folder, STAGE, {**vars(result), "faults": dict(faults)})
-    mark_done(folder, STAGE, key, {**vars(result), "outputs": [STAGE]})
+    stage.log({**vars(result), "faults": dict(faults)})
+    stage.finish({**vars(result), "outputs": [STAGE]})
     return result
 
 
-def open_work(folder: Location, made_by: str) -> list[dict[str, Any]]:
+def open_work(folder: RunFolder, made_by: str) -> list[dict[str, Any]]:
     """Kept clips with captions that lack a row, after stale rows are dropped; ``TEXTS`` maps kind to caption."""
-    texts = caption_texts(folder)
+    # what was measured needs no check
+    texts = folder.usable_captions(tuple(kind for kind in s.CAPTION_KINDS if kind != s.FACTS))
     have: list[dict[str, Any]] = []
     stale = 0
-    for row in truth_rows(folder):
+    for row in truth_rows(folder.path):
         text = texts.get(row[s.CLIP_ID], {}).get(row[s.KIND])
         if text is not None and row[s.TEXT_HASH] == text_hash(text) and row[s.MODEL] == made_by:
             have.append(row)
@@ -109,13 +101,13 @@ def open_work(folder: Location, made_by: str) -> list[dict[str, Any]]:
             stale += 1
     if stale:
         before = matching(folder / STAGE)
-        after = {write_rows(folder, have)} if have else set()
+        after = {write_rows(folder.path, have)} if have else set()
         for path in before:
             if path not in after:
                 path.unlink()
     done = {(row[s.CLIP_ID], row[s.KIND]) for row in have}
     work = []
-    names = kept_clips(folder)
+    names = folder.kept_clips()
     for clip in names.select(
         [name for name in MANIFEST_COLUMNS if name in names.column_names]
     ).to_pylist():
@@ -127,18 +119,6 @@ def open_work(folder: Location, made_by: str) -> list[dict[str, Any]]:
         if lacking:
             work.append({**clip, TEXTS: lacking})
     return work
-
-
-def caption_texts(folder: Location) -> dict[str, dict[str, str]]:
-    """clip_id -> kind -> text of every caption that ended well; what was measured needs no check."""
-    from pipeline.shards.read import open_table
-
-    table = open_table(folder / "captions", [s.CLIP_ID, s.KIND, s.TEXT, s.OUTCOME])
-    found: dict[str, dict[str, str]] = {}
-    for row in table.to_pylist():
-        if row[s.OUTCOME] == s.CaptionOutcome.OK and row[s.TEXT] and row[s.KIND] != s.FACTS:
-            found.setdefault(row[s.CLIP_ID], {})[row[s.KIND]] = row[s.TEXT]
-    return found
 
 
 def text_hash(text: str) -> str:
@@ -170,7 +150,7 @@ def write_rows(folder: Location, rows: list[dict[str, Any]]) -> Location:
     return path
 
 
-def reference_vectors(folder: Location, made_by: str, dim: int) -> np.ndarray | None:
+def reference_vectors(folder: RunFolder, made_by: str, dim: int) -> np.ndarray | None:
     """Embeddings (R, D) of the clips that scores are calibrated on, chosen once per folder and kept, or None.
 
     Later runs read the same ones, so that scores stay comparable while the folder grows.
@@ -187,9 +167,9 @@ def reference_vectors(folder: Location, made_by: str, dim: int) -> np.ndarray | 
         table = pq.read_table(parquet_input(path))
         if (table.schema.metadata or {}).get(b"model") == made_by.encode():
             return np.stack(table[s.CLIP_EMBEDDING].to_numpy()).astype(np.float32)
-    if not (folder / "embeddings").exists():
+    if not folder.embeddings.exists():
         return None
-    table = open_table(folder / "embeddings").sort_by(s.CLIP_ID)  # ids are hashes: a random draw
+    table = open_table(folder.embeddings).sort_by(s.CLIP_ID)  # ids are hashes: a random draw
     vectors = [
         np.asarray(vector, np.float32)
         for vector in table[s.CLIP_EMBEDDING].to_pylist()
@@ -207,7 +187,7 @@ def reference_vectors(folder: Location, made_by: str, dim: int) -> np.ndarray | 
 class Checker:
     """A CLIP model and the reference of a folder: rows of work in, rows of ``truth/`` out."""
 
-    def __init__(self, config: CaptionConfig, folder: Location, clip_model: str) -> None:
+    def __init__(self, config: CaptionConfig, folder: RunFolder, clip_model: str) -> None:
         from captioner.truth.grounding import VERSION
         from pipeline.openclip.model import load_clip
 
@@ -219,7 +199,7 @@ class Checker:
     def check(self, clips: list[dict[str, Any]]) -> Location | None:
         """Score some clips and write their part; a clip that cannot be read gets rows without scores."""
         rows = [row for clip in clips for row in self.rows(clip)]
-        return write_rows(self.folder, rows) if rows else None
+        return write_rows(self.folder.path, rows) if rows else None
 
     def rows(self, clip: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """One row per caption of a clip."""
@@ -257,7 +237,6 @@ class Checker:
         """CLIP embeddings of the captioner's frames, and what moves; (None, None) when the clip cannot be read."""
         from captioner.ask.frames import scaled_size
         from pipeline.scores.object_motion import object_motion
-        from pipeline.shards.ranges import read_clip
         from pipeline.video.decode import decode_clip, sample_indices
 
         total = clip[s.N_FRAMES]
@@ -267,7 +246,7 @@ class Checker:
         wanted = sorted({*shown, *spread})
         size = scaled_size(clip[s.WIDTH], clip[s.HEIGHT], self.config.frame_side)
         try:
-            data = read_clip(clip_root(self.folder, clip[s.SHARD]), clip)
+            data = self.folder.read_clip(clip)
             pixels, _ = decode_clip(data, indices=wanted, size=size)
         except Exception as error:  # noqa: BLE001 - one unreadable clip costs its own scores
             warn(f"clip {clip[s.CLIP_ID]} cannot be checked: {type(error).__name__}: {error}")
@@ -284,7 +263,7 @@ class RayChecker:
         import torch
 
         torch.set_num_threads(1)
-        self.checker = Checker(config, location(folder), clip_model)
+        self.checker = Checker(config, open_run(folder), clip_model)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         import json
@@ -297,7 +276,7 @@ class RayChecker:
 def check_all(
     checker: Checker,
     config: CaptionConfig,
-    folder: Location,
+    folder: RunFolder,
     clip_model: str,
     work: list[dict[str, Any]],
 ) -> Iterator[int]:
@@ -314,14 +293,14 @@ def check_all(
 
     from jobs.core.ray_runtime import start_ray
 
-    start_ray()
+    start_ray(shared=folder.path)
     rows = [
         {"chunk": json.dumps(work[at : at + CHUNK_CLIPS])}
         for at in range(0, len(work), CHUNK_CLIPS)
     ]
     done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         RayChecker,
-        fn_constructor_args=(config, str(folder.absolute()), clip_model),
+        fn_constructor_args=(config, str(folder.path.absolute()), clip_model),
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(rows))),
         num_cpus=1,
     )

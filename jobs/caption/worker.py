@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.caption.journal import Journal
 from jobs.caption.rows import KINDS, Key, caption_row, hinted, made_with, write_part
-from jobs.core.clips import clip_root
+from jobs.core.run import open_run
 from pipeline import schema as s
-from pipeline.store.paths import location
 
 if TYPE_CHECKING:
     from captioner.ask.frames import ClipFrames, ServerFrames
@@ -41,7 +40,7 @@ class CaptionWorker:
             import torch
 
             torch.set_num_threads(threads)
-        self.config, self.folder, self.threads = config, location(folder), threads
+        self.config, self.folder, self.threads = config, open_run(folder), threads
         self.backend = open_backend(config)
 
     def __call__(self, block: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -66,7 +65,7 @@ class CaptionWorker:
         """
         from captioner.check.outcome import ASK_AGAIN, settle
 
-        table = self.folder / "captions"
+        table = self.folder.captions
         journal = Journal(table, ((clip[s.CLIP_ID], clip[KINDS]) for clip in clips))
         pending: dict[Key, Clip] = {
             (clip[s.CLIP_ID], kind): clip for clip in clips for kind in clip[KINDS].split(",")
@@ -128,11 +127,10 @@ class CaptionWorker:
         """(clip_id, frames in the backend's form), or why there are none: one unreadable clip costs its own rows."""
         from captioner.ask.frames import clip_frames
         from captioner.backends.base import error_line
-        from pipeline.shards.ranges import read_clip
 
         try:
             frames = clip_frames(
-                read_clip(clip_root(self.folder, clip[s.SHARD]), clip),
+                self.folder.read_clip(clip),
                 n_frames=clip[s.N_FRAMES],
                 fps=clip[s.FPS],
                 width=clip[s.WIDTH],

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import recipes
 from jobs.core.errors import UserError, unknown
-from jobs.core.run import config_key, write_bytes
+from jobs.core.keys import config_key
 from pipeline.config import (
     ClipConfig,
     EncodeConfig,
@@ -27,6 +27,7 @@ from pipeline.config import (
     PackConfig,
     SelectConfig,
 )
+from pipeline.store.atomic import write_bytes
 from pipeline.store.paths import Location, location
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, clock, say
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.run import write_bytes
+from pipeline.store.atomic import write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,7 +210,7 @@ def table(result: dict[str, Any]) -> str:
 
 def save(out: Path, result: dict[str, Any], videos: list[np.ndarray], captions: list[str]) -> None:
     """adherence.json and a contact sheet of the first videos."""
-    from jobs.generate.sampling import contact_sheet, png_bytes
+    from pipeline.video.sheets import contact_sheet, png_bytes
 
     write_bytes(out / "adherence.json", (json.dumps(result, indent=2) + "\n").encode())
     write_bytes(out / "adherence.png", png_bytes(contact_sheet(videos, captions)))

@@ -13,7 +13,7 @@ import numpy as np
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, clock, say, warn
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.run import write_bytes
+from pipeline.store.atomic import write_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -72,15 +72,14 @@ def main(argv: list[str]) -> int:
 def run(args: Args) -> list[Path]:
     """Generate every prompt; returns the MP4 paths in the order of the prompts."""
     from jobs.generate.sampling import (
-        contact_sheet,
         generate_clips,
         load_dit_at,
         load_text_for,
         load_vae_for,
-        png_bytes,
         text_features,
     )
     from pipeline.video.encode import encode_mp4
+    from pipeline.video.sheets import contact_sheet, png_bytes
 
     prompts = read_prompts(args)
     if args.expand:

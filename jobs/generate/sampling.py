@@ -1,8 +1,7 @@
-"""What ``sample``, ``adherence`` and the trainer's contact sheets share: models, decoding, pictures."""
+"""What ``sample``, ``adherence`` and the trainer's contact sheets share: models and decoding."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from dit.checkpoint import LatentSpec, Loaded
     from vae.model import VideoVAE
 
-SHEET_FRAMES = 6
 TOKENS_PER_PACK = 4096
 """Latent tokens sampled together; more is faster up to the size of the caches."""
 
@@ -123,38 +121,3 @@ def generate_clips(
         if on_done:
             on_done(len(pack))
     return [video for video in videos if video is not None]
-
-
-def contact_sheet(
-    videos: Sequence[np.ndarray], captions: Sequence[str], scale: int = 2
-) -> np.ndarray:
-    """uint8 picture: a row of evenly spaced frames per video, its caption above."""
-    from PIL import Image, ImageDraw
-
-    bar, gap = 14, 4
-    rows = []
-    for video, caption in zip(videos, captions, strict=True):
-        count = min(SHEET_FRAMES, len(video))
-        frames = video[np.linspace(0, len(video) - 1, count).round().astype(int)]
-        frames = frames.repeat(scale, 1).repeat(scale, 2)
-        height, width = frames.shape[1:3]
-        strip = np.full((bar + height, count * (width + gap), 3), 255, np.uint8)
-        for i, frame in enumerate(frames):
-            strip[bar:, i * (width + gap) : i * (width + gap) + width] = frame
-        picture = Image.fromarray(strip)
-        ImageDraw.Draw(picture).text((2, 1), caption[: strip.shape[1] // 6], fill=(0, 0, 0))
-        rows.append(np.asarray(picture))
-    wide = max(row.shape[1] for row in rows)
-    padded = [
-        np.pad(r, ((0, gap), (0, wide - r.shape[1]), (0, 0)), constant_values=255) for r in rows
-    ]
-    return np.concatenate(padded)
-
-
-def png_bytes(image: np.ndarray) -> bytes:
-    """PNG file of a uint8 picture (H, W, 3)."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG", optimize=False)
-    return buffer.getvalue()

@@ -19,8 +19,9 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, require
+from jobs.core.keys import config_key, files_key
 from jobs.core.recipe import load_recipe, parse_override, save_recipe
-from jobs.core.run import clear_done, config_key, done_info, files_key, mark_done
+from jobs.core.stage import Stage, clear_done, done_info
 from jobs.ingest.ledger import Ledger, check_settings, commit_source, compile_sources, exclusive
 from jobs.ingest.plan import Admission, Source, Windows, named, unsettled, window_size
 from jobs.ingest.summary import IngestResult, Tally, report
@@ -104,7 +105,7 @@ def run_files(
         report(STAGE, tally, folder)
         result = tally.result()
         info = {"settings": settings, "outputs": OUTPUTS, "clips": result.clips}
-        mark_done(folder, STAGE, config_key(settings, tally.key()), info)
+        Stage(folder, STAGE, config_key(settings, tally.key())).finish(info)
     return result
 
 

@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs.core.errors import UserError
-from jobs.core.run import write_batches, write_bytes, write_table
 from jobs.ingest.index import ORIGINAL, Index
 from pipeline import schema as s
 from pipeline.source.listing import shown_uri
+from pipeline.store.atomic import write_bytes
 from pipeline.store.lease import leased
+from pipeline.store.parquet import write_batches, write_table
 from pipeline.store.paths import Location, ObjectPath, each, names_in
 
 if TYPE_CHECKING:

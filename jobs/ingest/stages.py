@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline import schema as s
-from pipeline.config import ClipConfig, IngestConfig
+from pipeline.config import ROW_GROUP_BYTES, ClipConfig, IngestConfig
 from pipeline.shards.part import OpenPart
 from pipeline.source.clips import ClipRecord, Plan, clip_source
 from pipeline.source.listing import shown_uri
@@ -41,8 +41,6 @@ KIND, BODY, SAMPLES, SHAPE, EMBEDDING, ORDER = (
     "order",
 )
 CLIP, END, FAULT = "clip", "end", "fault"
-ROW_GROUP_BYTES = 32 << 20
-"""Video bytes the splitter holds before it writes them to its file."""
 USUAL_BYTES_PER_S, LEAST_BYTES_PER_S = 125_000, 1_250
 """Bytes of a second of ordinary video, and of the slowest whose length is believed."""
 _SCORED = (s.AESTHETIC, s.CLIP_EMBEDDING)

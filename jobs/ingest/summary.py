@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.core.console import say
-from jobs.core.run import log_metrics
+from jobs.core.stage import log_metrics
 from pipeline import schema as s
 from pipeline.source.listing import shown_uri
 from pipeline.store.paths import Location, location
@@ -97,4 +97,4 @@ def report(stage: str, tally: Tally, folder: Location | str) -> None:
         say(f"  and {more} more, see {location(folder) / 'sources.parquet'}")
     for reason, count in sorted(tally.dropped.items()):
         say(f"  {count} shots dropped: {reason}")
-    log_metrics(folder, stage, {**vars(result), "dropped": dict(tally.dropped)})
+    log_metrics(location(folder), stage, {**vars(result), "dropped": dict(tally.dropped)})

@@ -18,12 +18,13 @@ from jobs.caption import truth
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.run import write_bytes
+from jobs.core.run import RunFolder, open_run
 from jobs.report.data import read_run
 from jobs.report.page import MAX_BYTES, TEMPLATE
 from jobs.report.pictures import Camera
 from pipeline import schema as s
-from pipeline.store.paths import Location, location
+from pipeline.store.atomic import write_bytes
+from pipeline.store.paths import Location
 
 REPORT = "captions.html"
 WORST_SHOWN = 24
@@ -45,27 +46,26 @@ class Args:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "captions-report")
-    say(f"captions-report: {write_report(args.folder)}")
+    say(f"captions-report: {write_report(open_run(args.folder))}")
     return EXIT_OK
 
 
-def write_report(folder: Location | str) -> Location:
+def write_report(folder: RunFolder) -> Location:
     """Write ``folder/captions.html`` and return its path; UserError when there are no captions."""
     import jinja2
 
-    folder = location(folder)
     run = read_run(folder)
     if run.captions is None:
         raise UserError(f"{folder} has no captions; run filmstock caption {folder} first")
     rows = sorted(run.captions.to_pylist(), key=lambda row: (row[s.CLIP_ID], row[s.KIND]))
-    checked = {(row[s.CLIP_ID], row[s.KIND]): row for row in truth.truth_rows(folder)}
+    checked = {(row[s.CLIP_ID], row[s.KIND]): row for row in truth.truth_rows(folder.path)}
     good = readable(rows)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(
         TEMPLATE.with_name("captions.html.j2").read_text(encoding="utf-8")
     )
     tables = {
-        "name": folder.name or str(folder),
+        "name": folder.path.name or str(folder),
         "style": page_style(),
         "facts": facts(rows, checked),
         **endings(rows),

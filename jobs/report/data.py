@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs.core.errors import UserError
-from jobs.core.recipe import RESOLVED, folder_recipe
-from jobs.core.run import done_info
-from jobs.select.tables import find_manifest, read_parts
+from jobs.core.recipe import RESOLVED
+from jobs.core.run import RunFolder
+from jobs.select.tables import read_parts
 from pipeline import schema as s
 from pipeline.config import SelectConfig
 from pipeline.select.funnel import FunnelRow, build_funnel
 from pipeline.select.select import step_names
-from pipeline.store.paths import Location, parquet_input
+from pipeline.store.paths import parquet_input
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +36,7 @@ QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?'\"]+)\?[^\s'\"]*")
 class Run:
     """A curation run; everything (N,) is in the order of ``clips``."""
 
-    folder: Location
+    folder: RunFolder
     """The run folder."""
     clips: pa.Table
     """The manifest, by source and time: rows of a source that follow each other are neighbours in it."""
@@ -92,17 +91,18 @@ class Run:
         return np.array([reason in each for each in self.reasons], bool)
 
 
-def read_run(folder: Location) -> Run:
+def read_run(folder: RunFolder) -> Run:
     """Read a run folder; UserError when it has no manifest yet."""
     import pyarrow.parquet as pq
 
-    clips = read_parts(find_manifest(folder))
+    folder.need("manifest")
+    clips = read_parts(folder.manifest)
     order = [(name, "ascending") for name in (s.SOURCE_ID, s.START_S, s.CLIP_ID)]
     clips = public(clips.sort_by(order)).combine_chunks()
     ids = clips.column(s.CLIP_ID).to_pylist()
     verdicts: dict[str, tuple[str, list[str], str | None]] = {}
-    if (folder / "selection.parquet").is_file():
-        table = pq.ParquetFile(parquet_input(folder / "selection.parquet")).read()
+    if folder.selection.is_file():
+        table = pq.ParquetFile(parquet_input(folder.selection)).read()
         names = (s.CLIP_ID, s.DECISION, s.REASONS, s.DUPLICATE_OF)
         for clip, *verdict in zip(*(table.column(n).to_pylist() for n in names), strict=True):
             verdicts[clip] = (verdict[0], verdict[1] or [], verdict[2])
@@ -123,13 +123,11 @@ def read_run(folder: Location) -> Run:
         duplicate_of=[keeper for _, _, keeper in found],
         steps=_steps(config, reasons),
         sources=sorted(sources, key=lambda row: str(row[s.SOURCE_URI])),
-        captions=read_parts(folder / "captions")
-        if any((folder / "captions").glob("part-*.parquet"))
-        else None,
+        captions=read_parts(folder.captions) if folder.has_captions() else None,
         select=config,
         recipe=without_queries(recipe.read_text(encoding="utf-8")) if recipe.is_file() else "",
-        stages=_last_metrics(folder / "metrics.jsonl"),
-        made_by=done_info(folder, "curate") or {},
+        stages=folder.last_metrics(),
+        made_by=folder.done_info("curate") or {},
     )
 
 
@@ -173,9 +171,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _select_config(folder: Location) -> SelectConfig:
+def _select_config(folder: RunFolder) -> SelectConfig:
     try:
-        return folder_recipe(folder, None).select
+        return folder.recipe().select
     except UserError:  # a recipe of another filmstock: the page shows its text, and no thresholds
         return SelectConfig()
 
@@ -185,16 +183,3 @@ def _steps(config: SelectConfig, reasons: Sequence[Sequence[str]]) -> tuple[str,
     steps = step_names(config)
     seen = {reason for each in reasons for reason in each if ":" not in reason}
     return (*steps, *sorted(seen - set(steps)))
-
-
-def _last_metrics(path: Location) -> dict[str, dict[str, Any]]:
-    last: dict[str, dict[str, Any]] = {}
-    if path.is_file():
-        for line in path.read_text().splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:  # a line cut short by a kill
-                continue
-            if isinstance(entry, dict) and "stage" in entry:
-                last[entry["stage"]] = entry
-    return last

@@ -18,7 +18,9 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK
-from jobs.core.run import config_key, mark_done, stage_is_done, stage_key, write_bytes
+from jobs.core.keys import config_key
+from jobs.core.run import RunFolder, open_run
+from jobs.core.stage import mark_done
 from jobs.report.data import Run, funnel, read_run, versions, without_queries
 from jobs.report.edges import Edge, find_edges
 from jobs.report.errors import count_failures
@@ -31,9 +33,9 @@ from jobs.report.pictures import (
     kept_cards,
 )
 from jobs.report.scores import histograms, word_bars
-from jobs.select.tables import find_manifest
 from pipeline import schema as s
-from pipeline.store.paths import Location, location
+from pipeline.store.atomic import write_bytes
+from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -66,7 +68,7 @@ class Args:
 
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
-    folder = parse_args(Args, argv, "report").folder
+    folder = open_run(parse_args(Args, argv, "report").folder)
     if update(folder):
         say(f"report: see {folder / REPORT}")
     else:
@@ -74,26 +76,26 @@ def main(argv: list[str]) -> int:
     return EXIT_OK
 
 
-def update(folder: Location, command: str | None = None) -> bool:
+def update(folder: RunFolder, command: str | None = None) -> bool:
     """Write ``report.html`` unless the one that is there shows these very tables; True when it was written.
 
     ``command`` and the versions are kept in a marker of their own: from then on the page follows from the folder alone.
     Without it they stay those of the last curate.
     """
-    key = config_key([stage_key(folder, stage) for stage in STAGES], VERSION)
-    if stage_is_done(folder, "report", key):
+    key = config_key([folder.stage_key(name) for name in STAGES], VERSION)
+    stage = folder.stage("report", key)
+    if stage.info:
         return False
-    find_manifest(folder)  # a folder without one is an error before anything is written
+    folder.need("manifest")  # a folder without one is an error before anything is written
     if command is not None:
-        mark_done(folder, "curate", key, {"command": command, "versions": versions()})
+        mark_done(folder.path, "curate", key, {"command": command, "versions": versions()})
     write_report(folder)
-    mark_done(folder, "report", key, {"outputs": [REPORT]})
+    stage.finish({"outputs": [REPORT]})
     return True
 
 
-def write_report(folder: Location | str) -> Location:
+def write_report(folder: RunFolder) -> Location:
     """Write ``folder/report.html`` from the tables that exist and return its path."""
-    folder = location(folder)
     run = read_run(folder)
     edges, camera, facts, template = find_edges(run), Camera(run), _facts(run), _template()
     for scale in (1.0, 0.6, 0.3, 0.0):
@@ -158,7 +160,7 @@ def _facts(run: Run) -> dict[str, Any]:
         names = (s.KIND, s.OUTCOME)
         captions.update(zip(*(run.captions.column(n).to_pylist() for n in names), strict=True))
     return {
-        "name": run.folder.absolute().name,
+        "name": run.folder.path.absolute().name,
         "n_clips": len(kept),
         "n_kept": int(kept.sum()),
         "n_sources": len(run.sources),

@@ -6,19 +6,18 @@ has one size limit for ten clips and for ten million.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from jobs.core.run import RunFolder
 from jobs.report.data import Run
 from jobs.report.edges import Edge
 from pipeline import schema as s
 from pipeline.select.duplicates import KINDS
-from pipeline.store.paths import Location
+from pipeline.video.sheets import jpeg_base64, picks, side_by_side
 
 BOX = (176, 110)
 """Largest picture of one frame, pixels (width, height); frames are never scaled up."""
@@ -63,7 +62,7 @@ class Camera:
         """Data URI of these frames of a clip side by side, empty when its bytes cannot be read or decoded."""
         key = (row, tuple(frames), box)
         if key not in self._taken:
-            self._taken[key] = _data_uri(self.run.folder / "clips", self.run.row(row), frames, box)
+            self._taken[key] = _data_uri(self.run.folder, self.run.row(row), frames, box)
         return self._taken[key]
 
     def middle(self, row: int) -> str:
@@ -233,9 +232,7 @@ def kept_cards(camera: Camera, purse: Purse) -> list[dict[str, Any]]:
 
 def spread(rows: Sequence[int], most: int) -> list[int]:
     """At most ``most`` of the rows, evenly spaced, the first and the last among them."""
-    if len(rows) <= most:
-        return list(rows)
-    return [rows[i] for i in np.linspace(0, len(rows) - 1, most).round().astype(int).tolist()]
+    return [rows[i] for i in picks(len(rows), most)]
 
 
 def file_name(run: Run, row: int) -> str:
@@ -271,20 +268,17 @@ def _captions(run: Run, clips: set[str]) -> dict[str, list[tuple[str, str, str]]
 
 
 def _data_uri(
-    root: Location, row: dict[str, Any], frames: Sequence[int], box: tuple[int, int]
+    run: RunFolder, row: dict[str, Any], frames: Sequence[int], box: tuple[int, int]
 ) -> str:
     import av
-    from PIL import Image
 
-    from pipeline.shards.ranges import ClipError, read_clip
+    from pipeline.shards.ranges import ClipError
     from pipeline.video.seek import decode_frames
 
     scale = min(1.0, box[0] / row[s.WIDTH], box[1] / row[s.HEIGHT])
     size = (max(2, round(row[s.WIDTH] * scale)), max(2, round(row[s.HEIGHT] * scale)))
     try:
-        pixels = decode_frames(read_clip(root, row), indices=frames, size=size)
+        pixels = decode_frames(run.read_clip(row), indices=frames, size=size)
     except (ClipError, av.FFmpegError, ValueError, OSError):
         return ""
-    buffer = io.BytesIO()
-    Image.fromarray(np.concatenate(list(pixels), axis=1)).save(buffer, "JPEG", quality=QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return "data:image/jpeg;base64," + jpeg_base64(side_by_side(pixels), QUALITY)

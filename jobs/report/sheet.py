@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jobs.core.errors import UserError
-from jobs.core.run import write_bytes
 from pipeline import schema as s
+from pipeline.store.atomic import write_bytes
 from pipeline.store.paths import Location, matching, parquet_input
 
 STRIP_HEIGHT = 96
@@ -168,11 +166,9 @@ def _card(found: Clips, row: dict[str, Any], frames: int) -> dict[str, Any]:
 
 def _strip(found: Clips, row: dict[str, Any], frames: int) -> str:
     """Frames side by side as a base64 JPEG."""
-    import numpy as np
-    from PIL import Image
-
     from pipeline.shards.ranges import read_clip
     from pipeline.video.decode import decode_clip, sample_indices
+    from pipeline.video.sheets import jpeg_base64, side_by_side
 
     indices = sample_indices(row[s.N_FRAMES], frames)
     height = min(STRIP_HEIGHT, STRIP_WIDTH * row[s.HEIGHT] // (row[s.WIDTH] * len(indices)))
@@ -180,6 +176,4 @@ def _strip(found: Clips, row: dict[str, Any], frames: int) -> str:
     size = (max(8, round(row[s.WIDTH] * height / row[s.HEIGHT])), height)
     data = read_clip(found.root, row, check=bool(row.get(s.VIDEO_XXH3)))
     pixels, _ = decode_clip(data, indices=indices, size=size)
-    buffer = io.BytesIO()
-    Image.fromarray(np.concatenate(list(pixels), axis=1)).save(buffer, "JPEG", quality=76)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return jpeg_base64(side_by_side(pixels), quality=76)

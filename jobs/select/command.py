@@ -13,19 +13,11 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.recipe import folder_recipe, parse_override, save_recipe
-from jobs.core.run import (
-    config_key,
-    done_info,
-    files_key,
-    log_metrics,
-    mark_done,
-    stage_is_done,
-    write_bytes,
-)
+from jobs.core.keys import config_key, files_key
+from jobs.core.recipe import parse_override
+from jobs.core.run import RunFolder, open_run
 from jobs.select.earlier import earlier_files, read_earlier
 from jobs.select.tables import (
-    find_manifest,
     manifest_schema,
     read_embeddings,
     read_parts,
@@ -36,10 +28,9 @@ from pipeline import schema
 from pipeline.config import SelectConfig
 from pipeline.select.funnel import funnel_lines
 from pipeline.select.select import Selection, columns_read, select_clips
-from pipeline.store.paths import Location, location
+from pipeline.store.atomic import write_bytes
 
 STAGE = "select"
-OUTPUT = "selection.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,67 +53,67 @@ class Args:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "select")
-    find_manifest(args.folder)
+    folder = open_run(args.folder)
+    folder.need("manifest")
     overrides = dict(parse_override(text) for text in args.set)
     if args.against:
         overrides["select.against"] = [str(folder) for folder in args.against]
-    recipe = folder_recipe(args.folder, args.recipe, overrides)
+    recipe = folder.recipe(args.recipe, overrides)
     if args.what_if:
-        what_if(recipe.select, args.folder, args.what_if)
+        what_if(recipe.select, folder, args.what_if)
         return EXIT_OK
-    kept = run(recipe.select, args.folder)
-    save_recipe(args.folder, recipe)
+    kept = run(recipe.select, folder)
+    folder.save_recipe(recipe)
     return EXIT_OK if kept else EXIT_PARTIAL
 
 
-def run(config: SelectConfig, folder: Location | str) -> int:
+def run(config: SelectConfig, folder: RunFolder) -> int:
     """Write ``selection.parquet`` and return the number of clips kept; a finished selection is left alone."""
-    folder = location(folder)
-    inputs = [find_manifest(folder)]
+    folder.need("manifest")
+    inputs = [folder.manifest]
     if config.dedup_cosine is not None:
-        inputs.append(folder / "embeddings")
-    key = config_key(config, files_key(inputs), files_key(earlier_files(folder, config)))
-    if stage_is_done(folder, STAGE, key):
-        info = done_info(folder, STAGE) or {}
+        inputs.append(folder.embeddings)
+    earlier = files_key(earlier_files(folder.path, config))
+    stage = folder.stage(STAGE, config_key(config, files_key(inputs), earlier))
+    if info := stage.info:
         kept = int(info.get("kept", 0))
         say(f"select: nothing to do, {kept} clips kept by the same settings")
         return kept
     (selection,) = decide(folder, [config])
-    write_bytes(folder / OUTPUT, table_bytes(selection.table))
+    write_bytes(folder.selection, table_bytes(selection.table))
     report(selection)
     funnel = {row.step: row.clips for row in selection.funnel}
-    log_metrics(folder, STAGE, {"funnel": funnel, "hours": selection.funnel[-1].hours})
-    mark_done(folder, STAGE, key, {"kept": selection.kept, "outputs": [OUTPUT]})
+    stage.log({"funnel": funnel, "hours": selection.funnel[-1].hours})
+    stage.finish({"kept": selection.kept, "outputs": [folder.selection.name]})
     return selection.kept
 
 
-def what_if(config: SelectConfig, folder: Location, texts: tuple[str, ...]) -> None:
+def what_if(config: SelectConfig, folder: RunFolder, texts: tuple[str, ...]) -> None:
     """Print how the predicates ``texts`` would change the selection; writes nothing."""
-    columns = manifest_schema(find_manifest(folder)).names
+    columns = manifest_schema(folder.manifest).names
     where, changes = apply_what_if(config.where, texts, columns)
     now, then = decide(folder, [config, replace(config, where=where)])
     for line in (*changes, *what_if_lines(now, then)):
         say(line)
 
 
-def decide(folder: Location, configs: list[SelectConfig]) -> list[Selection]:
+def decide(folder: RunFolder, configs: list[SelectConfig]) -> list[Selection]:
     """Selections of a run folder's clips by several settings that differ in predicates only; writes nothing."""
-    manifest_dir = find_manifest(folder)
-    kind = manifest_schema(manifest_dir)
+    kind = manifest_schema(folder.manifest)
     columns = set()
     for config in configs:
         # on no clips at all, so that a mistake in a rule is named before a million are read
         select_clips(kind.empty_table(), replace(config, dedup_cosine=None))
         columns |= set(columns_read(kind.names, config))
-    manifest = read_parts(manifest_dir, [name for name in kind.names if name in columns])
+    manifest = read_parts(folder.manifest, [name for name in kind.names if name in columns])
     if manifest.num_rows == 0:
         raise UserError(
-            f"{manifest_dir} has no clips; {folder / 'sources.parquet'} says how each input ended"
+            f"{folder.manifest} has no clips; {folder / 'sources.parquet'} says how each input ended"
         )
     embeddings = None
     if configs[0].dedup_cosine is not None:
-        embeddings = read_embeddings(folder / "embeddings")
-    earlier = read_earlier(folder, configs[0], embeddings)
+        embeddings = read_embeddings(folder.embeddings)
+    earlier = read_earlier(folder.path, configs[0], embeddings)
     return [select_clips(manifest, config, embeddings, earlier) for config in configs]
 
 

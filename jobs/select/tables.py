@@ -13,18 +13,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def find_manifest(folder: Location) -> Location:
-    """``manifest/`` of a run folder, or a one-line error that says what is missing."""
-    if not folder.exists():
-        raise UserError(f"{folder} does not exist; filmstock ingest SRC... --out {folder} makes it")
-    manifest = folder / "manifest"
-    if not manifest.is_dir():
-        raise UserError(
-            f"{folder} has no manifest/; run filmstock ingest SRC... --out {folder} first"
-        )
-    return manifest
-
-
 def manifest_schema(path: Location) -> pa.Schema:
     """Schema of a table folder, columns of all its parts together."""
     return read_parts(path, rows=False).schema

@@ -14,16 +14,9 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.core.keys import config_key, files_key
 from jobs.core.recipe import folder_recipe, parse_override
-from jobs.core.run import (
-    clear_done,
-    config_key,
-    done_info,
-    files_key,
-    log_metrics,
-    mark_done,
-    stage_is_done,
-)
+from jobs.core.stage import Stage
 from jobs.shards.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encode_metadata
 from pipeline import schema as s
 from pipeline.config import EncodeConfig
@@ -99,8 +92,9 @@ def run(
     manifest = open_manifest(folder)
     target = out or location(manifest.root).parent / "latents"
     key = config_key(RECIPE_VERSION, config, manifest.hash, files_key(model_files(config)))
-    if stage_is_done(target.parent, STAGE, key) and parts.is_committed(target):
-        rows = int((done_info(target.parent, STAGE) or {}).get("rows", 0))
+    stage = Stage(target.parent, STAGE, key)
+    if (info := stage.info) and parts.is_committed(target):
+        rows = int(info.get("rows", 0))
         say(f"encode: nothing to do, {rows} rows in {target} are up to date")
         return EncodeResult(rows=rows, reused=rows)
     encoder = Encoder(config)
@@ -114,7 +108,7 @@ def run(
     kept, dropped = parts.prune(target, wanted)
     todo = [task.without(kept) for task in tasks]
     todo = [task for task in todo if task.keys]
-    clear_done(target.parent, STAGE)
+    stage.clear()
     if todo:
         (target / "manifest.parquet").unlink(missing_ok=True)
     metadata = encode_metadata(encoder)
@@ -136,9 +130,9 @@ def run(
         rows=rows, encoded=encoded, reused=len(kept), dropped=dropped, failed=len(failed)
     )
     report(result, target, failed, uncaptioned)
-    log_metrics(target.parent, STAGE, vars(result))
+    stage.log(vars(result))
     if not failed:
-        mark_done(target.parent, STAGE, key, {**vars(result), "outputs": [target.name]})
+        stage.finish({**vars(result), "outputs": [target.name]})
     return result
 
 

@@ -9,22 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from jobs.core.args import Folder, parse_args
-from jobs.core.clips import clip_root, kept_clips, usable_captions
 from jobs.core.console import Progress, say, warn
-from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.recipe import folder_recipe, parse_override, save_recipe
-from jobs.core.run import (
-    clear_done,
-    config_key,
-    done_info,
-    files_key,
-    log_metrics,
-    mark_done,
-    stage_is_done,
-)
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL
+from jobs.core.keys import config_key, files_key
+from jobs.core.recipe import parse_override
+from jobs.core.run import RunFolder, open_run
 from pipeline import schema as s
 from pipeline.config import PackConfig
-from pipeline.store.paths import Location, location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,31 +52,27 @@ class PackResult:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, STAGE)
-    if not args.folder.is_dir():
-        raise UserError(f"{args.folder} is no folder; give the run folder that ingest wrote")
+    folder = open_run(args.folder)
+    folder.need()
     overrides = dict(parse_override(text) for text in args.set)
-    recipe = folder_recipe(args.folder, args.recipe, overrides)
-    result = run(recipe.pack, args.folder)
-    save_recipe(args.folder, recipe)
+    recipe = folder.recipe(args.recipe, overrides)
+    result = run(recipe.pack, folder)
+    folder.save_recipe(recipe)
     return EXIT_PARTIAL if result.unreadable or not result.packed else EXIT_OK
 
 
-def run(config: PackConfig, folder: Location | str) -> PackResult:
+def run(config: PackConfig, folder: RunFolder) -> PackResult:
     """Write ``shards/`` of the run folder, unless the same settings and inputs made it already."""
     from pipeline.shards.write import ShardWriter
 
-    folder = location(folder)
-    _check_inputs(folder)
-    key = config_key(
-        config, files_key([folder / "manifest", folder / "selection.parquet", folder / "captions"])
-    )
-    if stage_is_done(folder, STAGE, key):
-        info = done_info(folder, STAGE) or {}
-        result = PackResult(**{name: info[name] for name in PackResult.__dataclass_fields__})
-        say(f"pack: nothing to do, {result.packed} clips are in {folder / 'shards'}")
+    folder.need("manifest", "selection.parquet", "captions")
+    inputs = [folder.manifest, folder.selection, folder.captions]
+    stage = folder.stage(STAGE, config_key(config, files_key(inputs)))
+    if result := stage.finished(PackResult):
+        say(f"pack: nothing to do, {result.packed} clips are in {folder.shards}")
         return result
-    manifest, captions = kept_clips(folder), usable_captions(folder, config.kinds)
-    clear_done(folder, STAGE)
+    manifest, captions = folder.kept_clips(), folder.usable_captions(config.kinds)
+    stage.clear()
     counts = dict.fromkeys(("packed", "uncaptioned", "unreadable"), 0)
     seconds = 0.0
     concepts = tuple(
@@ -95,17 +82,18 @@ def run(config: PackConfig, folder: Location | str) -> PackResult:
     )
     with (
         ShardWriter(
-            folder / "shards",
+            folder.shards,
             s.shards_schema(concepts),
             shard_bytes=config.shard_bytes,
             row_group_bytes=config.row_group_bytes,
-            metadata={"pack_key": key},
+            metadata={"pack_key": stage.key},
             overwrite=True,
         ) as writer,
         Progress(STAGE, manifest.num_rows, "clips") as progress,
     ):
         for row in _rows(manifest):
-            texts = captions.get(row[s.CLIP_ID], {})
+            found = captions.get(row[s.CLIP_ID], {})
+            texts = {s.caption_column(kind): text for kind, text in found.items()}
             row.pop(s.CAPTION_ORIGINAL, None)  # as it came; captions/ says whether it is usable
             outcome = _add(writer, folder, row, texts)
             counts[outcome] += 1
@@ -114,15 +102,15 @@ def run(config: PackConfig, folder: Location | str) -> PackResult:
             progress.update(1, f"{writer.n_bytes / 1e6:.0f} MB")
     result = PackResult(**counts, hours=seconds / 3600)
     report(result, folder)
-    log_metrics(folder, STAGE, vars(result))
-    outputs = sorted(f"shards/{path.name}" for path in (folder / "shards").glob("*.parquet"))
-    mark_done(folder, STAGE, key, {**vars(result), "outputs": outputs})
+    stage.log(vars(result))
+    outputs = sorted(f"shards/{path.name}" for path in folder.shards.glob("*.parquet"))
+    stage.finish({**vars(result), "outputs": outputs})
     return result
 
 
-def report(result: PackResult, folder: Location) -> None:
+def report(result: PackResult, folder: RunFolder) -> None:
     """One line for the result, and one for each thing that was left out."""
-    say(f"pack: {result.packed} clips, {result.hours:.3f} hours in {folder / 'shards'}")
+    say(f"pack: {result.packed} clips, {result.hours:.3f} hours in {folder.shards}")
     if result.uncaptioned:
         warn(f"{result.uncaptioned} kept clips have no usable caption and were left out")
     if result.unreadable:
@@ -131,26 +119,19 @@ def report(result: PackResult, folder: Location) -> None:
         warn("no clip was packed; filmstock inspect shows what select and caption decided")
 
 
-def _check_inputs(folder: Location) -> None:
-    makers = {"manifest": "ingest", "selection.parquet": "select", "captions": "caption"}
-    for name, command in makers.items():
-        if not (folder / name).exists():
-            raise UserError(f"{folder} has no {name}; run filmstock {command} first")
-
-
 def _rows(manifest: pa.Table) -> Iterator[dict[str, Any]]:
     for batch in manifest.to_batches(max_chunksize=1024):
         yield from batch.to_pylist()
 
 
-def _add(writer: Any, folder: Location, row: dict[str, Any], texts: dict[str, str]) -> str:
+def _add(writer: Any, folder: RunFolder, row: dict[str, Any], texts: dict[str, str]) -> str:
     """Append one clip; says what became of it."""
-    from pipeline.shards.ranges import ClipError, read_clip
+    from pipeline.shards.ranges import ClipError
 
     if not texts:
         return "uncaptioned"
     try:
-        video = read_clip(clip_root(folder, row[s.SHARD]), row)
+        video = folder.read_clip(row)
     except ClipError as error:
         warn(f"clip {row[s.CLIP_ID]}: {error}")
         return "unreadable"

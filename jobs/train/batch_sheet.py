@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.video.sheets import picks
+
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
@@ -83,17 +85,13 @@ def _draw(cell: Cell, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> Ima
     for strip, size in zip(cell.strips, sizes, strict=True):
         draw.text((0, y), strip.label, fill=FAINT, font=font)
         y += LINE
-        for place, index in enumerate(_picks(len(strip.frames))):
+        for place, index in enumerate(picks(len(strip.frames), MOST_FRAMES)):
             x = place * (size[0] + 3)
             picture.paste(Image.fromarray(strip.frames[index]).resize(size), (x, y))
             if strip.marked and strip.marked[index]:
                 draw.rectangle((x, y, x + size[0] - 1, y + size[1] - 1), outline=GIVEN, width=3)
         y += size[1] + 4
     return picture
-
-
-def _picks(count: int) -> list[int]:
-    return np.linspace(0, count - 1, min(MOST_FRAMES, count)).round().astype(int).tolist()
 
 
 def _frame_size(strip: Strip) -> tuple[int, int]:

@@ -12,7 +12,9 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.run import clear_done, config_key, log_metrics, mark_done, stage_is_done
+from jobs.core.keys import config_key
+from jobs.core.run import open_run
+from jobs.core.stage import Stage
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
@@ -107,20 +109,21 @@ def run(args: Args) -> dict[str, Any]:
         raise UserError(str(error)) from error
     key = config_key(config, lessons_hash(lessons), base_identity(args.model))
     weights = args.out / "weights"
-    if stage_is_done(args.out, STAGE, key):
+    stage = Stage(args.out, STAGE, key)
+    if stage.info:
         say(f"train-captioner: nothing to do, {weights} was trained with these settings on these")
         return {}
     if (args.out / STATE_NAME).exists() and not args.resume:
         raise UserError(
             f"{args.out / STATE_NAME} is from another run; add --resume to go on with it, or give another --out"
         )
-    clear_done(args.out, STAGE)
+    stage.clear()
     try:
         figures = train(args, config, lessons)
     except ValueError as error:
         raise UserError(str(error)) from error
-    log_metrics(args.out, STAGE, figures)
-    mark_done(args.out, STAGE, key, {"outputs": ["weights"], **figures})
+    stage.log(figures)
+    stage.finish({"outputs": ["weights"], **figures})
     held = (
         f"held-out loss {figures['held_out']:.3f} nats a token, {figures['held_out_blind']:.3f} over grey frames"
         if "held_out" in figures
@@ -162,18 +165,18 @@ def find_lessons(data: Location, kind: str, captions: Path | None) -> list[Lesso
     ``captions`` is a file of words that are taken instead. Raises ValueError where there are none.
     """
     from captioner.train.examples import lessons_of, read_texts, shard_texts
-    from jobs.core.clips import clip_root, kept_clips, usable_captions
     from pipeline import schema as s
     from pipeline.shards.read import open_manifest
 
     texts = read_texts(captions, kind) if captions else None
     columns = list(s.READ_COLUMNS)
-    if (data / "selection.parquet").exists() and (texts or (data / "captions").exists()):
+    run = open_run(data)
+    if run.selection.exists() and (texts or run.captions.exists()):
         if texts is None:
-            found, column = usable_captions(data, (kind,)), s.caption_column(kind)
-            texts = {clip_id: row[column] for clip_id, row in found.items()}
-        rows = kept_clips(data).select(columns).to_pylist()
-        lessons = lessons_of(rows, texts, lambda row: clip_root(data, row[s.SHARD]))
+            found = run.usable_captions((kind,))
+            texts = {clip_id: row[kind] for clip_id, row in found.items()}
+        rows = run.kept_clips().select(columns).to_pylist()
+        lessons = lessons_of(rows, texts, lambda row: run.clip_root(row[s.SHARD]))
     else:
         manifest = open_manifest(data)
         texts = shard_texts(manifest, kind) if texts is None else texts

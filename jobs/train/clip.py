@@ -13,7 +13,8 @@ from typing import Any
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.run import config_key, log_metrics, mark_done, stage_is_done
+from jobs.core.keys import config_key
+from jobs.core.stage import Stage, log_metrics
 
 STAGE = "train-clip"
 CHECKPOINT = "checkpoint.pt"
@@ -57,7 +58,8 @@ def run(args: TrainClipArgs) -> dict[str, Any]:
     _check(args)
     config = ClipTrainConfig(batch=min(128, args.scenes))
     key = config_key(config, args.steps, args.minutes, args.scenes, args.seed, "train-clip 1")
-    if stage_is_done(args.out, STAGE, key):
+    stage = Stage(args.out, STAGE, key)
+    if stage.info:
         say(f"{args.out / 'model'} is trained already; nothing to do")
         return {}
     checkpoint = args.out / CHECKPOINT
@@ -84,8 +86,8 @@ def run(args: TrainClipArgs) -> dict[str, Any]:
     shutil.rmtree(args.out / "model", ignore_errors=True)
     temporary.replace(args.out / "model")
     figures = _evaluate(args.out / "model") | {"steps": step, "minutes": round(spent / 60, 2)}
-    log_metrics(args.out, STAGE, figures)
-    mark_done(args.out, STAGE, key, {"outputs": ["model"], **figures})
+    stage.log(figures)
+    stage.finish({"outputs": ["model"], **figures})
     checkpoint.unlink(missing_ok=True)
     for name, value in figures.items():
         say(f"{name:<16} {value}")
@@ -127,11 +129,9 @@ def _check(args: TrainClipArgs) -> None:
 
 
 def _save(path: Path, trainer: Any, key: str, step: int, spent: float) -> None:
-    import torch
+    from pipeline.training.state import save_state
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    torch.save({**trainer.state(), "key": key, "step": step, "spent_s": spent}, temporary)
-    temporary.replace(path)
+    save_state(path, {**trainer.state(), "key": key, "step": step, "spent_s": spent})
 
 
 def _load(path: Path, trainer: Any, key: str) -> tuple[int, float]:

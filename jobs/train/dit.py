@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from jobs.core.args import parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.run import clear_done, config_key, mark_done, stage_is_done
+from jobs.core.keys import config_key
+from jobs.core.stage import Stage
 from jobs.train.dit_args import Args, settled, train_config, with_mix
 from jobs.train.dit_setup import mix_line, open_data, train_here
 from jobs.train.run_json import write_run
@@ -69,10 +70,11 @@ def run(args: Args) -> Path:
         },
         data.store.hash,
     )
-    if stage_is_done(args.out, STAGE, key):
+    stage = Stage(args.out, STAGE, key)
+    if stage.info:
         say(f"train-dit: nothing to do, {weights} was trained with these settings on these latents")
         return weights
-    clear_done(args.out, STAGE)
+    stage.clear()
     if not args.resume and (args.out / STATE_NAME).exists():
         warn(
             f"{args.out / STATE_NAME} is from an earlier run and is replaced; --resume would go on from it"
@@ -99,6 +101,6 @@ def run(args: Args) -> Path:
     from jobs.train.dit_results import write_card
 
     write_card(args, weights)
-    mark_done(args.out, STAGE, key, {"outputs": [WEIGHTS_NAME]})
+    stage.finish({"outputs": [WEIGHTS_NAME]})
     say(f"train-dit: weights in {weights}")
     return weights

@@ -17,9 +17,9 @@ def fit(args: Args) -> None:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    start_ray(max(args.workers, 1))
-    cuda = torch.cuda.is_available()
     there = dataclasses.replace(args, latents=absolute(args.latents), out=args.out.resolve())
+    start_ray(max(args.workers, 1), shared=there.out)
+    cuda = torch.cuda.is_available()
     trainer = TorchTrainer(
         _worker,
         train_loop_config={"args": there},

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.core.console import clock, warn
 from jobs.core.errors import UserError
-from jobs.core.run import write_bytes
 from pipeline import schema as s
+from pipeline.store.atomic import write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,8 @@ def make_sheet(
     training does not notice them. ``show(step, picture)`` gets the picture too.
     """
     from dit.samplers import generate
-    from jobs.generate.sampling import contact_sheet, decode_latents, load_vae_for
+    from jobs.generate.sampling import decode_latents, load_vae_for
+    from pipeline.video.sheets import contact_sheet, png_bytes
 
     try:
         vae = load_vae_for(data.spec(), args.vae)
@@ -43,8 +44,6 @@ def make_sheet(
     clips = [data._fetch(i, 0, lambda _: False) for i in pool[:SHEET_CLIPS]]
 
     def draw(step: int, model: DiT) -> None:
-        from jobs.generate.sampling import png_bytes
-
         latents = generate(
             model,
             [tuple(c[s.LATENT_MEAN].shape[1:]) for c in clips],

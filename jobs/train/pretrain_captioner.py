@@ -10,7 +10,8 @@ from typing import Any
 from jobs.core.args import parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.run import config_key, log_metrics, mark_done, stage_is_done
+from jobs.core.keys import config_key
+from jobs.core.stage import Stage
 
 STAGE = "pretrain-captioner"
 
@@ -48,7 +49,8 @@ def run(args: PretrainCaptionerArgs) -> dict[str, Any]:
         raise UserError("training needs a limit; give --minutes, --steps or both")
     config = TrainConfig(minutes=args.minutes, steps=args.steps, pool=args.pool, seed=args.seed)
     key = config_key(config, "pretrain-captioner 1")
-    if stage_is_done(args.out, STAGE, key):
+    stage = Stage(args.out, STAGE, key)
+    if stage.info:
         say(f"{args.out / 'weights'} is trained already; nothing to do")
         return {}
     if (args.out / "state.pt").exists() and not args.resume:
@@ -57,8 +59,8 @@ def run(args: PretrainCaptionerArgs) -> dict[str, Any]:
         )
     torch.set_num_threads(args.threads)
     figures = train(config, args.out, resume=args.resume, note=_say_row)
-    log_metrics(args.out, STAGE, figures)
-    mark_done(args.out, STAGE, key, {"outputs": ["weights"], **figures})
+    stage.log(figures)
+    stage.finish({"outputs": ["weights"], **figures})
     say(
         f"pretrain-captioner: {figures['steps']} steps in {figures['elapsed_s'] / 60:.1f} processor minutes, "
         f"held-out attribute F1 {figures['f1']:.3f}; model in {args.out / 'weights'}"

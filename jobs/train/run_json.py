@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
-from jobs.core.run import write_bytes
+from pipeline.store.atomic import write_bytes
 from pipeline.store.paths import location
 
 if TYPE_CHECKING:

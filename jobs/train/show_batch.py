@@ -15,10 +15,10 @@ import tyro
 from jobs.core.args import Data, parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.run import write_bytes
 from jobs.train.batch_sheet import ALARM, FAINT, INK, Cell, Strip, draw_cells
 from jobs.train.run_json import open_steps, open_vae_data, read_run
 from pipeline import schema as s
+from pipeline.store.atomic import write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,8 +56,8 @@ def main(argv: list[str]) -> int:
 
 def run(args: ShowArgs) -> Path:
     """Draw the sheet; returns its path."""
-    from jobs.generate.sampling import png_bytes
     from jobs.train.dit_args import Args
+    from pipeline.video.sheets import png_bytes
 
     if args.step < 1 or args.clips < 1:
         raise UserError(f"steps and clips count from 1, not {min(args.step, args.clips)}")

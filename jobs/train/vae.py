@@ -9,7 +9,8 @@ from typing import Any
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.run import clear_done, config_key, files_key, mark_done, stage_is_done
+from jobs.core.keys import config_key, files_key
+from jobs.core.stage import Stage
 from jobs.train.checkpoints import check_out, going_on
 from jobs.train.run_json import write_run
 from jobs.train.vae_args import Args
@@ -42,12 +43,13 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
     args = replace(args, shards=shards, heldout=heldout)
     manifests = [f"{folder}/manifest.parquet" for folder in (shards, heldout) if folder]
     key = config_key(args.preset, args.init, asdict(args.train), files_key(manifests))
-    if stage_is_done(args.out, STAGE, key):
+    stage = Stage(args.out, STAGE, key)
+    if stage.info:
         say(f"train-vae: {args.out} holds this VAE already; nothing to do")
         return {}
     try:
         check_run(args)
-        clear_done(args.out, STAGE)
+        stage.clear()
         args.out.mkdir(parents=True, exist_ok=True)
         write_run(args.out, STAGE, replace(args, shards=absolute(shards)))
         if args.workers > 1:
@@ -60,7 +62,7 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
     if not figures:
         say(f"train-vae: stopped after step {step}; the same command goes on")
         return {}
-    mark_done(args.out, STAGE, key, {"outputs": ["vae.safetensors", "CARD.md"], **figures})
+    stage.finish({"outputs": ["vae.safetensors", "CARD.md"], **figures})
     say(
         f"train-vae: {args.out / 'vae.safetensors'}, PSNR {figures['psnr']:.2f} dB on {figures['heldout_clips']} "
         f"{args.measured_on} clips of {figures['heldout']}, PCA {figures['psnr_pca']:.2f} dB"
@@ -158,7 +160,7 @@ def _train_on_ray(args: Args) -> None:
 
     from jobs.core.ray_runtime import start_ray, stop_ray
 
-    start_ray(num_cpus=max(args.workers, 2))
+    start_ray(num_cpus=max(args.workers, 2), shared=args.out)
     import torch
 
     gpu = torch.cuda.is_available()

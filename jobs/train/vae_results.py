@@ -35,7 +35,7 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
     """Statistics, weights, contact sheet and card from the finished ``state.pt``; ({} while unfinished)."""
     import torch
 
-    from pipeline.training.state import write_atomic
+    from pipeline.store.atomic import write_bytes
     from vae.baseline_pca import fit_pca, pca_psnr
     from vae.card import card_text
     from vae.checkpoint import WEIGHTS_NAME, load_vae, save_vae
@@ -105,7 +105,7 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
         "latent_std": vae.latent_std.tolist(),
         "posterior_share": (noise / vae.latent_std).tolist(),
     }
-    write_atomic(args.out / "CARD.md", card_text(figures).encode())
+    write_bytes(args.out / "CARD.md", card_text(figures).encode())
     return state.step, figures
 
 

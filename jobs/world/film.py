@@ -15,7 +15,8 @@ import tyro
 from jobs.core.args import parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.run import clear_done, config_key, mark_done, stage_is_done
+from jobs.core.keys import config_key
+from jobs.core.stage import Stage
 from pipeline.world.film import TRUTH_NAME, shoot
 from pipeline.world.film_plan import plan_films
 from pipeline.world.scene import SPLITS
@@ -51,16 +52,16 @@ def run(args: FilmArgs) -> Path:
         films = plan_films(**plan)
     except ValueError as error:
         raise UserError(str(error)) from None
-    key = config_key(plan)
+    stage = Stage(args.out, "film", config_key(plan))
     truth_path = args.out / TRUTH_NAME
-    if stage_is_done(args.out, "film", key):
+    if stage.info:
         say(f"film: {args.out} holds this footage already; nothing to do")
         return truth_path
-    clear_done(args.out, "film")
+    stage.clear()
     workers = min(args.workers or os.cpu_count() or 1, args.files)
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         shoot(args.out, **plan, executor=pool)
-    mark_done(args.out, "film", key, {"outputs": [film.name for film in films] + [TRUTH_NAME]})
+    stage.finish({"outputs": [film.name for film in films] + [TRUTH_NAME]})
     for entry in json.loads(truth_path.read_text())["files"]:
         say(_line(entry))
     say(f"film: {args.files} files in {args.out}, truth in {truth_path}")

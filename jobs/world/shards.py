@@ -14,7 +14,8 @@ import tyro
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.run import clear_done, config_key, mark_done, stage_is_done
+from jobs.core.keys import config_key
+from jobs.core.stage import Stage
 from pipeline.world.clips import WorldConfig, check_config, chunks, world_rows
 
 CHUNK = 100
@@ -70,17 +71,17 @@ def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
     except ValueError as error:
         raise UserError(str(error)) from None
     shards = out / "shards"
-    key = config_key(config)
-    if stage_is_done(out, "world", key):
+    stage = Stage(out, "world", config_key(config))
+    if stage.info:
         say(f"world: {out} holds these {config.clips} clips already; nothing to do")
         return shards
-    clear_done(out, "world")
+    stage.clear()
     workers = workers or os.cpu_count() or 1
     context = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(workers, mp_context=context) as pool,
         ShardWriter(
-            shards, s.shards_schema(), metadata={"world_config": key}, overwrite=True
+            shards, s.shards_schema(), metadata={"world_config": stage.key}, overwrite=True
         ) as writer,
         Progress("world", config.clips, "clips") as progress,
     ):
@@ -95,7 +96,7 @@ def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
             for row in rows:
                 writer.add(row)
             progress.update(len(rows), f"{writer.n_bytes / 1e6:.1f} MB")
-    mark_done(out, "world", key, {"outputs": ["shards/manifest.parquet"], "clips": config.clips})
+    stage.finish({"outputs": ["shards/manifest.parquet"], "clips": config.clips})
     say(f"world: {config.clips} clips of split {config.split} in {shards}")
     return shards
 

@@ -14,7 +14,7 @@ import xxhash
 from pipeline import schema as s
 from pipeline.shards.latents import METADATA_KEYS, PAYLOAD, committed_parts
 from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY
-from pipeline.shards.part import write_table_atomic
+from pipeline.store.parquet import write_table
 from pipeline.store.paths import Location, matching, parquet_input
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def write_latents(
 def write_part(path: Location, table: pa.Table) -> None:
     """Payload columns plain and uncompressed (byte-range readable), pages checksummed."""
     names = table.column_names
-    write_table_atomic(
+    write_table(
         path,
         table,
         compression={_leaf(n): "none" if n in PAYLOAD else "zstd" for n in names},
@@ -125,7 +125,7 @@ def commit(folder: Location, metadata: Mapping[str, str]) -> int:
     names = (s.CLIP_ID, s.KIND, s.CACHE_KEY, s.SHARD)
     schema = pa.schema([(name, pa.string()) for name in names], metadata=_checked(metadata))
     table = pa.table({name: [row[name] for row in rows] for name in names}, schema=schema)
-    write_table_atomic(folder / MANIFEST_NAME, table)
+    write_table(folder / MANIFEST_NAME, table)
     return len(rows)
 
 

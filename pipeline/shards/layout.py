@@ -18,12 +18,6 @@ from pipeline import schema as s
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROW_GROUP_BYTES = 48 << 20
-"""Video bytes after which a row group is closed (the useful range is 32 to 64 MB)."""
-
-SHARD_BYTES = 256 << 20
-"""Video bytes after which a shard file is closed."""
-
 MANIFEST_NAME = "manifest.parquet"
 VERSION_KEY = "filmstock.schema_version"
 VIDEO_LEAF = s.VIDEO + ".bytes"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import xxhash
 
@@ -19,9 +19,9 @@ from pipeline.shards.layout import (
     nest_video,
 )
 from pipeline.shards.pages import cell_ranges
-from pipeline.store.atomic import Draft, draft
+from pipeline.store.atomic import Draft
 from pipeline.store.disk import writing
-from pipeline.store.paths import Location, location
+from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,15 +30,6 @@ if TYPE_CHECKING:
 def video_hash(data: bytes) -> str:
     """xxh3-128 of the encoded bytes, 32 hex digits; the value of the ``video_xxh3`` column."""
     return xxhash.xxh3_128_hexdigest(data)
-
-
-def write_table_atomic(path: str | Location, table: pa.Table, **options: Any) -> None:
-    """Write a table (zstd unless ``options`` say otherwise) so that it appears whole."""
-    import pyarrow.parquet as pq
-
-    options.setdefault("compression", "zstd")
-    with draft(location(path)) as tmp:
-        pq.write_table(table, tmp, **options)
 
 
 class OpenPart:

@@ -10,22 +10,22 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline import schema as s
+from pipeline.config import ROW_GROUP_BYTES, SHARD_BYTES
 from pipeline.shards.card import dataset_card
 from pipeline.shards.layout import (
     MANIFEST_NAME,
-    ROW_GROUP_BYTES,
-    SHARD_BYTES,
     file_metadata,
     manifest_schema_of,
 )
-from pipeline.shards.part import OpenPart, video_hash, write_table_atomic
+from pipeline.shards.part import OpenPart, video_hash
 from pipeline.store.atomic import write_bytes
+from pipeline.store.parquet import write_table
 from pipeline.store.paths import Location, location
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ShardWriter", "video_hash", "write_table_atomic", "write_video_table"]
+__all__ = ["ShardWriter", "video_hash", "write_video_table"]
 
 
 def write_video_table(
@@ -170,7 +170,7 @@ class ShardWriter:
         card = dataset_card(self.n_rows, self.n_bytes)
         write_bytes(self.out_dir / "README.md", card.encode())
         path = self.out_dir / MANIFEST_NAME
-        write_table_atomic(path, table)
+        write_table(path, table)
         return path
 
     def __enter__(self) -> ShardWriter:

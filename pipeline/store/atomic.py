@@ -1,7 +1,11 @@
-"""A file that appears whole or not at all: written under another name, made durable, then given its own."""
+"""The one writer of files: written under another name, brought to the disk, then renamed; or appended line by line.
+
+A kill, a full disk or a loss of power leaves the old file or the new one, never half of one.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import uuid
@@ -14,16 +18,21 @@ from pipeline.store.paths import Location, ObjectPath, location
 
 
 class Draft:
-    """The local file ``tmp``; ``publish`` makes it ``path``: by a rename, or by a PUT from a scratch folder."""
+    """The local file ``tmp``; ``publish`` makes it ``path``: by a rename, or by a PUT from a scratch folder.
 
-    def __init__(self, path: Location) -> None:
+    ``sole`` says that no other process writes this path. The temporary name is then always the same, so that a run
+    which is killed again and again leaves one partial file, not many.
+    """
+
+    def __init__(self, path: Location, *, sole: bool = False) -> None:
         self.path = path
         if isinstance(path, ObjectPath):
             folder = Path(tempfile.gettempdir())
         else:
             folder = path.parent
             folder.mkdir(parents=True, exist_ok=True)
-        self.tmp = folder / f".{path.name}.{uuid.uuid4().hex[:8]}.tmp"
+        mine = "partial" if sole and isinstance(path, Path) else uuid.uuid4().hex[:8]
+        self.tmp = folder / f".{path.name}.{mine}.tmp"
 
     @property
     def written_to(self) -> str:
@@ -31,18 +40,15 @@ class Draft:
         return str(self.tmp if isinstance(self.path, ObjectPath) else self.path)
 
     def publish(self) -> None:
-        """Make what was written durable and visible."""
+        """Make what was written durable and visible, and the rename durable too."""
         if isinstance(self.path, ObjectPath):
             self.path.write_bytes(self.tmp)
             self.discard()
             return
         with writing(self.path):
-            fd = os.open(self.tmp, os.O_RDONLY)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            sync(self.tmp)
             os.replace(self.tmp, self.path)
+            sync(self.path.parent)
 
     def discard(self) -> None:
         """Remove what was not published."""
@@ -51,9 +57,9 @@ class Draft:
 
 
 @contextmanager
-def draft(path: Location) -> Iterator[Path]:
-    """A local file to write; it becomes ``path`` when the block ends without an error."""
-    open_draft = Draft(path)
+def draft(path: Location, *, sole: bool = False) -> Iterator[Path]:
+    """A local file to write; it becomes ``path`` when the block ends without an error. ``sole``: see ``Draft``."""
+    open_draft = Draft(path, sole=sole)
     try:
         with writing(open_draft.written_to):
             yield open_draft.tmp
@@ -70,3 +76,30 @@ def write_bytes(path: str | Location, data: bytes) -> None:
         return
     with draft(path) as tmp:
         tmp.write_bytes(data)
+
+
+def append_line(path: str | Location, line: bytes) -> None:
+    """Append ``line``, which ends in a newline, in one write; half a line that a full disk took is cut off again."""
+    path = location(path)
+    if isinstance(path, ObjectPath):  # an object cannot grow: it is written anew
+        before = path.read_bytes() if path.is_file() else b""
+        path.write_bytes(before + line)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path), path.open("ab", buffering=0) as handle:
+        size = handle.tell()
+        try:
+            if handle.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            handle.truncate(size)  # half a line would spoil the next one
+            raise
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

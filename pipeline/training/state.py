@@ -7,49 +7,21 @@ that a state vouches for are there; the ones behind it are dropped on resume, fo
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from pipeline.store.disk import writing
+from pipeline.store.atomic import append_line, draft, sync, write_bytes
 
 METRICS_NAME = "metrics.jsonl"
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write beside ``path``, which takes its place when the block ends without an error.
-
-    The name beside it is always the same: a run that is killed again and again leaves one partial file, not many.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with writing(path):
-        with open(partial, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the rename itself, against a loss of power
-        finally:
-            os.close(folder)
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write beside ``path``, flush to disk, rename onto it."""
-    with replacing(path) as file:
-        file.write(data)
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Training state (tensors and plain values) to one file, atomically and without a copy of it in memory."""
     import torch
 
-    with replacing(path) as file:
+    # a file, not its name: torch would put the temporary name into the bytes
+    with draft(path, sole=True) as temporary, temporary.open("wb") as file:
         torch.save(state, file)
 
 
@@ -65,11 +37,7 @@ def load_state(path: Path) -> dict[str, Any]:
 
 def add_metrics(folder: Path, row: Mapping[str, Any]) -> None:
     """Append one line to ``metrics.jsonl``, in one write; ``row`` has its ``step``."""
-    with (
-        writing(folder / METRICS_NAME),
-        (folder / METRICS_NAME).open("ab", buffering=0) as file,
-    ):
-        file.write((json.dumps(dict(row)) + "\n").encode())
+    append_line(folder / METRICS_NAME, (json.dumps(dict(row)) + "\n").encode())
 
 
 def keep_metrics(folder: Path, step: int) -> None:
@@ -80,15 +48,14 @@ def keep_metrics(folder: Path, step: int) -> None:
     before = path.read_bytes()
     kept = b"".join(line for line in before.splitlines(keepends=True) if _is_kept(line, step))
     if kept != before:
-        write_atomic(path, kept)
+        write_bytes(path, kept)
 
 
 def sync_metrics(folder: Path) -> None:
     """Bring the lines to the disk, ahead of the state that vouches for them."""
     path = folder / METRICS_NAME
     if path.is_file():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(path)
 
 
 def _is_kept(line: bytes, step: int) -> bool:

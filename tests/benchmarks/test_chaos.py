@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.chaos import chaos
 from benchmarks.chaos_check import check_end, check_now, visible
-from jobs.core.run import write_table
 from pipeline import schema as s
 from pipeline.shards.part import video_hash
+from pipeline.store.parquet import write_table
 
 VIDEO = b"0123456789"
 

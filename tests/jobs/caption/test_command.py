@@ -20,6 +20,7 @@ from jobs.caption.command import main, run
 from jobs.caption.journal import left_over, read_journal
 from jobs.caption.rows import tidy, write_part
 from jobs.core.errors import EXIT_PARTIAL, UserError
+from jobs.core.run import open_run
 from pipeline import schema as s
 from tests.helpers import caption_media as media
 from tests.helpers.faulty_server import FaultyServer
@@ -72,7 +73,7 @@ def test_every_kept_clip_is_captioned_once_per_kind_and_a_broken_one_is_an_error
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with FaultyServer() as server:
-        result = run(settings(server), folder)
+        result = run(settings(server), open_run(folder))
         sent = len(server.bodies)
         found = rows(folder)
         assert [(r[s.CLIP_ID], r[s.KIND]) for r in found] == sorted(
@@ -87,7 +88,7 @@ def test_every_kept_clip_is_captioned_once_per_kind_and_a_broken_one_is_an_error
         assert len({r[s.FRAMES_HASH] for r in good}) == len(GOOD)
 
         # The broken clip is asked for again, the answered ones are not.
-        again = run(settings(server), folder)
+        again = run(settings(server), open_run(folder))
         assert len(server.bodies) == sent and again.asked == 2 and rows(folder) == found
     assert "run the same command to ask again" in capsys.readouterr().err
 
@@ -98,11 +99,11 @@ def test_a_finished_run_does_nothing_and_says_so(
     media.write_selection(folder, KEPT, GOOD)
     with FaultyServer() as server:
         config = settings(server)
-        first = run(config, folder)
+        first = run(config, open_run(folder))
         parts = {p.name: p.stat().st_mtime_ns for p in (folder / "captions").iterdir()}
         sent = len(server.bodies)
         capsys.readouterr()
-        second = run(config, folder)
+        second = run(config, open_run(folder))
         assert "nothing to do" in capsys.readouterr().out
         assert second == first and len(server.bodies) == sent
     assert {p.name: p.stat().st_mtime_ns for p in (folder / "captions").iterdir()} == parts
@@ -114,7 +115,7 @@ def test_a_change_captions_again_exactly_what_it_touches(folder: Path) -> None:
 
         def asked(**changes: Any) -> Counter[str]:
             before = len(server.bodies)
-            run(settings(server, **changes), folder)
+            run(settings(server, **changes), open_run(folder))
             keys = [(r[s.CLIP_ID], r[s.KIND]) for r in rows(folder)]
             assert len(keys) == len(set(keys)) == 10
             return Counter(
@@ -141,7 +142,7 @@ def test_a_model_replaced_while_it_runs_is_an_error_and_not_silence(
 
     monkeypatch.setattr(captioner.backends.base, "model_id", lambda config: "another-model")
     with FaultyServer() as server, pytest.raises(UserError, match="were not made by another"):
-        run(settings(server), folder)
+        run(settings(server), open_run(folder))
 
 
 @pytest.mark.slow
@@ -156,11 +157,12 @@ def test_killed_at_any_time_and_rerun_ends_in_the_rows_of_an_undisturbed_run(
     slow = {"short": "slow short {frames}", "dense": "slow dense {frames}"}
     with FaultyServer() as server:
         config = settings(server, prompts=slow, batch_size=1)
-        run(config, calm)
+        run(config, open_run(calm))
         sent = len(server.bodies)
         code = (
-            "from jobs.caption.command import run; from captioner.config import CaptionConfig; "
-            f"run(CaptionConfig(**{dict(vars(config))!r}), {str(folder)!r})"
+            "from captioner.config import CaptionConfig; from jobs.caption.command import run; "
+            "from jobs.core.run import open_run; "
+            f"run(CaptionConfig(**{dict(vars(config))!r}), open_run({str(folder)!r}))"
         )
         child = subprocess.Popen(
             [sys.executable, "-c", code],
@@ -182,7 +184,7 @@ def test_killed_at_any_time_and_rerun_ends_in_the_rows_of_an_undisturbed_run(
         stored = len(rows(folder)) + sum(len(list(read_journal(path))) for path in journals)
         assert 0 < stored < 10, "the kill came too early or too late to test anything"
         before = len(server.bodies)
-        run(config, folder)
+        run(config, open_run(folder))
         assert len(server.bodies) - before == 10 - stored, (
             "an answered and stored row was asked again"
         )
@@ -241,12 +243,12 @@ def test_wrong_input_is_one_line(folder: Path, tmp_path: Path) -> None:
         main([str(tmp_path / "nowhere")])
     with pytest.raises(UserError, match="filmstock ingest"):
         (tmp_path / "empty").mkdir()
-        run(CaptionConfig(), tmp_path / "empty")
+        run(CaptionConfig(), open_run(tmp_path / "empty"))
     with pytest.raises(ValueError, match="hf download org/absent"):
-        run(CaptionConfig(model="org/absent"), folder)
+        run(CaptionConfig(model="org/absent"), open_run(folder))
     with pytest.raises(ValueError, match="no captioning server answers"):
         dead = "http://127.0.0.1:9/v1"
-        run(CaptionConfig(backend="openai", model="vlm", base_url=dead), folder)
+        run(CaptionConfig(backend="openai", model="vlm", base_url=dead), open_run(folder))
     assert not (folder / "captions").exists()
 
 

@@ -13,6 +13,7 @@ from captioner.config import CaptionConfig
 from jobs.caption import command as caption
 from jobs.caption.originals import original_captions
 from jobs.caption.rows import caption_row, made_with, write_part
+from jobs.core.run import open_run
 from jobs.shards import pack
 from pipeline import schema as s
 from pipeline.config import PackConfig
@@ -75,7 +76,7 @@ def test_originals_are_rows_that_stay(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = answer(monkeypatch)
-    result = caption.run(CaptionConfig(), folder)
+    result = caption.run(CaptionConfig(), open_run(folder))
     assert (result.rows, result.ok, result.originals) == (8, 8, 3)
     assert "3 captions came with the sources: 2 ok, 1 off_language" in capsys.readouterr().out
     before = rows_of(folder)
@@ -89,9 +90,8 @@ def test_originals_are_rows_that_stay(
     )
     assert before["clip002", "original"][s.CHECKS] == ["off_language"]
 
-    caption.run(
-        CaptionConfig(seed=7, kinds=("dense",)), folder
-    )  # other captions: these are the same
+    # other captions: these are the same
+    caption.run(CaptionConfig(seed=7, kinds=("dense",)), open_run(folder))
     after = rows_of(folder)
     assert asked == [8, 4]
     assert {k: v for k, v in after.items() if k[1] == "original"} == {
@@ -99,7 +99,7 @@ def test_originals_are_rows_that_stay(
     }
 
     set_originals(folder, ["A blue ball", None, GERMAN, "New"])
-    caption.run(CaptionConfig(seed=7, kinds=("dense",)), folder)
+    caption.run(CaptionConfig(seed=7, kinds=("dense",)), open_run(folder))
     assert asked == [8, 4], "no model is asked for them"
     texts = {k[0]: v[s.TEXT] for k, v in rows_of(folder).items() if k[1] == "original"}
     assert texts["clip000"] == "A blue ball" and texts["clip003"] == "New"
@@ -107,11 +107,11 @@ def test_originals_are_rows_that_stay(
 
 def test_shards_take_those_that_are_usable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch)
-    caption.run(CaptionConfig(), folder)
-    pack.run(PackConfig(), folder)
+    caption.run(CaptionConfig(), open_run(folder))
+    pack.run(PackConfig(), open_run(folder))
     shards = open_manifest(folder)
     assert [shards.caption(i, "original") for i in range(4)] == [ENGLISH, ENGLISH, None, None]
-    pack.run(PackConfig(kinds=("dense",)), folder)
+    pack.run(PackConfig(kinds=("dense",)), open_run(folder))
     assert not any(open_manifest(folder).caption(i, "original") for i in range(4))
 
 

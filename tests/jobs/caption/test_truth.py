@@ -11,8 +11,9 @@ import pytest
 from captioner.ask.structured import parse, to_json
 from captioner.config import CaptionConfig
 from jobs.caption import truth
-from jobs.core.run import write_table
+from jobs.core.run import open_run
 from pipeline import schema as s
+from pipeline.store.parquet import write_table
 from pipeline.world.captions import caption, structured
 from pipeline.world.scene import COLOURS, random_scene
 from tests.helpers.caption_media import make_run_folder
@@ -52,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 def test_every_caption_has_a_row_and_only_changes_are_computed_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = truth.run(CONFIG, folder, "embedded")
+    result = truth.run(CONFIG, open_run(folder), "embedded")
     rows = stored(folder)
     assert result.rows == result.scored == len(rows) == 9
     assert "clip003 cannot be checked" in capsys.readouterr().err
@@ -62,7 +63,7 @@ def test_every_caption_has_a_row_and_only_changes_are_computed_again(
     assert structured_row[s.TRUTH_MIN] == pytest.approx(rows["clip000", "dense"][s.TRUTH_MIN])
 
     monkeypatch.setattr(truth, "Checker", None)  # a finished folder loads no model
-    assert truth.run(CONFIG, folder, "embedded") == result
+    assert truth.run(CONFIG, open_run(folder), "embedded") == result
     monkeypatch.undo()
 
     # One caption becomes false and hedges; the others keep their rows.
@@ -77,7 +78,7 @@ def test_every_caption_has_a_row_and_only_changes_are_computed_again(
     texts["clip001", "dense"] = f"{text.replace(main.colour, free)} It seems to be a toy."
     del texts["clip002", "short"]
     write_captions(folder, texts)
-    again = truth.run(CONFIG, folder, "embedded")
+    again = truth.run(CONFIG, open_run(folder), "embedded")
     after = stored(folder)
     assert again.scored == 1 and again.rows == 8 and ("clip002", "short") not in after
     changed = after.pop(("clip001", "dense"))
@@ -100,12 +101,12 @@ def test_the_reference_is_chosen_once(folder: Path) -> None:
         schema = s.embeddings_schema(model.dim)
         write_table(folder / "embeddings" / "part-0.parquet", pa.table(columns, schema=schema))
 
-    assert truth.reference_vectors(folder, model.id, model.dim) is None
+    assert truth.reference_vectors(open_run(folder), model.id, model.dim) is None
     write(5)
-    assert truth.reference_vectors(folder, model.id, model.dim) is None
+    assert truth.reference_vectors(open_run(folder), model.id, model.dim) is None
     write(20)
-    first = truth.reference_vectors(folder, model.id, model.dim)
+    first = truth.reference_vectors(open_run(folder), model.id, model.dim)
     assert first.shape == (20, model.dim)
     write(30)
-    assert np.array_equal(truth.reference_vectors(folder, model.id, model.dim), first)
-    assert truth.reference_vectors(folder, "another model", model.dim).shape[0] == 30
+    assert np.array_equal(truth.reference_vectors(open_run(folder), model.id, model.dim), first)
+    assert truth.reference_vectors(open_run(folder), "another model", model.dim).shape[0] == 30

@@ -21,7 +21,7 @@ from captioner.backends.base import Reply, Request, chat_messages, reply_to
 from captioner.config import CaptionConfig
 from jobs.caption.rows import KINDS, recover
 from jobs.caption.worker import CaptionWorker
-from jobs.core.clips import kept_clips
+from jobs.core.run import open_run
 from pipeline import schema as s
 from tests.helpers import caption_media as media
 from tests.helpers.faulty_server import FaultyServer, pictures_hash
@@ -45,7 +45,7 @@ def settings(server: Any, mode: str, **changes: Any) -> CaptionConfig:
 
 
 def work(folder: Path, kinds: str = "short,dense") -> dict[str, Any]:
-    rows = kept_clips(folder).select(list(s.READ_COLUMNS)).to_pylist()
+    rows = open_run(folder).kept_clips().select(list(s.READ_COLUMNS)).to_pylist()
     columns = {name: np.array([row[name] for row in rows]) for name in s.READ_COLUMNS}
     return {**columns, KINDS: np.array([kinds] * len(rows))}
 
@@ -73,7 +73,7 @@ def test_every_answer_lands_on_the_clip_whose_pixels_were_sent(folder: Path) -> 
         config = settings(server, "echo")
         counts = counted(CaptionWorker(config, str(folder), 2), work(folder))
         assert counts == {"rows": 12, "errors": 2, "tries": 12, "strays": 0}
-    for row in kept_clips(folder).select(list(s.READ_COLUMNS)).to_pylist():
+    for row in open_run(folder).kept_clips().select(list(s.READ_COLUMNS)).to_pylist():
         if row[s.CLIP_ID] == BROKEN:
             continue
         frames = clip_frames(

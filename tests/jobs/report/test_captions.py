@@ -12,9 +12,10 @@ import pytest
 from captioner.ask.structured import parse, to_json
 from jobs.caption import truth
 from jobs.core.errors import UserError
-from jobs.core.run import write_table
+from jobs.core.run import open_run
 from jobs.report.captions import growth, histogram, openings, write_report
 from pipeline import schema as s
+from pipeline.store.parquet import write_table
 from pipeline.world.captions import caption, structured
 from pipeline.world.scene import random_scene
 from tests.helpers.caption_media import make_run_folder
@@ -48,7 +49,7 @@ def test_the_page_shows_outcomes_faults_and_the_worst_caption(tmp_path: Path) ->
         rows.append({s.CLIP_ID: clip, s.KIND: "short", **empty})
     table = pa.Table.from_pylist(rows, schema=s.captions_schema())
     write_table(folder / "captions" / "part-0.parquet", table)
-    before = write_report(folder).read_text()
+    before = write_report(open_run(folder)).read_text()
     assert "Nothing was scored yet" in before
     scored = {s.TEXT_HASH: "0", s.MODEL: "clip", s.KIND: "dense", s.WORST_ASSERTION: "A toy."}
     truth.write_rows(
@@ -64,7 +65,7 @@ def test_the_page_shows_outcomes_faults_and_the_worst_caption(tmp_path: Path) ->
             for i in range(6)
         ],
     )
-    page = write_report(folder).read_text()
+    page = write_report(open_run(folder)).read_text()
     assert "<script" not in page and "http" not in page.replace("http-equiv", "")
     assert "&lt;b&gt;a toy" in page and "hedging" in page
     cards = page.split("Worst grounded")[1]
@@ -75,4 +76,4 @@ def test_the_page_shows_outcomes_faults_and_the_worst_caption(tmp_path: Path) ->
 def test_a_folder_without_captions_says_what_to_run(tmp_path: Path) -> None:
     make_run_folder(tmp_path, clips=1)
     with pytest.raises(UserError, match="run filmstock caption"):
-        write_report(tmp_path)
+        write_report(open_run(tmp_path))

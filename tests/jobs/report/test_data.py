@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.report_size import make_run
 from jobs.core.recipe import load_recipe
+from jobs.core.run import open_run
 from jobs.report.data import Run, funnel, public, read_run, versions, without_queries
 from jobs.select.tables import read_parts
 from pipeline import schema as s
@@ -25,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Run:
-    return read_run(folder)
+    return read_run(open_run(folder))
 
 
 def test_the_funnel_is_the_one_that_select_printed(folder: Path, run: Run) -> None:
@@ -56,13 +57,13 @@ def test_the_last_metrics_of_a_stage_count_and_a_cut_line_does_not(tmp_path: Pat
         for n in (1, 2):
             file.write(json.dumps({"stage": "pack", "unreadable": n}) + "\n")
         file.write('{"stage": "pack", "unread')
-    assert read_run(folder).stages["pack"]["unreadable"] == 2
+    assert read_run(open_run(folder)).stages["pack"]["unreadable"] == 2
 
 
 def test_reasons_of_another_recipe_are_still_steps(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", 60, files=1, size=(64, 48))
     (folder / "recipe.toml").write_text("[no_such_section]\n")
-    run = read_run(folder)
+    run = read_run(open_run(folder))
     assert {"static", "sharp"} <= set(run.steps)
     assert funnel(run)[-1].clips == int(run.kept.sum())
 

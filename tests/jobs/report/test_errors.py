@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.report_size import make_run
+from jobs.core.run import open_run
 from jobs.report.data import Run, read_run
 from jobs.report.errors import MESSAGE, SHOWN, count_failures
 from pipeline import schema as s
@@ -17,7 +18,7 @@ from pipeline import schema as s
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder: Path = tmp_path_factory.mktemp("errors") / "run"
-    return read_run(make_run(folder, 1000, files=1, size=(64, 48)))
+    return read_run(open_run(make_run(folder, 1000, files=1, size=(64, 48))))
 
 
 def test_sources_clips_and_captions_are_counted(run: Run) -> None:

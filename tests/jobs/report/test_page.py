@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks.report_size import make_run
 from jobs.core.errors import UserError
-from jobs.core.run import mark_done
+from jobs.core.run import open_run
+from jobs.core.stage import mark_done
 from jobs.report import page as report
 
 CLIPS = 120
@@ -23,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(folder: Path) -> str:
-    return report.write_report(folder).read_text(encoding="utf-8")
+    return report.write_report(open_run(folder)).read_text(encoding="utf-8")
 
 
 class Tags(HTMLParser):
@@ -89,16 +90,16 @@ def test_command_versions_and_config_are_shown(page: str) -> None:
 
 
 def test_same_run_same_bytes(folder: Path, page: str) -> None:
-    assert report.write_report(folder).read_text(encoding="utf-8") == page
+    assert report.write_report(open_run(folder)).read_text(encoding="utf-8") == page
 
 
 def test_the_page_stays_below_its_limit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "PICTURE_BYTES", 0)
-    bare = report.write_report(folder).stat().st_size
+    bare = report.write_report(open_run(folder)).stat().st_size
     monkeypatch.setattr(report, "PICTURE_BYTES", 400_000)
     for most, has_pictures in ((bare + 130_000, True), (bare + 1, False)):
         monkeypatch.setattr(report, "MAX_BYTES", most)
-        page = report.write_report(folder)
+        page = report.write_report(open_run(folder))
         assert page.stat().st_size < most
         assert ("data:image/jpeg" in page.read_text()) == has_pictures
 
@@ -107,7 +108,7 @@ def test_pictures_fit_their_budget_section_by_section(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report, "PICTURE_BYTES", 100_000)
-    text = report.write_report(folder).read_text()
+    text = report.write_report(open_run(folder)).read_text()
     pictures = re.findall(r'src="(data:image/jpeg[^"]*)"', text)
     assert 0 < sum(map(len, pictures)) <= 100_000
     for section in ("thresholds", "cuts", "kept"):
@@ -118,7 +119,7 @@ def test_pictures_fit_their_budget_section_by_section(
 def test_clips_whose_bytes_are_gone_are_gaps(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", 12, files=1, size=(64, 48))
     (folder / "clips" / "part-00.parquet").unlink()
-    text = report.write_report(folder).read_text()
+    text = report.write_report(open_run(folder)).read_text()
     assert "bytes unreadable" in text and "data:image/jpeg" not in text
 
 
@@ -126,21 +127,21 @@ def test_a_run_before_selection_has_no_funnel_and_no_strips(tmp_path: Path) -> N
     folder = make_run(tmp_path / "run", 12, files=1, size=(64, 48))
     for name in ("selection.parquet", "metrics.jsonl", "recipe.toml", ".done/curate.json"):
         (folder / name).unlink()
-    text = report.write_report(folder).read_text()
+    text = report.write_report(open_run(folder)).read_text()
     assert 'id="funnel"' not in text and 'id="thresholds"' not in text
     assert "not recorded" in text
 
 
 def test_a_folder_without_tables_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="manifest"):
-        report.write_report(tmp_path)
+        report.write_report(open_run(tmp_path))
 
 
 def test_curate_records_its_command_once(folder: Path) -> None:
-    report.update(folder, "filmstock curate 'my films' --out run")
+    report.update(open_run(folder), "filmstock curate 'my films' --out run")
     first = (folder / "report.html").stat().st_mtime_ns
     assert "filmstock curate &#39;my films&#39; --out run" in (folder / "report.html").read_text()
-    report.update(folder, "filmstock curate again --out run")
+    report.update(open_run(folder), "filmstock curate again --out run")
     assert (folder / "report.html").stat().st_mtime_ns == first, "the tables have not changed"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.report_size import make_run
+from jobs.core.run import open_run
 from jobs.report.data import Run, read_run
 from jobs.report.edges import NEAREST, find_edges
 from jobs.report.pictures import (
@@ -32,7 +33,7 @@ PLENTY = 10**9
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder: Path = tmp_path_factory.mktemp("pictures") / "run"
-    return read_run(make_run(folder, 200, files=2, size=(320, 160)))
+    return read_run(open_run(make_run(folder, 200, files=2, size=(320, 160))))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pytest
 
 from jobs import cli
 from jobs.core.errors import UserError
+from jobs.core.run import open_run
 from jobs.select.command import run
 from pipeline import schema
 from pipeline.config import SelectConfig
@@ -68,12 +69,12 @@ def test_rerunning_does_nothing_and_says_so(tmp_path: Path, capsys: pytest.Captu
 
 def test_a_new_threshold_or_a_new_manifest_selects_again(tmp_path: Path):
     folder = make_run(tmp_path / "run", [0.0, 0.5, 0.9])
-    assert run(SelectConfig(where={"static": "motion_mean > 0.1"}), folder) == 2
-    assert run(SelectConfig(where={"static": "motion_mean > 0.6"}), folder) == 1
+    assert run(SelectConfig(where={"static": "motion_mean > 0.1"}), open_run(folder)) == 2
+    assert run(SelectConfig(where={"static": "motion_mean > 0.6"}), open_run(folder)) == 1
     make_run(tmp_path / "more", [0.7, 0.8], parts=1)
     extra = tmp_path / "more" / "manifest" / "part-00000.parquet"
     extra.rename(folder / "manifest" / "part-00002.parquet")
-    assert run(SelectConfig(where={"static": "motion_mean > 0.6"}), folder) == 3
+    assert run(SelectConfig(where={"static": "motion_mean > 0.6"}), open_run(folder)) == 3
 
 
 def test_keeping_nothing_is_said_and_is_not_success(
@@ -87,7 +88,7 @@ def test_keeping_nothing_is_said_and_is_not_success(
 
 def test_missing_scores_are_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     folder = make_run(tmp_path / "run", [None, 0.5])
-    assert run(SelectConfig(where={"static": "motion_mean > 0.1"}), folder) == 1
+    assert run(SelectConfig(where={"static": "motion_mean > 0.1"}), open_run(folder)) == 1
     assert "1 of 2 clips have no score for 'static'" in capsys.readouterr().err
 
 
@@ -100,9 +101,9 @@ def test_a_kill_while_writing_leaves_no_selection(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", killed)
         with pytest.raises(KeyboardInterrupt):
-            run(SelectConfig(), folder)
+            run(SelectConfig(), open_run(folder))
     assert sorted(entry.name for entry in folder.iterdir()) == ["manifest"]
-    assert run(SelectConfig(), folder) == 1
+    assert run(SelectConfig(), open_run(folder)) == 1
 
 
 def test_near_embeddings_are_found_from_the_embeddings_table(tmp_path: Path):
@@ -112,13 +113,13 @@ def test_near_embeddings_are_found_from_the_embeddings_table(tmp_path: Path):
     table = pa.table({"clip_id": ["c0", "c1", "c2"], "clip_embedding": column})
     (folder / "embeddings").mkdir()
     pq.write_table(table, folder / "embeddings" / "part-00000.parquet")
-    assert run(SelectConfig(dedup_cosine=0.95), folder) == 2
+    assert run(SelectConfig(dedup_cosine=0.95), open_run(folder)) == 2
 
 
 def test_a_folder_without_clips_says_what_to_do(tmp_path: Path):
     folder = make_run(tmp_path / "empty", [], parts=1)
     with pytest.raises(UserError, match=r"sources\.parquet"):
-        run(SelectConfig(), folder)
+        run(SelectConfig(), open_run(folder))
 
 
 def test_a_mistake_in_a_rule_is_named_before_any_clip_is_read(
@@ -127,7 +128,7 @@ def test_a_mistake_in_a_rule_is_named_before_any_clip_is_read(
     folder = make_run(tmp_path / "run", [0.5])
     monkeypatch.setattr(pq.ParquetFile, "read", lambda *_: pytest.fail("rows were read"))
     with pytest.raises(ValueError, match=r"select\.where\.a.*did you mean 'motion_mean'"):
-        run(SelectConfig(where={"a": "motion_meen > 0"}), folder)
+        run(SelectConfig(where={"a": "motion_meen > 0"}), open_run(folder))
 
 
 def test_a_share_and_a_cap_come_from_the_recipe_and_are_reported(

@@ -11,7 +11,6 @@ import pytest
 
 from jobs.core.errors import UserError
 from jobs.select.tables import (
-    find_manifest,
     manifest_schema,
     read_embeddings,
     read_parts,
@@ -58,10 +57,6 @@ def test_a_selection_reads_back_and_gives_ids_no_dictionary():
 
 
 def test_a_missing_or_broken_part_says_what_to_do(tmp_path: Path):
-    with pytest.raises(UserError, match="does not exist; filmstock ingest"):
-        find_manifest(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="no manifest/; run filmstock ingest"):
-        find_manifest(tmp_path)
     with pytest.raises(UserError, match="no part-"):
         read_parts(tmp_path)
     (tmp_path / "part-00000.parquet").write_bytes(b"PAR1 not really")

@@ -7,11 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.core.errors import UserError
+from jobs.core.run import open_run
 from jobs.shards.pack import main, run
 from pipeline import schema as s
 from pipeline.config import PackConfig
 from pipeline.shards.read import open_manifest
-from pipeline.shards.write import video_hash, write_table_atomic, write_video_table
+from pipeline.shards.write import video_hash, write_video_table
+from pipeline.store.parquet import write_table
 from tests.helpers.shard_media import flip_byte, make_rows
 
 KEPT = (0, 1, 3, 4)
@@ -37,13 +39,13 @@ def folder(tmp_path):
         row.update({s.VIDEO_XXH3: video_hash(row[s.VIDEO]), s.MOTION_MEAN: 0.25})
         row.update({s.SOURCE_ID: "source", s.START_PTS: int(row[s.START_S]), "concept_text": 0.125})
     manifest = table(rows, s.manifest_schema(("text",)))
-    write_table_atomic(tmp_path / "manifest" / "part-00000.parquet", manifest)
+    write_table(tmp_path / "manifest" / "part-00000.parquet", manifest)
     ids = [row[s.CLIP_ID] for row in rows]
     decisions = ["keep" if i in KEPT else "reject" for i in range(6)]
     selection = [
         {s.CLIP_ID: c, s.DECISION: d, s.REASONS: []} for c, d in zip(ids, decisions, strict=True)
     ]
-    write_table_atomic(tmp_path / "selection.parquet", table(selection, s.selection_schema()))
+    write_table(tmp_path / "selection.parquet", table(selection, s.selection_schema()))
     captions = [caption(c, "dense", f"dense {i}") for i, c in enumerate(ids) if i != 4]
     captions += [caption(c, "short", f"short {i}") for i, c in enumerate(ids) if i != 4]
     captions += [
@@ -51,14 +53,12 @@ def folder(tmp_path):
         caption(ids[4], "short", "I cannot", "refused"),
     ]
     captions += [caption(ids[0], "original", "from the file"), caption(ids[0], "structured", "{}")]
-    write_table_atomic(
-        tmp_path / "captions" / "part-00000.parquet", table(captions, s.captions_schema())
-    )
+    write_table(tmp_path / "captions" / "part-00000.parquet", table(captions, s.captions_schema()))
     return tmp_path
 
 
 def test_kept_and_captioned_clips_arrive_with_their_bytes(folder):
-    result = run(PackConfig(), folder)
+    result = run(PackConfig(), open_run(folder))
     assert (result.packed, result.uncaptioned, result.unreadable) == (3, 1, 0)
     rows = make_rows(6)
     manifest = open_manifest(folder)
@@ -75,13 +75,13 @@ def test_kept_and_captioned_clips_arrive_with_their_bytes(folder):
 
 
 def test_rerun_does_nothing_and_says_so(folder, capsys):
-    run(PackConfig(), folder)
+    run(PackConfig(), open_run(folder))
     files = {path: path.stat().st_mtime_ns for path in (folder / "shards").iterdir()}
     capsys.readouterr()
-    assert run(PackConfig(), folder).packed == 3
+    assert run(PackConfig(), open_run(folder)).packed == 3
     assert "nothing to do" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in (folder / "shards").iterdir()} == files
-    assert run(PackConfig(kinds=("short",)), folder).packed == 3
+    assert run(PackConfig(kinds=("short",)), open_run(folder)).packed == 3
     manifest = open_manifest(folder)
     assert all(
         manifest.caption(i, kind) is None for i in range(3) for kind in ("dense", "original")
@@ -89,20 +89,20 @@ def test_rerun_does_nothing_and_says_so(folder, capsys):
 
 
 def test_a_deleted_shard_is_packed_again(folder):
-    run(PackConfig(), folder)
+    run(PackConfig(), open_run(folder))
     next((folder / "shards").glob("part-*.parquet")).unlink()
-    run(PackConfig(), folder)
+    run(PackConfig(), open_run(folder))
     assert all(open_manifest(folder).read(i) for i in range(3))
 
 
 def test_changed_captions_pack_again(folder):
-    run(PackConfig(), folder)
+    run(PackConfig(), open_run(folder))
     path = folder / "captions" / "part-00000.parquet"
     captions = pq.read_table(path).to_pylist()
     for row in captions:
         row[s.TEXT] = (row[s.TEXT] or "") + " again"
-    write_table_atomic(path, table(captions, s.captions_schema()))
-    run(PackConfig(), folder)
+    write_table(path, table(captions, s.captions_schema()))
+    run(PackConfig(), open_run(folder))
     assert all(open_manifest(folder).caption(i, "dense").endswith("again") for i in range(3))
 
 
@@ -121,12 +121,12 @@ def test_damaged_clip_is_left_out_and_reported(folder, capsys):
 )
 def test_missing_inputs_name_the_command(folder, missing, command):
     (folder / missing).rename(folder / "elsewhere")
-    with pytest.raises(UserError, match=f"has no {missing}; run filmstock {command} first"):
-        run(PackConfig(), folder)
+    with pytest.raises(UserError, match=f"has no {missing}; run filmstock {command} .* first"):
+        run(PackConfig(), open_run(folder))
 
 
 def test_unknown_kind_and_folder_are_refused(folder):
     with pytest.raises(ValueError, match="caption kind 'long' is unknown"):
-        run(PackConfig(kinds=("long",)), folder)
+        run(PackConfig(kinds=("long",)), open_run(folder))
     with pytest.raises(UserError, match="is no folder"):
         main([str(folder / "nope")])

@@ -13,7 +13,8 @@ import pytest
 
 from pipeline import schema as s
 from pipeline.shards.pages import cell_ranges
-from pipeline.shards.write import ShardWriter, video_hash, write_table_atomic, write_video_table
+from pipeline.shards.write import ShardWriter, video_hash, write_video_table
+from pipeline.store.parquet import write_table
 from tests.helpers.shard_media import make_rows, make_shards
 
 
@@ -168,9 +169,9 @@ def test_bad_rows_are_refused(tmp_path):
 
 def test_table_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "table.parquet"
-    write_table_atomic(path, pa.table({"a": [1]}))
+    write_table(path, pa.table({"a": [1]}))
     with pytest.raises(pa.ArrowException):
-        write_table_atomic(path, pa.table({"a": [2]}), compression="no such codec")
+        write_table(path, pa.table({"a": [2]}), compression="no such codec")
     assert pq.read_table(path).to_pydict() == {"a": [1]}
     assert [p.name for p in tmp_path.iterdir()] == ["table.parquet"]
 

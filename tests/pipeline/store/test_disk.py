@@ -13,10 +13,11 @@ import pyarrow as pa
 import pytest
 
 from pipeline import schema as s
-from pipeline.shards.part import OpenPart, write_table_atomic
+from pipeline.shards.part import OpenPart
 from pipeline.store import atomic as draft
 from pipeline.store.atomic import write_bytes
 from pipeline.store.disk import disk_trouble, writing
+from pipeline.store.parquet import write_table
 from tests.helpers.tiny_disk import needs_mount, tiny_disk
 
 
@@ -56,7 +57,7 @@ def write_part(path: Path, size: int) -> None:
 
 WRITERS: dict[str, Callable[[Path, int], Any]] = {
     "part": write_part,
-    "table": lambda path, size: write_table_atomic(path, videos(size)),
+    "table": lambda path, size: write_table(path, videos(size)),
     "bytes": lambda path, size: write_bytes(path, b"x" * size),
 }
 

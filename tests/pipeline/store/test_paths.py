@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.shards.part import write_table_atomic
 from pipeline.store.atomic import draft, write_bytes
 from pipeline.store.client import reason
+from pipeline.store.parquet import write_table
 from pipeline.store.paths import (
     ObjectPath,
     each,
@@ -100,7 +100,7 @@ def test_tables_are_one_request_small_and_ranges_large(
 ) -> None:
     table = pa.table({"a": list(range(1000)), "b": [os.urandom(3000) for _ in range(1000)]})
     path = folder / "t.parquet"
-    write_table_atomic(path, table, row_group_size=100)
+    write_table(path, table, row_group_size=100)
     server.seen.clear()
     assert pq.read_table(parquet_input(path)).equals(table)
     assert [seen.method for seen in server.seen] == ["GET"]
