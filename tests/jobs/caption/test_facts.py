@@ -11,6 +11,7 @@ import pytest
 
 from captioner.config import CaptionConfig
 from jobs.caption.command import run
+from jobs.core.run import open_run
 from jobs.shards import pack
 from pipeline import schema as s
 from pipeline.config import MixConfig, PackConfig
@@ -61,7 +62,7 @@ def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_facts_need_no_model_and_every_clause_names_its_columns(folder: Path) -> None:
-    result = run(FACTS_ONLY, folder)
+    result = run(FACTS_ONLY, open_run(folder))
     assert (result.clips, result.rows, result.asked, result.ok, result.errors) == (3, 3, 0, 3, 0)
     for row in rows(folder):
         assert row[s.KIND] == "facts" and row[s.OUTCOME] == "ok" and row[s.MODEL] == "measured"
@@ -82,20 +83,20 @@ def test_facts_need_no_model_and_every_clause_names_its_columns(folder: Path) ->
 def test_a_new_measurement_replaces_the_old_facts_and_the_same_one_does_nothing(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(FACTS_ONLY, folder)
+    run(FACTS_ONLY, open_run(folder))
     before = {path: path.stat().st_mtime_ns for path in (folder / "captions").iterdir()}
-    run(FACTS_ONLY, folder)
+    run(FACTS_ONLY, open_run(folder))
     assert "nothing to do" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in (folder / "captions").iterdir()} == before
     measure(folder, MEASURED | {s.COLOURS: ["green"]})
-    run(FACTS_ONLY, folder)
+    run(FACTS_ONLY, open_run(folder))
     found = rows(folder)
     assert len(found) == 3 and all("colour is green" in row[s.TEXT] for row in found)
 
 
 def test_facts_are_packed_and_drawn(folder: Path) -> None:
-    run(FACTS_ONLY, folder)
-    result = pack.run(PackConfig(), folder)
+    run(FACTS_ONLY, open_run(folder))
+    result = pack.run(PackConfig(), open_run(folder))
     assert (result.packed, result.uncaptioned, result.unreadable) == (3, 0, 0)
     manifest = open_manifest(folder)
     assert all("EXIT" in (manifest.caption(i, "facts") or "") for i in range(3))
@@ -105,7 +106,7 @@ def test_facts_are_packed_and_drawn(folder: Path) -> None:
         "facts": 0.25,
         "dense": 0.75,
     }
-    dropped = pack.run(PackConfig(kinds=("dense",)), folder)
+    dropped = pack.run(PackConfig(kinds=("dense",)), open_run(folder))
     assert (dropped.packed, dropped.uncaptioned) == (0, 3)
 
 
@@ -113,7 +114,7 @@ def test_a_manifest_of_before_colours_were_named_still_gives_its_facts(folder: P
     part = next((folder / "manifest").glob("*.parquet"))
     table = pq.read_table(part)
     pq.write_table(table.drop_columns([s.COLOURS, s.LEGIBLE_TEXT, s.CAMERA]), part)
-    assert run(FACTS_ONLY, folder).ok == 3
+    assert run(FACTS_ONLY, open_run(folder)).ok == 3
     assert {row[s.TEXT] for row in rows(folder)} == {
         "The frame is landscape, 4:3, and the clip lasts 1.2 seconds."
     }

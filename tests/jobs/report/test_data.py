@@ -115,7 +115,7 @@ def test_a_run_that_is_read_holds_no_key_anywhere(tmp_path: Path) -> None:
     )
     recipe = (folder / "recipe.toml").read_text()
     (folder / "recipe.toml").write_text(f"# curate {SIGNED}\n{recipe}")
-    run = read_run(folder)
+    run = read_run(open_run(folder))
     assert run.sources[0][s.ERROR_MESSAGE] == "open: https://bucket.host/a.mp4 is denied"
     assert set(run.column(s.ERROR)) == {"score: https://bucket.host/a.mp4"}
     assert "# curate https://bucket.host/a.mp4\n" in run.recipe
