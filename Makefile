@@ -8,6 +8,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 DEMO ?= runs/demo
 PYTEST_ARGS ?=
+# one test process per core, at most four (each may start a Ray of its own); TEST_WORKERS=0 for one process
+TEST_WORKERS ?= logical
+PYTEST = $(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder \
+	--durations 10
 STAMP = $(VENV)/.installed
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input install -qq
 PIN = $$(sed -n 's/^$(1)==/$(1)==/p' constraints.txt)
@@ -37,10 +41,10 @@ demo: $(STAMP)
 	@$(VENV)/bin/filmstock demo --out $(DEMO)
 
 test: $(STAMP)
-	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS)
 
 test-all: $(STAMP)
-	@$(VENV)/bin/python -m pytest -m '' $(PYTEST_ARGS)
+	@$(PYTEST) -m '' $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

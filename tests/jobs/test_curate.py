@@ -48,15 +48,6 @@ def server() -> Iterator[Any]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def ray_started() -> Iterator[None]:
-    from jobs.core.ray_runtime import start_ray, stop_ray
-
-    start_ray()
-    yield
-    stop_ray()
-
-
 def write_recipe(path: Path, clip_folder: Path, url: str, least: float = 0.001) -> Path:
     path.write_text(
         f"""
@@ -87,7 +78,6 @@ def test_footage_becomes_shards_and_a_rerun_does_nothing(
     footage: Path,
     clip_folder: Path,
     server: Any,
-    ray_started: None,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -148,7 +138,6 @@ def test_footage_becomes_shards_and_a_rerun_does_nothing(
 def test_footage_without_any_usable_file_is_one_line(
     clip_folder: Path,
     server: Any,
-    ray_started: None,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

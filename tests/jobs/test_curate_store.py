@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from jobs import cli
-from jobs.core.ray_runtime import stop_ray
 from pipeline.store.paths import ObjectPath, files_below
 from pipeline.video.encode import encode_mp4
 from tests.helpers.clip_folders import VIT_LIKE, write_folder
@@ -23,11 +22,9 @@ OWN = {"metrics.jsonl", "report.html"}
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectServer]:
-    with object_server("sets") as started:
-        with no_faults(started, monkeypatch):
-            yield started
-        stop_ray()
+def server(own_ray: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectServer]:
+    with object_server("sets") as started, no_faults(started, monkeypatch):
+        yield started
 
 
 def test_the_whole_run_on_a_store_is_that_of_a_disk(

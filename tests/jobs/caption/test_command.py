@@ -28,15 +28,6 @@ from tests.helpers.faulty_server import FaultyServer
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _ray() -> Any:
-    from jobs.core.ray_runtime import start_ray, stop_ray
-
-    start_ray()
-    yield
-    stop_ray()
-
-
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template") / "run"

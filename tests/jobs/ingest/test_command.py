@@ -15,7 +15,6 @@ import pytest
 
 from jobs.cli import user_message
 from jobs.core.errors import UserError
-from jobs.core.ray_runtime import stop_ray
 from jobs.ingest import command as ingest
 from jobs.ingest import graph as ingest_pipeline
 from jobs.ingest import plan as ingest_plan
@@ -60,13 +59,10 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(
-    raw: Path, clip: ClipConfig, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+def finished(raw: Path, clip: ClipConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "out"
     run(CONFIG, clip, [str(raw)], out)
-    yield out
-    stop_ray()
+    return out
 
 
 def rows(folder: Path, table: str) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import cli
-from jobs.core.ray_runtime import stop_ray
 from jobs.ingest import command as ingest
 from jobs.ingest.ledger import STAMP, Ledger
 from jobs.ingest.plan import name_contents, unsettled
@@ -144,14 +142,8 @@ def test_the_old_record_stands_until_the_new_one_is_written(failed: Path) -> Non
     assert old is not None and old == Ledger(failed).read("/raw/slow-1")
 
 
-@pytest.fixture
-def ray_stops() -> Iterator[None]:
-    yield
-    stop_ray()
-
-
 def test_sources_that_were_too_slow_go_through_with_a_longer_deadline(
-    tmp_path: Path, ray_stops: None, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Real ingest of what an earlier run left: two sound files, one that is gone by now, one that is no video."""
     raw, out = tmp_path / "raw", tmp_path / "out"

@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.cli import user_message
-from jobs.core.ray_runtime import stop_ray
 from jobs.core.recipe import load_recipe, save_recipe
 from jobs.ingest import retry
 from jobs.ingest.command import run
@@ -43,11 +42,13 @@ BURSTS = (
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ObjectServer]:
-    with object_server("bucket") as started, pytest.MonkeyPatch.context() as patch:
-        with no_faults(started, patch):  # before Ray starts: its workers inherit the environment
-            yield started
-        stop_ray()
+def server(own_ray: None) -> Iterator[ObjectServer]:
+    with (
+        object_server("bucket") as started,
+        pytest.MonkeyPatch.context() as patch,
+        no_faults(started, patch),  # before Ray starts: its workers inherit the environment
+    ):
+        yield started
 
 
 @pytest.fixture(scope="module")

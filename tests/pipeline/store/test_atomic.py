@@ -1,22 +1,135 @@
-"""Files appear whole or not at all, and leave nothing beside them."""
+"""A file is there whole or as it was before, on a disk and in a store, whatever goes wrong in between."""
 
 from __future__ import annotations
 
 import errno
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.store import atomic
-from pipeline.store.atomic import append_line, draft, write_bytes
+from pipeline.store.atomic import Draft, append_line, draft, write_bytes
+from pipeline.store.paths import ObjectPath
+from tests.helpers.object_server import no_faults, object_server
 
 
-def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path):
-    write_bytes(tmp_path / "sub" / "x", b"one")
-    write_bytes(tmp_path / "sub" / "x", b"two")
-    assert [entry.name for entry in (tmp_path / "sub").iterdir()] == ["x"]
-    assert (tmp_path / "sub" / "x").read_bytes() == b"two"
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[ObjectPath]:
+    with (
+        object_server("atomic") as server,
+        pytest.MonkeyPatch.context() as patch,
+        no_faults(server, patch),
+    ):
+        yield ObjectPath("s3://atomic/run")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_whole_under_its_name_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "deep" / "a.bin"
+    write_bytes(path, b"one")
+    assert path.read_bytes() == b"one" and names(path.parent) == ["a.bin"]
+    write_bytes(str(path), b"two, longer")
+    assert path.read_bytes() == b"two, longer" and names(path.parent) == ["a.bin"]
+
+
+def test_until_the_end_of_the_block_the_old_file_stands(tmp_path: Path) -> None:
+    """A reader in between sees the old file, and nothing that a pattern for tables would match."""
+    path = tmp_path / "part-0.parquet"
+    path.write_bytes(b"old")
+    with draft(path) as tmp:
+        tmp.write_bytes(b"new")
+        assert path.read_bytes() == b"old"
+        assert tmp.parent == tmp_path, "a rename is atomic on one disk only"
+        assert tmp.name.startswith(".part-0.parquet.") and tmp.name.endswith(".tmp")
+        assert list(tmp_path.glob("part-*")) == [path]
+    assert path.read_bytes() == b"new" and names(tmp_path) == ["part-0.parquet"]
+
+
+def test_what_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="stop"), draft(path) as tmp:
+        tmp.write_bytes(b"half")
+        raise RuntimeError("stop")
+    assert path.read_bytes() == b"old" and names(tmp_path) == ["a.bin"]
+
+
+def test_the_bytes_are_on_the_disk_before_the_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rename that reaches the disk before its data does leaves an empty file after a power cut."""
+    path, done = tmp_path / "a.bin", list[str]()
+    fsync, replace = os.fsync, os.replace
+
+    def note_sync(fd: int) -> None:
+        synced = Path(f"/proc/self/fd/{fd}").resolve()
+        assert synced == tmp_path or synced.read_bytes() == b"data"
+        done.append("folder" if synced == tmp_path else "file")
+        fsync(fd)
+
+    def note_replace(old: str, new: str) -> None:
+        done.append("rename")
+        replace(old, new)
+
+    monkeypatch.setattr(atomic.os, "fsync", note_sync)
+    monkeypatch.setattr(atomic.os, "replace", note_replace)
+    before = len(os.listdir("/proc/self/fd"))
+    write_bytes(path, b"data")
+    assert done == ["file", "rename", "folder"]
+    assert len(os.listdir("/proc/self/fd")) == before, "no descriptor is left open"
+
+
+def test_a_rename_that_fails_leaves_the_old_file_and_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+
+    def full(old: str, new: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(atomic.os, "replace", full)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="No space") as error:
+        write_bytes(path, b"new")
+    assert error.value.filename == str(path)
+    assert path.read_bytes() == b"old" and names(tmp_path) == ["a.bin"]
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_two_writers_of_one_name_do_not_share_a_draft(tmp_path: Path) -> None:
+    first, second = Draft(tmp_path / "a.bin"), Draft(tmp_path / "a.bin")
+    assert first.tmp != second.tmp
+    first.tmp.write_bytes(b"first")
+    second.tmp.write_bytes(b"second")
+    first.publish()
+    second.discard()
+    assert (tmp_path / "a.bin").read_bytes() == b"first" and names(tmp_path) == ["a.bin"]
+    second.discard()  # once more is no error
+    assert first.written_to == str(tmp_path / "a.bin")
+
+
+def test_an_object_is_put_whole_and_its_scratch_file_goes(bucket: ObjectPath) -> None:
+    path = bucket / "table.parquet"
+    write_bytes(path, b"one")
+    assert path.read_bytes() == b"one"
+    with draft(path) as tmp:
+        tmp.write_bytes(b"two")
+        assert path.read_bytes() == b"one"
+        assert tmp.parent == Path(tempfile.gettempdir())
+    assert path.read_bytes() == b"two" and not tmp.exists()
+    with pytest.raises(RuntimeError, match="stop"), draft(path) as tmp:
+        tmp.write_bytes(b"half")
+        raise RuntimeError("stop")
+    assert path.read_bytes() == b"two" and not tmp.exists()
+    opened = Draft(path)
+    assert opened.written_to == str(opened.tmp), "an error of the disk is about the scratch file"
 
 
 def test_file_and_folder_are_brought_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -69,3 +182,10 @@ def test_a_line_that_does_not_fit_is_cut_off_again(tmp_path: Path, monkeypatch: 
     assert caught.value.errno == errno.ENOSPC and caught.value.filename == str(path)
     monkeypatch.undo()
     assert path.read_bytes() == b"one\ntwo\n" and os.listdir(tmp_path) == ["lines"]
+
+
+def test_lines_are_appended_to_files_and_objects(tmp_path: Path, bucket: ObjectPath) -> None:
+    for path in (tmp_path / "new" / "lines", bucket / "lines"):
+        append_line(path, b"one\n")
+        append_line(path, b"two\n")
+        assert path.read_bytes() == b"one\ntwo\n"

@@ -1,0 +1,119 @@
+"""Boilerplate goes, and no other word does: what is left is the reply's own words, in their order."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner.check.checks import has_boilerplate
+from captioner.check.repair import THINKING, strip_boilerplate
+from pipeline.world.captions import caption
+from pipeline.world.scene import random_scene
+
+REST = "a man in a red coat walks a dog along a snowy street"
+OPENINGS = [
+    "The video shows ",
+    "This short clip depicts ",
+    "The frames provided show that ",
+    "In this video, we see ",
+    "In this clip, there is ",
+    "This is a video of ",
+    "There is a short clip in which ",
+    "Here is a description of the frames: ",
+    "Sure! ",
+    "Of course, here is the caption: the video shows ",
+    "Caption: ",
+    "What we see here is ",
+    "Based on the frames, it is clear that ",
+    "The footage opens with ",
+    "The video seems to show ",
+]
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_an_opening_about_the_video_goes_and_the_rest_stays_word_for_word(opening: str) -> None:
+    assert strip_boilerplate(f"{opening}{REST}.") == f"A{REST[1:]}."
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("The video shows a man. In this clip, he runs.", "A man. He runs."),
+        ("A dog runs throughout the video. It barks.", "A dog runs. It barks."),
+        ("A dog runs, in this clip, over the grass.", "A dog runs, over the grass."),
+        ("There is a dog on the lawn.", "There is a dog on the lawn."),
+        ("In this clip, there is a dog on the lawn.", "A dog on the lawn."),
+        (
+            'The video shows a sign. "The video shows a dog," it says.',
+            'A sign. "The video shows a dog," it says.',
+        ),
+        ("The video camera stands on a tripod.", "The video camera stands on a tripod."),
+        ("The clip shows us two boys.", "Two boys."),
+    ],
+)
+def test_sentences_keep_their_order(text: str, left: str) -> None:
+    assert strip_boilerplate(text) == left
+
+
+@pytest.mark.parametrize("text", ["", "   ", "Caption:", "Sure!", "Dog."])
+def test_what_would_leave_nothing_is_not_repaired(text: str) -> None:
+    assert strip_boilerplate(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["The video shows.", "The video is of.", "The video shows it.", "This clip features and ends."],
+)
+def test_a_rest_that_does_not_stand_alone_is_left_as_it_was(text: str) -> None:
+    assert strip_boilerplate(text) in (None, text)
+
+
+def test_true_captions_pass_unchanged() -> None:
+    for seed in range(60):
+        text = caption(random_scene(seed), "dense")
+        assert strip_boilerplate(text) == text
+        assert strip_boilerplate(f"The video shows {text[0].lower()}{text[1:]}") == text
+
+
+WORDS = st.sampled_from(
+    ("red", "dog", "runs", "over", "the", "grass", "while", "watch", "and", "laugh")
+)
+
+
+@given(st.lists(WORDS, min_size=3, max_size=12), st.sampled_from(["", *OPENINGS]), st.booleans())
+def test_no_word_is_made_up_and_none_of_the_description_is_lost(
+    words: list[str], opening: str, second: bool
+) -> None:
+    """The words that are left are the last ones of the reply: only its beginning may go."""
+    body = " ".join(["three", "boys", *words])
+    text = f"{opening}{body}." + (" Then they go home." if second else "")
+    left = strip_boilerplate(text)
+    if left is None:
+        return
+    said, kept = (re.findall(r"\w+", part.lower()) for part in (text, left))
+    assert kept == said[len(said) - len(kept) :], "words were changed, added or left out inside"
+    assert len(kept) >= len(words) + 2 + 4 * second, "the description lost words"
+    assert left[0] == left[0].upper()
+
+
+def test_what_is_repaired_is_boilerplate_no_more() -> None:
+    for opening in OPENINGS:
+        left = strip_boilerplate(f"{opening}{REST}.")
+        assert left is not None and not has_boilerplate(left)
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("<think>Two dogs?\nNo, one.</think>\n\nA dog.", "A dog."),
+        ("  <THINKING>hm</THINKING> A dog.", "A dog."),
+        ("A dog. <think>late</think>", "A dog. <think>late</think>"),
+        ("<think>never ends. A dog.", "<think>never ends. A dog."),
+        ("<think>a</think>b</think> A dog.", "b</think> A dog."),
+    ],
+)
+def test_thinking_aloud_goes_only_in_front_of_the_answer(reply: str, answer: str) -> None:
+    assert THINKING.sub("", reply, count=1) == answer

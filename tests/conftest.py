@@ -1,0 +1,54 @@
+"""What all tests share: one thread per process, one Ray per process, and the order in which files are handed out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(
+        _name, "1"
+    )  # the cores belong to the workers; also for processes that tests start
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+LONGEST = (
+    "jobs/ingest/test_store", "jobs/ingest/test_command", "jobs/shards/test_encode",
+    "jobs/train/test_dit", "captioner/train/test_pretrain", "jobs/caption/test_command",
+    "dit/train/test_loop", "captioner/train/test_finetune", "captioner/backends/test_same_frames",
+    "jobs/test_curate", "jobs/train/test_captioner", "dit/train/test_kill", "dit/test_flow",
+    "pipeline/loader/test_mix", "jobs/core/test_ray_runtime", "jobs/ingest/test_retry",
+)  # fmt: skip
+"""Files that take longest, first: a long one that begins last keeps one worker busy while the others wait."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, and a group for each file, so that what a file makes once is made in one worker."""
+    rank = {f"{name}.py": place for place, name in enumerate(LONGEST)}
+
+    def place(item: pytest.Item) -> int:
+        return rank.get(item.nodeid.partition("::")[0].removeprefix("tests/"), len(rank))
+
+    items.sort(key=place)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+def pytest_sessionfinish() -> None:
+    """Stop the Ray that tests started; nothing happens when none did."""
+    from jobs.core.ray_runtime import stop_ray
+
+    stop_ray()
+
+
+@pytest.fixture(scope="module")
+def own_ray() -> Iterator[None]:
+    """No Ray before and after the module: its workers are to inherit an environment that others must not have."""
+    from jobs.core.ray_runtime import stop_ray
+
+    stop_ray()
+    yield
+    stop_ray()

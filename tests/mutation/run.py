@@ -1,0 +1,179 @@
+"""A mutation run: small faults planted one by one in a module, and the tests that let them pass.
+
+    make mutate MODULE="pipeline/loader/order.py captioner/check/checks.py"
+
+Runs mutmut in a scratch folder, ``.mutants/``, with the module's own tests (``modules.toml`` names further ones). A
+second run asks again only for mutants of functions that changed and for those that survived; remove the folder to
+start anew, as after weakening tests. Survivors that change nothing a user could see are in ``accepted.toml``, each
+with its reason; the rest is printed as a diff. The exit code is 1 when fewer than 85 % of the others are killed.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+SCRATCH = ROOT / ".mutants"
+PACKAGES = ("pipeline", "captioner", "vae", "dit", "jobs")
+LEAST = 0.85
+"""Share of the mutants that are not accepted that must be killed."""
+SURVIVED, UNTESTED = 0, 33
+"""mutmut's exit codes of a mutant that all tests passed, and of one that no test reached."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """One planted fault that no test noticed."""
+
+    function: str
+    """``function`` or ``Class.method``."""
+    old: str
+    """The lines that it replaces, without indentation."""
+    new: str
+    """What it puts there; empty when it takes them out."""
+
+
+def accepted(module: str) -> set[Mutant]:
+    """Survivors of a module that are known to change nothing, from ``accepted.toml``."""
+    entries = tomllib.loads((HERE / "accepted.toml").read_text())["survivor"]
+    return {
+        Mutant(function=entry["function"], old=entry["old"], new=entry["new"])
+        for entry in entries
+        if entry["module"] == module
+    }
+
+
+def tests_of(module: str) -> list[str]:
+    """Test files that a module's mutants are held to: its own, and those that ``modules.toml`` names."""
+    own = Path("tests", module).with_name(f"test_{Path(module).name}")
+    further = tomllib.loads((HERE / "modules.toml").read_text())["tests"].get(module, [])
+    return [str(own)] * (ROOT / own).exists() + further
+
+
+def prepare(module: str) -> Path:
+    """A folder with links to the checkout and a configuration of its own; survivors of an earlier run are forgotten."""
+    folder = SCRATCH / module.removesuffix(".py").replace("/", ".")
+    folder.mkdir(parents=True, exist_ok=True)
+    others = [
+        name for name in (*PACKAGES, "recipes", "benchmarks", "docs") if (ROOT / name).exists()
+    ]
+    for name in (*others, "tests"):
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(ROOT / name)
+    package = module.partition("/")[0]
+    options = {
+        "source_paths": [package],
+        "only_mutate": [module],
+        "also_copy": [name for name in others if name != package],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-m", "not slow"],
+        "pytest_add_cli_args_test_selection": tests_of(module),
+        "use_setproctitle": False,
+        "use_git_change_detection": False,
+        "track_dependencies": False,
+    }
+    lines = [f"{name} = {json.dumps(value)}" for name, value in options.items()]
+    settings = (ROOT / "pyproject.toml").read_text() + "\n[tool.mutmut]\n" + "\n".join(lines) + "\n"
+    (folder / "pyproject.toml").write_text(settings)
+    meta = meta_of(folder, module)
+    if meta.exists():
+        found = json.loads(meta.read_text())
+        codes = found["exit_code_by_key"]
+        found["exit_code_by_key"] = {
+            key: None if code in (SURVIVED, UNTESTED) else code for key, code in codes.items()
+        }
+        meta.write_text(json.dumps(found, indent=4))
+    return folder
+
+
+def meta_of(folder: Path, module: str) -> Path:
+    """The file in which mutmut keeps what became of each mutant."""
+    return folder / "mutants" / f"{module}.meta"
+
+
+def survivors(folder: Path, module: str) -> list[Mutant]:
+    """Mutants that no test noticed."""
+    codes = json.loads(meta_of(folder, module).read_text())["exit_code_by_key"]
+    names = [name for name, code in codes.items() if code in (SURVIVED, UNTESTED)]
+    code = (
+        "import sys\nfrom mutmut.mutation.diff_apply import get_diff_for_mutant\n"
+        "for name in sys.stdin.read().split():\n"
+        f"    print(name, get_diff_for_mutant(name, path={module!r}), sep='\\n', end='\\0')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, input="\n".join(names), text=True,
+        capture_output=True, check=True,
+    )  # fmt: skip
+    found = []
+    for text in done.stdout.split("\0")[:-1]:
+        name, *diff = text.splitlines()
+        function = name.rpartition("__mutmut_")[0].rpartition(".")[2].removeprefix("x")
+        sides = {
+            sign: "\n".join(
+                line[1:].strip()
+                for line in diff
+                if line.startswith(sign) and not line.startswith(sign * 3)
+            )
+            for sign in "-+"
+        }
+        where = function.strip("ǁ").replace("ǁ", ".").removeprefix("_")
+        found.append(Mutant(function=where, old=sides["-"], new=sides["+"]))
+    return found
+
+
+def mutate(module: str) -> tuple[int, int, list[Mutant]]:
+    """Run mutmut over one module: mutants in all, accepted ones among the survivors, and the other survivors."""
+    folder = prepare(module)
+    with (folder / "log.txt").open("w") as log:
+        done = subprocess.run(
+            [sys.executable, "-m", "mutmut", "run", "--max-children", "1"],
+            cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+    meta = meta_of(folder, module)
+    codes = json.loads(meta.read_text())["exit_code_by_key"] if meta.exists() else {}
+    if not codes or None in codes.values():
+        sys.exit(
+            f"{module}: mutmut ended with {done.returncode} before its end; see {folder}/log.txt"
+        )
+    found = survivors(folder, module)
+    known = accepted(module)
+    return (
+        len(codes),
+        sum(one in known for one in found),
+        [one for one in found if one not in known],
+    )
+
+
+def main(modules: list[str]) -> int:
+    """Mutate each module and print the survivors and the table."""
+    if not modules:
+        sys.exit('make mutate MODULE="pipeline/loader/order.py ...": name at least one module')
+    low = []
+    for module in modules:
+        if not (ROOT / module).is_file():
+            sys.exit(f"{module} is no file of this checkout; give its path, as in dit/flow.py")
+        if not tests_of(module):
+            sys.exit(f"{module} has no tests; name some in tests/mutation/modules.toml")
+        total, equivalent, open_ones = mutate(module)
+        for one in open_ones:
+            print(f"{module} {one.function}\n  - {one.old}\n  + {one.new}")
+        rate = 1 - len(open_ones) / max(1, total - equivalent)
+        low += [module] * (rate < LEAST)
+        by_function = Counter(one.function for one in open_ones)
+        print(
+            f"{module}: {total} mutants, {equivalent} accepted, {len(open_ones)} survived"
+            f" ({', '.join(f'{name} {n}' for name, n in by_function.most_common())}):"
+            f" {rate:.0%} killed",
+            flush=True,
+        )
+    return int(bool(low))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
