@@ -149,11 +149,13 @@ def timed(call: Callable[[], object]) -> tuple[float, float, float]:
 
 def prepared(worker: Any, block: dict[str, Any], count: int) -> list[Any]:
     """The requests that the worker would send for its first clips."""
+    from captioner.describe import request_for
+
     names = list(block)
     requests = []
     for row in list(zip(*(block[name].tolist() for name in names), strict=True))[:count]:
         clip_id, frames = worker.shown(dict(zip(names, row, strict=True)))
-        requests += [worker.request(clip_id, kind, frames, 0) for kind in KINDS_ASKED]
+        requests += [request_for(worker.config, clip_id, kind, frames) for kind in KINDS_ASKED]
     return requests
 
 

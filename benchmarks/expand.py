@@ -14,8 +14,8 @@ import random
 import re
 from collections import Counter
 
-from captioner.expand.expand import expand, world_library
-from captioner.expand.safety import judge_prompt
+from captioner.expansion.expand import expand, world_library
+from captioner.expansion.safety import judge_prompt
 from pipeline.world.captions import parse_caption
 from pipeline.world.scene import COLOURS, NOVEL_COLOUR_SHAPES, SHAPES
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import argparse
 
+from jobs.core.models import load_dit_at, load_vae_for
 from jobs.generate.adherence import MARKS, Args, draw_scenes, generate, score
 from jobs.generate.expand import expand_or_refuse
-from jobs.generate.sampling import load_dit_at, load_vae_for
 from pipeline.world.captions import caption
 
 

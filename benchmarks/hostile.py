@@ -26,10 +26,10 @@ from queue import SimpleQueue
 
 from benchmarks.mutants import write_bases, write_mutants
 from benchmarks.specials import write_specials
-from jobs.ingest.stages import BODY, END, KIND, Splitter, claimed_minutes
+from jobs.ingest.stages import BODY, END, KIND, Splitter
 from pipeline import schema as s
 from pipeline.config import IngestConfig
-from pipeline.video.probe import MediaError, probe
+from pipeline.video.probe import MediaError, claimed_minutes, probe
 
 OUR_BUGS = frozenset(
     {

@@ -48,15 +48,10 @@ def signed_distance(shape: str, x: np.ndarray, y: np.ndarray, r: np.ndarray) -> 
 rendering.signed_distance = signed_distance
 scenes.SHAPES = (*scenes.SHAPES, STAR)
 
+from dit.config import SampleConfig  # noqa: E402
+from dit.generation import generate  # noqa: E402
+from jobs.core.models import load_dit_at, load_text_for, load_vae_for  # noqa: E402
 from jobs.generate import adherence  # noqa: E402
-from jobs.generate.sampling import (  # noqa: E402
-    decode_latents,
-    generate_clips,
-    load_dit_at,
-    load_text_for,
-    load_vae_for,
-    text_features,
-)
 from jobs.shards import encode  # noqa: E402
 from jobs.train import dit as train_dit  # noqa: E402
 from pipeline import schema as s  # noqa: E402
@@ -99,9 +94,9 @@ def judged(dit: str, some: list[Scene], sheet: Path | None = None) -> dict[str, 
     loaded = load_dit_at(dit)
     vae, text = load_vae_for(loaded.latents, "embedded"), load_text_for(loaded.latents, "embedded")
     captions = [caption(scene, "dense", still=True) for scene in some]
-    shape = tuple(vae.latent_shape(1, SIZE[1], SIZE[0])[-3:])
-    images = generate_clips(
-        loaded, vae, text_features(text, captions), [shape] * len(some), seeds=list(range(len(some))), steps=20
+    images = generate(
+        captions, dit=loaded, vae=vae, text_encoder=text, width=SIZE[0], height=SIZE[1],
+        config=SampleConfig(frames=1, steps=20),
     )  # fmt: skip
     if sheet is not None:
         sheet.write_bytes(png_bytes(contact_sheet(images[:8], captions[:8])))
@@ -120,11 +115,11 @@ def rendered(some: list[Scene]) -> dict[str, float]:
 
 def passed(some: list[Scene]) -> dict[str, float]:
     """The same after a trip through the VAE: what the DiT can reach at best."""
-    from vae.checkpoint import load_vae
+    from vae.loaded import load
 
-    vae = load_vae("embedded")
-    there = [adherence.encode_frames(vae, image) for image in drawn(some)]
-    return adherence.score(some, [decode_latents(vae, z) for z in there], 8.0)
+    vae = load("embedded")
+    there = [vae.encode(image[None])[0][0] for image in drawn(some)]
+    return adherence.score(some, [vae.decode(z) for z in there], 8.0)
 
 
 def main() -> int:

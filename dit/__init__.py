@@ -1,1 +1,46 @@
-"""Spacetime-patch diffusion transformer."""
+"""The spacetime-patch diffusion transformer: train it on latents, sample videos from prompts.
+
+    model = dit.load("embedded")
+    videos = dit.generate(prompts, dit=model, vae=vae.load(), text_encoder=pipeline.load_text_encoder())
+
+Names are imported when they are first used, so ``import dit`` does not load torch.
+"""
+
+from typing import TYPE_CHECKING
+
+from pipeline.exports import lazy_exports
+
+if TYPE_CHECKING:
+    from dit.checkpoint import LatentSpec as LatentSpec
+    from dit.checkpoint import Loaded as Loaded
+    from dit.config import DiTConfig as DiTConfig
+    from dit.config import SampleConfig as SampleConfig
+    from dit.generation import generate as generate
+    from dit.generation import load as load
+    from dit.generation import sample_videos as sample_videos
+    from dit.model import DiT as DiT
+
+__all__ = [
+    "DiT",
+    "DiTConfig",
+    "LatentSpec",
+    "Loaded",
+    "SampleConfig",
+    "generate",
+    "load",
+    "sample_videos",
+]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "DiT": "dit.model:DiT",
+        "DiTConfig": "dit.config:DiTConfig",
+        "LatentSpec": "dit.checkpoint:LatentSpec",
+        "Loaded": "dit.checkpoint:Loaded",
+        "SampleConfig": "dit.config:SampleConfig",
+        "generate": "dit.generation:generate",
+        "load": "dit.generation:load",
+        "sample_videos": "dit.generation:sample_videos",
+    },
+)

@@ -158,3 +158,23 @@ class TrainConfig:
     """Steps between contact sheets of samples; 0 is never."""
     log_every: int = 10
     """Steps between lines of metrics."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig:
+    """How videos are sampled."""
+
+    frames: int = 17
+    """Frames; 1 + 4k for the embedded VAE. 1 makes an image."""
+    fps: float = 8.0
+    """Frames per second."""
+    steps: int = 30
+    """Sampling steps."""
+    guidance: float = 4.0
+    """How strongly the caption is followed; 1 is no guidance."""
+    rule: str = "cfg"
+    """Guidance rule: cfg, cfg-zero or apg."""
+    solver: str = "euler"
+    """Solver: euler, or heun (twice the work per step)."""
+    shift: float = 2.0
+    """Timestep shift; above 1 spends more steps on noisy levels."""

@@ -49,7 +49,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "raw footage -> shards": {
         "curate": Command(
-            "jobs.curate:main", "SRC... --out DIR", "ingest, select, caption and pack in one go"
+            "jobs.curation:main", "SRC... --out DIR", "ingest, select, caption and pack in one go"
         ),
         "ingest": Command(
             "jobs.ingest.command:main", "SRC... --out DIR", "split into clips, score them"

@@ -98,8 +98,8 @@ def held_out(out: Path) -> float:
 
 def outcome(out: Path, *, prompts: int) -> Outcome:
     """Images for dense captions of held-out scenes, and how much of them is right."""
+    from jobs.core.models import load_dit_at, load_vae_for
     from jobs.generate.adherence import Args, draw_scenes, generate, score
-    from jobs.generate.sampling import load_dit_at, load_vae_for
     from pipeline.world.captions import caption
 
     args = Args(prompts=prompts, frames=1, size=f"{SIDE}x{SIDE}", dit=str(out))

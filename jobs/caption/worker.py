@@ -22,8 +22,6 @@ Clip = dict[str, Any]
 
 DECODED_AHEAD = 8
 """Clips decoded, at the least, ahead of the requests that are in flight."""
-AGAIN_TEMPERATURE = 0.7
-"""Lowest temperature of a request that is asked again: the likeliest tokens have failed already."""
 REPORT_S = 0.5
 """Seconds between the counts that a worker sends to the driver."""
 COUNTS = ("rows", "errors", "tries", "strays")
@@ -99,6 +97,7 @@ class CaptionWorker:
         """One reply for each pending caption, in any order; clips are decoded while others are described."""
         from captioner.ask.prefetch import ahead
         from captioner.backends.base import Reply
+        from captioner.describe import request_for
 
         kinds: dict[str, list[str]] = {}
         clips: dict[str, Clip] = {}
@@ -117,8 +116,11 @@ class CaptionWorker:
                         for kind in kinds[clip_id]
                     )
                 else:
-                    clip = clips[clip_id]
-                    yield from (self.request(clip, k, frames, attempt) for k in kinds[clip_id])
+                    hints = [told[s.FACT_CLAUSE] for told in hinted(clips[clip_id])]
+                    yield from (
+                        request_for(self.config, clip_id, kind, frames, attempt, hints)
+                        for kind in kinds[clip_id]
+                    )
 
         yield from self.backend.caption(requests())
         yield from unread
@@ -141,24 +143,3 @@ class CaptionWorker:
             return clip[s.CLIP_ID], self.backend.prepare(frames)
         except Exception as error:  # noqa: BLE001 - whatever a decoder raises belongs to its clip
             return clip[s.CLIP_ID], error_line(error)
-
-    def request(
-        self, clip: Clip, kind: str, frames: ClipFrames | ServerFrames, attempt: int
-    ) -> Request:
-        """What is asked about a clip; every further attempt has a seed of its own."""
-        from captioner.ask.prompts import fill, prompt_set, with_hints
-        from captioner.ask.structured import json_schema
-        from captioner.backends.base import Request
-
-        prompt = prompt_set(self.config.model, self.config.prompts)[kind]
-        question = fill(prompt, frames=len(frames), seconds=frames.seconds)
-        temperature = self.config.temperature
-        return Request(
-            clip_id=clip[s.CLIP_ID],
-            kind=kind,
-            frames=frames,
-            prompt=with_hints(question, [told[s.FACT_CLAUSE] for told in hinted(clip)]),
-            seed=self.config.seed + attempt,
-            temperature=max(temperature, AGAIN_TEMPERATURE) if attempt else temperature,
-            schema=json_schema() if kind == "structured" else None,
-        )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dit.config import SampleConfig
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, clock, say
 from jobs.core.errors import EXIT_OK, UserError
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dit.checkpoint import Loaded
+    from pipeline.contracts import Vae
     from pipeline.world.captions import Attributes
     from pipeline.world.scene import Scene
-    from vae.model import VideoVAE
 
 MARKS = ("colour", "shape", "motion", "camera")
 SHEET_VIDEOS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(SampleConfig):
     """Generate videos for captions of unseen scenes and judge colour, shape, motion and camera."""
 
     prompts: int = 200
@@ -42,20 +43,6 @@ class Args:
     """Stream of scenes: train, heldout or novel (unseen colour-shape and shape-motion pairs)."""
     size: str = "64x64"
     """WIDTHxHEIGHT in pixels."""
-    frames: int = 17
-    """Frames of a video."""
-    fps: float = 8.0
-    """Frames per second."""
-    steps: int = 30
-    """Sampling steps."""
-    guidance: float = 4.0
-    """How strongly the caption is followed."""
-    rule: str = "cfg"
-    """Guidance rule: cfg, cfg-zero or apg."""
-    solver: str = "euler"
-    """euler or heun."""
-    shift: float = 2.0
-    """Timestep shift of the sampling schedule."""
     max_objects: int = 3
     """Most objects in a scene."""
     dit: str = "embedded"
@@ -76,8 +63,8 @@ def main(argv: list[str]) -> int:
 
 def run(args: Args) -> dict[str, Any]:
     """Generate, judge, print a table; returns what adherence.json holds."""
+    from jobs.core.models import load_dit_at, load_vae_for
     from jobs.generate.sample import parse_size
-    from jobs.generate.sampling import decode_latents, load_dit_at, load_vae_for
     from pipeline.world.captions import caption
     from pipeline.world.render import render
 
@@ -95,7 +82,7 @@ def run(args: Args) -> dict[str, Any]:
     true = [
         render(s, width=width, height=height, fps=args.fps, n_frames=args.frames) for s in scenes
     ]
-    passed = [decode_latents(vae, encode_frames(vae, frames)) for frames in true]
+    passed = [vae.decode(vae.encode(frames[None])[0][0]) for frames in true]
     result: dict[str, Any] = {
         "dit": loaded.id,
         "settings": {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()},
@@ -112,25 +99,23 @@ def run(args: Args) -> dict[str, Any]:
 
 
 def generate(
-    args: Args, loaded: Loaded, vae: VideoVAE, texts: Sequence[str], *, on_done: Any = None
+    args: Args, loaded: Loaded, vae: Vae, texts: Sequence[str], *, on_done: Any = None
 ) -> list[np.ndarray]:
     """A video for each text at the size, seed and sampler of ``args``: uint8 (T,H,W,3) each."""
-    from jobs.generate.sample import latent_shape, parse_size
-    from jobs.generate.sampling import generate_clips, load_text_for, text_features
+    from dit.generation import generate as generate_from
+    from jobs.core.models import load_text_for
+    from jobs.generate.sample import parse_size
 
     width, height = parse_size(args.size)
-    return generate_clips(
-        loaded,
-        vae,
-        text_features(load_text_for(loaded.latents, args.text), texts),
-        [latent_shape(vae, args.frames, height, width)] * len(texts),
-        seeds=[args.seed * 1_000_003 + i for i in range(len(texts))],
-        steps=args.steps,
-        guidance=args.guidance,
-        rule=args.rule,
-        solver=args.solver,
-        shift=args.shift,
-        fps=args.fps,
+    return generate_from(
+        texts,
+        dit=loaded,
+        vae=vae,
+        text_encoder=load_text_for(loaded.latents, args.text),
+        width=width,
+        height=height,
+        config=args,
+        seed=args.seed * 1_000_003,
         on_done=on_done,
     )
 
@@ -151,15 +136,6 @@ def draw_scenes(args: Args) -> list[Scene]:
         )
         for i in range(args.prompts)
     ]
-
-
-def encode_frames(vae: Any, frames: np.ndarray) -> Any:
-    """uint8 frames (T, H, W, 3) -> posterior mean (C, T', H', W')."""
-    import torch
-
-    x = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-    with torch.inference_mode():
-        return vae.encode(x).mean[0]
 
 
 def score(scenes: Sequence[Scene], videos: Sequence[np.ndarray], fps: float) -> dict[str, float]:

@@ -11,14 +11,10 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_REFUSED, Refused, UserError
-from pipeline import schema as s
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
-    from captioner.expand.expand import Expansion, Library
-
-MOST_CAPTIONS = 20_000
-"""Captions of a dataset that prompts are expanded by at most."""
+    from captioner.expansion.expand import Expansion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,29 +73,14 @@ def expand_all(
     model: str = "",
 ) -> list[Expansion]:
     """Every prompt expanded, in order; where the server gives no answer, offline, with a warning."""
-    from captioner.expand.expand import expand, world_library
+    from captioner.expansion.prompts import expand
 
-    library = world_library() if like is None else dataset_library(like)
-    ask = None
-    if base_url is not None:
-        from captioner.expand.llm import Asker
-
-        if not model:
-            raise UserError("--base-url needs --model, the name of a model that the server knows")
-        ask = Asker(base_url=base_url, model=model)
-    results = []
-    for prompt in prompts:
-        try:
-            result = expand(prompt, library, ask=ask)
-        except ValueError as error:
-            if ask is None:
-                raise UserError(str(error)) from None
-            warn(f"{error}; this prompt is expanded offline")
-            result = expand(prompt, library)
-        if ask is not None and result.method in ("template", "verbatim") and result.lost:
-            warn(f"the model's expansion lost {', '.join(result.lost)}; expanded offline instead")
-        results.append(result)
-    return results
+    if base_url is not None and not model:
+        raise UserError("--base-url needs --model, the name of a model that the server knows")
+    try:
+        return expand(list(prompts), like=like, base_url=base_url, model=model, warn=warn)
+    except (ValueError, OSError) as error:
+        raise UserError(str(error) if like is None else f"--like {like}: {error}") from None
 
 
 def expand_or_refuse(prompts: list[str], *, like: Location | None = None) -> list[str]:
@@ -113,21 +94,3 @@ def expand_or_refuse(prompts: list[str], *, like: Location | None = None) -> lis
             )
         texts.append(result.text)
     return texts
-
-
-def dataset_library(folder: Location) -> Library:
-    """The dense captions of a run folder or of shards, with their structured forms where there are any."""
-    from captioner.expand.expand import Library, example_of
-    from pipeline.shards.read import open_manifest
-
-    try:
-        table = open_manifest(folder).table
-    except (ValueError, OSError) as error:
-        raise UserError(f"--like {folder}: {error}") from None
-    dense = table[s.CAPTION_DENSE].to_pylist()
-    structured = table[s.CAPTION_STRUCTURED].to_pylist()
-    pairs = [(a, b) for a, b in zip(dense, structured, strict=True) if a]
-    if not pairs:
-        raise UserError(f"--like {folder} holds no dense caption; caption and pack it first")
-    step = -(-len(pairs) // MOST_CAPTIONS)
-    return Library(example_of(a, b) for a, b in pairs[::step])

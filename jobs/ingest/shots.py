@@ -15,10 +15,10 @@ from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, require
 from pipeline.config import IngestConfig, ShotDetector
 from pipeline.shots import transnet
-from pipeline.source.shot_list import ShotList, list_shots
+from pipeline.source.shot_list import ShotList, detect_shots
 from pipeline.store.atomic import write_bytes
 from pipeline.video.isolate import Sandbox
-from pipeline.video.probe import MediaError, probe
+from pipeline.video.probe import MediaError
 
 DECIMALS = 6
 """Of seconds and rates in the full output."""
@@ -70,23 +70,6 @@ def full_entry(found: ShotList) -> dict[str, Any]:
     }
 
 
-def find_in(sandbox: Sandbox, path: Path, args: ShotsArgs, progress: Progress) -> ShotList:
-    """Shots of one file, decoded in the child; raises ``MediaError``."""
-    from jobs.ingest.stages import claimed_minutes
-
-    info = sandbox.run(probe, str(path), deadline_s=args.deadline_s, stage="probe")
-    total_s = args.deadline_s * max(1.0, claimed_minutes(info))
-    found: ShotList | None = None
-    items = sandbox.stream(
-        list_shots, str(path), args.detector, silence_s=args.deadline_s, total_s=total_s
-    )
-    for item in items:
-        found = item
-        progress.update(0)
-    assert found is not None
-    return found
-
-
 def run(args: ShotsArgs) -> int:
     """Print one line per video and write what was asked for; exit code 3 if some could not be read."""
     if not args.videos:
@@ -103,7 +86,13 @@ def run(args: ShotsArgs) -> int:
     with Sandbox() as sandbox, Progress("shots", len(keys), "videos") as progress:
         for key, path in zip(keys, args.videos, strict=True):
             try:
-                found = find_in(sandbox, path, args, progress)
+                found = detect_shots(
+                    path,
+                    detector=args.detector,
+                    deadline_s=args.deadline_s,
+                    sandbox=sandbox,
+                    on_progress=lambda: progress.update(0),
+                )
             except MediaError as error:
                 failed += 1
                 warn(f"{key}: {error}")

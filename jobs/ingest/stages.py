@@ -27,7 +27,7 @@ from pipeline.source.sidecars import original_caption
 from pipeline.store.paths import Location, location
 from pipeline.store.staging import fetch_error, staged, sweep
 from pipeline.video.isolate import Sandbox
-from pipeline.video.probe import MediaError, Probe, media_type, probe
+from pipeline.video.probe import MediaError, Probe, claimed_minutes, media_type, probe
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,8 +41,6 @@ KIND, BODY, SAMPLES, SHAPE, EMBEDDING, ORDER = (
     "order",
 )
 CLIP, END, FAULT = "clip", "end", "fault"
-USUAL_BYTES_PER_S, LEAST_BYTES_PER_S = 125_000, 1_250
-"""Bytes of a second of ordinary video, and of the slowest whose length is believed."""
 _SCORED = (s.AESTHETIC, s.CLIP_EMBEDDING)
 
 log = logging.getLogger(__name__)
@@ -141,13 +139,6 @@ def probe_columns(info: Probe) -> dict[str, Any]:
         s.SIZE_BYTES: info.size_bytes,
         s.DOMAIN: info.domain,
     }
-
-
-def claimed_minutes(info: Probe) -> float:
-    """Length by the headers in minutes, as far as the file's size bears it out (10 kbit/s: a slide show), or a few
-    damaged bytes would buy years of patience; where the headers do not say, what the size gives at 1 Mbit/s."""
-    seconds = info.duration_s or info.size_bytes / USUAL_BYTES_PER_S
-    return math.ceil(min(seconds, info.size_bytes / LEAST_BYTES_PER_S) / 60)
 
 
 def identify(row: dict[str, Any], uri: str, source: str) -> dict[str, Any]:

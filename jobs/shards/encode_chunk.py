@@ -14,6 +14,8 @@ from pipeline.store.paths import Location, location
 if TYPE_CHECKING:
     import numpy as np
 
+    from pipeline.contracts import TextEncoder, Vae
+
 BATCH_PIXELS = 1 << 20
 """Pixels, over frames and clips, of one VAE batch."""
 
@@ -67,18 +69,18 @@ class Encoder:
 
     def __init__(self, config: EncodeConfig) -> None:
         from pipeline.loader.view import ClipView
-        from pipeline.openclip.model import load_clip
-        from vae.checkpoint import load_vae
+        from pipeline.textencoder.open import load_text_encoder
+        from vae.loaded import load
 
         self.config = config
-        self.vae = load_vae(config.vae)
-        self.text = load_clip(config.text_encoder)
+        self.vae: Vae = load(config.vae)
+        self.text: TextEncoder = load_text_encoder(config.text_encoder)
         self.view = ClipView(
             fps=config.fps,
             max_frames=config.max_frames,
-            time_factor=self.vae.config.time_factor,
+            time_factor=self.vae.time_factor,
             max_pixels=config.max_pixels,
-            multiple=2 * self.vae.config.space_factor,
+            multiple=2 * self.vae.space_factor,
         )
 
     def task(self, row: Mapping[str, Any], captions: dict[str, str]) -> Task:
@@ -131,14 +133,8 @@ class Encoder:
     def _latents(self, clips: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
         """(mean, logvar), each float16 (C,T,H,W), of uint8 clips (T,H,W,3) of one shape."""
         import numpy as np
-        import torch
 
-        from vae.tiling import encode_tiled
-
-        frames = torch.from_numpy(np.stack(clips)).permute(0, 4, 1, 2, 3)
-        with torch.inference_mode():
-            posterior = encode_tiled(self.vae, frames.float() / 127.5 - 1.0)
-        mean, logvar = (x.numpy().astype(np.float16) for x in (posterior.mean, posterior.logvar))
+        mean, logvar = (x.numpy().astype(np.float16) for x in self.vae.encode(np.stack(clips)))
         return list(zip(mean, logvar, strict=True))
 
     def _rows(
@@ -191,8 +187,8 @@ def encode_metadata(encoder: Encoder) -> dict[str, str]:
         latents.VAE_ID: encoder.vae.id,
         latents.TEXT_ENCODER_ID: encoder.text.id,
         latents.TEXT_DIM: str(encoder.text.text_width),
-        latents.CHANNEL_MEAN: json.dumps(encoder.vae.latent_mean.tolist()),
-        latents.CHANNEL_STD: json.dumps(encoder.vae.latent_std.tolist()),
+        latents.CHANNEL_MEAN: json.dumps(encoder.vae.channel_mean),
+        latents.CHANNEL_STD: json.dumps(encoder.vae.channel_std),
         "vae": encoder.config.vae,
         "text_encoder": encoder.config.text_encoder,
         "view": json.dumps(asdict(encoder.view)),

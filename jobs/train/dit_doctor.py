@@ -261,7 +261,7 @@ def say_latents(data: TrainingPacks, use: Sequence[int], patch: tuple[int, int, 
 
 def say_round_trip(data: TrainingPacks, vae_path: str) -> None:
     """PSNR of clips of the shards against their cached latents, decoded."""
-    from jobs.generate.sampling import load_vae_for
+    from jobs.core.models import load_vae_for
 
     found = manifest_beside(data)
     if found is None or not view_of(data):

@@ -32,7 +32,7 @@ def make_sheet(
     training does not notice them. ``show(step, picture)`` gets the picture too.
     """
     from dit.samplers import generate
-    from jobs.generate.sampling import decode_latents, load_vae_for
+    from jobs.core.models import load_vae_for
     from pipeline.video.sheets import contact_sheet, png_bytes
 
     try:
@@ -51,7 +51,7 @@ def make_sheet(
             steps=SHEET_STEPS,
             fps=[float(c[s.FPS] or 8.0) for c in clips],
         )
-        videos = [decode_latents(vae, data.spec().denormalise(z)) for z in latents]
+        videos = [vae.decode(data.spec().denormalise(z)) for z in latents]
         image = contact_sheet(videos, [c[s.CAPTION] for c in clips])
         write_bytes(args.out / "samples" / f"step-{step:06d}.png", png_bytes(image))
         if show:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dit.checkpoint import LatentSpec
     from dit.train.data import TrainingPacks
+    from pipeline.contracts import Vae
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +97,8 @@ def view_of(data: TrainingPacks) -> str:
     return metadata.get(b"view", b"").decode()
 
 
-def round_trip_psnrs(data: TrainingPacks, manifest: Any, vae: Any, most: int) -> dict[str, float]:
+def round_trip_psnrs(data: TrainingPacks, manifest: Any, vae: Vae, most: int) -> dict[str, float]:
     """clip_id -> PSNR in dB of its latents, decoded, against the frames they came from; at most ``most`` clips."""
-    from jobs.generate.sampling import decode_latents
     from pipeline.loader.view import ClipView, decode_view
 
     view = ClipView(**json.loads(view_of(data)))
@@ -110,7 +110,7 @@ def round_trip_psnrs(data: TrainingPacks, manifest: Any, vae: Any, most: int) ->
         native = {key: row[key] for key in (s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT)}
         frames = decode_view(manifest.read(place[name]), view, **native)
         latent = data.store.item(next(iter(data.clips[i].values())))[s.LATENT_MEAN]
-        error = decode_latents(vae, latent).astype(np.float32) - frames.astype(np.float32)
+        error = vae.decode(latent).astype(np.float32) - frames.astype(np.float32)
         values[name] = float(10 * np.log10(255**2 / max(float(np.square(error).mean()), 1e-9)))
     return values
 

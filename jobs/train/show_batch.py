@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from dit.train.data import Batch, TrainingPacks
     from jobs.train.dit_args import Args
     from jobs.train.vae_args import Args as VaeArgs
+    from pipeline.contracts import Vae
     from pipeline.loader.steps import Batches, Step
-    from vae.model import VideoVAE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def step_at(loader: Batches, number: int) -> Step:
 def dit_cells(run: Args, number: int, vae_path: str, most: int) -> tuple[str, list[Cell]]:
     """Title and one cell per clip of a DiT step; only the first ``most`` have pictures."""
     from dit.train.data import generator_for, make_batch
-    from jobs.generate.sampling import load_vae_for
+    from jobs.core.models import load_vae_for
     from jobs.train.dit_args import train_config
     from jobs.train.dit_setup import preset_for
 
@@ -110,7 +110,7 @@ def pack_cells(
     pack: list[dict[str, Any]],
     batch: Batch,
     data: TrainingPacks,
-    vae: VideoVAE,
+    vae: Vae,
     patch: tuple[int, int, int],
     index: int,
     most: int,
@@ -118,7 +118,6 @@ def pack_cells(
     """Cells of the clips of one pack, in the order in which they lie in it."""
     from dit.packing import split_pack
     from dit.train.data import in_layout_order
-    from jobs.generate.sampling import decode_latents
 
     layout, spec = batch.layout, data.spec()
     cells: list[Cell] = []
@@ -136,9 +135,9 @@ def pack_cells(
         words = (f"[{kind}] {clip[s.CAPTION]}", INK) if kind else ("no caption drawn", ALARM)
         strips = []
         if len(cells) < most:
-            frames = decode_latents(vae, clip[s.LATENT_MEAN])
-            seen = decode_latents(vae, spec.denormalise(noised[i]))
-            marked = _given_frames(held, len(frames), vae.config.time_factor)
+            frames = vae.decode(clip[s.LATENT_MEAN])
+            seen = vae.decode(spec.denormalise(noised[i]))
+            marked = _given_frames(held, len(frames), vae.time_factor)
             strips = [
                 Strip(label="latents, decoded", frames=frames),
                 Strip(label="as noised for this step, decoded", frames=seen, marked=marked),

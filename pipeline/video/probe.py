@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 8192 * 8192
 """Largest picture decoded, in pixels."""
+USUAL_BYTES_PER_S, LEAST_BYTES_PER_S = 125_000, 1_250
+"""Bytes of a second of ordinary video, and of the slowest whose length is believed."""
 
 
 class MediaError(Exception):
@@ -137,6 +139,13 @@ def probe(path: str | Path) -> Probe:
     """Probe a file's headers without decoding; raises ``MediaError``."""
     with open_media(path) as container:
         return probe_stream(pick_stream(container, path), path)
+
+
+def claimed_minutes(info: Probe) -> float:
+    """Length by the headers in minutes, as far as the file's size bears it out (10 kbit/s: a slide show), or a few
+    damaged bytes would buy years of patience; where the headers do not say, what the size gives at 1 Mbit/s."""
+    seconds = info.duration_s or info.size_bytes / USUAL_BYTES_PER_S
+    return math.ceil(min(seconds, info.size_bytes / LEAST_BYTES_PER_S) / 60)
 
 
 def check_size(width: int, height: int, path: str | Path) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from jobs.ingest.stages import BODY, CLIP, END, FAULT, KIND, Splitter, claimed_minutes
+from jobs.ingest.stages import BODY, CLIP, END, FAULT, KIND, Splitter
 from pipeline import schema as s
 from pipeline.config import IngestConfig
 from pipeline.shards import part
-from pipeline.video.probe import Probe
+from pipeline.video.probe import Probe, claimed_minutes
 from tests.helpers.counter_media import write_counter
 
 

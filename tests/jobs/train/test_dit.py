@@ -66,9 +66,9 @@ def dit_file(tmp_path_factory, vae_file) -> Path:
 @pytest.fixture
 def models(monkeypatch, dit_file, vae_file) -> list[str]:
     """Options that name the small models; the text encoder is replaced."""
-    import jobs.generate.sampling
+    import pipeline.textencoder.open
 
-    monkeypatch.setattr(jobs.generate.sampling, "load_text_for", lambda spec, name: FakeText())
+    monkeypatch.setattr(pipeline.textencoder.open, "load_text_encoder", lambda name: FakeText())
     return ["--dit", str(dit_file), "--vae", str(vae_file)]
 
 
@@ -211,7 +211,7 @@ def test_sample_errors_are_one_line(tmp_path, models, vae_file):
         sample.main(["--prompt", "x", "--image", str(tmp_path / "no.png"), *models])
     with pytest.raises(UserError, match="no DiT at"):
         sample.main(["--prompt", "x", "--dit", str(tmp_path / "none")])
-    with pytest.raises(UserError, match="1 \\+ 4"):
+    with pytest.raises(UserError, match="6 frames do not fit the VAE; give 1 \\+"):
         sample.main(["--prompt", "x", "--frames", "6", *models])
     with pytest.raises(UserError, match="multiple"):
         sample.main(["--prompt", "x", "--size", "60x64", *models])

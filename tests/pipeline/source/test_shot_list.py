@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.source.shot_list import ShotList, list_shots
+from pipeline.source.shot_list import ShotList, detect_shots, list_shots
+from pipeline.video.isolate import Sandbox
 from pipeline.video.probe import MediaError
 from tests.helpers.counter_media import write_video
 from tests.helpers.moving_scenes import scene, to_uint8
@@ -33,3 +34,19 @@ def test_what_is_no_video_is_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no video")
     with pytest.raises(MediaError, match="open/invalid_data"):
         list(list_shots(str(tmp_path / "a.mp4")))
+
+
+def test_shots_are_found_in_a_child_process_that_serves_many_files(tmp_path: Path) -> None:
+    path = write_video(
+        tmp_path / "a.mp4", list(to_uint8(np.concatenate([scene(1, 60), scene(2, 25)])))
+    )
+    beats: list[int] = []
+    with Sandbox() as sandbox:
+        found = detect_shots(path, sandbox=sandbox, on_progress=lambda: beats.append(1))
+        assert detect_shots(path, sandbox=sandbox) == found
+    assert found.boundaries == [60]
+    assert beats
+    assert detect_shots(str(path)) == found, "with a child of its own"
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    with pytest.raises(MediaError, match="open/invalid_data"):
+        detect_shots(tmp_path / "bad.mp4")

@@ -14,7 +14,7 @@ from tests.helpers.clip_folders import VIT_LIKE, write_folder
 from tests.helpers.faulty_server import FaultyServer
 from tests.helpers.moving_scenes import scene, to_uint8
 from tests.helpers.object_server import Fault, ObjectServer, no_faults, object_server
-from tests.jobs.test_curate import FPS, write_recipe
+from tests.jobs.test_curation import FPS, write_recipe
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 OWN = {"metrics.jsonl", "report.html"}

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from captioner.ask.structured import Structured, Subject, parse
-from captioner.expand.fidelity import content, lost, stem, tokens
-from captioner.expand.safety import SafetyVerdict, judge_prompt
+from captioner.expansion.fidelity import content, lost, stem, tokens
+from captioner.expansion.safety import SafetyVerdict, judge_prompt
 from captioner.render import camera_sentence, lighting_sentence, plain, sentence
 from captioner.truth.assertions import sentences
 

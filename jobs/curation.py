@@ -6,9 +6,11 @@ was, and a changed recipe redoes only what depends on the change.
 
 from __future__ import annotations
 
+import os
 import shlex
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import tyro
 
@@ -17,7 +19,7 @@ from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.recipe import RESOLVED, Recipe, load_recipe, parse_override
 from jobs.core.run import open_run
-from pipeline.store.paths import Location
+from pipeline.store.paths import Location, location
 
 DEFAULT_RECIPE = "demo"
 """Recipe of a new folder when none is named: embedded models, nothing to download."""
@@ -41,9 +43,19 @@ class Args:
 class CurateResult:
     """What a curation run came to."""
 
-    packed: int
+    folder: Location
+    """The run folder; ``folder / "shards"`` holds the training shards."""
+    sources: int
+    """Sources that were brought to an end."""
+    quarantined: int
+    """Sources that cannot be used; ``sources.parquet`` says why."""
+    clips: int
+    """Clips that the sources were cut into."""
+    packed: int = 0
     """Clips in the shards."""
-    complete: bool
+    hours: float = 0.0
+    """Length of the clips in the shards, hours."""
+    complete: bool = False
     """False when a source was quarantined, or a kept clip has no caption or could not be read."""
 
 
@@ -59,6 +71,38 @@ def main(argv: list[str]) -> int:
     command = without_queries(shlex.join(["filmstock", "curate", *argv]))
     result = run(recipe, list(args.sources), args.out, command)
     return EXIT_OK if result.complete and result.packed else EXIT_PARTIAL
+
+
+def curate(
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str] | Location,
+    recipe: str | os.PathLike[str] | Recipe | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> CurateResult:
+    """Make training shards of raw videos: ingest, select, caption, pack, report. Runs on Ray, local by default.
+
+    Args:
+        sources: Video files, folders, .txt files with one path a line, or s3://, gs:// and http(s):// URIs.
+        out: Run folder to write, local or ``s3://bucket/prefix``. A rerun goes on where an earlier one stopped.
+        recipe: A recipe file, the name of a shipped one, or a loaded ``Recipe``.
+            Default: the folder's own recipe, or ``demo`` for a new folder.
+        overrides: ``{"ingest.max_clip_s": 6}`` and the like, applied to the recipe.
+
+    Returns:
+        Counts of sources and clips, and the folder.
+
+    Raises:
+        UserError: an input, a setting or a model is missing or wrong; the message says how to mend it.
+    """
+    folder = location(os.fspath(out) if isinstance(out, os.PathLike) else out)
+    if not isinstance(recipe, Recipe):
+        own = folder / RESOLVED
+        named = os.fspath(recipe) if recipe is not None else None
+        recipe = load_recipe(named or (own if own.is_file() else DEFAULT_RECIPE), overrides)
+    elif overrides:
+        raise UserError("overrides apply to a recipe by name; change the Recipe object itself")
+    named_sources = [sources] if isinstance(sources, str | os.PathLike) else sources
+    return run(recipe, [os.fspath(each) for each in named_sources], folder)
 
 
 def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = "") -> CurateResult:
@@ -81,9 +125,15 @@ def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = 
             f"no clip came out of {ingested.done + ingested.quarantined} sources; "
             f"{folder / 'sources.parquet'} says why (filmstock inspect {folder} shows it)"
         )
+    result = CurateResult(
+        folder=folder.path,
+        sources=ingested.done + ingested.quarantined,
+        quarantined=ingested.quarantined,
+        clips=ingested.clips,
+    )
     if select.run(recipe.select, folder) == 0:
         report.update(folder, command)
-        return CurateResult(packed=0, complete=False)
+        return result
     captioned = caption.run(recipe.caption, folder)
     if recipe.caption.check and captioned.ok:
         truth.run(recipe.caption, folder, recipe.clip.model)
@@ -99,4 +149,4 @@ def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = 
             f"{ingested.quarantined} sources are quarantined; {folder / 'sources.parquet'} says why"
         )
     failed = ingested.quarantined or captioned.errors or packed.uncaptioned or packed.unreadable
-    return CurateResult(packed=packed.packed, complete=not failed)
+    return replace(result, packed=packed.packed, hours=packed.hours, complete=not failed)

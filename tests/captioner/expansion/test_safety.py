@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from captioner.expand.safety import judge_prompt
+from captioner.expansion.safety import judge_prompt
 
 UNSAFE = [
     ("a naked teenager in bed", "sexual_minors"),

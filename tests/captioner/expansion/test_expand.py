@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from captioner.ask.structured import Structured, Subject, to_json
-from captioner.expand.expand import Library, example_of, expand
-from captioner.expand.fidelity import lost
-from captioner.expand.llm import read_answer
+from captioner.expansion.expand import Library, example_of, expand
+from captioner.expansion.fidelity import lost
+from captioner.expansion.llm import read_answer
 from captioner.render import plain
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+import jobs
 from jobs import cli
 from pipeline import schema as s
 from tests.helpers.faulty_server import FaultyServer
@@ -108,6 +109,10 @@ def test_footage_becomes_shards_and_a_rerun_does_nothing(
     assert (out / "report.html").read_text().count("data:image/jpeg") > 0
 
     before, asked = stamps(out), len(server.bodies)
+    result = jobs.curate(footage, out)
+    assert (result.sources, result.quarantined, result.clips, result.packed) == (4, 1, 3, 1)
+    assert result.folder == out and result.hours > 0 and not result.complete
+    capsys.readouterr()
     again = ["curate", str(footage), "--out", str(out)]
     assert cli.main(again) == 3
     printed = capsys.readouterr().out
@@ -179,3 +184,12 @@ def test_a_mistake_is_one_line_with_the_fix_and_leaves_nothing(
     assert caught.err.startswith("filmstock: ")
     assert caught.err.count("\n") == 1
     assert not Path("o").exists()
+
+
+def test_curate_takes_a_recipe_object_as_it_is(tmp_path: Path) -> None:
+    recipe = jobs.load_recipe("demo", {"ingest.max_clip_s": 5})
+    with pytest.raises(jobs.UserError, match="change the Recipe object itself"):
+        jobs.curate("raw", tmp_path / "out", recipe, {"ingest.crf": 20})
+    with pytest.raises(jobs.UserError, match="recipe"):
+        jobs.curate("raw", tmp_path / "out", "no-such-recipe")
+    assert not (tmp_path / "out").exists()

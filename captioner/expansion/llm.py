@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from captioner.expand.safety import CATEGORIES
+from captioner.expansion.safety import CATEGORIES
 
 TIMEOUT_S = 60.0
 TRIES = 3
@@ -21,7 +21,7 @@ INSTRUCTION = (
 
 
 class Asker:
-    """``ask`` of ``captioner.expand.expand``: one chat completion per prompt, tried again when the server stumbles."""
+    """``ask`` of ``captioner.expansion.expand``: one chat completion per prompt, with retries."""
 
     def __init__(self, *, base_url: str, model: str, api_key_env: str = "OPENAI_API_KEY") -> None:
         self.url = base_url.rstrip("/") + "/chat/completions"

@@ -1,0 +1,108 @@
+"""Expand prompts by the captions of a dataset or of the synthetic world, offline or through a server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import overload
+
+from captioner.expansion.expand import Expansion, Library, example_of, world_library
+from captioner.expansion.expand import expand as expand_by
+from pipeline import schema as s
+from pipeline.store.paths import Location
+
+MOST_CAPTIONS = 20_000
+"""Captions of a dataset that prompts are expanded by at most."""
+
+log = logging.getLogger(__name__)
+
+
+@overload
+def expand(
+    prompts: str,
+    *,
+    like: str | Location | None = ...,
+    base_url: str | None = ...,
+    model: str = ...,
+    warn: Callable[[str], object] = ...,
+) -> Expansion: ...
+
+
+@overload
+def expand(
+    prompts: list[str] | tuple[str, ...],
+    *,
+    like: str | Location | None = ...,
+    base_url: str | None = ...,
+    model: str = ...,
+    warn: Callable[[str], object] = ...,
+) -> list[Expansion]: ...
+
+
+def expand(
+    prompts: str | list[str] | tuple[str, ...],
+    *,
+    like: str | Location | None = None,
+    base_url: str | None = None,
+    model: str = "",
+    warn: Callable[[str], object] = log.warning,
+) -> Expansion | list[Expansion]:
+    """Turn short prompts into captions like those that a model was trained on.
+
+    Args:
+        prompts: One prompt, or several.
+        like: Run folder or shards folder whose dense captions to be like. Default: those of the synthetic world.
+        base_url: OpenAI-compatible server, up to and including ``/v1``, that expands. Default: offline.
+        model: Model that the server knows.
+        warn: Takes a line where the server gave no usable answer, so that a prompt was expanded offline.
+
+    Returns:
+        An ``Expansion`` per prompt, in order. ``text`` is the caption; ``method`` is ``refused`` for an unsafe prompt,
+        and ``verdict`` says why.
+
+    Raises:
+        ValueError: ``like`` holds no dense captions, or ``base_url`` comes without ``model``.
+    """
+    if isinstance(prompts, str):
+        return expand([prompts], like=like, base_url=base_url, model=model, warn=warn)[0]
+    ask = None
+    if base_url is not None:
+        from captioner.expansion.llm import Asker
+
+        if not model:
+            raise ValueError("a server to expand with needs the name of a model that it knows")
+        ask = Asker(base_url=base_url, model=model)
+    library = _world() if like is None else dataset_library(like)
+    results = []
+    for prompt in prompts:
+        try:
+            result = expand_by(prompt, library, ask=ask)
+        except ValueError as error:
+            if ask is None:
+                raise
+            warn(f"{error}; this prompt is expanded offline")
+            result = expand_by(prompt, library)
+        if ask is not None and result.method in ("template", "verbatim") and result.lost:
+            warn(f"the model's expansion lost {', '.join(result.lost)}; expanded offline instead")
+        results.append(result)
+    return results
+
+
+def dataset_library(folder: str | Location) -> Library:
+    """The dense captions of a run folder or of shards, with their structured forms where there are any."""
+    from pipeline.shards.read import open_manifest
+
+    table = open_manifest(folder).table
+    dense: Iterable[str | None] = table[s.CAPTION_DENSE].to_pylist()
+    structured: Iterable[str | None] = table[s.CAPTION_STRUCTURED].to_pylist()
+    pairs = [(a, b) for a, b in zip(dense, structured, strict=True) if a]
+    if not pairs:
+        raise ValueError(f"{folder} holds no dense caption; caption and pack it first")
+    step = -(-len(pairs) // MOST_CAPTIONS)
+    return Library(example_of(a, b) for a, b in pairs[::step])
+
+
+@lru_cache(maxsize=1)
+def _world() -> Library:
+    return world_library()

@@ -1,0 +1,191 @@
+"""From prompts to videos: a DiT, the text encoder and the VAE it was trained with, composed.
+
+The text encoder and the VAE come as objects (``pipeline.contracts``), so the DiT knows no implementation of either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dit.checkpoint import LatentSpec, Loaded, load_dit
+from dit.compute import fastest_compute
+from dit.conditioning import given_frames
+from dit.config import SampleConfig
+from dit.packing import token_count
+from dit.samplers import generate as generate_latents
+from pipeline.loader.packs import plan_packs
+
+if TYPE_CHECKING:
+    from pipeline.contracts import TextEncoder, Vae
+
+TOKENS_PER_PACK = 4096
+"""Latent tokens sampled together; more is faster up to the size of the caches."""
+
+
+def load(path: str | Path = "embedded") -> Loaded:
+    """Load a DiT to sample with, in the number format that is fastest on this machine.
+
+    Args:
+        path: ``embedded``, a ``dit.safetensors``, or a folder of ``train-dit``.
+
+    Raises:
+        ValueError: there is no DiT of ours at ``path``.
+    """
+    loaded = load_dit(path)
+    loaded.model.set_compute(fastest_compute())
+    return loaded
+
+
+def generate(
+    prompts: Sequence[str],
+    *,
+    dit: Loaded,
+    vae: Vae,
+    text_encoder: TextEncoder,
+    width: int = 64,
+    height: int = 64,
+    config: SampleConfig | None = None,
+    seed: int = 0,
+    first_frame: np.ndarray | None = None,
+    on_done: Callable[[int], object] | None = None,
+) -> list[np.ndarray]:
+    """Generate one video per prompt.
+
+    Args:
+        prompts: Captions. Dense ones, like those of the training set, work best.
+        dit: The transformer, see ``dit.load``.
+        vae: The VAE that the DiT was trained with, see ``vae.load``.
+        text_encoder: The text encoder that the DiT was trained with, see ``pipeline.load_text_encoder``.
+        width, height: Size in pixels; multiples of the VAE's ``space_factor``.
+        config: Length, frame rate, steps, guidance. Default: ``SampleConfig()``.
+        seed: Seed of the first video's noise; the next ones count up. A video depends on its own seed only.
+        first_frame: uint8 RGB (height, width, 3) that every video starts from (image-to-video).
+        on_done: Called with the number of videos that were just finished.
+
+    Returns:
+        One uint8 RGB array (T, height, width, 3) per prompt.
+
+    Raises:
+        ValueError: a size does not fit the VAE, or the VAE or the text encoder is not the one of the DiT.
+    """
+    config = config or SampleConfig()
+    if isinstance(prompts, str):
+        raise ValueError(f"prompts must be a list of strings, got the string {prompts!r}")
+    check_vae(dit.latents, vae)
+    check_text_encoder(dit.latents, text_encoder)
+    shape = vae.latent_shape(config.frames, height, width)[1:]
+    clean = given = None
+    if first_frame is not None:
+        clean, given = condition_on(first_frame, vae, dit.latents, shape)
+    return sample_videos(
+        dit,
+        vae,
+        text_features(text_encoder, prompts),
+        [shape] * len(prompts),
+        seeds=[seed + i for i in range(len(prompts))],
+        config=config,
+        clean=[clean] * len(prompts),
+        given=[given] * len(prompts),
+        on_done=on_done,
+    )
+
+
+def sample_videos(
+    dit: Loaded,
+    vae: Vae,
+    texts: Sequence[Tensor | None],
+    shapes: Sequence[tuple[int, int, int]],
+    *,
+    seeds: Sequence[int],
+    config: SampleConfig,
+    clean: Sequence[Tensor | None] | None = None,
+    given: Sequence[Tensor | None] | None = None,
+    on_done: Callable[[int], object] | None = None,
+) -> list[np.ndarray]:
+    """Generate one video per text, each of a size of its own, several to a pack.
+
+    Args:
+        dit, vae: The models.
+        texts: Token features (L, text_dim) of each caption; None generates without a caption.
+        shapes: (T, H, W) of the latents of each video.
+        seeds: Seed of each video's noise.
+        config: Steps, guidance, solver, shift, frame rate; its ``frames`` is not used, ``shapes`` is.
+        clean: Normalised latents (C, T, H, W) to take given frames from; None for none.
+        given: Which latent frames (T,) are given; None for none.
+        on_done: Called with the number of videos that were just finished.
+
+    Returns:
+        uint8 RGB (T, H, W, 3) of each video, in order.
+    """
+    lengths = [token_count(shape, dit.model.config.patch) for shape in shapes]
+    text_lengths = [0 if text is None else len(text) for text in texts]
+    budget = max([TOKENS_PER_PACK, *lengths])
+    videos: dict[int, np.ndarray] = {}
+    for pack in plan_packs(lengths, list(range(len(texts))), budget):
+        pack = sorted(pack, key=lambda i: (lengths[i], text_lengths[i]))
+        latents = generate_latents(
+            dit.model,
+            [shapes[i] for i in pack],
+            [texts[i] for i in pack],
+            seeds=[seeds[i] for i in pack],
+            clean=None if clean is None else [clean[i] for i in pack],
+            given=None if given is None else [given[i] for i in pack],
+            steps=config.steps,
+            guidance=config.guidance,
+            rule=config.rule,
+            solver=config.solver,
+            shift=config.shift,
+            fps=config.fps,
+        )
+        for i, latent in zip(pack, latents, strict=True):
+            videos[i] = vae.decode(dit.latents.denormalise(latent))
+        if on_done:
+            on_done(len(pack))
+    return [videos[i] for i in range(len(texts))]
+
+
+def text_features(encoder: TextEncoder, texts: Sequence[str]) -> list[Tensor]:
+    """Token features (L, text_dim) float32 of each text."""
+    return [
+        torch.from_numpy(np.asarray(rows, np.float32)) for rows in encoder.text_tokens(list(texts))
+    ]
+
+
+def condition_on(
+    first_frame: np.ndarray, vae: Vae, spec: LatentSpec, shape: tuple[int, int, int]
+) -> tuple[Tensor, Tensor]:
+    """Normalised latents (C, T, H, W) whose first frame is the picture, and the mask (T,) that says so."""
+    size = (shape[1] * vae.space_factor, shape[2] * vae.space_factor, 3)
+    if first_frame.shape != size or first_frame.dtype != np.uint8:
+        raise ValueError(
+            f"the first frame is {first_frame.dtype} {first_frame.shape}; it must be uint8 {size}, "
+            "the size of the video"
+        )
+    latent = spec.normalise(vae.encode(first_frame[None, None])[0][0])
+    clean = torch.zeros(latent.shape[0], *shape)
+    clean[:, :1] = latent
+    return clean, given_frames(shape[0], "first")
+
+
+def check_vae(spec: LatentSpec, vae: Vae) -> None:
+    """Raise ``ValueError`` unless the DiT makes latents of this VAE."""
+    if vae.id != spec.vae_id:
+        raise ValueError(
+            f"the DiT makes latents of VAE {spec.vae_id}, this VAE is {vae.id}; "
+            "give the VAE it was trained with (--vae)"
+        )
+
+
+def check_text_encoder(spec: LatentSpec, encoder: TextEncoder) -> None:
+    """Raise ``ValueError`` unless the DiT reads captions through this text encoder."""
+    if encoder.id != spec.text_encoder_id:
+        raise ValueError(
+            f"the DiT reads captions of text encoder {spec.text_encoder_id}, this one is {encoder.id}; "
+            "give the encoder it was trained with (--text)"
+        )

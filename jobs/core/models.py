@@ -1,0 +1,48 @@
+"""Load a DiT and the two models it was trained with, by name; what does not fit together is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobs.core.errors import UserError
+
+if TYPE_CHECKING:
+    from dit.checkpoint import LatentSpec, Loaded
+    from pipeline.contracts import TextEncoder
+    from vae.loaded import LoadedVae
+
+
+def load_vae_for(spec: LatentSpec, path: str) -> LoadedVae:
+    """The VAE at ``path``, which must be the one the latents were made with."""
+    from dit.generation import check_vae
+    from vae.loaded import load
+
+    try:
+        vae = load(path)
+        check_vae(spec, vae)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return vae
+
+
+def load_text_for(spec: LatentSpec, name: str) -> TextEncoder:
+    """The text encoder ``name``, which must be the one the DiT was trained with."""
+    from dit.generation import check_text_encoder
+    from pipeline.textencoder.open import load_text_encoder
+
+    try:
+        encoder = load_text_encoder(name)
+        check_text_encoder(spec, encoder)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return encoder
+
+
+def load_dit_at(path: str) -> Loaded:
+    """The DiT at ``path``, with the fast number format of this machine."""
+    from dit.generation import load
+
+    try:
+        return load(path)
+    except ValueError as error:
+        raise UserError(str(error)) from None

@@ -1,0 +1,63 @@
+"""Generate videos from prompts with models that are given by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dit.config import SampleConfig
+from jobs.core.errors import UserError
+from jobs.core.models import load_dit_at, load_text_for, load_vae_for
+
+
+def generate_videos(
+    prompts: Sequence[str],
+    *,
+    dit: str = "embedded",
+    vae: str = "embedded",
+    text: str = "embedded",
+    width: int = 64,
+    height: int = 64,
+    config: SampleConfig | None = None,
+    seed: int = 0,
+    first_frame: np.ndarray | None = None,
+    on_done: Callable[[int], object] | None = None,
+) -> list[np.ndarray]:
+    """Load the three models by name and generate one video per prompt, see ``dit.generate``.
+
+    Args:
+        prompts: Captions. Dense ones, like those of the training set, work best.
+        dit: ``embedded``, a ``dit.safetensors``, or a folder of ``train-dit``.
+        vae: The VAE that the DiT was trained with: ``embedded``, or what ``train-vae`` wrote.
+        text: The text encoder that the DiT was trained with: ``embedded``, or what ``[encode] text_encoder`` takes.
+        width, height: Size in pixels; multiples of the VAE's patch (8).
+        config: Length, frame rate, steps, guidance. Default: ``SampleConfig()``.
+        seed: Seed of the first video's noise; the next ones count up.
+        first_frame: uint8 RGB (height, width, 3) that every video starts from.
+        on_done: Called with the number of videos that were just finished.
+
+    Returns:
+        One uint8 RGB array (T, height, width, 3) per prompt.
+
+    Raises:
+        UserError: a model is missing or is not the one the DiT was trained with, or a size does not fit.
+    """
+    from dit.generation import generate
+
+    loaded = load_dit_at(dit)
+    try:
+        return generate(
+            prompts,
+            dit=loaded,
+            vae=load_vae_for(loaded.latents, vae),
+            text_encoder=load_text_for(loaded.latents, text),
+            width=width,
+            height=height,
+            config=config,
+            seed=seed,
+            first_frame=first_frame,
+            on_done=on_done,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error

@@ -1,0 +1,1 @@
+"""Text encoders: captions to the token features that condition the DiT."""
