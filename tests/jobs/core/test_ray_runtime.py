@@ -11,7 +11,7 @@ import pytest
 
 from jobs.core.cluster import REPOSITORY
 from jobs.core.errors import UserError
-from jobs.core.ray_runtime import _start_local, stop_ray
+from jobs.core.ray_runtime import start_ray, stop_ray
 
 SCRIPT = """
 import sys
@@ -59,6 +59,7 @@ def test_stopping_without_ray_imports_nothing():
 def test_a_slow_machine_gets_further_attempts(monkeypatch: pytest.MonkeyPatch):
     import ray
 
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     calls = []
 
     def slow_then_fine(**options: object) -> None:
@@ -66,9 +67,10 @@ def test_a_slow_machine_gets_further_attempts(monkeypatch: pytest.MonkeyPatch):
         if len(calls) < 3:
             raise Exception("The current node timed out during startup. The GCS is overloaded.")
 
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", slow_then_fine)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    _start_local(2)
+    start_ray(2)
     assert calls == [2, 2, 2]
 
 
@@ -81,9 +83,10 @@ def test_a_ray_that_never_starts_is_one_line_and_another_failure_is_not_hidden(
         def init(**options: object) -> None:
             raise RuntimeError(text)
 
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
         monkeypatch.setattr(ray, "init", init)
         monkeypatch.setattr(ray, "shutdown", lambda: None)
-        _start_local(2)
+        start_ray(2)
 
     with pytest.raises(UserError, match="3 attempts"):
         fail("The current node timed out during startup.")

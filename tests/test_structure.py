@@ -1,0 +1,177 @@
+"""Where things stand: a test beside every module, no file too long, no private names of other packages in tests."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("pipeline", "captioner", "vae", "dit", "jobs")
+MOST_LINES = 400
+
+LONGER = {"pipeline/schema.py": "the one list of column names and tables; each is one line"}
+"""Source files that may have more lines, with the reason."""
+
+PRIVATE = {
+    "helpers/object_server.py": {
+        "_open"
+    },  # clients are kept by address: a new server needs new ones
+    "pipeline/shards/test_read_store.py": {"_open"},
+    "pipeline/shots/test_net.py": {
+        "_WINDOW"
+    },  # the size of a window changes nothing that can be seen
+    "pipeline/select/test_duplicates.py": {"_first_like"},  # how much is compared at once: memory
+    "jobs/train/test_show_batch.py": {"_given_frames"},  # arithmetic behind a picture
+}
+"""Private names that a test file may use."""
+
+VALUES = "constants and settings; what they do is tested where they are used"
+WHOLE = "a part of one command, which is tested whole with real files"
+
+ELSEWHERE: dict[str, tuple[str, str]] = {
+    "pipeline/loader/api.py": (
+        "pipeline/loader/test_videos.py",
+        "one function that opens a loader",
+    ),
+    "pipeline/loader/quarantine.py": ("pipeline/loader/test_videos.py", "bad clips in a loader"),
+    "pipeline/loader/steps.py": ("pipeline/loader/test_mix.py", "steps of every kind of loader"),
+    "pipeline/motion/analysis.py": ("pipeline/video/test_clock.py", "the one low-resolution pass"),
+    "pipeline/motion/optical_flow.py": (
+        "pipeline/motion/test_camera_motion.py",
+        "input of its fits",
+    ),
+    "pipeline/openclip/package.py": ("pipeline/openclip/test_torchvision_compat.py", "an import"),
+    "pipeline/shards/card.py": (
+        "pipeline/shards/test_write.py",
+        "opened with datasets by its card",
+    ),
+    "pipeline/shards/latent_parts.py": ("pipeline/loader/test_latent_packs.py", "stored latents"),
+    "pipeline/shards/latents.py": ("jobs/shards/test_encode.py", "what encode writes is read back"),
+    "pipeline/shards/layout.py": ("pipeline/shards/test_write.py", VALUES),
+    "pipeline/store/client.py": ("pipeline/store/test_paths.py", "requests of every path"),
+    "pipeline/store/hub.py": ("pipeline/openclip/test_find.py", "models found in the hub's cache"),
+    "pipeline/training/config.py": ("pipeline/training/test_schedule.py", VALUES),
+    "pipeline/training/ema.py": ("dit/test_flow.py", "held to its closed form"),
+    "pipeline/video/tags.py": ("pipeline/source/test_sidecars.py", "tags as captions of a source"),
+    "pipeline/world/camera.py": ("pipeline/world/test_judge.py", "read back by the judge"),
+    "pipeline/world/captions.py": ("pipeline/world/test_judge.py", "truth that the judge reads"),
+    "pipeline/world/film_plan.py": ("pipeline/world/test_film.py", "the plan of a film"),
+    "pipeline/world/junk.py": ("pipeline/world/test_film.py", "damage inside a film"),
+    "pipeline/world/outline.py": ("pipeline/world/test_judge.py", "shapes that the judge reads"),
+    "pipeline/world/render.py": ("pipeline/world/test_judge.py", "pixels that the judge reads"),
+    "pipeline/world/scene.py": ("pipeline/world/test_judge.py", "scenes that the judge reads"),
+    "captioner/ask/prompts.py": ("captioner/ask/test_model_note.py", "prompts per model"),
+    "captioner/backends/base.py": ("captioner/backends/test_openai.py", "what backends share"),
+    "captioner/backends/embedded.py": ("captioner/train/test_pretrain.py", "the model it trains"),
+    "captioner/backends/open.py": (
+        "captioner/backends/test_vllm.py",
+        "one function that opens one",
+    ),
+    "captioner/check/phrases.py": ("captioner/check/test_checks.py", VALUES),
+    "captioner/config.py": ("jobs/core/test_recipe.py", VALUES),
+    "captioner/expand/fidelity.py": ("captioner/expand/test_expand.py", "what expansion keeps"),
+    "captioner/expand/llm.py": ("captioner/expand/test_expand.py", "expansion by a model"),
+    "captioner/train/auxiliary.py": ("captioner/train/test_pretrain.py", WHOLE),
+    "captioner/train/evaluate.py": ("captioner/train/test_finetune.py", WHOLE),
+    "captioner/train/optim.py": ("captioner/train/test_finetune.py", WHOLE),
+    "captioner/train/reply_loss.py": ("captioner/train/test_pretrain.py", WHOLE),
+    "captioner/train/world_data.py": ("captioner/train/test_pretrain.py", WHOLE),
+    "vae/card.py": ("vae/test_embedded.py", "the card of the shipped weights"),
+    "vae/config.py": ("vae/test_model.py", VALUES),
+    "vae/conv.py": ("vae/test_model.py", "layers of the model: chunks equal the whole"),
+    "vae/evaluate.py": ("vae/test_embedded.py", "quality of the shipped weights"),
+    "vae/state.py": ("vae/test_train.py", "what a training resumes from"),
+    "dit/attention.py": ("dit/test_model.py", "each way equals the plain one"),
+    "dit/checkpoint.py": ("dit/train/test_loop.py", "saved weights come back"),
+    "dit/compute.py": ("dit/test_fused.py", VALUES),
+    "dit/config.py": ("dit/test_model.py", VALUES),
+    "dit/layers.py": ("dit/test_model.py", "layers of the model"),
+    "dit/rope.py": ("dit/test_model.py", "positions in the model"),
+    "dit/samplers.py": ("dit/test_flow.py", "order of the solvers on known velocities"),
+    "dit/text.py": ("dit/test_model.py", "the text's part of the model"),
+    "dit/train/heldout.py": ("dit/train/test_loop.py", "a part of the training loop"),
+    "dit/train/memory.py": ("jobs/train/test_dit_doctor.py", "what the doctor says of memory"),
+    "dit/train/metrics.py": ("dit/train/test_loop.py", "lines of a run's metrics"),
+    "dit/train/optim.py": ("dit/test_flow.py", "its schedule"),
+    "dit/train/parallel.py": ("dit/train/test_loop.py", "two processes train the model of one"),
+    "dit/train/run.py": ("dit/train/test_loop.py", "exact resume"),
+    "jobs/core/tables.py": ("jobs/report/test_inspect.py", "tables as they are printed"),
+    "jobs/generate/adherence.py": ("jobs/train/test_dit.py", WHOLE),
+    "jobs/generate/expand.py": ("captioner/expand/test_expand.py", "the command over it"),
+    "jobs/generate/sample.py": ("jobs/train/test_dit.py", WHOLE),
+    "jobs/generate/sampling.py": ("jobs/train/test_dit.py", WHOLE),
+    "jobs/ingest/graph.py": ("jobs/ingest/test_command.py", WHOLE),
+    "jobs/ingest/summary.py": ("jobs/ingest/test_command.py", WHOLE),
+    "jobs/report/sheet.py": ("jobs/report/test_pictures.py", "sheets of pictures"),
+    "jobs/shards/encode_chunk.py": ("jobs/shards/test_encode.py", WHOLE),
+    "jobs/train/batch_sheet.py": ("jobs/train/test_show_batch.py", WHOLE),
+    "jobs/train/checkpoints.py": ("jobs/train/test_dit.py", WHOLE),
+    "jobs/train/dit_args.py": ("jobs/train/test_dit.py", WHOLE),
+    "jobs/train/dit_progress.py": ("jobs/train/test_dit.py", WHOLE),
+    "jobs/train/dit_results.py": ("jobs/train/test_dit.py", WHOLE),
+    "jobs/train/dit_setup.py": ("jobs/train/test_dit.py", WHOLE),
+    "jobs/train/latent_health.py": ("jobs/train/test_dit_doctor.py", WHOLE),
+    "jobs/train/pretrain_captioner.py": ("captioner/train/test_pretrain.py", "the command over it"),
+    "jobs/train/run_json.py": ("jobs/train/test_show_batch.py", "what a run says of itself"),
+    "jobs/train/vae_args.py": ("jobs/train/test_vae.py", WHOLE),
+    "jobs/train/vae_results.py": ("jobs/train/test_vae.py", WHOLE),
+    "jobs/world/judge.py": ("jobs/world/test_film.py", "films are judged"),
+}
+"""Modules without a test file of their own: the file that tests them, and why that one does."""
+
+
+def modules() -> list[str]:
+    """Source files of the packages, as paths below the root."""
+    found = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
+    return sorted(str(path.relative_to(ROOT)) for path in found if not path.name.startswith("__"))
+
+
+def own_test(module: str) -> Path:
+    """``pipeline/store/paths.py`` is tested by ``tests/pipeline/store/test_paths.py``."""
+    path = ROOT / "tests" / module
+    return path.with_name(f"test_{path.name}")
+
+
+def test_every_module_has_a_test_in_the_same_folder_or_a_reason() -> None:
+    missing = [name for name in modules() if not own_test(name).exists() and name not in ELSEWHERE]
+    assert missing == [], "write tests/<folder>/test_<module>.py, or name in ELSEWHERE who tests it"
+
+
+@pytest.mark.parametrize("module", ELSEWHERE)
+def test_the_list_of_exceptions_is_not_stale(module: str) -> None:
+    test, reason = ELSEWHERE[module]
+    assert (ROOT / module).exists(), "the module is gone: take it off the list"
+    assert not own_test(module).exists(), "it has a test of its own now: take it off the list"
+    assert (ROOT / "tests" / test).exists() and len(reason.split()) >= 2
+
+
+def test_no_source_file_is_too_long() -> None:
+    lengths = {name: len((ROOT / name).read_text().splitlines()) for name in modules()}
+    long = {name: lines for name, lines in lengths.items() if lines > MOST_LINES}
+    assert set(long) <= set(LONGER), f"more than {MOST_LINES} lines: split them"
+
+
+def private_names(path: Path) -> set[str]:
+    """Private names of the packages that a test file imports, reads from a module, or replaces."""
+    tree = ast.parse(path.read_text())
+    found, imported = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
+            names = {alias.name for alias in node.names}
+            found |= names
+            imported |= {alias.asname or alias.name for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found |= {node.attr} if node.value.id in imported else set()
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "setattr":
+            found |= {arg.value for arg in node.args[1:2] if isinstance(arg, ast.Constant)}
+    return {str(name) for name in found if str(name).startswith("_") and str(name)[:2] != "__"}
+
+
+def test_tests_use_what_is_public() -> None:
+    """A test of a private name breaks when the code is put in order, and says nothing about what a user sees."""
+    folder = ROOT / "tests"
+    used = {str(path.relative_to(folder)): private_names(path) for path in folder.rglob("*.py")}
+    assert {name: names for name, names in used.items() if names} == PRIVATE
