@@ -1,6 +1,7 @@
 # make demo   films, curates, captions, trains and samples on synthetic footage (installs into .venv first)
 # make test   the tests that take seconds each; make test-all adds the slow ones
 # make lint   ruff, mypy, import rules
+# make docs   the pages of docs/, strictly, into runs/site; make pictures draws their pictures from the demo's output
 # Every target installs what it needs, once; VENV=... and PYTHON=... choose where and with what.
 
 VENV ?= .venv
@@ -17,10 +18,10 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input install -
 PIN = $$(sed -n 's/^$(1)==/$(1)==/p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format clean
+.PHONY: help install demo test test-all lint format docs pictures clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -5
 
 install: $(STAMP)
 
@@ -51,6 +52,14 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+docs: $(STAMP)
+	@$(VENV)/bin/python -c 'import mkdocs, mkdocstrings' 2>/dev/null || $(PIP) -c constraints.txt -e '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
+	@echo "see runs/site/index.html"
+
+pictures: demo
+	@$(VENV)/bin/python docs/pictures/draw.py $(DEMO)
 
 format: $(STAMP)
 	$(VENV)/bin/ruff check --fix .
