@@ -52,7 +52,7 @@ FRAMES = 4
 RUNS = {
     "short": TuneConfig(kind="short", lr=1e-3, steps=800),
     "dense": TuneConfig(kind="dense", lr=1e-3, steps=700),
-    "dense, LoRA 16": TuneConfig(kind="dense", lr=4e-3, steps=700, lora=16),
+    "dense, LoRA 16": TuneConfig(kind="dense", lr=4e-3, steps=700, lora_rank=16),
 }
 """The fine-tunings, each from the base."""
 

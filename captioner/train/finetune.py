@@ -8,11 +8,10 @@ killed goes on from its last checkpoint and ends in the same bits on the same ma
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +28,21 @@ from captioner.config import CaptionConfig
 from captioner.train.answers import Answered, answer_ids, answer_loss, encode
 from captioner.train.examples import Lesson, lessons_hash, split
 from captioner.train.tuned_model import choose_trained, export, trained, training_mode
+from pipeline.bounds import Count, NonNegative, PartShare, Positive, Whole
 from pipeline.loader.order import epoch_order, n_steps, step_positions
 from pipeline.loader.quarantine import Quarantine
-from pipeline.store.atomic import draft
-from pipeline.training.compute import bf16_is_faster
+from pipeline.training.compute import compute_dtype
+from pipeline.training.config import BaseTrainConfig
+from pipeline.training.interrupt import Interrupts
+from pipeline.training.resume import OTHER_OUT, refuse_other_settings
+from pipeline.training.schedule import cosine, warmup
+from pipeline.training.state import (
+    add_metrics,
+    keep_metrics,
+    load_state,
+    save_state,
+    sync_metrics,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -42,70 +52,71 @@ MOST_HELD_OUT = 64
 """Clips held out at the most: their loss is taken again and again."""
 GREY = 128
 """Value of every pixel that the blind floor sees."""
-MAY_CHANGE = {"steps", "save_every", "eval_every", "log_every", "recompute"}
+MAY_CHANGE = {"checkpoint_every", "eval_every", "log_every", "recompute"}
 """Settings that may differ between a checkpoint and the run that resumes it."""
+
+FULL_LR, LORA_LR = 1e-5, 2e-4
+"""Usual peak learning rates of models with billions of weights; the embedded captioner takes 1e-3."""
+LAST_RATE = 0.1
+"""Share of the peak that the learning rate ends at."""
 
 Report = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuneConfig:
+class TuneConfig(BaseTrainConfig):
     """What a fine-tuning depends on, beside its data."""
 
     model: str = "embedded"
-    """Base: ``embedded``, a local folder, or a Hugging Face id that is in the local cache."""
+    """Base: embedded, a local folder, or a Hugging Face id of any AutoModelForImageTextToText in the local cache."""
     kind: str = "dense"
-    """Caption kind that is learned."""
+    """Caption kind to learn: short, dense or structured."""
     prompt: str | None = None
-    """Question, with ``{frames}`` and ``{seconds}``; None: the one that ``filmstock caption`` asks the base."""
-    frames: int = 8
-    """Frames shown of each clip."""
-    frame_side: int = 384
-    """Longer side that larger frames are scaled down to, pixels."""
-    steps: int = 500
-    """Optimiser steps."""
-    batch: int = 8
+    """Question that the words answer, with {frames} and {seconds}; None: what ``filmstock caption`` asks the base."""
+    frames: Count = 8
+    """Frames shown of each clip; caption with as many (caption.frames)."""
+    frame_side: Count = 384
+    """Longer side that larger frames are scaled down to, pixels (caption.frame_side)."""
+    steps: Count = 500
+    batch: Count = 8
     """Clips per step."""
-    micro_batch: int = 4
-    """Clips that go through the model at once; memory hangs on it, the result does not."""
-    lr: float = 1e-5
-    """Peak learning rate: a warm-up over 3 % of the steps, then a cosine down to a tenth."""
-    lora: int = 0
-    """Rank of LoRA's matrices; 0 trains the weights themselves."""
+    micro_batch: Count = 4
+    """Clips that go through the model at once: less memory, same result."""
+    lr: Positive | None = None
+    """Peak learning rate; None: 1e-5, with LoRA 2e-4. After the warm-up half a cosine to a tenth of it."""
+    warmup_steps: Whole = 15
+    weight_decay: NonNegative = 0.0
+    lora_rank: Whole = 0
+    """Rank of LoRA's matrices, such as 16; 0 trains the weights themselves. Needs filmstock[lora]."""
     lora_targets: tuple[str, ...] = ()
-    """Last names of the linear layers that get LoRA; empty: all but the output layer."""
+    """Last names of the linear layers that get LoRA, such as q_proj; empty: all but the output layer."""
     train_vision: bool = False
-    """Whether the vision tower is trained too."""
+    """Train the vision tower too."""
     recompute: bool = False
     """Gradient checkpointing: less memory for a third more time."""
-    seed: int = 0
-    """Of order, LoRA's random half and dropout."""
-    held_out_share: float = 0.05
-    """Share of the clips, at most 64, that are not learned but measured."""
-    save_every: int = 100
-    """Steps between checkpoints."""
-    eval_every: int = 200
+    held_out_share: PartShare = 0.05
+    """Share of the clips, at most 64, that are measured and not learned."""
+    checkpoint_every: Count = 100
+    eval_every: Count = 200
     """Steps between held-out losses."""
-    log_every: int = 10
-    """Steps between rows of ``metrics.jsonl``."""
 
     def __post_init__(self) -> None:
-        counts = ("frames", "frame_side", "steps", "batch", "micro_batch")
-        for name in (*counts, "save_every", "eval_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.lora < 0 or not 0 <= self.held_out_share < 1:
+        super().__post_init__()
+        if self.lora_targets and not self.lora_rank:
             raise ValueError(
-                f"lora ({self.lora}) must be 0 or a rank, held_out_share ({self.held_out_share}) in [0, 1)"
+                "lora_targets are named but lora_rank is 0; give a rank, such as --lora-rank 16"
             )
-        if self.lora_targets and not self.lora:
-            raise ValueError("lora_targets are named but lora is 0; give a rank, such as 16")
+
+    def settled(self) -> TuneConfig:
+        """The same with a number for ``lr``."""
+        usual = LORA_LR if self.lora_rank else FULL_LR
+        return replace(self, lr=usual) if self.lr is None else self
 
 
 def learning_rate(config: TuneConfig, step: int) -> float:
-    """Rate of ``step``: linear warm-up, then cosine to a tenth."""
-    warm = min(1.0, (step + 1) / max(1.0, 0.03 * config.steps))
-    return config.lr * warm * (0.1 + 0.45 * (1 + math.cos(math.pi * step / config.steps)))
+    """Rate of ``step``: linear warm-up, then half a cosine to a tenth."""
+    peak, progress = config.settled().lr or 0.0, step / config.steps
+    return peak * warmup(step, progress, config.warmup_steps) * cosine(progress, LAST_RATE)
 
 
 def finetune(
@@ -125,36 +136,40 @@ def finetune(
     """
     if not lessons:
         raise ValueError(f"there is no {config.kind} caption to learn from")
+    config = config.settled()
+    state = read_state(out / STATE_NAME, config, lessons) if resume else None
     tuner = Tuner(config, lessons, out)
-    if resume and (out / STATE_NAME).exists():
-        tuner.load(out / STATE_NAME)
+    if state is not None:
+        tuner.load(state)
     out.mkdir(parents=True, exist_ok=True)
+    keep_metrics(out, tuner.step)
     last = config.steps if stop_after is None else min(config.steps, tuner.step + stop_after)
 
     def tell(row: dict[str, Any]) -> None:
-        with (out / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps({"stage": "train-captioner", **row}) + "\n")
+        add_metrics(out, {"stage": "train-captioner", **row})
         if report is not None:
             report(row)
 
     if tuner.step == 0:
         tell({"step": 0, **tuner.held_out_losses()})
-    began = time.monotonic()
-    numbers: list[dict[str, float]] = []
+    began, made = time.monotonic(), 0.0
     evaluated: dict[str, float] = {}
-    for batches in ahead(range(tuner.step, last), tuner.batches, threads=1, depth=2):
-        numbers.append(tuner.learn(batches))
-        step, done = tuner.step, tuner.step == config.steps
-        evaluated = tuner.held_out_losses() if done or step % config.eval_every == 0 else {}
-        if evaluated or step % config.log_every == 0:
-            seconds = max(1e-9, time.monotonic() - began)
-            mean = {k: float(np.mean([n[k] for n in numbers])) for k in ("loss", "grad_norm")}
-            clips = sum(n["clips"] for n in numbers)
-            row = {"step": step, **mean, "lr": numbers[-1]["lr"], "clips_per_s": clips / seconds}
-            tell({**row, "skipped": tuner.skipped, "unreadable": len(tuner.bad), **evaluated})
-            numbers, began = [], time.monotonic()
-        if done or step % config.save_every == 0:
-            tuner.save(out / STATE_NAME)
+    with Interrupts() as stop:
+        for batches in ahead(range(tuner.step, last), tuner.batches, threads=1, depth=2):
+            tuner.numbers.append(tuner.learn(batches))
+            step, done = tuner.step, tuner.step == config.steps
+            made += tuner.numbers[-1]["clips"]
+            evaluated = tuner.held_out_losses() if done or step % config.eval_every == 0 else {}
+            if evaluated or step % config.log_every == 0:
+                numbers, seconds = tuner.numbers, max(1e-9, time.monotonic() - began)
+                mean = {k: float(np.mean([n[k] for n in numbers])) for k in ("loss", "grad_norm")}
+                row = {"step": step, **mean, "lr": numbers[-1]["lr"], "clips_per_s": made / seconds}
+                tell({**row, "skipped": tuner.skipped, "unreadable": len(tuner.bad), **evaluated})
+                tuner.numbers, began, made = [], time.monotonic(), 0.0
+            if done or stop.asked or step % config.checkpoint_every == 0:
+                tuner.save(out / STATE_NAME)
+            if stop.asked and not done:
+                stop.end()
     if tuner.step < config.steps:
         return {}
     figures = evaluated or tuner.held_out_losses()
@@ -163,10 +178,10 @@ def finetune(
 
 
 class Tuner:
-    """Model, optimiser and data of a run, and one step of it."""
+    """Model, optimizer and data of a run, and one step of it."""
 
     def __init__(self, config: TuneConfig, lessons: Sequence[Lesson], out: Path) -> None:
-        import torch
+        from pipeline.training.optim import Group, Optimizer
 
         self.config = config
         self.processor, base = load_model(config.model)
@@ -175,10 +190,10 @@ class Tuner:
         self.prompts = prompt_set(
             config.model, {config.kind: config.prompt} if config.prompt else None
         )
-        self.base_id = model_id(CaptionConfig(model=config.model))
+        self.base_id = base_of(config)
         self.model = choose_trained(
             base,
-            lora=config.lora,
+            lora=config.lora_rank,
             targets=config.lora_targets,
             train_vision=config.train_vision,
             seed=config.seed,
@@ -187,11 +202,10 @@ class Tuner:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
             self.model.enable_input_require_grads()
         self.device = next(self.model.parameters()).device
-        self.low_precision = bf16_is_faster(str(self.device))
+        self.compute = compute_dtype(config.precision, str(self.device))
         self.parameters = trained(self.model)
-        self.optimizer = torch.optim.AdamW(
-            self.parameters.values(), lr=config.lr, betas=(0.9, 0.98), weight_decay=0.0
-        )
+        group = Group(params=list(self.parameters.values()), weight_decay=config.weight_decay)
+        self.optimizer = Optimizer([group], optimizer="adamw")
         self.learned, self.held = split(lessons, config.held_out_share, MOST_HELD_OUT)
         if not self.learned:
             raise ValueError(
@@ -206,6 +220,8 @@ class Tuner:
             out / "quarantine.jsonl", len(lessons), floor=min(8, len(lessons) - 1)
         )
         self.step = self.skipped = 0
+        self.numbers: list[dict[str, float]] = []
+        """Figures of the steps since the last line of metrics."""
 
     def question(self, lesson: Lesson, blind: bool = False) -> Request:
         """What is asked about a clip, as ``filmstock caption`` asks it; ``blind``: over grey frames."""
@@ -238,7 +254,7 @@ class Tuner:
         return self.encoded([self.learned[i] for i in picks])
 
     def learn(self, batches: list[Answered]) -> dict[str, float]:
-        """One optimiser step on the mean loss of all answer tokens, nats; a gradient that is not finite is skipped."""
+        """One optimizer step on the mean loss of all answer tokens, nats; a gradient that is not finite is skipped."""
         import torch
 
         training_mode(self.model)
@@ -251,15 +267,15 @@ class Tuner:
             loss = self.loss(batch) / total
             loss.backward()
             value += loss.item()
-        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0))
+        norm = float(
+            torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.config.grad_clip)
+        )
         rate = learning_rate(self.config, self.step)
         if math.isfinite(norm) and batches:
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            self.optimizer.step()
+            self.optimizer.step(rate)
         else:
+            self.optimizer.zero_grad()
             self.skipped += 1
-        self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         rows = sum(len(batch.starts) for batch in batches)
         return {"loss": value, "grad_norm": norm, "lr": rate, "clips": float(rows)}
@@ -268,7 +284,8 @@ class Tuner:
         """Summed loss of a batch in the run's number format."""
         import torch
 
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low_precision):
+        low = self.compute is torch.bfloat16
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
             return answer_loss(self.model, batch)
 
     def held_out_losses(self) -> dict[str, float]:
@@ -302,47 +319,57 @@ class Tuner:
 
     def save(self, path: Path) -> None:
         """Everything a resumed run needs, atomically; frozen weights are the base's and are not written."""
-        import torch
-
+        sync_metrics(path.parent)
         state = {
-            "config": asdict(self.config),
+            "train_config": asdict(self.config),
             "base": self.base_id,
             "data": self.data,
             "parameters": {name: p.detach() for name, p in self.parameters.items()},
             "optimizer": self.optimizer.state_dict(),
+            "compute": str(self.compute)[6:],
             "step": self.step,
             "skipped": self.skipped,
-            "low_precision": self.low_precision,
+            "numbers": self.numbers,
         }
-        with draft(path) as temporary:
-            torch.save(state, temporary)
+        save_state(path, state)
 
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint; refuses one of another base, of other data, or with other settings."""
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint of ``read_state``."""
         import torch
 
-        try:
-            state = torch.load(path, weights_only=True, map_location=self.device)
-            told = state["config"]
-        except Exception as error:  # noqa: BLE001 - torch raises whatever the bytes lead it to
-            line = " ".join(str(error).split())[:160]
-            raise ValueError(f"{path} is no checkpoint of train-captioner: {line}") from None
-        if state["base"] != self.base_id:
-            raise ValueError(f"{path} began with {state['base']}, this run with {self.base_id}")
-        if state["data"] != self.data:
-            raise ValueError(f"{path} was trained on other clips or captions; use another --out")
-        for name, value in asdict(self.config).items():
-            if name not in MAY_CHANGE and told.get(name) != value:
-                raise ValueError(
-                    f"{path} was trained with {name} = {told.get(name)!r}, this run has {value!r}; "
-                    "resume with the same, or use another --out"
-                )
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(state["parameters"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.skipped = state["step"], state["skipped"]
-        self.low_precision = state["low_precision"]
+        self.numbers = list(state["numbers"])
+        self.compute = getattr(torch, state["compute"])
+
+
+def base_of(config: TuneConfig) -> str:
+    """Name of the base, for a folder with a hash of its files."""
+    return model_id(CaptionConfig(model=config.model))
+
+
+def read_state(path: Path, config: TuneConfig, lessons: Sequence[Lesson]) -> dict[str, Any] | None:
+    """The checkpoint at ``path``, None where there is none.
+
+    Raises ValueError when it is of another base, of other data, or with other settings, each by name.
+    """
+    if not path.is_file():
+        return None
+    state = load_state(path)
+    if "train_config" not in state or "base" not in state:
+        raise ValueError(f"{path} is no checkpoint of train-captioner; give another --out")
+    if state["base"] != (base := base_of(config)):
+        raise ValueError(
+            f"{path} was begun with {state['base']}, this run with {base}; {OTHER_OUT}"
+        )
+    if state["data"] != lessons_hash(lessons):
+        raise ValueError(f"{path} was trained on other clips or captions; {OTHER_OUT}")
+    wanted = asdict(config.settled())
+    refuse_other_settings(state["train_config"], wanted, path=path, may_change=MAY_CHANGE)
+    return state
 
 
 def stored_dtype(name: str) -> Any:

@@ -1,16 +1,16 @@
-"""Optimisers of the embedded captioner."""
+"""Which weights of the embedded captioner are treated alike by its optimizer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import torch
+    from pipeline.training.optim import Group
 
 
-def make_optimizers(model: Any, heads: Any, lr: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the two transformers, AdamW for the rest (embeddings, norms, heads)."""
-    import torch
+def parameter_groups(model: Any, heads: Any, weight_decay: float) -> list[Group]:
+    """Matrices inside the two transformers, and the rest (embeddings, norms, heads) with half the decay."""
+    from pipeline.training.optim import Group
 
     inner: list[Any] = []
     rest: list[Any] = []
@@ -18,6 +18,7 @@ def make_optimizers(model: Any, heads: Any, lr: float) -> list[torch.optim.Optim
         matrix = parameter.ndim == 2 and ".layers." in name
         (inner if matrix else rest).append(parameter)
     rest += list(heads.parameters())
-    muon = torch.optim.Muon(inner, lr=lr, weight_decay=0.02, adjust_lr_fn="match_rms_adamw")
-    adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
-    return [muon, adamw]
+    return [
+        Group(params=inner, hidden=True, weight_decay=weight_decay),
+        Group(params=rest, weight_decay=0.5 * weight_decay),
+    ]

@@ -7,24 +7,33 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from captioner.backends import embedded
 from captioner.train.evaluate import evaluate
-from captioner.train.optim import make_optimizers
+from captioner.train.optim import parameter_groups
 from captioner.train.reply_loss import caption_loss, tokenizer_texts, visual_tokens
 from captioner.train.world_data import FRAMES, Example, WorldPool, augment
-from pipeline.training.compute import bf16_is_faster
+from pipeline.bounds import Count, NonNegative, Positive, Seed, Share, check_bounds
+from pipeline.training.compute import compute_dtype
+from pipeline.training.config import OptimizerName, Precision
+from pipeline.training.interrupt import Interrupts
+from pipeline.training.resume import refuse_other_settings
+from pipeline.training.schedule import cosine
+from pipeline.training.state import (
+    add_metrics,
+    keep_metrics,
+    load_state,
+    save_state,
+    sync_metrics,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -35,38 +44,64 @@ AUXILIARY_SHARE = 0.3
 """Weight of the auxiliary loss beside the captions'."""
 TOLD_SHARE = 0.5
 """Weight of what the decoder should know frame by frame, beside the captions' loss."""
-LOG_S = 20.0
-"""Seconds between rows of metrics."""
+WARM_SHARE, LAST_RATE = 0.04, 0.05
+"""Share of a phase over which the rate rises, and share of its peak that it ends at."""
+PHASES = ("see", "tell", "both")
+STATE_NAME = "state.pt"
+MAY_CHANGE = {"minutes", "checkpoint_every", "eval_every", "log_every"}
+"""Settings that may differ between a checkpoint and the run that goes on from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """What the training of the embedded captioner depends on."""
+    """What the training of the embedded captioner depends on; it ends at the first of its two limits."""
 
-    minutes: float | None = None
-    """Budget of processor time, minutes of one core over all resumes; whichever limit comes first ends the run."""
-    steps: int | None = None
-    """Optimiser steps; with this limit alone a run is reproducible."""
-    seed: int = 0
-    """Seed of weights, order and augmentation."""
-    pool: int = 8000
-    """Scenes rendered; each is also shown mirrored, upside down and backwards."""
-    batch: int = 12
+    minutes: Positive | None = 60.0
+    """Most minutes of one core's time, over all resumes; None for no limit. More minutes prolong the last phases."""
+    steps: Count | None = None
+    """Most optimizer steps; with this limit and --minutes None a run is reproducible to the bit on one machine."""
+    pool: Count = 8000
+    """Scenes rendered to train on; each is also shown mirrored, upside down and backwards."""
+    batch: Count = 12
     """Scenes per step."""
-    lr: float = 2e-3
+    lr: Positive = 2e-3
     """Peak learning rate of each phase."""
+    optimizer: OptimizerName = "muon"
+    """muon (matrices of the two transformers by Muon, the rest by AdamW) or adamw."""
+    weight_decay: NonNegative = 0.02
+    """Decoupled decay of the matrices, per unit of learning rate; the rest gets half of it."""
+    grad_clip: Positive = 1.0
+    """Largest norm of the gradient; a larger one is scaled down to it."""
+    precision: Precision = "auto"
+    """Matrix products in fp32, bf16, or auto: bf16 where this machine has instructions for it."""
+    seed: Seed = 0
+    """Seed of weights, order and augmentation."""
     phases: tuple[tuple[str, float], ...] = (("see", 0.4), ("tell", 0.1), ("both", 0.5))
     """Phases in order, each with its share of the run."""
-    see_frames: int = 2
+    see_frames: Count = 2
     """Consecutive frames of each scene shown in phase ``see``: fewer frames, more scenes."""
-    see_batch: int = 32
+    see_batch: Count = 32
     """Scenes per step in phase ``see``."""
-    short_share: float = 0.2
+    short_share: Share = 0.2
     """Share of examples that ask for the short caption."""
-    still_share: float = 0.04
+    still_share: Share = 0.04
     """Share of examples that show a single frame."""
-    save_minutes: float = 5.0
-    """Minutes between checkpoints."""
+    checkpoint_every: Count = 500
+    """Steps between checkpoints."""
+    eval_every: Count = 500
+    """Steps between held-out scores, once the language model learns."""
+    log_every: Count = 50
+    """Steps between lines of metrics.jsonl."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+        for name, share in self.phases:
+            if name not in PHASES or not 0 < share <= 1:
+                raise ValueError(
+                    f"phases has {name} {share}; use {', '.join(PHASES)}, each with a share above 0"
+                )
+        if self.minutes is None and self.steps is None:
+            raise ValueError("training needs a limit; give --minutes, --steps or both")
 
 
 def phase_of(config: TrainConfig, progress: float) -> tuple[str, float]:
@@ -82,8 +117,7 @@ def phase_of(config: TrainConfig, progress: float) -> tuple[str, float]:
 def learning_rate(config: TrainConfig, phase: str, progress: float) -> float:
     """Warm-up over the first 4 % of a phase, then cosine to 5 % of the peak; ``both`` peaks lower."""
     peak = config.lr * (0.4 if phase == "both" else 1.0)
-    warm = min(1.0, progress / 0.04)
-    return peak * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+    return peak * min(1.0, progress / WARM_SHARE) * cosine(progress, LAST_RATE)
 
 
 def train(
@@ -95,52 +129,66 @@ def train(
 ) -> dict[str, Any]:
     """Run or resume the training; writes ``state.pt``, ``metrics.jsonl`` and the exported ``weights/``.
 
-    ``note`` is given a copy of each row of metrics.
+    ``note`` is given a copy of each row of metrics. Raises ValueError for a checkpoint that is there without
+    ``resume``, or of other settings. Ctrl-C ends the run after the step in hand, with a checkpoint.
     """
-    if unknown := {name for name, _ in config.phases} - {"see", "tell", "both"}:
-        raise ValueError(f"training phases {sorted(unknown)} are unknown; use see, tell and both")
-    if config.minutes is None and config.steps is None:
-        raise ValueError("training needs a limit; give minutes, steps or both")
+    path = out_dir / STATE_NAME
+    if path.exists() and not resume:
+        raise ValueError(f"{out_dir} already holds a training; resume it or choose another folder")
+    state = read_state(path, config)
     out_dir.mkdir(parents=True, exist_ok=True)
-    state_path = out_dir / "state.pt"
-    if state_path.exists() and not resume:
-        raise ValueError(
-            f"{out_dir} already holds a training; pass --resume or choose another folder"
-        )
     trainer = Trainer(config, out_dir)
-    if state_path.exists():
-        trainer.load(state_path)
+    if state is not None:
+        trainer.load(state)
+    keep_metrics(out_dir, trainer.step)
+
+    def tell(row: dict[str, Any]) -> None:
+        log.info("%s", row)
+        add_metrics(out_dir, row)
+        if note is not None:
+            note(dict(row))
+
     began = time.process_time() - trainer.elapsed_s
-    last_save = last_log = time.monotonic()
-    with (out_dir / "metrics.jsonl").open("a") as metrics:
+    with Interrupts() as stop:
         while (progress := trainer.progress()) < 1:
             phase, within = phase_of(config, progress)
             trainer.learn(phase, within)
             trainer.elapsed_s = time.process_time() - began
-            now = time.monotonic()
-            if now - last_log > LOG_S:
-                _tell(trainer.metrics(phase), metrics, note)
-                last_log = now
-            if now - last_save > 60 * config.save_minutes:
-                trainer.save(state_path)
-                if phase != "see":
-                    trainer.export(out_dir / "weights")
-                    _tell(trainer.held_out(48), metrics, note)
-                last_save = time.monotonic()
-        trainer.save(state_path)
-        trainer.export(out_dir / "weights")
-        result = {"elapsed_s": trainer.elapsed_s, **trainer.held_out(96), "steps": trainer.step}
-        print(json.dumps(result | {"config": asdict(config)}), file=metrics, flush=True)
+            if trainer.step % config.log_every == 0:
+                tell(trainer.metrics(phase))
+            if trainer.step % config.eval_every == 0 and phase != "see":
+                trainer.export(out_dir / "weights")
+                tell(trainer.held_out(48))
+            if stop.asked or trainer.step % config.checkpoint_every == 0:
+                trainer.save(path)
+            if stop.asked:
+                stop.end()
+    trainer.save(path)
+    trainer.export(out_dir / "weights")
+    result = {"elapsed_s": trainer.elapsed_s, **trainer.held_out(96), "steps": trainer.step}
+    add_metrics(out_dir, result | {"config": asdict(config)})
     return result
 
 
+def read_state(path: Path, config: TrainConfig) -> dict[str, Any] | None:
+    """The checkpoint at ``path``, None where there is none; ValueError when it is of other settings."""
+    if not path.is_file():
+        return None
+    state = load_state(path)
+    if "train_config" not in state:
+        raise ValueError(f"{path} is no checkpoint of pretrain-captioner; give another --out")
+    refuse_other_settings(state["train_config"], asdict(config), path=path, may_change=MAY_CHANGE)
+    return state
+
+
 class Trainer:
-    """Model, heads and optimisers, and one step of each phase."""
+    """Model, heads and optimizer, and one step of each phase."""
 
     def __init__(self, config: TrainConfig, out_dir: Path) -> None:
         import torch
 
         from captioner.train.auxiliary import AuxiliaryHeads
+        from pipeline.training.optim import Optimizer
 
         torch.manual_seed(config.seed)
         self.config = config
@@ -150,11 +198,13 @@ class Trainer:
         # On a CPU the fused attention's backward takes twice as long as plain matrix products at these sizes.
         self.model.set_attn_implementation("eager")
         self.heads = AuxiliaryHeads(self.model.config.text_config.hidden_size, FRAMES)
-        self.optimizers = make_optimizers(self.model, self.heads, config.lr)
+        groups = parameter_groups(self.model, self.heads, config.weight_decay)
+        self.trained = [p for group in groups for p in group.params]
+        self.optimizer = Optimizer(groups, optimizer=config.optimizer)
         self.pool = WorldPool(out_dir / "pool", config.pool)
         for index in range(config.pool):  # rendered before any training time is counted
             self.pool[index]
-        self.low_precision = bf16_is_faster()
+        self.compute = compute_dtype(config.precision)
         self.step, self.elapsed_s = 0, 0.0
         self._recent: dict[str, list[float]] = {}
 
@@ -165,7 +215,7 @@ class Trainer:
         return max(by_step, by_time)
 
     def learn(self, phase: str, within: float) -> None:
-        """One optimiser step of ``phase``, at ``within`` [0, 1] of it."""
+        """One optimizer step of ``phase``, at ``within`` [0, 1] of it."""
         import torch
 
         config = self.config
@@ -179,17 +229,12 @@ class Trainer:
         first = int(rng.integers(FRAMES - config.see_frames + 1))
         window = range(first, first + config.see_frames) if phase == "see" else range(FRAMES)
         examples = [augment(self.pool[int(i)], rng, window) for i in picks]
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config, phase, within)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.low_precision):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.compute is torch.bfloat16):
             loss = self._loss(phase, examples, rng)
         loss.backward()
-        trained = [p for o in self.optimizers for g in o.param_groups for p in g["params"]]
-        torch.nn.utils.clip_grad_norm_([p for p in trained if p.grad is not None], 1.0)
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        used = [p for p in self.trained if p.grad is not None]
+        torch.nn.utils.clip_grad_norm_(used, config.grad_clip)
+        self.optimizer.step(learning_rate(config, phase, within))
         self.step += 1
 
     def _loss(self, phase: str, examples: list[Example], rng: np.random.Generator) -> torch.Tensor:
@@ -259,34 +304,31 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Everything a resumed run needs, atomically."""
-        import torch
-
-        temporary = path.with_suffix(".tmp")
-        torch.save(
+        sync_metrics(path.parent)
+        save_state(
+            path,
             {
+                "train_config": asdict(self.config),
                 "model": self.model.state_dict(),
                 "heads": self.heads.state_dict(),
-                "optimizers": [o.state_dict() for o in self.optimizers],
+                "optimizer": self.optimizer.state_dict(),
+                "compute": str(self.compute)[6:],
                 "step": self.step,
                 "elapsed_s": self.elapsed_s,
-                "low_precision": self.low_precision,
+                "recent": self._recent,
             },
-            temporary,
         )
-        os.replace(temporary, path)
 
-    def load(self, path: Path) -> None:
-        """Go on from a saved state."""
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint of ``read_state``."""
         import torch
 
-        state = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.heads.load_state_dict(state["heads"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+        self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.elapsed_s = state["step"], state["elapsed_s"]
-        # The probe is a clock: asked again on a busy machine it may say otherwise.
-        self.low_precision = state["low_precision"]
+        self.compute = getattr(torch, state["compute"])
+        self._recent = {name: list(values) for name, values in state["recent"].items()}
 
 
 def _picks(config: TrainConfig, step: int, batch: int) -> np.ndarray:
@@ -294,15 +336,6 @@ def _picks(config: TrainConfig, step: int, batch: int) -> np.ndarray:
     epoch, place = divmod(step, config.pool // batch)
     order = np.random.default_rng([config.seed, 7, epoch]).permutation(config.pool)
     return order[place * batch : (place + 1) * batch]
-
-
-def _tell(
-    row: dict[str, Any], metrics: IO[str], note: Callable[[dict[str, Any]], None] | None
-) -> None:
-    log.info("%s", row)
-    print(json.dumps(row), file=metrics, flush=True)
-    if note is not None:
-        note(dict(row))
 
 
 def _first_frame(example: Example) -> Example:

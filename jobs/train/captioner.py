@@ -5,25 +5,25 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from captioner.train.finetune import TuneConfig
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.keys import config_key
 from jobs.core.run import open_run
 from jobs.core.stage import Stage
+from jobs.train.checkpoints import check_out, going_on
+from pipeline.bounds import Count, check_bounds
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
     from captioner.train.examples import Lesson
-    from captioner.train.finetune import TuneConfig
 
 STAGE = "train-captioner"
-FULL_LR, LORA_LR = 1e-5, 2e-4
-"""Usual peak learning rates of models with billions of weights; the embedded captioner takes 1e-3."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,56 +31,26 @@ class Args:
     """Fine-tune a captioner on one kind of caption. OUT/weights is what `[caption] model = ` takes.
 
     As in the DALL-E 3 paper, run it twice from one base: once with --kind short, once with --kind dense. All weights
-    are trained (but the vision tower's), or with --lora RANK low-rank matrices, which are merged into OUT/weights and
-    kept by themselves in OUT/adapter.
+    are trained (but the vision tower's), or with --lora-rank low-rank matrices, which are merged into OUT/weights and
+    kept by themselves in OUT/adapter. The same command goes on with a run that was stopped; Ctrl-C saves the step in
+    hand.
     """
 
     data: tyro.conf.Positional[Folder]
     """Run folder with clips/ and captions/, or shards (of `filmstock pack` or `filmstock world`)."""
     out: Path
     """Folder of the run: weights/, adapter/ with LoRA, state.pt, metrics.jsonl."""
-    kind: str
-    """Caption kind to learn: short, dense or structured."""
-    model: str = "embedded"
-    """Base: embedded, a local folder, or a Hugging Face id of any AutoModelForImageTextToText."""
     captions: Path | None = None
     """Words to learn instead of the data's own: .parquet, .jsonl or .csv with clip_id and text (and kind)."""
-    prompt: str | None = None
-    """Question that the words answer, with {frames} and {seconds}. Default: what `caption` asks the base."""
-    frames: int = 8
-    """Frames shown of each clip; caption with as many (caption.frames)."""
-    frame_side: int = 384
-    """Longer side that larger frames are scaled down to, pixels (caption.frame_side)."""
-    steps: int = 500
-    """Optimiser steps."""
-    batch: int = 8
-    """Clips per step."""
-    micro_batch: int = 4
-    """Clips that go through the model at once: less memory, same result."""
-    lr: float | None = None
-    """Peak learning rate. Default: 1e-5, with LoRA 2e-4."""
-    lora: int = 0
-    """Rank of LoRA's matrices, such as 16; 0 trains the weights themselves. Needs filmstock[lora]."""
-    lora_targets: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """Last name of linear layers that get LoRA, such as q_proj; may be repeated. Default: all but the output."""
-    train_vision: bool = False
-    """Train the vision tower too."""
-    recompute: bool = False
-    """Gradient checkpointing: less memory for a third more time."""
-    held_out_share: float = 0.05
-    """Share of the clips, at most 64, that are measured and not learned."""
-    save_every: int = 100
-    """Steps between checkpoints."""
-    eval_every: int = 200
-    """Steps between held-out losses."""
-    log_every: int = 10
-    """Steps between rows of metrics.jsonl."""
-    seed: int = 0
-    """Of order, LoRA and dropout."""
-    threads: int = 1
+    train: tyro.conf.OmitArgPrefixes[TuneConfig] = TuneConfig()
+    """The fine-tuning."""
+    threads: Count = 1
     """CPU threads for the arithmetic."""
     resume: bool = False
-    """Go on from OUT/state.pt."""
+    """Refuse to start anew: OUT must hold a checkpoint to go on from."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:
@@ -94,32 +64,39 @@ def run(args: Args) -> dict[str, Any]:
     """Fine-tune as asked; returns the held-out losses, empty when it was done already."""
     from captioner.backends.transformers import check_model
     from captioner.config import ASKED_KINDS
-    from captioner.train.examples import lessons_hash
-    from captioner.train.finetune import STATE_NAME
+    from captioner.train.examples import lessons_hash, split
+    from captioner.train.finetune import MOST_HELD_OUT, STATE_NAME, base_of, read_state
 
-    if args.kind not in ASKED_KINDS:
+    config = args.train.settled()
+    if config.kind not in ASKED_KINDS:
         raise UserError(
-            f"caption kind {args.kind!r} cannot be learned; use one of {', '.join(ASKED_KINDS)}"
+            f"caption kind {config.kind!r} cannot be learned; use one of {', '.join(ASKED_KINDS)}"
         )
     try:
-        config = tune_config(args)
-        check_model(args.model)
-        lessons = find_lessons(args.data, args.kind, args.captions)
+        check_model(config.model)
+        lessons = find_lessons(args.data, config.kind, args.captions)
     except ValueError as error:
         raise UserError(str(error)) from error
-    key = config_key(config, lessons_hash(lessons), base_identity(args.model))
+    key = config_key(config, lessons_hash(lessons), base_of(config))
     weights = args.out / "weights"
     stage = Stage(args.out, STAGE, key)
     if stage.info:
         say(f"train-captioner: nothing to do, {weights} was trained with these settings on these")
         return {}
-    if (args.out / STATE_NAME).exists() and not args.resume:
-        raise UserError(
-            f"{args.out / STATE_NAME} is from another run; add --resume to go on with it, or give another --out"
+    path = check_out(args.out, STATE_NAME, resume=args.resume)
+    try:
+        state = read_state(path, config, lessons)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if not split(lessons, config.held_out_share, MOST_HELD_OUT)[1]:
+        warn(
+            f"0 of {len(lessons)} clips are held out, so no held-out loss is measured; raise --held-out-share"
         )
+    if state is not None:
+        say(going_on(STAGE, path, state["step"], config.steps))
     stage.clear()
     try:
-        figures = train(args, config, lessons)
+        figures = train(args, lessons)
     except ValueError as error:
         raise UserError(str(error)) from error
     stage.log(figures)
@@ -132,31 +109,12 @@ def run(args: Args) -> dict[str, Any]:
     say(f"train-captioner: {weights}, {figures['steps']} steps; {held}")
     say(
         f"use it: filmstock caption DIR --set caption.model={weights} "
-        f"--set 'caption.kinds=[\"{args.kind}\"]' --set caption.frames={args.frames} "
-        f"--set caption.frame_side={args.frame_side}"
+        f"--set 'caption.kinds=[\"{config.kind}\"]' --set caption.frames={config.frames} "
+        f"--set caption.frame_side={config.frame_side}"
     )
     if figures["skipped"]:
         warn(f"{figures['skipped']} steps had no finite gradient and were skipped; lower --lr")
     return figures
-
-
-def tune_config(args: Args) -> TuneConfig:
-    """The library's settings from the command line's."""
-    from dataclasses import fields
-
-    from captioner.train.finetune import TuneConfig
-
-    chosen = {f.name: getattr(args, f.name) for f in fields(TuneConfig) if f.name != "lr"}
-    usual = LORA_LR if args.lora else FULL_LR
-    return TuneConfig(lr=usual if args.lr is None else args.lr, **chosen)
-
-
-def base_identity(model: str) -> str:
-    """Name of the base, for a folder with a hash of its files."""
-    from captioner.backends.base import model_id
-    from captioner.config import CaptionConfig
-
-    return model_id(CaptionConfig(model=model))
 
 
 def find_lessons(data: Location, kind: str, captions: Path | None) -> list[Lesson]:
@@ -190,16 +148,17 @@ def find_lessons(data: Location, kind: str, captions: Path | None) -> list[Lesso
     return lessons
 
 
-def train(args: Args, config: TuneConfig, lessons: list[Lesson]) -> dict[str, Any]:
+def train(args: Args, lessons: list[Lesson]) -> dict[str, Any]:
     """The training loop, with a line of progress."""
     import torch
 
-    from captioner.train.finetune import finetune
+    from captioner.train.finetune import base_of, finetune
 
     torch.set_num_threads(args.threads)
-    how = f"LoRA of rank {args.lora}" if args.lora else "all weights"
+    config = args.train
+    how = f"LoRA of rank {config.lora_rank}" if config.lora_rank else "all weights"
     say(
-        f"train-captioner: {base_identity(args.model)}, {how}, learns {args.kind} captions of "
+        f"train-captioner: {base_of(config)}, {how}, learns {config.kind} captions of "
         f"{len(lessons)} clips in {config.steps} steps of {config.batch}"
     )
     with Progress(STAGE, config.steps, "steps") as progress:
@@ -215,4 +174,4 @@ def train(args: Args, config: TuneConfig, lessons: list[Lesson]) -> dict[str, An
             else:
                 progress.update(row["step"] - progress.done, ", ".join(parts))
 
-        return finetune(config, lessons, args.out, resume=args.resume, report=report)
+        return finetune(config, lessons, args.out, resume=True, report=report)

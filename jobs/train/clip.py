@@ -10,75 +10,79 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tyro
+
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage, log_metrics
+from jobs.train.checkpoints import check_out, going_on
+from pipeline.bounds import Count, check_bounds
+from pipeline.openclip.train import ClipTrainConfig
 
 STAGE = "train-clip"
-CHECKPOINT = "checkpoint.pt"
-CHECKPOINT_S = 120.0
-"""Seconds between checkpoints."""
-METRIC_STEPS = 20
-"""Steps between lines of metrics.jsonl."""
+STATE_NAME = "state.pt"
+MAY_CHANGE = {"checkpoint_every", "log_every"}
+"""Settings that may differ between a checkpoint and the run that goes on from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClipArgs:
+class Args:
     """Train the small CLIP on rendered scenes and write an open_clip folder to OUT/model.
 
-    The run ends at --steps or --minutes, whichever comes first; the learning rate is at zero by then.
+    The run ends at --steps or --minutes, whichever comes first; the learning rate is at zero by then. The same command
+    goes on with a run that was stopped; Ctrl-C saves the step in hand.
     """
 
     out: Path
-    """Folder for the run: model/, checkpoint.pt, metrics.jsonl."""
-    steps: int = 3000
-    """Most optimiser steps."""
-    minutes: float = 24.0
-    """Most minutes of training, without rendering; time of a resumed run is added up."""
-    scenes: int = 10_000
-    """Scenes rendered to train on."""
-    seed: int = 0
-    """Of scenes, weights and batches."""
-    threads: int = 1
+    """Folder for the run: model/, state.pt, metrics.jsonl."""
+    train: tyro.conf.OmitArgPrefixes[ClipTrainConfig] = ClipTrainConfig()
+    """The training run."""
+    threads: Count = 1
     """CPU threads for the arithmetic."""
     resume: bool = False
-    """Go on from OUT/checkpoint.pt."""
+    """Refuse to start anew: OUT must hold a checkpoint to go on from."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
-def run(args: TrainClipArgs) -> dict[str, Any]:
+def run(args: Args) -> dict[str, Any]:
     """Train, evaluate on held-out scenes, write ``OUT/model``; returns the figures."""
     import torch
 
     from pipeline.openclip.data import build_pool, tokenizer_corpus
     from pipeline.openclip.tokenizer import train_bpe
-    from pipeline.openclip.train import ClipTrainConfig, Trainer, save_model
+    from pipeline.openclip.train import Trainer, save_model
+    from pipeline.training.state import keep_metrics
 
-    _check(args)
-    config = ClipTrainConfig(batch=min(128, args.scenes))
-    key = config_key(config, args.steps, args.minutes, args.scenes, args.seed, "train-clip 1")
+    config = args.train
+    key = config_key(config, "train-clip 2")
     stage = Stage(args.out, STAGE, key)
     if stage.info:
         say(f"{args.out / 'model'} is trained already; nothing to do")
         return {}
-    checkpoint = args.out / CHECKPOINT
-    if checkpoint.exists() and not args.resume:
-        raise UserError(
-            f"{checkpoint} is from an unfinished run; add --resume to go on with it, or give another --out"
-        )
+    path = check_out(args.out, STATE_NAME, resume=args.resume)
+    try:
+        state = read_state(path, config)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    stage.clear()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
 
-    with Progress("render", total=args.scenes, unit="scenes") as bar:
-        pool = build_pool(args.scenes, seed=args.seed, note=lambda _: bar.update(1))
+    with Progress("render", total=config.scenes, unit="scenes") as bar:
+        pool = build_pool(config.scenes, seed=config.seed, note=lambda _: bar.update(1))
     tokenizer = train_bpe(tokenizer_corpus(pool))
-    trainer = Trainer(config, pool, tokenizer, seed=args.seed)
+    trainer = Trainer(config, pool, tokenizer)
     step, spent = 0, 0.0
-    if args.resume and checkpoint.exists():
-        step, spent = _load(checkpoint, trainer, key)
-        say(f"going on from step {step}, {spent / 60:.1f} minutes in")
-    step, spent = _train(args, trainer, checkpoint, key, step, spent)
+    if state is not None:
+        trainer.load(state)
+        step, spent = int(state["step"]), float(state["elapsed_s"])
+        say(f"{going_on(STAGE, path, step, config.steps)}, {spent / 60:.1f} minutes in")
+    keep_metrics(args.out, step)
+    step, spent = _train(args, trainer, path, step, spent)
 
     temporary = args.out / f".model.{os.getpid()}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -88,62 +92,62 @@ def run(args: TrainClipArgs) -> dict[str, Any]:
     figures = _evaluate(args.out / "model") | {"steps": step, "minutes": round(spent / 60, 2)}
     stage.log(figures)
     stage.finish({"outputs": ["model"], **figures})
-    checkpoint.unlink(missing_ok=True)
     for name, value in figures.items():
         say(f"{name:<16} {value}")
     say(f"use it as --clip-model {args.out / 'model'}, or copy the folder to pipeline/weights/clip")
     return figures
 
 
-def _train(
-    args: TrainClipArgs, trainer: Any, checkpoint: Path, key: str, step: int, spent: float
-) -> tuple[int, float]:
-    limit = args.minutes * 60
-    last = saved = time.monotonic()
-    with Progress(
-        "train", unit="steps"
-    ) as bar:  # no estimate from steps: the minutes may end it first
+def read_state(path: Path, config: ClipTrainConfig) -> dict[str, Any] | None:
+    """The checkpoint at ``path``, None where there is none; ValueError when it is of other settings."""
+    from pipeline.training.resume import refuse_other_settings
+    from pipeline.training.state import load_state
+
+    if not path.is_file():
+        return None
+    state = load_state(path)
+    if "train_config" not in state:
+        raise ValueError(f"{path} is no checkpoint of train-clip; give another --out")
+    wanted = dataclasses.asdict(config)
+    refuse_other_settings(state["train_config"], wanted, path=path, may_change=MAY_CHANGE)
+    return state
+
+
+def _train(args: Args, trainer: Any, path: Path, step: int, spent: float) -> tuple[int, float]:
+    from pipeline.training.interrupt import Interrupts
+
+    config = args.train
+    limit = config.minutes * 60 if config.minutes else float("inf")
+    last = time.monotonic()
+    # no estimate from steps: the minutes may end it first
+    with Progress("train", unit="steps") as bar, Interrupts() as stop:
         bar.done = step
-        while step < args.steps and spent < limit:
-            progress = max(step / args.steps, spent / limit)
-            losses = trainer.step(step, progress)
+        while step < config.steps and spent < limit:
+            losses = trainer.step(step, max(step / config.steps, spent / limit))
             step += 1
             now = time.monotonic()
             spent, last = spent + now - last, now
             note = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
-            bar.update(1, f"{spent / 60:.1f} of {args.minutes:g} min, {note}")
-            if step % METRIC_STEPS == 0:
+            of = f" of {config.minutes:g}" if config.minutes else ""
+            bar.update(1, f"{spent / 60:.1f}{of} min, {note}")
+            if step % config.log_every == 0:
                 log_metrics(args.out, STAGE, {"step": step, "minutes": spent / 60, **losses})
-            if now - saved > CHECKPOINT_S:
-                _save(checkpoint, trainer, key, step, spent)
-                saved = last = time.monotonic()
+            over = step == config.steps or spent >= limit
+            if over or stop.asked or step % config.checkpoint_every == 0:
+                _save(path, trainer, config, step, spent)
+                last = time.monotonic()
+            if stop.asked and not over:
+                stop.end()
     return step, spent
 
 
-def _check(args: TrainClipArgs) -> None:
-    for name in ("steps", "minutes", "scenes", "threads"):
-        if getattr(args, name) <= 0:
-            raise UserError(f"--{name} must be positive, got {getattr(args, name)}")
-    if args.out.exists() and not args.out.is_dir():
-        raise UserError(f"--out {args.out} is a file; give a folder")
+def _save(path: Path, trainer: Any, config: ClipTrainConfig, step: int, spent: float) -> None:
+    from pipeline.training.state import save_state, sync_metrics
 
-
-def _save(path: Path, trainer: Any, key: str, step: int, spent: float) -> None:
-    from pipeline.training.state import save_state
-
-    save_state(path, {**trainer.state(), "key": key, "step": step, "spent_s": spent})
-
-
-def _load(path: Path, trainer: Any, key: str) -> tuple[int, float]:
-    import torch
-
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["key"] != key:
-        raise UserError(
-            f"{path} was made with other settings; give the same ones to --resume, or another --out"
-        )
-    trainer.load(state)
-    return int(state["step"]), float(state["spent_s"])
+    sync_metrics(path.parent)
+    settings = dataclasses.asdict(config)
+    body = {**trainer.state(), "train_config": settings, "step": step, "elapsed_s": spent}
+    save_state(path, body)
 
 
 def _evaluate(folder: Path) -> dict[str, Any]:
@@ -158,6 +162,6 @@ def _evaluate(folder: Path) -> dict[str, Any]:
 
 def main(argv: list[str]) -> int:
     """Entry point of ``filmstock train-clip``."""
-    args = parse_args(TrainClipArgs, argv, STAGE)
+    args = parse_args(Args, argv, STAGE)
     run(dataclasses.replace(args, out=args.out.expanduser()))
     return EXIT_OK

@@ -7,58 +7,63 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tyro
+
+from captioner.train.pretrain import TrainConfig
 from jobs.core.args import parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage
+from jobs.train.checkpoints import check_out, going_on
+from pipeline.bounds import Count, check_bounds
 
 STAGE = "pretrain-captioner"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainCaptionerArgs:
+class Args:
     """Train the small captioner on rendered scenes and write a Hugging Face model folder to OUT/weights.
 
-    The run ends at --steps or --minutes, whichever comes first. Copy OUT/weights over captioner/weights to ship it.
+    The run ends at --steps or --minutes, whichever comes first. The same command goes on with a run that was stopped;
+    Ctrl-C saves the step in hand. Copy OUT/weights over captioner/weights to ship it.
     """
 
     out: Path
     """Folder of the run: weights/, state.pt, metrics.jsonl, and the pool of rendered scenes."""
-    minutes: float | None = 60.0
-    """Processor time to spend, minutes of one core; time of a resumed run is added up. None: no limit."""
-    steps: int | None = None
-    """Optimiser steps; with --minutes None a run is reproducible to the bit on one machine."""
-    pool: int = 8000
-    """Scenes rendered to train on."""
-    seed: int = 0
-    """Of weights, order and augmentation."""
-    threads: int = 1
+    train: tyro.conf.OmitArgPrefixes[TrainConfig] = TrainConfig()
+    """The training run."""
+    threads: Count = 1
     """CPU threads for the arithmetic."""
     resume: bool = False
-    """Go on from OUT/state.pt; a larger --minutes prolongs the last phases."""
+    """Refuse to start anew: OUT must hold a checkpoint to go on from."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
-def run(args: PretrainCaptionerArgs) -> dict[str, Any]:
+def run(args: Args) -> dict[str, Any]:
     """Train, evaluate on held-out scenes, export ``OUT/weights``; returns the figures."""
     import torch
 
-    from captioner.train.pretrain import TrainConfig, train
+    from captioner.train.pretrain import STATE_NAME, read_state, train
 
-    if args.minutes is None and args.steps is None:
-        raise UserError("training needs a limit; give --minutes, --steps or both")
-    config = TrainConfig(minutes=args.minutes, steps=args.steps, pool=args.pool, seed=args.seed)
-    key = config_key(config, "pretrain-captioner 1")
+    config = args.train
+    key = config_key(config, "pretrain-captioner 2")
     stage = Stage(args.out, STAGE, key)
     if stage.info:
         say(f"{args.out / 'weights'} is trained already; nothing to do")
         return {}
-    if (args.out / "state.pt").exists() and not args.resume:
-        raise UserError(
-            f"{args.out / 'state.pt'} is from another run; add --resume to go on with it, or give another --out"
-        )
+    path = check_out(args.out, STATE_NAME, resume=args.resume)
+    try:
+        state = read_state(path, config)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if state is not None:
+        say(going_on(STAGE, path, state["step"], config.steps))
+    stage.clear()
     torch.set_num_threads(args.threads)
-    figures = train(config, args.out, resume=args.resume, note=_say_row)
+    figures = train(config, args.out, resume=True, note=_say_row)
     stage.log(figures)
     stage.finish({"outputs": ["weights"], **figures})
     say(
@@ -77,5 +82,5 @@ def _say_row(row: dict[str, Any]) -> None:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    run(parse_args(PretrainCaptionerArgs, argv, STAGE))
+    run(parse_args(Args, argv, STAGE))
     return EXIT_OK

@@ -9,7 +9,6 @@ thrown away.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.bounds import Count, NonNegative, Positive, Whole
 from pipeline.openclip.data import IMAGE_SIZE, Pool
 from pipeline.openclip.package import open_clip_module
 from pipeline.openclip.texts import CONTEXT_LENGTH, SLOTS, TokenisedTexts
 from pipeline.openclip.tokenizer import BOS_ID, EOS_ID, PAD_ID, save_tokenizer
-from pipeline.training.compute import bf16_is_faster
+from pipeline.training.compute import compute_dtype
+from pipeline.training.config import BaseTrainConfig
+from pipeline.training.schedule import cosine, warmup
 from pipeline.video.tags import WORLD as DOMAIN
 
 if TYPE_CHECKING:
@@ -35,31 +37,37 @@ TEXT_PARTS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipTrainConfig:
-    """Model size and optimisation of the embedded CLIP."""
+class ClipTrainConfig(BaseTrainConfig):
+    """Model size and training of the embedded CLIP; it ends at ``steps`` or ``minutes``, whichever comes first."""
 
-    embed_dim: int = 128
-    """Size of the shared space."""
-    vision_width: int = 16
-    """Stem width of the residual tower; its stages are 4, 8, 16 and 32 times as wide."""
-    vision_layers: tuple[int, int, int, int] = (1, 1, 1, 1)
-    """Blocks per stage."""
-    text_width: int = 128
-    """Size of a token feature."""
-    text_layers: int = 4
-    """Blocks of the text tower."""
-    batch: int = 128
-    """Clips per step."""
-    views: int = 2
+    steps: Count = 3000
+    minutes: Positive | None = 24.0
+    """Most minutes of training, without rendering, over all resumes; None for no limit. A run with a limit is not
+    repeatable to the bit."""
+    scenes: Count = 10_000
+    """Scenes rendered to train on."""
+    batch: Count = 128
+    """Clips per step, at most all scenes."""
+    views: Count = 2
     """Frames per clip and step."""
-    prompts: int = 64
+    prompts: Count = 64
     """Short prompts per step."""
-    lr: float = 1.5e-3
-    """Peak learning rate of AdamW; warm-up, then cosine to 0."""
-    warmup: int = 60
-    """Steps of warm-up."""
-    weight_decay: float = 0.05
-    """Of matrices and kernels only."""
+    lr: Positive = 1.5e-3
+    """Peak learning rate of AdamW; after the warm-up half a cosine to 0."""
+    warmup_steps: Whole = 60
+    weight_decay: NonNegative = 0.05
+    checkpoint_every: Count = 200
+    log_every: Count = 20
+    embed_dim: Count = 128
+    """Size of the shared space."""
+    vision_width: Count = 16
+    """Stem width of the residual tower; its stages are 4, 8, 16 and 32 times as wide."""
+    vision_layers: tuple[Count, Count, Count, Count] = (1, 1, 1, 1)
+    """Blocks per stage."""
+    text_width: Count = 128
+    """Size of a token feature."""
+    text_layers: Count = 4
+    """Blocks of the text tower."""
 
 
 def model_config(config: ClipTrainConfig, vocab_size: int) -> dict[str, Any]:
@@ -141,16 +149,17 @@ def to_images(frames: np.ndarray, rng: np.random.Generator | None) -> torch.Tens
 
 
 class Trainer:
-    """Model, throw-away heads and optimiser; step ``i`` draws its batch from (seed, i) alone."""
+    """Model, throw-away heads and optimizer; step ``i`` draws its batch from (seed, i) alone."""
 
-    def __init__(
-        self, config: ClipTrainConfig, pool: Pool, tokenizer: Tokenizer, *, seed: int
-    ) -> None:
+    def __init__(self, config: ClipTrainConfig, pool: Pool, tokenizer: Tokenizer) -> None:
         import torch
         from torch import nn
 
-        self.config, self.pool, self.tokenizer, self.seed = config, pool, tokenizer, seed
-        torch.manual_seed(seed)
+        from pipeline.training.optim import Group, Optimizer
+
+        self.config, self.pool, self.tokenizer = config, pool, tokenizer
+        self.batch = min(config.batch, len(pool.frames))
+        torch.manual_seed(config.seed)
         self.model = build_model(config, tokenizer.get_vocab_size())
         self.model.visual.to(memory_format=torch.channels_last)
         width = config.text_width
@@ -163,35 +172,32 @@ class Trainer:
         self.prompt_line = nn.Parameter(torch.tensor([np.log(10.0), -3.0], dtype=torch.float32))
         self.texts = TokenisedTexts([*pool.texts, pool.bank], tokenizer)
         parameters = [*self.model.parameters(), *self.heads.parameters(), self.prompt_line]
-        decayed = [p for p in parameters if p.ndim >= 2]
-        self.optimiser = torch.optim.AdamW(
+        self.optimizer = Optimizer(
             [
-                {"params": decayed, "weight_decay": config.weight_decay},
-                {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+                Group(
+                    params=[p for p in parameters if p.ndim >= 2], weight_decay=config.weight_decay
+                ),
+                Group(params=[p for p in parameters if p.ndim < 2]),
             ],
-            lr=config.lr,
-            betas=(0.9, 0.98),
+            optimizer="adamw",
         )
-        self.bf16 = bf16_is_faster()
+        self.compute = compute_dtype(config.precision)
 
     def step(self, index: int, progress: float) -> dict[str, float]:
-        """One optimiser step; ``progress`` in [0, 1] places it on the schedule. Returns the losses."""
+        """One optimizer step; ``progress`` in [0, 1] places it on the schedule. Returns the losses."""
         import torch
 
-        rate = self.config.lr * min(1.0, (index + 1) / self.config.warmup)
-        rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        config = self.config
+        rate = config.lr * warmup(index, progress, config.warmup_steps) * cosine(progress)
         self.model.train()
-        losses = self._losses(np.random.default_rng([self.seed, index, 0x57E9]))
+        losses = self._losses(np.random.default_rng([config.seed, index, 0x57E9]))
         total = (
             losses["contrastive"] + 4 * losses["prompts"]
             + 0.3 * losses["slots"] + 0.1 * losses["identity"]
         )  # fmt: skip
-        self.optimiser.zero_grad(set_to_none=True)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip)
+        self.optimizer.step(rate)
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, np.log(100.0))
         return {name: float(value.detach()) for name, value in losses.items()}
@@ -201,15 +207,15 @@ class Trainer:
         import torch.nn.functional as F
 
         config, pool = self.config, self.pool
-        rows = rng.choice(len(pool.frames), config.batch, replace=False)
+        rows = rng.choice(len(pool.frames), self.batch, replace=False)
         numbers = [self.texts.number(self._draw_text(pool.texts[r], rng)) for r in rows]
         views = np.stack(
             [pool.frames[r][rng.permutation(pool.frames.shape[1])[: config.views]] for r in rows]
         )
         images = to_images(views.reshape(-1, *views.shape[2:]), rng)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.compute is torch.bfloat16):
             seen = self.model.visual(images)
-        seen = F.normalize(seen.float(), dim=-1).view(config.batch, config.views, -1).mean(1)
+        seen = F.normalize(seen.float(), dim=-1).view(self.batch, config.views, -1).mean(1)
         seen = F.normalize(seen, dim=-1)
 
         # Rows of like length share a batch: padding would be half of the text tower's work.
@@ -219,7 +225,7 @@ class Trainer:
         for part in np.array_split(np.array(order), TEXT_PARTS):
             of_part = [numbers[i] for i in part]
             ids = self.texts.padded(of_part)
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.compute is torch.bfloat16):
                 pooled, tokens = text_forward(self.model.text, ids)
             said = said.index_copy(0, torch.from_numpy(part), F.normalize(pooled.float(), dim=-1))
             text_losses.append(self._text_losses(ids, tokens.float(), of_part))
@@ -275,7 +281,8 @@ class Trainer:
             "model": self.model.state_dict(),
             "heads": self.heads.state_dict(),
             "prompt_line": self.prompt_line.detach().clone(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "compute": str(self.compute)[6:],
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -286,7 +293,8 @@ class Trainer:
         self.heads.load_state_dict(state["heads"])
         with torch.no_grad():
             self.prompt_line.copy_(state["prompt_line"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.compute = getattr(torch, state["compute"])
 
 
 def save_model(

@@ -78,13 +78,19 @@ def test_every_number_of_a_trainer_has_a_limit() -> None:
     """A number without a stated limit would be accepted whatever it is."""
     from typing import get_args, get_type_hints
 
+    from captioner.train.finetune import TuneConfig
+    from captioner.train.pretrain import TrainConfig as PretrainConfig
     from pipeline.bounds import Limits
+    from pipeline.openclip.train import ClipTrainConfig
     from vae.config import LossConfig
     from vae.config import TrainConfig as VaeTrainConfig
 
     for config in (
         VaeTrainConfig,
         LossConfig,
+        TuneConfig,
+        ClipTrainConfig,
+        PretrainConfig,
     ):
         hints = get_type_hints(config, include_extras=True)
         for field in fields(config):

@@ -48,7 +48,7 @@ def config(base: str, **changes: Any) -> TuneConfig:
     settings: dict[str, Any] = dict(
         model=base, steps=4, batch=2, micro_batch=2, frames=2, lr=1e-3, held_out_share=0.0
     )
-    return TuneConfig(**{**settings, "log_every": 1, "save_every": 2, **changes})
+    return TuneConfig(**{**settings, "log_every": 1, "checkpoint_every": 2, **changes})
 
 
 def weights(out: Path) -> dict[str, Any]:
@@ -63,14 +63,14 @@ def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("lora", [0, 2])
 def test_a_killed_run_goes_on_and_ends_in_the_same_bits(base, lessons, tmp_path, lora) -> None:
-    run = config(base, lora=lora)
+    run = config(base, lora_rank=lora)
     finetune(run, lessons, tmp_path / "once")
     assert finetune(run, lessons, tmp_path / "twice", stop_after=3) == {}  # one step is lost
     assert not (tmp_path / "twice" / "weights").exists()
     assert finetune(run, lessons, tmp_path / "twice", resume=True)["steps"] == 4
     assert same(weights(tmp_path / "once"), weights(tmp_path / "twice"))
     steps = [json.loads(x) for x in (tmp_path / "twice" / "metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in steps] == [0, 1, 2, 3, 3, 4]
+    assert [row["step"] for row in steps] == [0, 1, 2, 3, 4]
     assert (tmp_path / "once" / "adapter").exists() == bool(lora)
 
 
@@ -91,12 +91,11 @@ def test_another_seed_is_another_order(base, lessons, tmp_path) -> None:
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "b"))
 
 
-def test_micro_batches_change_memory_and_not_the_result(base, lessons, tmp_path, monkeypatch):
+def test_micro_batches_change_memory_and_not_the_result(base, lessons, tmp_path):
     """Rows of unequal length: a mean of means would weigh their tokens unequally."""
-    monkeypatch.setattr("captioner.train.finetune.bf16_is_faster", lambda device: False)
     lessons = [replace(x, text=x.text * (1 + i % 3)) for i, x in enumerate(lessons)]
     for micro in (1, 3, 4):
-        run = config(base, steps=1, batch=4, micro_batch=micro)
+        run = config(base, steps=1, batch=4, micro_batch=micro, precision="fp32")
         finetune(run, lessons, tmp_path / str(micro))
     rows = [
         json.loads((tmp_path / str(m) / "metrics.jsonl").read_text().splitlines()[-1])
@@ -108,7 +107,9 @@ def test_micro_batches_change_memory_and_not_the_result(base, lessons, tmp_path,
 
 def test_it_learns_and_its_folder_is_a_caption_model(base, lessons, tmp_path) -> None:
     """Two clips learned by heart; ``[caption] model = FOLDER`` asks the question they were learned with."""
-    run = config(base, steps=60, lr=1e-2, prompt="What drifts in {frames} frames?", save_every=60)
+    run = config(
+        base, steps=60, lr=1e-2, prompt="What drifts in {frames} frames?", checkpoint_every=60
+    )
     finetune(run, lessons[:2], tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     losses = [row["loss"] for row in rows if "loss" in row]
@@ -138,7 +139,7 @@ def test_held_out_clips_are_measured_with_and_without_pixels(base, lessons, tmp_
 
 def test_another_class_trains_as_well(lessons, tmp_path) -> None:
     prepare_torchvision()
-    run = config(smolvlm(tmp_path / "m"), steps=2, lora=2, recompute=True)
+    run = config(smolvlm(tmp_path / "m"), steps=2, lora_rank=2, recompute=True)
     assert finetune(run, lessons, tmp_path / "out")["steps"] == 2
     assert open_backend(CaptionConfig(model=str(tmp_path / "out" / "weights")))
 
@@ -162,23 +163,25 @@ def test_a_run_is_resumed_with_its_own_data_base_and_settings_only(base, lessons
     finetune(run, lessons, tmp_path, stop_after=2)
     prepare_torchvision()
     for changed, data, says in (
-        (replace(run, lr=2e-3), lessons, "trained with lr = 0.001, this run has 0.002"),
+        (replace(run, lr=2e-3), lessons, r"trained with lr = 0.001 \(now 0.002\); give the same"),
         (run, lessons[1:], "trained on other clips or captions"),
         (replace(run, model=fast_vlm(tmp_path / "other")), lessons, "this run with other@"),
     ):
         with pytest.raises(ValueError, match=says):
             finetune(changed, data, tmp_path, resume=True)
-    assert finetune(replace(run, steps=5), lessons, tmp_path, resume=True)["steps"] == 5
+    with pytest.raises(ValueError, match=r"steps = 4 \(now 5\)"):  # the cosine would differ
+        finetune(replace(run, steps=5), lessons, tmp_path, resume=True)
+    assert finetune(run, lessons, tmp_path, resume=True)["steps"] == 4
     (tmp_path / STATE_NAME).write_bytes(b"half")
-    with pytest.raises(ValueError, match="is no checkpoint of train-captioner"):
+    with pytest.raises(ValueError, match="is not a readable training state"):
         finetune(run, lessons, tmp_path, resume=True)
 
 
 def test_settings_that_cannot_be_are_refused() -> None:
     for changes, says in (
         ({"batch": 0}, "batch is 0"),
-        ({"lora_targets": ("q_proj",)}, "lora is 0; give a rank"),
-        ({"held_out_share": 1.0}, r"in \[0, 1\)"),
+        ({"lora_targets": ("q_proj",)}, "lora_rank is 0; give a rank"),
+        ({"held_out_share": 1.0}, "at least 0 and below 1"),
     ):
         with pytest.raises(ValueError, match=says):
             TuneConfig(**changes)
@@ -187,6 +190,12 @@ def test_settings_that_cannot_be_are_refused() -> None:
 
 
 def test_the_rate_warms_up_and_falls_to_a_tenth() -> None:
-    run = TuneConfig(steps=1000, lr=1.0)
+    run = TuneConfig(steps=1000, lr=1.0, warmup_steps=30)
     assert learning_rate(run, 0) < 0.05 < 0.9 < learning_rate(run, 30)
     assert learning_rate(run, 999) == pytest.approx(0.1, rel=0.01)
+
+
+def test_the_usual_rate_hangs_on_what_is_trained() -> None:
+    assert TuneConfig().settled().lr == 1e-5
+    assert TuneConfig(lora_rank=16).settled().lr == 2e-4
+    assert TuneConfig(lora_rank=16, lr=3e-4).settled().lr == 3e-4

@@ -153,8 +153,9 @@ def test_a_killed_training_resumes_where_it_was(tmp_path: Path, monkeypatch) -> 
     build = embedded.build_model
     monkeypatch.setattr(module.embedded, "build_model", lambda t: build(t, **small))
     monkeypatch.setattr(module, "evaluate", lambda *a, **k: {"f1": 0.0})
-    monkeypatch.setattr(module, "bf16_is_faster", lambda: False)
-    config = TrainConfig(steps=8, pool=24, batch=2, see_batch=3)
+    config = TrainConfig(
+        steps=8, minutes=None, pool=24, batch=2, see_batch=3, precision="fp32", checkpoint_every=1
+    )
     train(config, tmp_path / "once")
 
     class Killed(RuntimeError):
@@ -170,12 +171,13 @@ def test_a_killed_training_resumes_where_it_was(tmp_path: Path, monkeypatch) -> 
         return loss(*args)
 
     monkeypatch.setattr(module, "caption_loss", dies_at_step_six)
-    every_step = TrainConfig(steps=8, pool=24, batch=2, see_batch=3, save_minutes=0.0)
     with pytest.raises(Killed):
-        train(every_step, tmp_path / "twice")
-    monkeypatch.setattr(module, "caption_loss", loss)
-    with pytest.raises(ValueError, match="--resume"):
         train(config, tmp_path / "twice")
+    monkeypatch.setattr(module, "caption_loss", loss)
+    with pytest.raises(ValueError, match="already holds a training"):
+        train(config, tmp_path / "twice")
+    with pytest.raises(ValueError, match=r"batch = 2 \(now 3\).*another --out"):
+        train(replace(config, batch=3), tmp_path / "twice", resume=True)
     result = train(config, tmp_path / "twice", resume=True)
     assert result["steps"] == 8
     a = safetensors.torch.load_file(tmp_path / "once" / "weights" / "model.safetensors")

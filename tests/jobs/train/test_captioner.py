@@ -63,8 +63,30 @@ def test_trains_once_and_says_what_to_do_next(shards, base, tmp_path, capsys) ->
     assert "nothing to do" in capsys.readouterr().out
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["steps"] == 2
-    with pytest.raises(UserError, match="add --resume"):
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    with pytest.raises(UserError, match=r"seed = 0 \(now 1\); give the same, or another --out"):
         main(words(shards, out, base, "--seed", "1"))
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_the_same_command_goes_on_and_resume_needs_a_checkpoint(shards, base, tmp_path, capsys):
+    from captioner.train.finetune import TuneConfig, finetune
+    from jobs.train.captioner import find_lessons
+    from pipeline.store.paths import location
+
+    config = TuneConfig(model=base, steps=2, batch=2, frames=2, checkpoint_every=1)
+    lessons = find_lessons(location(str(shards)), "dense", None)
+    finetune(config.settled(), lessons, tmp_path / "cut", stop_after=1)  # as a kill would
+    assert main(words(shards, tmp_path / "cut", base)) == 0
+    assert "going on from" in capsys.readouterr().out
+    with pytest.raises(UserError, match="holds no checkpoint .state.pt. to go on from"):
+        main(words(shards, tmp_path / "new", base, "--resume"))
+    assert not (tmp_path / "new").exists()
+
+
+def test_nothing_held_out_is_told(shards, base, tmp_path, capsys) -> None:
+    assert main(words(shards, tmp_path / "out", base, "--held-out-share", "0")) == 0
+    assert "0 of 6 clips are held out" in capsys.readouterr().err
 
 
 def test_the_caption_job_runs_on_what_was_trained(base, tmp_path) -> None:
@@ -76,7 +98,7 @@ def test_the_caption_job_runs_on_what_was_trained(base, tmp_path) -> None:
 
     write_part(location(run / "captions"), caption_rows(ids))
     out = tmp_path / "out"
-    assert main(words(run, out, base, "--lora", "2")) == 0
+    assert main(words(run, out, base, "--lora-rank", "2")) == 0
     done = json.loads((out / ".done" / "train-captioner.json").read_text())
     assert done["clips"] == 3
     config = CaptionConfig(
@@ -110,9 +132,9 @@ def test_wrong_input_is_one_line_and_leaves_nothing(shards, base, tmp_path) -> N
         (words(shards, tmp_path / "o", base, "--captions", str(tmp_path / "none.csv")), "no dense"),
         (words(tmp_path / "nowhere", tmp_path / "o", base), "does not exist"),
         (words(run, tmp_path / "o", base), "holds no manifest.parquet"),
-        (words(shards, tmp_path / "o", base, "--lora", "2", "--lora-targets", "wq"), "q_proj"),
+        (words(shards, tmp_path / "o", base, "--lora-rank", "2", "--lora-targets", "wq"), "q_proj"),
         (words(shards, tmp_path / "o", base, "--prompt", "{who}?"), "placeholder"),
-        (words(shards, tmp_path / "o", base, "--batch", "0"), "batch is 0"),
+        (words(shards, tmp_path / "o", base, "--batch", "0"), "--batch 0: it must be at least 1"),
     ):
         with pytest.raises(UserError, match=says) as caught:
             main(argv)

@@ -1,6 +1,8 @@
 """``filmstock train-clip``: trains, resumes, does nothing twice, and refuses what it cannot do in one line."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def args(out: Path, *more: str) -> list[str]:
-    return ["train-clip", "--out", str(out), "--scenes", "24", "--steps", "3", *more]
+    return [
+        "train-clip",
+        "--out",
+        str(out),
+        "--scenes",
+        "24",
+        "--steps",
+        "3",
+        "--minutes",
+        "1000",
+        *more,
+    ]
 
 
 def test_trains_once_and_says_so_the_second_time(
@@ -32,7 +45,7 @@ def test_trains_once_and_says_so_the_second_time(
 ) -> None:
     assert main(args(tmp_path)) == 0
     said = capsys.readouterr().out
-    assert "dense_top1" in said and not (tmp_path / "checkpoint.pt").exists()
+    assert "dense_top1" in said
     model = load_clip(tmp_path / "model")
     assert model.id in said
     metrics = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -49,37 +62,40 @@ def test_an_interrupted_run_resumes_to_the_same_weights(
 ) -> None:
     from pipeline.openclip.train import Trainer
 
-    assert main(args(tmp_path / "whole", "--minutes", "1000")) == 0
-    monkeypatch.setattr(job, "CHECKPOINT_S", 0.0)
+    assert main(args(tmp_path / "whole")) == 0
     step = Trainer.step
 
-    def dies(self: Trainer, index: int, progress: float) -> dict[str, float]:
-        if index == 2:
-            raise KeyboardInterrupt
+    def interrupted(self: Trainer, index: int, progress: float) -> dict[str, float]:
+        if index == 1:
+            os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C within the second step
         return step(self, index, progress)
 
     cut = tmp_path / "cut"
-    monkeypatch.setattr(Trainer, "step", dies)
-    assert main(args(cut, "--minutes", "1000")) == 130
+    monkeypatch.setattr(Trainer, "step", interrupted)
+    assert main(args(cut)) == 130
+    assert "run the same command again to go on" in capsys.readouterr().err
     monkeypatch.setattr(Trainer, "step", step)
-    assert main(args(cut, "--minutes", "1000")) == 2
-    assert "add --resume" in capsys.readouterr().err
-    assert main(args(cut, "--minutes", "1000", "--resume")) == 0
-    assert "going on from step 2" in capsys.readouterr().out
+    assert main(args(cut)) == 0
+    assert "going on from" in (said := capsys.readouterr().out) and "step 2 of 3" in said
     assert load_clip(cut / "model").id == load_clip(tmp_path / "whole" / "model").id
 
 
-def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
-    import torch
-
-    torch.save({"key": "other", "step": 1, "spent_s": 0.0}, tmp_path / "checkpoint.pt")
-    with pytest.raises(UserError, match="other settings"):
-        job.main(args(tmp_path, "--resume")[1:])
+def test_other_settings_are_refused_by_name_and_touch_nothing(tmp_path: Path) -> None:
+    assert main(args(tmp_path)) == 0
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    with pytest.raises(UserError, match=r"lr = 0.0015 \(now 0.01\).*another --out"):
+        job.main(args(tmp_path, "--lr", "0.01")[1:])
+    with pytest.raises(UserError, match=r"steps = 3 \(now 4\)"):  # the cosine would differ
+        job.main(args(tmp_path, "--steps", "4")[1:])
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+    with pytest.raises(UserError, match="holds no checkpoint"):
+        job.main(args(tmp_path / "new", "--resume")[1:])
+    assert not (tmp_path / "new").exists()
 
 
 def test_wrong_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(args(tmp_path, "--minutes", "0")) == 2
-    assert "--minutes must be positive" in capsys.readouterr().err
+    assert "--minutes 0.0: it must be above 0" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
     assert main(args(tmp_path / "file")) == 2
     assert "is a file; give a folder" in capsys.readouterr().err

@@ -25,7 +25,9 @@ SMALL = ClipTrainConfig(
     text_layers=2,
     batch=16,
     prompts=24,
-    warmup=2,
+    warmup_steps=2,
+    precision="fp32",
+    seed=3,
     lr=3e-3,
 )
 
@@ -51,9 +53,7 @@ def test_text_on_short_rows_equals_text_padded_to_the_context() -> None:
 
 
 def test_training_lowers_the_losses_and_is_reproducible(pool: Pool, tokenizer: object) -> None:
-    one, two = (Trainer(SMALL, pool, tokenizer, seed=3) for _ in range(2))
-    for trainer in (one, two):
-        trainer.bf16 = False
+    one, two = (Trainer(SMALL, pool, tokenizer) for _ in range(2))
     history = [one.step(i, 0.0) for i in range(20)]
     first, last = history[0], history[-1]
     # The prompts loss starts near its floor, by its bias.
@@ -65,7 +65,7 @@ def test_training_lowers_the_losses_and_is_reproducible(pool: Pool, tokenizer: o
 
 
 def test_a_resumed_run_goes_on_as_if_never_stopped(pool: Pool, tokenizer: object) -> None:
-    straight, stopped, resumed = (Trainer(SMALL, pool, tokenizer, seed=3) for _ in range(3))
+    straight, stopped, resumed = (Trainer(SMALL, pool, tokenizer) for _ in range(3))
     for i in range(4):
         expected = straight.step(i, i / 10)
     for i in range(2):
@@ -79,7 +79,7 @@ def test_a_resumed_run_goes_on_as_if_never_stopped(pool: Pool, tokenizer: object
 def test_the_saved_folder_is_the_trained_model(
     pool: Pool, tokenizer: object, tmp_path: Path
 ) -> None:
-    trainer = Trainer(SMALL, pool, tokenizer, seed=3)
+    trainer = Trainer(SMALL, pool, tokenizer)
     for i in range(3):
         trainer.step(i, 0.0)
     save_model(tmp_path, trainer.model, SMALL, tokenizer)
