@@ -20,7 +20,8 @@ class CaptionConfig:
     backend: str = "transformers"
     """``transformers`` (in this process), ``openai`` (any OpenAI-compatible server) or ``vllm`` (its own extra)."""
     model: str = "embedded"
-    """``embedded``, a Hugging Face id or a local folder; for ``openai``, the name the server knows."""
+    """``embedded``, a Hugging Face id (``ORG/NAME@REVISION`` pins it) or a local folder; for ``openai``, the name the
+    server knows."""
     kinds: tuple[str, ...] = ("short", "dense")
     """Caption kinds that are made: ``short``, ``dense`` and ``structured`` by the model, one request per clip and kind;
     ``facts`` of what was measured, which needs no model."""
@@ -39,6 +40,9 @@ class CaptionConfig:
     """Seed of sampling, passed to servers that take one."""
     prompts: dict[str, str] | None = None
     """Kind -> prompt, instead of ours; ``{frames}`` and ``{seconds}`` are filled in per clip."""
+    allow_out_of_domain: bool = False
+    """Let the embedded captioner describe footage that is not of the synthetic world, which it cannot; else such
+    clips end as ``out_of_domain``."""
     check: bool = False
     """Score every caption against its frames with the CLIP model of ``[clip]``, and hold it against measurements."""
     retries_per_row: int = 1

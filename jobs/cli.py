@@ -48,6 +48,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
     },
     "raw footage -> shards": {
+        "models": Command(
+            "jobs.models.command:main",
+            "list|get|check",
+            "the published models that a recipe needs: fetch them, try them out",
+        ),
         "curate": Command(
             "jobs.curation:main", "SRC... --out DIR", "ingest, select, caption and pack in one go"
         ),

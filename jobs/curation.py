@@ -17,12 +17,9 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.recipe import RESOLVED, Recipe, load_recipe, parse_override
+from jobs.core.recipe import Recipe, parse_override
 from jobs.core.run import open_run
 from pipeline.store.paths import Location, location
-
-DEFAULT_RECIPE = "demo"
-"""Recipe of a new folder when none is named: embedded models, nothing to download."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +31,8 @@ class Args:
     out: Folder
     """Run folder to write, also s3://bucket/prefix; a rerun goes on where an earlier one stopped."""
     recipe: str | None = None
-    """Recipe file, or name of one of ours. Default: the folder's own recipe, or demo for a new folder."""
+    """Recipe file, or name of one of ours. Default: the folder's own recipe; for a new folder laptop, or demo for
+    footage of `filmstock film`."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Override a setting: --set ingest.max_clip_s=6; may be repeated."""
 
@@ -63,11 +61,9 @@ def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "curate")
     overrides = dict(parse_override(text) for text in args.set)
-    own = args.out / RESOLVED
-    named = args.recipe or (own if own.is_file() else DEFAULT_RECIPE)
-    recipe = load_recipe(named, overrides)
     from jobs.report.data import without_queries
 
+    recipe = chosen_recipe(list(args.sources), args.out, args.recipe, overrides)
     command = without_queries(shlex.join(["filmstock", "curate", *argv]))
     result = run(recipe, list(args.sources), args.out, command)
     return EXIT_OK if result.complete and result.packed else EXIT_PARTIAL
@@ -85,7 +81,8 @@ def curate(
         sources: Video files, folders, .txt files with one path a line, or s3://, gs:// and http(s):// URIs.
         out: Run folder to write, local or ``s3://bucket/prefix``. A rerun goes on where an earlier one stopped.
         recipe: A recipe file, the name of a shipped one, or a loaded ``Recipe``.
-            Default: the folder's own recipe, or ``demo`` for a new folder.
+            Default: the folder's own recipe; for a new folder ``laptop`` (without its models, what can be
+            measured), or ``demo`` for footage of ``filmstock film``.
         overrides: ``{"ingest.max_clip_s": 6}`` and the like, applied to the recipe.
 
     Returns:
@@ -95,14 +92,31 @@ def curate(
         UserError: an input, a setting or a model is missing or wrong; the message says how to mend it.
     """
     folder = location(os.fspath(out) if isinstance(out, os.PathLike) else out)
+    listed = [sources] if isinstance(sources, str | os.PathLike) else sources
+    named_sources = [os.fspath(each) for each in listed]
     if not isinstance(recipe, Recipe):
-        own = folder / RESOLVED
         named = os.fspath(recipe) if recipe is not None else None
-        recipe = load_recipe(named or (own if own.is_file() else DEFAULT_RECIPE), overrides)
+        recipe = chosen_recipe(named_sources, folder, named, overrides)
     elif overrides:
         raise UserError("overrides apply to a recipe by name; change the Recipe object itself")
-    named_sources = [sources] if isinstance(sources, str | os.PathLike) else sources
-    return run(recipe, [os.fspath(each) for each in named_sources], folder)
+    return run(recipe, named_sources, folder)
+
+
+def chosen_recipe(
+    sources: list[str],
+    folder: Location,
+    named: str | None,
+    overrides: Mapping[str, Any] | None,
+) -> Recipe:
+    """The recipe of a run (``jobs.models.default.choose``); says why, and refuses one whose models are not here."""
+    from jobs.models.default import choose
+    from jobs.models.needs import require_models
+
+    chosen = choose(sources, folder, named, overrides)
+    require_models(chosen.recipe, chosen.named)
+    if chosen.note:
+        say(f"curate: {chosen.note}")
+    return chosen.recipe
 
 
 def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = "") -> CurateResult:

@@ -261,13 +261,28 @@ def retry_after_s(header: str | None) -> float | None:
 
 
 def check_server(config: CaptionConfig) -> None:
-    """Raise one line when nothing answers at ``base_url``; any HTTP answer at all will do."""
+    """Raise one line when nothing answers at ``base_url``, or when it says that it has other models only."""
     import httpx
 
     try:
-        httpx.get(config.base_url.rstrip("/") + "/models", timeout=10.0)
+        answer = httpx.get(config.base_url.rstrip("/") + "/models", timeout=10.0)
     except httpx.HTTPError as error:
         raise ValueError(
             f"no captioning server answers at {config.base_url} ({type(error).__name__}); start one "
             f"(for example `vllm serve {config.model}`) or set caption.base_url"
         ) from error
+    names = model_names(answer)
+    if names and config.model not in names:
+        raise ValueError(
+            f"the server at {config.base_url} has {', '.join(map(repr, names[:5]))} and not {config.model!r}; "
+            "start it with that model, or set caption.model to one that it has"
+        )
+
+
+def model_names(response: httpx.Response) -> list[str]:
+    """Models that an answer to ``GET /models`` lists; empty when it is no such list."""
+    try:
+        listed = response.json()["data"]
+        return [str(model["id"]) for model in listed]
+    except (ValueError, KeyError, TypeError):
+        return []

@@ -6,13 +6,12 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from captioner.ask.frames import ClipFrames, ServerFrames
 from captioner.ask.model_note import read_note
 from captioner.backends.base import Reply, Request, error_reply, model_id, reply_to
-from captioner.backends.embedded import WEIGHTS
+from captioner.backends.find import find_captioner
 from captioner.config import CaptionConfig
 
 log = logging.getLogger(__name__)
@@ -107,7 +106,7 @@ def prompt_inputs(processor: Any, requests: Sequence[Request]) -> Any:
 
 
 def load_model(name: str) -> tuple[Any, Any]:
-    """(processor, model) of ``embedded``, a local folder, or a Hugging Face id that is in the local cache."""
+    """(processor, model) of ``embedded``, a local folder, or ``ORG/NAME[@REVISION]`` that is in the local cache."""
     from pipeline.openclip.torchvision_compat import prepare_torchvision
 
     prepare_torchvision()
@@ -115,9 +114,7 @@ def load_model(name: str) -> tuple[Any, Any]:
     from transformers import AutoModelForImageTextToText, AutoProcessor
     from transformers.utils import logging as hf_logging
 
-    source = str(WEIGHTS) if name == "embedded" else str(Path(name).expanduser())
-    if not Path(source).is_dir():
-        source = name
+    source = str(find_captioner(name))
     hf_logging.disable_progress_bar()
     on_gpu = torch.cuda.is_available()
     # Pillow resizes alike on every machine; our own weights were trained on its pixels.
@@ -130,7 +127,7 @@ def load_model(name: str) -> tuple[Any, Any]:
             source, local_files_only=True, dtype="auto" if on_gpu else torch.float32
         )
     except OSError as error:
-        raise ValueError(not_here(name, error)) from error
+        raise ValueError(f"caption model {name!r} does not load: {_line(error)}") from error
     except ImportError as error:
         raise ValueError(f"caption model {name!r} needs a package: {_line(error)}") from error
     if getattr(processor, "chat_template", None) is None:
@@ -148,36 +145,7 @@ def load_model(name: str) -> tuple[Any, Any]:
 
 def check_model(name: str) -> None:
     """Raise one line when the model is not on this machine; reads nothing but its folder's listing."""
-    from huggingface_hub import try_to_load_from_cache
-
-    if name == "embedded":
-        present = (WEIGHTS / "model.safetensors").is_file()
-    elif (folder := Path(name).expanduser()).is_dir() or name.startswith(("/", ".", "~")):
-        present = (folder / "config.json").is_file()
-    else:
-        try:
-            present = isinstance(try_to_load_from_cache(name, "config.json"), str)
-        except ValueError:
-            present = False
-    if not present:
-        raise ValueError(not_here(name, "it has no config.json"))
-
-
-def not_here(name: str, error: BaseException | str) -> str:
-    """One line for a model that is not on this machine: which, how to get it, what needs none."""
-    if name == "embedded":
-        return (
-            f"the embedded captioner is missing from {WEIGHTS}; "
-            "`filmstock pretrain-captioner --out DIR` rebuilds it"
-        )
-    if Path(name).expanduser().is_dir():
-        return f"{name} is no complete model folder: {_line(error)}"
-    if name.startswith(("/", ".", "~")):
-        return f"caption model folder {name} does not exist"
-    return (
-        f"caption model {name!r} is not in the local Hugging Face cache; get it with `hf download {name}`, "
-        "or use recipes/demo.toml, which needs no download"
-    )
+    find_captioner(name)
 
 
 def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -10,6 +10,7 @@ from typing import Any
 from captioner.ask.frames import ClipFrames, ServerFrames, for_server
 from captioner.backends.base import Reply, Request, chat_messages, error_reply, model_id, reply_to
 from captioner.config import CaptionConfig
+from pipeline.store.hub import split_pin
 
 NOT_INSTALLED = (
     "backend 'vllm' needs vLLM, which is not installed: pip install vllm in an environment of its own, "
@@ -35,7 +36,8 @@ class VLLMBackend:
         self.model_id = model_id(config)
         self.pulls = config.batch_size
         self.engine: Any = LLM(
-            model=config.model,
+            model=split_pin(config.model)[0],
+            revision=split_pin(config.model)[1],
             seed=config.seed,
             limit_mm_per_prompt={"image": config.frames},
         )

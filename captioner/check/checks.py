@@ -97,6 +97,11 @@ _RESIDUE = re.compile(
 _ENDED = re.compile(r"[.!?…:;)\]\"'”’*]\W*$")
 LONG_WORDS = 12
 """A text of so many words that ends without a mark was cut off, when the server does not say how it ended."""
+STUTTER = re.compile(
+    r"\b(the|an?|of|in|on|at|to|is|are|and|with|by|for|from|it|its|this|that)(?:\W+\1\b){2,}",
+    re.IGNORECASE,
+)
+"""A word that only leads to another, said three times in a row: the model has lost the noun it led to."""
 LOOP_REPEATS = 3
 """A phrase of at least three words said this often in a row is a loop; shorter phrases need twice as many."""
 
@@ -163,6 +168,8 @@ def is_looped(text: str) -> bool:
     words = re.findall(r"\w+", text.lower())
     if _repeats(words, shortest=1) or _repeats([re.sub(r"\d+", "0", w) for w in words], shortest=3):
         return True  # in the second case it counts: progress 5 %, progress 10 %, ...
+    if STUTTER.search(unquoted(text)):
+        return True
     said = Counter(" ".join(_) for s in SENTENCES.split(text) if len(_ := s.lower().split()) >= 4)
     return max(said.values(), default=0) >= LOOP_REPEATS or bool(
         re.search(r"(.{1,8}?)\1{15,}", text)

@@ -8,7 +8,11 @@ from captioner.backends.base import Reply
 from captioner.check.checks import Verdict, judge_reply
 from pipeline.schema import CaptionOutcome
 
-ASK_AGAIN = frozenset(CaptionOutcome) - {CaptionOutcome.OK, CaptionOutcome.ERROR}
+ASK_AGAIN = frozenset(CaptionOutcome) - {
+    CaptionOutcome.OK,
+    CaptionOutcome.ERROR,
+    CaptionOutcome.OUT_OF_DOMAIN,  # nothing was asked
+}
 """Outcomes that another answer may better. Errors were retried by the backend, and are asked again by the next run."""
 
 MENDED_JSON = "json"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from jobs.caption import truth
+from jobs.caption.domain import HELP, foreign_clips, is_narrow, refuse
 from jobs.caption.facts import measured_captions, write_measured
 from jobs.caption.originals import original_captions, write_originals
 from jobs.caption.rows import (
@@ -41,10 +42,6 @@ if TYPE_CHECKING:
 STAGE = "caption"
 BLOCK_CLIPS = 4096
 """Most clips that a worker takes at a time; their captions become one part."""
-OUT_OF_DOMAIN = (
-    "the embedded captioner knows only the synthetic world of `filmstock film`; "
-    "on any other footage its captions are meaningless (recipe laptop or cluster describes real footage)"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +111,6 @@ def run(config: CaptionConfig, folder: RunFolder) -> CaptionResult:
             f"caption: nothing to do, {result.rows} captions of {result.clips} clips are up to date"
         )
         return result
-    if config.asked and config.model == "embedded":
-        warn(OUT_OF_DOMAIN)
     if config.asked and (odd := unlike_training(config)):
         warn(odd)
     table = folder.captions
@@ -132,11 +127,14 @@ def run(config: CaptionConfig, folder: RunFolder) -> CaptionResult:
     if saved := recover(table):
         say(f"caption: {saved} answers of a run that was stopped are kept")
     made = {key: original.made for key, original in originals.items()}
-    done = answered(table, wanted | made)
+    done = answered(table, wanted | made, foreign=is_narrow(config))
     write_originals(table, originals, done)
     write_measured(table, measured, done)
     done |= measured.keys()
     done &= wanted.keys()
+    if foreign := foreign_clips(kept, config):
+        warn(HELP.format(clips=len(foreign)))
+        done |= refuse(table, clips, foreign, wanted, done, config.asked)
     work = missing_work(clips, config.asked, done)
     stage.clear()
     asked = len(wanted) - len(done)

@@ -31,6 +31,8 @@ Made = tuple[str, str, str, str, int]
 
 FRAMES_KEY_DIGITS = 16
 """Leading digits of ``frames_hash`` that are known without decoding."""
+RANKS = {str(s.CaptionOutcome.ERROR): 0, str(s.CaptionOutcome.OUT_OF_DOMAIN): 1}
+"""Which of two rows of a clip and kind is kept: the higher; any other outcome is 2."""
 PART_ROWS = 20_000
 """Rows of a finished part."""
 KINDS = "kinds"
@@ -156,29 +158,36 @@ def stored(folder: Location) -> Iterator[tuple[Location, int, dict[str, Any]]]:
             yield path, number, row
 
 
-def answered(folder: Location, wanted: dict[Key, Made]) -> set[Key]:
-    """Wanted captions that are stored, made with what is wanted now, and did not end in an error."""
+def answered(folder: Location, wanted: dict[Key, Made], *, foreign: bool = True) -> set[Key]:
+    """Wanted captions that are stored, made with what is wanted now, and did not end in an error.
+
+    Without ``foreign``, those that ended as ``out_of_domain`` are to be asked for, too.
+    """
+    open_ends = {str(s.CaptionOutcome.ERROR)}
+    if not foreign:
+        open_ends.add(str(s.CaptionOutcome.OUT_OF_DOMAIN))
     return {
         key
         for _, _, row in stored(folder)
         if wanted.get(key := (row[s.CLIP_ID], row[s.KIND])) == row_made(row)
-        and row[s.OUTCOME] != s.CaptionOutcome.ERROR
+        and row[s.OUTCOME] not in open_ends
     }
 
 
 def tidy(folder: Location, wanted: dict[Key, Made]) -> int:
     """Leave exactly one row per clip and kind, in few parts, in order; returns the number of rows.
 
-    A row made with what is wanted now goes before an older one, an answer before an error. Rows of clips and kinds
+    A row made with what is wanted now goes before an older one, an answer before a refusal of the footage and that
+    before an error. Rows of clips and kinds
     that are not wanted now are kept as they are: they are right again when the selection is. New parts are written
     before old ones are removed; a kill in between leaves doubles, which the next run removes.
     """
-    best: dict[Key, tuple[tuple[bool, bool], Location, int]] = {}
+    best: dict[Key, tuple[tuple[bool, int], Location, int]] = {}
     total = 0
     for path, number, row in stored(folder):
         key = (row[s.CLIP_ID], row[s.KIND])
         fits = key not in wanted or wanted[key] == row_made(row)
-        rank = (fits, row[s.OUTCOME] != s.CaptionOutcome.ERROR)
+        rank = (fits, RANKS.get(row[s.OUTCOME], 2))
         total += 1
         if key not in best or rank > best[key][0]:
             best[key] = (rank, path, number)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from pipeline import schema as s
 from pipeline.shards.write import video_hash, write_video_table
 from pipeline.video.encode import encode_mp4
+from pipeline.video.tags import WORLD
 from pipeline.world.render import render
 from pipeline.world.scene import random_scene
 
@@ -43,6 +44,7 @@ def make_run_folder(
             s.FPS: FPS,
             s.WIDTH: 64,
             s.HEIGHT: 48,
+            s.DOMAIN: WORLD,
             s.SHARD: "clips/part-00000.parquet",
             s.BYTE_OFFSET: offset,
             s.BYTE_LENGTH: length,

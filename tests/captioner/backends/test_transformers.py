@@ -127,7 +127,9 @@ def test_a_model_that_is_not_here_is_one_line_with_the_fix(tmp_path: Path) -> No
         with pytest.raises(ValueError) as caught:
             refuse(name)
         line = str(caught.value)
-        assert name in line and "hf download" in line and "demo" in line and "\n" not in line
+        assert (
+            name in line and "filmstock models get" in line and "demo" in line and "\n" not in line
+        )
     with pytest.raises(ValueError, match="does not exist"):
         check_model(str(tmp_path / "nowhere"))
     (tmp_path / "half").mkdir()

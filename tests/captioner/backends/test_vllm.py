@@ -34,7 +34,10 @@ class StructuredOutputsParams:
 
 
 class LLM:
-    def __init__(self, *, model: str, seed: int, limit_mm_per_prompt: dict[str, int]) -> None:
+    def __init__(
+        self, *, model: str, revision: str | None, seed: int, limit_mm_per_prompt: dict[str, int]
+    ) -> None:
+        assert revision is None
         self.args = (model, seed, limit_mm_per_prompt)
         self.batches: list[int] = []
         self.sampling: dict[str, Any] = {}

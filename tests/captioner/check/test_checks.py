@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from captioner.check.checks import is_refusal, judge_reply
+from captioner.check.checks import is_looped, is_refusal, judge_reply
 from pipeline.world.captions import caption
 from pipeline.world.scene import random_scene
 
@@ -112,3 +112,19 @@ def test_how_generation_ended_decides_too() -> None:
     assert judge_reply(None, error="timeout: 5 s").outcome == "error"
     looped = judge_reply("The dog runs to the left. " * 9, finish="length")
     assert looped.outcome == "looped" and "truncated" in looped.checks
+
+
+@pytest.mark.parametrize(
+    ("text", "looped"),
+    [
+        ("A The The The The The at the bottom. The background is static. The static.", True),
+        ("A The The The The", True),
+        ("A dog runs to to to the left.", True),
+        ("A man waves at the camera, and then at the the end he bows.", False),
+        ('A sign reads "THE THE THE" above the door.', False),
+        ("A very, very, very long train passes.", False),
+        ("The cat, the dog, the bird and the fish sit in a row.", False),
+    ],
+)
+def test_a_stutter_is_a_loop(text: str, looped: bool) -> None:
+    assert is_looped(text) is looped

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -22,6 +24,7 @@ from jobs.caption.rows import tidy, write_part
 from jobs.core.errors import EXIT_PARTIAL, UserError
 from jobs.core.run import open_run
 from pipeline import schema as s
+from pipeline.video.tags import WORLD
 from tests.helpers import caption_media as media
 from tests.helpers.faulty_server import FaultyServer
 
@@ -235,7 +238,7 @@ def test_wrong_input_is_one_line(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="filmstock ingest"):
         (tmp_path / "empty").mkdir()
         run(CaptionConfig(), open_run(tmp_path / "empty"))
-    with pytest.raises(ValueError, match="hf download org/absent"):
+    with pytest.raises(ValueError, match="filmstock models get org/absent"):
         run(CaptionConfig(model="org/absent"), open_run(folder))
     with pytest.raises(ValueError, match="no captioning server answers"):
         dead = "http://127.0.0.1:9/v1"
@@ -243,7 +246,37 @@ def test_wrong_input_is_one_line(folder: Path, tmp_path: Path) -> None:
     assert not (folder / "captions").exists()
 
 
-def test_the_embedded_captioner_runs_from_the_command_line_and_admits_its_domain(
+def test_footage_that_the_embedded_captioner_does_not_know_is_refused_and_never_packed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from jobs.core.clips import usable_captions
+
+    part = folder / "manifest" / "part-00000.parquet"
+    table = pq.read_table(part)
+    domains = [None if i in ("clip001", "clip002") else WORLD for i in table[s.CLIP_ID].to_pylist()]
+    at = table.schema.get_field_index(s.DOMAIN)
+    pq.write_table(
+        table.set_column(at, table.schema.field(at), pa.array(domains, pa.string())), part
+    )
+    config = CaptionConfig(kinds=("dense",), max_new_tokens=40)
+    result = run(config, folder)
+    said = capsys.readouterr().err
+    assert "2 clips are not of the synthetic world" in said and "models get --recipe laptop" in said
+    ends = {row[s.CLIP_ID]: row for row in rows(folder)}
+    for clip in ("clip001", "clip002"):
+        assert ends[clip][s.OUTCOME] == "out_of_domain" and ends[clip][s.TEXT] is None
+        assert "synthetic world" in ends[clip][s.ERROR_MESSAGE]
+    assert ends["clip000"][s.OUTCOME] != "out_of_domain"
+    assert not {"clip001", "clip002"} & usable_captions(folder, ("dense",)).keys()
+    assert run(config, folder).asked == 1, "asked again: only the clip that cannot be read"
+
+    asked = run(replace(config, allow_out_of_domain=True), folder)
+    assert (asked.rows, asked.asked) == (result.rows, 3)
+    ends = {row[s.CLIP_ID]: row[s.OUTCOME] for row in rows(folder)}
+    assert len(ends) == len(KEPT) and "out_of_domain" not in ends.values()
+
+
+def test_the_embedded_captioner_runs_from_the_command_line(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kinds = 'caption.kinds=["short", "dense", "structured"]'
@@ -252,7 +285,7 @@ def test_the_embedded_captioner_runs_from_the_command_line_and_admits_its_domain
     )
     said = capsys.readouterr()
     assert code == EXIT_PARTIAL  # clip003 cannot be read
-    assert "synthetic world" in said.err
+    assert "out_of_domain" not in said.out + said.err, "its clips are of the world it knows"
     found = [r for r in rows(folder) if r[s.CLIP_ID] in GOOD]
     assert Counter(r[s.OUTCOME] for r in found)["ok"] >= 12, found
     assert all(r[s.MODEL].startswith("embedded@") for r in found)

@@ -128,7 +128,7 @@ def test_wrong_input_is_one_line_and_leaves_nothing(shards, base, tmp_path) -> N
     make_run_folder(run, 1)
     for argv, says in (
         (words(shards, tmp_path / "o", base)[:3] + ["--kind", "original"], "cannot be learned"),
-        (words(shards, tmp_path / "o", "org/none"), "hf download org/none"),
+        (words(shards, tmp_path / "o", "org/none"), "filmstock models get org/none"),
         (words(shards, tmp_path / "o", base, "--captions", str(tmp_path / "none.csv")), "no dense"),
         (words(tmp_path / "nowhere", tmp_path / "o", base), "does not exist"),
         (words(run, tmp_path / "o", base), "holds no manifest.parquet"),
