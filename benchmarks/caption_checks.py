@@ -1,11 +1,11 @@
 """Precision and recall of the defect detectors on templates that were not used to write them.
 
-    python -m benchmarks.caption_checks [--split heldout|dev] [--lists]
+    python -m benchmarks.caption_checks [--split heldout|dev] [--lists] [--corpus FILE]
 
 Each template is filled with several subjects, actions and places. A detector is right when the defect is among a
 reply's ``checks``; false alarms are counted on true captions, innocents that resemble defects and captions of the
 synthetic world, and on replies with another defect. ``truncated`` is judged without a finish reason, from the text
-alone.
+alone. Below the table: what repair and refusal make of whole captions (``benchmarks.caption_corpus``).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from benchmarks.caption_corpus import measure, read_corpus, report
 from captioner.check.checks import judge_reply
 
 LABELS = Path(__file__).with_name("labels")
@@ -64,6 +65,7 @@ def main() -> None:
     parser.add_argument(
         "--lists", action="store_true", help="print what was missed or flagged wrongly"
     )
+    parser.add_argument("--corpus", type=Path, default=LABELS / "vlm_captions.txt")
     args = parser.parse_args()
     data = json.loads((LABELS / f"caption_defects_{args.split}.json").read_text())
     replies = [
@@ -105,6 +107,7 @@ def main() -> None:
     print(
         f"clean: {flagged} of {total['clean']} flagged ({tricky} innocents that resemble defects)"
     )
+    report(measure(read_corpus(args.corpus)), lists=args.lists)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,13 @@ ASKED_KINDS = ("short", "dense", "structured")
 """Caption kinds a model is asked for."""
 FACTS = "facts"
 """Caption kind that is made of measurements; it needs no model."""
+LANGUAGES = {
+    "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt": "Portuguese",
+    "nl": "Dutch", "sv": "Swedish", "pl": "Polish", "cs": "Czech", "tr": "Turkish", "ru": "Russian",
+    "uk": "Ukrainian", "ar": "Arabic", "he": "Hebrew", "hi": "Hindi", "zh": "Chinese", "ja": "Japanese",
+    "ko": "Korean", "vi": "Vietnamese", "id": "Indonesian", "th": "Thai",
+}  # fmt: skip
+"""Languages that captions can be asked for in: code -> name."""
 HINT_TOPICS = ("camera", "movement", "light", "colours", "text")
 """What a model can be told beforehand of what was measured."""
 
@@ -25,6 +32,9 @@ class CaptionConfig:
     kinds: tuple[str, ...] = ("short", "dense")
     """Caption kinds that are made: ``short``, ``dense`` and ``structured`` by the model, one request per clip and kind;
     ``facts`` of what was measured, which needs no model."""
+    language: str = "en"
+    """Language that captions are written in, ISO 639-1. Only English ones are checked for boilerplate and for being
+    English; a prompt of ours asks for any other one by name."""
     hints: tuple[str, ...] = ()
     """What the model is told of what was measured: ``camera``, ``movement``, ``light``, ``colours``, ``text``. What it
     is told is stored with the caption."""
@@ -71,6 +81,10 @@ class CaptionConfig:
                     f"caption kind {kind!r} cannot be made; use {', '.join((*ASKED_KINDS, FACTS))} "
                     "(original comes with the source)"
                 )
+        if self.language not in LANGUAGES:
+            raise ValueError(
+                f"caption.language = {self.language!r} is unknown; use one of {', '.join(LANGUAGES)}"
+            )
         for topic in self.hints:
             if topic not in HINT_TOPICS:
                 raise ValueError(

@@ -79,7 +79,9 @@ def ask(backend: Backend, config: CaptionConfig, frames: ClipFrames) -> dict[str
     for attempt in range(config.retries_per_row + 1):
         requests = [request_for(config, "video", kind, prepared, attempt) for kind in pending]
         for reply in backend.caption(requests):
-            settled[reply.kind] = settle(reply, before=settled.get(reply.kind))
+            settled[reply.kind] = settle(
+                reply, before=settled.get(reply.kind), language=config.language
+            )
         pending = [kind for kind in pending if settled[kind].outcome in ASK_AGAIN]
         if not pending:
             break
@@ -98,7 +100,7 @@ def request_for(
 
     ``hints`` are clauses of what was measured, which the question states.
     """
-    prompt = prompt_set(config.model, config.prompts)[kind]
+    prompt = prompt_set(config.model, config.prompts, config.language)[kind]
     question = fill(prompt, frames=len(frames), seconds=frames.seconds)
     temperature = config.temperature
     return Request(

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from captioner.ask.model_note import read_note
+from captioner.config import LANGUAGES
 
 PROMPTS: dict[str, str] = {
     "short": (
@@ -51,13 +52,21 @@ HINTED = (
 """Before the hints."""
 
 
-def prompt_set(model: str, prompts: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Prompt template per kind for a model: the caller's, those that it was trained with, or ours."""
+def prompt_set(
+    model: str, prompts: Mapping[str, str] | None = None, language: str = "en"
+) -> dict[str, str]:
+    """Prompt template per kind for a model: the caller's, those that it was trained with, or ours.
+
+    Ours asks for another language than English by name; a caller's prompt is not touched.
+    """
     if model == "embedded":
         base = WORLD_PROMPTS
     else:
         note = read_note(model)
-        base = PROMPTS if note is None else {**PROMPTS, **note.prompts}
+        ours = PROMPTS
+        if language != "en":
+            ours = {kind: f"{text} Write in {LANGUAGES[language]}." for kind, text in ours.items()}
+        base = ours if note is None else {**ours, **note.prompts}
     return {**base, **(prompts or {})}
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 
-from captioner.check.checks import Verdict, judge_reply
+from captioner.check.checks import ENGLISH, Verdict, judge_reply
 from pipeline.schema import CaptionOutcome
 
 DERIVED = "derived"
 """Check of a structured caption that was taken from prose instead of asked for as JSON."""
 
 
-def judge_structured(text: str, *, finish: str | None = None) -> tuple[str, Verdict]:
+def judge_structured(
+    text: str, *, finish: str | None = None, language: str = ENGLISH
+) -> tuple[str, Verdict]:
     """(text to store, verdict) of a reply that should be a structured caption."""
     from captioner.ask.structured import parse, to_json
     from captioner.render import plain
@@ -25,7 +27,7 @@ def judge_structured(text: str, *, finish: str | None = None) -> tuple[str, Verd
     try:
         fields = parse(text if derived is None else derived)
     except ValueError:
-        verdict = judge_reply(text, finish=finish)
+        verdict = judge_reply(text, finish=finish, language=language)
         worse = (CaptionOutcome.EMPTY, CaptionOutcome.REFUSED, CaptionOutcome.LOOPED)
         outcome = CaptionOutcome.MALFORMED
         if verdict.outcome in (*worse, CaptionOutcome.TRUNCATED):
@@ -34,7 +36,7 @@ def judge_structured(text: str, *, finish: str | None = None) -> tuple[str, Verd
             dict.fromkeys([str(outcome), *verdict.checks, str(CaptionOutcome.MALFORMED)])
         )
         return text, Verdict(outcome=outcome, checks=checks)
-    verdict = judge_reply(plain(fields), finish=finish)
+    verdict = judge_reply(plain(fields), finish=finish, language=language)
     if derived is not None:
         verdict = Verdict(outcome=verdict.outcome, checks=(*verdict.checks, DERIVED))
     return to_json(fields), verdict

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 
-_QUOTED = re.compile(
+QUOTED = re.compile(
     '"[^"\n]{0,200}"|\u201c[^\u201d\n]{0,200}\u201d|\u00ab[^\u00bb\n]{0,200}\u00bb'
     "|(?<![\\w])['\u2018][^'\u2019\n]{0,80}['\u2019](?!\\w)"
 )
+"""What stands in quotes."""
 SENTENCES = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s*|\n+")
 
 _ENGLISH_WORDS = (
@@ -57,7 +58,7 @@ FEW_WORDS = 4
 
 def unquoted(text: str) -> str:
     """The text with what stands in quotes left out: what a sign says is not what the caption says."""
-    return _QUOTED.sub(' "" ', text)
+    return QUOTED.sub(' "" ', text)
 
 
 def is_off_language(text: str) -> bool:

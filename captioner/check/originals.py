@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from captioner.check.checks import Verdict, is_looped, is_malformed
+from captioner.check.checks import ENGLISH, Verdict, is_looped, is_malformed
 from captioner.check.language import is_off_language
 from pipeline.schema import CaptionOutcome
 
@@ -10,8 +10,8 @@ MODEL = "source"
 """In the place of a model's name."""
 
 
-def judge_original(text: str) -> Verdict:
-    """Outcome of an original caption.
+def judge_original(text: str, *, language: str = ENGLISH) -> Verdict:
+    """Outcome of an original caption that should be in ``language``.
 
     A title needs no full stop and a person may say "I cannot", so neither is held against it.
     """
@@ -21,7 +21,7 @@ def judge_original(text: str) -> Verdict:
             (CaptionOutcome.EMPTY, not text.strip()),
             (CaptionOutcome.LOOPED, is_looped(text)),
             (CaptionOutcome.MALFORMED, bool(text.strip()) and is_malformed(text)),
-            (CaptionOutcome.OFF_LANGUAGE, is_off_language(text)),
+            (CaptionOutcome.OFF_LANGUAGE, language == ENGLISH and is_off_language(text)),
         )
         if hit
     ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from captioner.backends.base import Reply
-from captioner.check.checks import Verdict, judge_reply
+from captioner.check.checks import ENGLISH, Verdict, judge_reply
 from pipeline.schema import CaptionOutcome
 
+THINKING = re.compile(r"^\s*<think(?:ing)?>.*?</think(?:ing)?>\s*", re.DOTALL | re.IGNORECASE)
+"""What reasoning models say before they answer."""
 ASK_AGAIN = frozenset(CaptionOutcome) - {
     CaptionOutcome.OK,
     CaptionOutcome.ERROR,
@@ -17,6 +20,8 @@ ASK_AGAIN = frozenset(CaptionOutcome) - {
 
 MENDED_JSON = "json"
 STRIPPED = "boilerplate"
+UNMARKED = "markdown"
+NO_LIMITS = "limits"
 UNTHOUGHT = "thinking"
 ASKED_AGAIN = "asked_again"
 NO_SCHEMA = "schema_refused"
@@ -35,15 +40,16 @@ class Settled:
     checks: tuple[str, ...]
     """Every defect of ``text``, gravest first."""
     repairs: tuple[str, ...]
-    """What was done to it: ``asked_again``, ``schema_refused``, ``thinking``, ``json``, ``boilerplate``."""
+    """What was done to it: ``asked_again``, ``schema_refused``, ``thinking``, ``json``, ``markdown``, ``limits``
+    (sentences about what the model cannot make out), ``boilerplate``."""
     error: str | None
     """Why there is no answer."""
     frames_hash: str
     """Frames that were shown; empty when they could not be read."""
 
 
-def settle(reply: Reply, *, before: Settled | None = None) -> Settled:
-    """Repair a reply as far as its own words allow, and judge the result.
+def settle(reply: Reply, *, before: Settled | None = None, language: str = ENGLISH) -> Settled:
+    """Repair a reply as far as its own words allow, and judge the result as a caption in ``language``.
 
     ``before`` is what an earlier answer to the same question settled to: the less defective of the two is taken.
     """
@@ -53,7 +59,7 @@ def settle(reply: Reply, *, before: Settled | None = None) -> Settled:
         done: list[str] = []
         verdict = judge_reply(reply.text, finish=reply.finish, error=reply.error)
     else:
-        text, verdict, done = _repaired(reply.text, reply.kind, reply.finish)
+        text, verdict, done = _repaired(reply.text, reply.kind, reply.finish, language)
     settled = Settled(
         text=text,
         raw_text=reply.text if text != reply.text else None,
@@ -82,27 +88,41 @@ _ORDER = (
 )
 
 
-def _repaired(text: str, kind: str, finish: str | None) -> tuple[str, Verdict, list[str]]:
+def _repaired(
+    text: str, kind: str, finish: str | None, language: str
+) -> tuple[str, Verdict, list[str]]:
+    from captioner.check.boilerplate import strip_boilerplate
     from captioner.check.derive import judge_structured
+    from captioner.check.markdown import plain_prose
     from captioner.check.mend_json import mend_json
-    from captioner.check.repair import THINKING, strip_boilerplate
+    from captioner.check.refusal import without_limits
 
     done = []
     answer = THINKING.sub("", text, count=1)
     if answer != text:
         done.append(UNTHOUGHT)
     if kind == "structured":
-        stored, verdict = judge_structured(answer, finish=finish)
+        stored, verdict = judge_structured(answer, finish=finish, language=language)
         if CaptionOutcome.MALFORMED in verdict.checks and (mended := mend_json(answer)):
-            again, better_verdict = judge_structured(mended, finish=finish)
+            again, better_verdict = judge_structured(mended, finish=finish, language=language)
             if CaptionOutcome.MALFORMED not in better_verdict.checks:
                 return again, better_verdict, [*done, MENDED_JSON]
         return stored, verdict, done
-    verdict = judge_reply(answer, finish=finish)
-    if CaptionOutcome.BOILERPLATE in verdict.checks and (stripped := strip_boilerplate(answer)):
-        judged = judge_reply(stripped, finish=finish)
-        if CaptionOutcome.BOILERPLATE not in judged.checks and len(judged.checks) < len(
-            verdict.checks
-        ):
-            return stripped, judged, [*done, STRIPPED]
-    return answer, verdict, done
+    prose = plain_prose(answer)
+    if prose != answer:
+        done.append(UNMARKED)
+    told = without_limits(prose) if language == ENGLISH else None
+    if told is not None:
+        prose = told
+        done.append(NO_LIMITS)
+    if language == ENGLISH:
+        stripped = strip_boilerplate(prose)
+        if stripped.found and stripped.text is not None:
+            prose = stripped.text
+            done.append(STRIPPED)
+    verdict = judge_reply(prose, finish=finish, language=language)
+    if verdict.outcome == CaptionOutcome.OK:
+        return prose, verdict, done
+    # What no repair saves stays as the model said it.
+    verdict = judge_reply(answer, finish=finish, language=language)
+    return answer, verdict, [UNTHOUGHT] if UNTHOUGHT in done else []

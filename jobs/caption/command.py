@@ -103,7 +103,7 @@ def run(config: CaptionConfig, folder: RunFolder) -> CaptionResult:
     if config.asked:
         check_backend(config)
     model = model_id(config) if config.asked else MODEL
-    made_by = [config, model, prompt_set(config.model, config.prompts)]
+    made_by = [config, model, prompt_set(config.model, config.prompts, config.language)]
     inputs = files_key([folder.manifest, folder.selection])
     stage = folder.stage(STAGE, config_key(*made_by, inputs))
     if result := stage.finished(CaptionResult):
@@ -116,7 +116,7 @@ def run(config: CaptionConfig, folder: RunFolder) -> CaptionResult:
     table = folder.captions
     table.mkdir(parents=True, exist_ok=True)
     kept = folder.kept_clips()
-    originals = original_captions(kept)
+    originals = original_captions(kept, config.language)
     measured = measured_captions(kept) if FACTS in config.kinds else {}
     clips = work_clips(kept, config)
     wanted: dict[Key, Made] = {

@@ -29,8 +29,9 @@ class Original:
     """What was made of it."""
 
 
-def original_captions(clips: pa.Table) -> dict[Key, Original]:
-    """Original captions of manifest rows; none from a manifest that was written before they were read."""
+def original_captions(clips: pa.Table, language: str = "en") -> dict[Key, Original]:
+    """Original captions of manifest rows, judged as captions in ``language``; none from a manifest that was written
+    before they were read."""
     from captioner.check.originals import MODEL, judge_original
 
     if s.CAPTION_ORIGINAL not in clips.column_names:
@@ -42,7 +43,8 @@ def original_captions(clips: pa.Table) -> dict[Key, Original]:
             if text not in judged:
                 digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
                 made = (MODEL, digest, "", "", 0)
-                judged[text] = Original(text=text, made=made, verdict=judge_original(text))
+                verdict = judge_original(text, language=language)
+                judged[text] = Original(text=text, made=made, verdict=verdict)
             found[row[s.CLIP_ID], KIND] = judged[text]
     return found
 

@@ -78,7 +78,7 @@ def made_with(config: CaptionConfig, model: str, clip: dict[str, Any]) -> dict[s
     hints = [told[s.FACT_CLAUSE] for told in hinted(clip)]
     frames = frames_key(clip[s.VIDEO_XXH3], config.frames, config.frame_side)
     sampling = sampling_hash(max_new_tokens=config.max_new_tokens, temperature=config.temperature)
-    prompts = prompt_set(config.model, config.prompts)
+    prompts = prompt_set(config.model, config.prompts, config.language)
     return {
         kind: (model, prompt_hash(prompts[kind], hints), frames, sampling, config.seed)
         for kind in config.asked

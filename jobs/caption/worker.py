@@ -80,7 +80,7 @@ class CaptionWorker:
                 if clip is None:  # answered already, or never asked for: it may not land anywhere
                     yield {"strays": 1}
                     continue
-                settled = settle(reply, before=held.pop(key, None))
+                settled = settle(reply, before=held.pop(key, None), language=self.config.language)
                 if settled.outcome in ASK_AGAIN and attempt < self.config.retries_per_row:
                     held[key], again[key] = settled, clip
                     yield {"tries": reply.tries}

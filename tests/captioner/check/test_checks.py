@@ -18,6 +18,11 @@ GOOD = [
     "An image of a lion is carved above the gate; visitors walk past it without looking up.",
     "A café terrace in São Paulo with people in the shade of umbrellas.",
     "Red.",
+    "A very, very tall man ducks under a doorway and, smiling, straightens up again.",
+    'A crowd holds up letters that spell "GO GO GO GO GO GO" while a cyclist passes.',
+    "A boy leans against a wall on which the rules of a swimming pool are painted.",
+    "World War I soldiers cannot cross a flooded trench and pass planks along the line.",
+    "A farmer says no, no, no to a goose and shoos it out with a broom.",
 ]
 BAD = {
     "boilerplate": [
@@ -41,6 +46,10 @@ BAD = {
         "A dog runs. " + "The dog runs to the left. " * 4,
         "A red car, a red car, a red car, a red car, a red car.",
         "very very very very very very very very tall tree by the road",
+        "A The The The The",
+        "A The The The The at the bottom. The background is static.",
+        "A woman walks to the to the to the to the to the to the to the door.",
+        'A sign reads "' + "open and closed and " * 8 + '" over a door.',
         "A long waaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaay",
     ],
     "malformed": [

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from captioner.backends.base import Reply
 from captioner.check.outcome import settle
@@ -22,7 +25,12 @@ def reply(text: str | None, kind: str = "dense", **what: Any) -> Reply:
     [
         ("The video shows a man. In this clip, he runs home.", "A man. He runs home."),
         ("Sure! Here is a caption:\n\na dog runs over the grass.", "A dog runs over the grass."),
-        ("A dog runs throughout the video, and barks.", "A dog runs, and barks."),
+        ("A dog runs throughout the video, and barks.", "A dog runs throughout, and barks."),
+        ("Over the course of the video, it turns.", "Over time, it turns."),
+        ("This grainy footage shows a man at a bar.", "Grainy footage of a man at a bar."),
+        ("This animated clip features a fox.", "An animated clip of a fox."),
+        ("The video zooms in on a door.", "The camera zooms in on a door."),
+        ('"The video shows a man."', "A man."),
         ("<think>A dog?\nYes.</think>\nA dog runs.", "A dog runs."),
         ("In the video, we see two cats. One sleeps.", "Two cats. One sleeps."),
     ],
@@ -35,12 +43,93 @@ def test_wording_is_repaired_recapitalised_and_kept_beside(said: str, stored: st
 
 
 def test_what_cannot_be_repaired_safely_stays_and_is_named() -> None:
-    for text in ("The video is of poor quality and", "In this clip,", "The video shows."):
+    for text in ("In this clip,", "The video shows."):
         settled = settle(reply(text))
         assert settled.text == text and settled.raw_text is None and not settled.repairs
         assert settled.outcome != "ok"
     fine = settle(reply("A dog runs."))
     assert (fine.raw_text, fine.repairs, fine.outcome, fine.frames_hash) == (None, (), "ok", "f")
+
+
+@pytest.mark.parametrize(
+    ("said", "stored", "repairs"),
+    [
+        (
+            "**Camera:** slow pan\n- **Subject:** a red dog",
+            "Camera: slow pan Subject: a red dog.",
+            ("markdown",),
+        ),
+        ("## Video Description\nA dog runs home.", "A dog runs home.", ("markdown",)),
+        ("```\nA dog runs home.\n```", "A dog runs home.", ("markdown",)),
+        (
+            "A wide shot of a street at night with a tram. I am unable to read its number. "
+            "It turns left at the church.",
+            "A wide shot of a street at night with a tram. It turns left at the church.",
+            ("limits",),
+        ),
+        (
+            "I'm unable to identify him, but a man in a red coat walks past a shop. He carries two bags of apples.",
+            "A man in a red coat walks past a shop. He carries two bags of apples.",
+            ("limits",),
+        ),
+    ],
+)
+def test_marks_and_what_a_model_cannot_make_out_are_taken_out(
+    said: str, stored: str, repairs: tuple[str, ...]
+) -> None:
+    settled = settle(reply(said))
+    assert (settled.text, settled.raw_text, settled.outcome) == (stored, said, "ok")
+    assert settled.repairs == repairs and settled.checks == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A slow-motion video of a dog.",
+        "An aerial shot of a river in autumn.",
+        "A time-lapse sequence of clouds over a city.",
+        "A white cup stands in the center of the image.",
+        "A logo is in the top right corner of the video.",
+        'A poster says "The video shows nothing" in red.',
+        "A boy watches a video on a phone. The video shows a cat.",
+        "One watches the pond, the other reads.",
+        "A house stands by a lake. It features a red roof.",
+    ],
+)
+def test_what_a_video_model_must_learn_is_not_touched(text: str) -> None:
+    settled = settle(reply(text))
+    assert (settled.text, settled.outcome, settled.repairs) == (text, "ok", ())
+
+
+WORDS = st.sampled_from(
+    re.findall(
+        r"\S+",
+        "a the two dog man street red slow-motion close-up aerial wide shot walks turns left camera pans static on "
+        "in of night rain slowly then frame center bright image view moves lens and",
+    )
+)
+
+
+@given(st.lists(st.lists(WORDS, min_size=3, max_size=14), min_size=1, max_size=5))
+def test_no_word_is_lost_where_the_video_is_not_spoken_of(sentences: list[list[str]]) -> None:
+    """Whatever the words, only talk about a medium is ever taken out."""
+    text = " ".join("Dogs " + " ".join(words) + "." for words in sentences)
+    settled = settle(reply(text))
+    assert settled.text == text and settled.repairs == ()
+
+
+def test_checks_of_english_words_are_for_english_captions() -> None:
+    german = (
+        "Die Kamera folgt einer Frau, die in der Stadt an einem Haus und einem Baum vorbei geht."
+    )
+    assert settle(reply(german)).outcome == "off_language"
+    assert settle(reply(german), language="de").outcome == "ok"
+    spanish = "La video muestra una mujer. The video shows a man."
+    assert settle(reply(spanish), language="es").text == spanish
+    refused = "I'm sorry, but I can't help with that request."
+    assert settle(reply(refused), language="de").outcome == "refused"
+    looped = "Die Frau geht nach links. " * 5
+    assert settle(reply(looped), language="de").outcome == "looped"
 
 
 def test_structured_replies_are_validated_and_their_json_mended() -> None:

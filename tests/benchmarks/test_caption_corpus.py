@@ -1,0 +1,56 @@
+"""The corpus of hand-labelled captions stays as the checks treat it: nothing lost, nothing good thrown away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.caption_checks import LABELS
+from benchmarks.caption_corpus import measure, parse_line, read_corpus
+
+CORPUS = LABELS / "vlm_captions.txt"
+
+
+def test_whole_captions_are_kept_and_talk_is_found() -> None:
+    corpus = read_corpus(CORPUS)
+    tally = measure(corpus)
+    assert tally.good >= 300 and tally.talk >= 100
+    assert {one.language for one in corpus} >= {"en", "de", "zh"}
+    assert tally.lost == [], (
+        "styles, shot sizes, cameras and subjects are what a video model learns"
+    )
+    assert len(tally.rejected) <= 0.01 * tally.good, tally.rejected
+    assert len(tally.overlooked) <= 0.05 * tally.talk, tally.overlooked
+    assert len(tally.touched) <= 0.02 * (tally.good - tally.talk), tally.touched
+    assert tally.passed == []
+
+
+def test_marks_are_read() -> None:
+    one = parse_line(
+        "ok", "en", "[[The video shows]] {a man [[in the video]] with} a hat. {Wide shot}."
+    )
+    assert one.text == "The video shows a man in the video with a hat. Wide shot."
+    assert one.kept == ("a man with", "Wide shot")
+    assert one.talk == ("The video shows a man in th", "in the video with a hat.")
+
+
+def test_faults_of_a_corpus_are_told_apart() -> None:
+    """A measure that cannot see a loss would prove nothing."""
+    lost = measure([parse_line("ok", "en", "[[The video shows]] {a blue} man. {Nothing of this}")])
+    assert lost.lost == [] and lost.overlooked == []
+    wrong = [
+        parse_line("ok", "en", "I'm sorry, but I can't help with {that request}."),
+        parse_line("ok", "en", "A man [[beside a house]] sits and {reads a book}."),
+        parse_line("refused", "en", "A man reads a book."),
+    ]
+    tally = measure(wrong)
+    assert (len(tally.rejected), len(tally.overlooked), len(tally.passed)) == (1, 1, 1)
+    gone = measure([parse_line("ok", "en", "{The video shows} a man in a hat.")])
+    assert len(gone.lost) == 1 and len(gone.touched) == 1
+
+
+def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text("# remark\nok en A dog.\nbroken\n")
+    with pytest.raises(ValueError, match=r"c\.txt:3: needs an outcome"):
+        read_corpus(tmp_path / "c.txt")
