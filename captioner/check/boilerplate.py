@@ -96,6 +96,11 @@ _MOVIE = (
 _OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), replacement)
     for pattern, replacement in (
+        (
+            rf"^(?:in|within|across|during|from) {_BARE},?\s*there (?:is|are) "
+            r"(?=(?:an?|two|three|several|some|many)\b)",
+            "",
+        ),
         # In this clip, | Based on the frames provided, it is clear that
         (
             rf"^(?:in|within|across|during|based on|from|judging (?:by|from)|according to|looking at|given|as seen in) "
@@ -314,7 +319,7 @@ def strip_boilerplate(text: str) -> Stripped:
             shorter = again
         if re.search(r"\w|\ue000", shorter):
             out.append(shorter)
-        else:
+        elif sentence.strip():
             found.append(sentence)
     if not found:
         return Stripped(text=text, found=())

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.check.checks import has_boilerplate
-from captioner.check.repair import THINKING, strip_boilerplate
+from captioner.check.boilerplate import Stripped, strip_boilerplate
+from captioner.check.outcome import THINKING
 from pipeline.world.captions import caption
 from pipeline.world.scene import random_scene
 
@@ -35,14 +36,15 @@ OPENINGS = [
 
 @pytest.mark.parametrize("opening", OPENINGS)
 def test_an_opening_about_the_video_goes_and_the_rest_stays_word_for_word(opening: str) -> None:
-    assert strip_boilerplate(f"{opening}{REST}.") == f"A{REST[1:]}."
+    stripped = strip_boilerplate(f"{opening}{REST}.")
+    assert stripped.text == f"A{REST[1:]}." and stripped.found
 
 
 @pytest.mark.parametrize(
     ("text", "left"),
     [
         ("The video shows a man. In this clip, he runs.", "A man. He runs."),
-        ("A dog runs throughout the video. It barks.", "A dog runs. It barks."),
+        ("A dog runs throughout the video. It barks.", "A dog runs throughout. It barks."),
         ("A dog runs, in this clip, over the grass.", "A dog runs, over the grass."),
         ("There is a dog on the lawn.", "There is a dog on the lawn."),
         ("In this clip, there is a dog on the lawn.", "A dog on the lawn."),
@@ -55,12 +57,18 @@ def test_an_opening_about_the_video_goes_and_the_rest_stays_word_for_word(openin
     ],
 )
 def test_sentences_keep_their_order(text: str, left: str) -> None:
-    assert strip_boilerplate(text) == left
+    assert strip_boilerplate(text).text == left
 
 
-@pytest.mark.parametrize("text", ["", "   ", "Caption:", "Sure!", "Dog."])
-def test_what_would_leave_nothing_is_not_repaired(text: str) -> None:
-    assert strip_boilerplate(text) is None
+@pytest.mark.parametrize("text", ["Caption:", "Sure!", "In this clip,", "The video shows."])
+def test_what_would_leave_nothing_is_found_and_not_repaired(text: str) -> None:
+    stripped = strip_boilerplate(text)
+    assert stripped.text is None and stripped.found
+
+
+@pytest.mark.parametrize("text", ["", "   ", "Dog.", "Rain"])
+def test_what_is_no_boilerplate_is_not_touched_however_short(text: str) -> None:
+    assert strip_boilerplate(text) == Stripped(text=text, found=())
 
 
 @pytest.mark.parametrize(
@@ -68,14 +76,14 @@ def test_what_would_leave_nothing_is_not_repaired(text: str) -> None:
     ["The video shows.", "The video is of.", "The video shows it.", "This clip features and ends."],
 )
 def test_a_rest_that_does_not_stand_alone_is_left_as_it_was(text: str) -> None:
-    assert strip_boilerplate(text) in (None, text)
+    assert strip_boilerplate(text).text in (None, text)
 
 
 def test_true_captions_pass_unchanged() -> None:
     for seed in range(60):
         text = caption(random_scene(seed), "dense")
-        assert strip_boilerplate(text) == text
-        assert strip_boilerplate(f"The video shows {text[0].lower()}{text[1:]}") == text
+        assert strip_boilerplate(text) == Stripped(text=text, found=())
+        assert strip_boilerplate(f"The video shows {text[0].lower()}{text[1:]}").text == text
 
 
 WORDS = st.sampled_from(
@@ -90,8 +98,12 @@ def test_no_word_is_made_up_and_none_of_the_description_is_lost(
     """The words that are left are the last ones of the reply: only its beginning may go."""
     body = " ".join(["three", "boys", *words])
     text = f"{opening}{body}." + (" Then they go home." if second else "")
-    left = strip_boilerplate(text)
+    stripped = strip_boilerplate(text)
+    left = stripped.text
     if left is None:
+        return
+    if not stripped.found:
+        assert left == text
         return
     said, kept = (re.findall(r"\w+", part.lower()) for part in (text, left))
     assert kept == said[len(said) - len(kept) :], "words were changed, added or left out inside"
@@ -101,7 +113,7 @@ def test_no_word_is_made_up_and_none_of_the_description_is_lost(
 
 def test_what_is_repaired_is_boilerplate_no_more() -> None:
     for opening in OPENINGS:
-        left = strip_boilerplate(f"{opening}{REST}.")
+        left = strip_boilerplate(f"{opening}{REST}.").text
         assert left is not None and not has_boilerplate(left)
 
 
