@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.check.checks import has_boilerplate
 from captioner.check.boilerplate import Stripped, strip_boilerplate
+from captioner.check.checks import has_boilerplate
 from captioner.check.outcome import THINKING
 from pipeline.world.captions import caption
 from pipeline.world.scene import random_scene
