@@ -3,7 +3,7 @@
     FILMSTOCK_TESTDATA=... python -m benchmarks.fit_shots --scratch runs/shots
 
 Composites of the training clips of ``labels/shot_clips.json`` and of the synthetic world are made at 128x72, encoded
-at a random quality, and read back by the pass that the detector uses; their planes (14 MB each) stay in the scratch
+at a random quality, and read back by the pass that the detector uses; their columns (0.7 MB each) stay in the scratch
 folder. About ten minutes of processor time for the composites and eight for the training, on one thread.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.shot_composites import compose, write
+from benchmarks.shot_composites import compose, fixed_clips, write
 from benchmarks.shot_views import Clip, load_clips, split_names
 from pipeline.motion.analysis import read_lowres
 from pipeline.shots.net import DILATIONS, INPUTS, OUTPUTS, WEIGHTS, inputs, load_weights
@@ -36,12 +36,18 @@ KIND = {
     "dots": "wipe",
     "slide": "wipe",
     "whip": "wipe",
+    "luma": "wipe",
+    "checker": "wipe",
+    "grow": "wipe",
+    "glitch": "wipe",
+    "burn": "dissolve",
 }
 """Kind of a composite's transition -> kind that is reported; the rest are fades."""
 
 
 def training_clips() -> tuple[list[Clip], list[Clip]]:
-    """Two lists: real clips of the training split and ten scenes of the world; and 70 scenes with a few real clips."""
+    """Two lists: real clips of the training split with eight scenes of the world and 14 fixed cameras; and scenes and
+    cameras with a few real clips."""
     from pipeline.world.render import render
     from pipeline.world.scene import random_scene
 
@@ -52,11 +58,12 @@ def training_clips() -> tuple[list[Clip], list[Clip]]:
         scene = random_scene(900 + seed, duration_s=3.0)
         frames = render(scene, width=160, height=96, fps=25, n_frames=70)[:, 3:93]
         world.append(Clip(name=f"world {seed}", frames=frames))
-    return real + world[:10], real[::6] + world
+    cameras = fixed_clips([31], 40)
+    return real + world[:8] + cameras[:14], real[::6] + world + cameras
 
 
-def make_planes(folder: Path, count: int) -> None:
-    """Write ``count`` composites as planes and truth, FOLDER/0000.npz and on; those that are there are kept."""
+def make_examples(folder: Path, count: int) -> None:
+    """Write ``count`` composites as columns and truth, FOLDER/0000.npz and on; those that are there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [index for index in range(count) if not (folder / f"{index:04d}.npz").exists()]
     mostly_real, mostly_world = training_clips() if missing else ([], [])
@@ -64,7 +71,14 @@ def make_planes(folder: Path, count: int) -> None:
         rng = np.random.default_rng([4242, index])
         world = index % 8 == 7
         clips = mostly_world if world else mostly_real
-        made = compose(rng, clips, (128, 72), 2000, gradual_share=0.6 if world else 0.4)
+        made = compose(
+            rng,
+            clips,
+            (128, 72),
+            2000,
+            gradual_share=0.6 if world else float(rng.choice([0.2, 0.4])),
+            disturbed=float(rng.choice([0.5, 0.8])),
+        )
         options = {
             "crf": str(int(rng.integers(12, 31))),
             "preset": str(rng.choice(["ultrafast", "superfast", "veryfast"])),
@@ -74,7 +88,9 @@ def make_planes(folder: Path, count: int) -> None:
         write(path, made.frames, 25, options)
         planes = np.concatenate([frames for _, _, frames, _ in read_lowres(path)])
         path.unlink()
-        np.savez(folder / f"{index:04d}.npz", planes=planes, truth=json.dumps(made.truth(25)))
+        part = folder / "part.npz"
+        np.savez(part, columns=columns_of(planes), truth=json.dumps(made.truth(25)))
+        part.rename(folder / f"{index:04d}.npz")
         print("composite", index, len(planes), flush=True)
 
 
@@ -105,9 +121,9 @@ def load(folder: Path, count: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
     xs, ys = [], []
     for index in range(count):
         with np.load(folder / f"{index:04d}.npz") as file:
-            planes, truth = file["planes"], json.loads(str(file["truth"]))
-        xs.append(inputs(columns_of(planes)))
-        ys.append(targets(truth, len(planes)))
+            columns, truth = file["columns"], json.loads(str(file["truth"]))
+        xs.append(inputs(columns))
+        ys.append(targets(truth, len(columns)))
     return xs, ys
 
 
@@ -231,7 +247,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args()
-    make_planes(args.scratch, args.composites)
+    make_examples(args.scratch, args.composites)
     xs, ys = load(args.scratch, args.composites)
     print("frames", sum(map(len, xs)), "columns", COLUMNS, "channels", INPUTS, flush=True)
     start = load_weights(args.start) if args.start else None

@@ -19,7 +19,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.fixed_cameras import camera
 from benchmarks.shot_disturbances import DISTURBANCES, disturb
+from benchmarks.shot_overlays import HELD_OVERLAYS, OVERLAYS
+from benchmarks.shot_transitions import blend
 from benchmarks.shot_views import (
     Clip,
     View,
@@ -46,9 +49,14 @@ GRADUAL = {
     "whip": 0.04,
     "cross_blur": 0.04,
     "flash_cut": 0.04,
+    "luma": 0.04,
+    "checker": 0.02,
+    "grow": 0.04,
+    "burn": 0.03,
+    "glitch": 0.02,
 }
 """Gradual transitions, and how often."""
-HELD_KINDS = ("clock", "blinds", "cross_zoom", "pixels")
+HELD_KINDS = ("clock", "blinds", "cross_zoom", "pixels", "spin", "split")
 """Gradual transitions that are never trained on."""
 
 
@@ -84,8 +92,13 @@ def compose(
     *,
     kinds: dict[str, float] = GRADUAL,
     gradual_share: float = 0.33,
+    disturbed: float = 0.5,
+    held: bool = False,
 ) -> Composite:
-    """An edit of at least ``n_frames`` frames of ``size`` (width, height)."""
+    """An edit of at least ``n_frames`` frames of ``size`` (width, height).
+
+    ``disturbed``: share of the shots with a disturbance; ``held``: also those of ``HELD_OVERLAYS``.
+    """
     out = Composite()
     view: View | None = None
     shown = 0
@@ -104,7 +117,7 @@ def compose(
         else:
             view = random_view(rng, clips, n, None if view is None else view.clip)
         shown = n
-        frames, events = shoot(rng, view, n, size, clips)
+        frames, events = shoot(rng, view, n, size, clips, disturbed, held)
         if same and not visible(out.frames, frames):
             out.frames += list(frames)  # nothing to see: it is one shot
             base = len(out.frames) - n
@@ -136,14 +149,32 @@ def pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
 
 
 def shoot(
-    rng: np.random.Generator, view: View, n: int, size: tuple[int, int], clips: list[Clip]
+    rng: np.random.Generator,
+    view: View,
+    n: int,
+    size: tuple[int, int],
+    clips: list[Clip],
+    disturbed: float = 0.5,
+    held: bool = False,
 ) -> tuple[np.ndarray, list[tuple[int, int, str]]]:
-    """Frames of a view, often with a disturbance; and the disturbances."""
-    if n >= 16 and rng.random() < 0.5:
+    """Frames of a view, often with one disturbance or several; and the disturbances."""
+    overlays = OVERLAYS | HELD_OVERLAYS if held else OVERLAYS
+    events: list[tuple[int, int, str]] = []
+    if n < 16 or rng.random() >= disturbed:
+        return render(view, n, size), events
+    old = rng.random() < 0.5
+    if old:
         kind = str(rng.choice(DISTURBANCES)) if rng.random() < 0.85 else "long_ramp"
         frames, (first, last) = disturb(rng, view, n, size, kind, clips)
-        return frames, [(first, last, kind)]
-    return render(view, n, size), []
+        events.append((first, last, kind))
+    else:
+        frames = render(view, n, size)
+    more = int(rng.choice([1, 2], p=[0.75, 0.25])) if not old else int(rng.random() < 0.2)
+    for _ in range(more):
+        kind = str(rng.choice([*overlays, "insert"]))
+        first, last = overlays[kind](rng, frames, clips)
+        events.append((first, last, kind))
+    return frames, events
 
 
 def visible(before: list[np.ndarray], after: np.ndarray) -> bool:
@@ -237,105 +268,6 @@ def _towards(frame: np.ndarray, colour: float, share: float) -> np.ndarray:
     return cv2.convertScaleAbs(frame, alpha=1 - share, beta=colour * share)
 
 
-def blend(rng: np.random.Generator, kind: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """``d`` mixed frames of shots a and b, each uint8 (d, h, w, 3); the first and the last are mixed already."""
-    d, h, w = a.shape[:3]
-    p = np.arange(1, d + 1) / (d + 1)
-    if kind == "dissolve":
-        curve = p if rng.random() < 0.75 else p * p * (3 - 2 * p)
-        return _mix(a, b, np.broadcast_to(curve[:, None, None], (d, 1, 1)))
-    if kind in ("slide", "whip"):
-        return _slide(rng, kind, a, b, p * p * (3 - 2 * p) if rng.random() < 0.5 else p)
-    if kind == "cross_zoom":
-        grown = [_zoom(a[i], 1 + 2 * p[i] ** 2) for i in range(d)]
-        shrunk = [_zoom(b[i], 1 + 2 * (1 - p[i]) ** 2) for i in range(d)]
-        return _mix(np.stack(grown), np.stack(shrunk), np.clip(4 * p - 1.5, 0, 1)[:, None, None])
-    if kind in ("cross_blur", "pixels"):
-        strength = 1 - np.abs(2 * p - 1)
-        parts = [[_soften(each[i], strength[i], kind) for i in range(d)] for each in (a, b)]
-        share = np.clip(3 * p - 1, 0, 1) if kind == "cross_blur" else (p > 0.5).astype(float)
-        return _mix(np.stack(parts[0]), np.stack(parts[1]), share[:, None, None])
-    if kind == "flash_cut":
-        white = (1 - np.abs(2 * p - 1)) * rng.uniform(0.7, 1) + 0.2
-        chosen = np.where((p < 0.5)[:, None, None, None], a, b)
-        return _mix(chosen, np.full_like(a, 255), np.clip(white, 0, 1)[:, None, None])
-    field_ = wipe_field(rng, kind, h, w)
-    soft = float(rng.choice([0.01, rng.uniform(0.02, 0.5)]))
-    edge = p * (1 + soft)
-    return _mix(a, b, np.clip((edge[:, None, None] - field_) / soft, 0, 1))
-
-
-def _mix(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """a (1 - share) + b share; share (d, 1 or h, 1 or w)."""
-    weight = share[..., None].astype(np.float32)
-    return (a * (1 - weight) + b * weight + 0.5).astype(np.uint8)
-
-
-def wipe_field(rng: np.random.Generator, kind: str, h: int, w: int) -> np.ndarray:
-    """When, as a share in [0, 1] of the transition, each pixel turns: (h, w)."""
-    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
-    x, y = x / max(1, w - 1), y / max(1, h - 1)
-    if kind == "iris":
-        cx, cy = rng.uniform(0.3, 0.7, 2)
-        power = float(rng.choice([1, 2, 8]))
-        field_ = (np.abs(x - cx) ** power + np.abs(y - cy) ** power) ** (1 / power)
-    elif kind == "dots":
-        cells = rng.uniform(0, 1, (int(rng.integers(4, 30)), int(rng.integers(6, 50))))
-        field_ = cv2.resize(cells, (w, h), interpolation=cv2.INTER_NEAREST)
-    elif kind == "clock":
-        field_ = np.mod(np.arctan2(y - 0.5, x - 0.5) / (2 * np.pi) + rng.random(), 1)
-    elif kind == "blinds":
-        field_ = np.mod((x if rng.random() < 0.5 else y) * rng.integers(3, 9), 1)
-    else:
-        turn = rng.integers(0, 4) * np.pi / 2 if rng.random() < 0.6 else rng.uniform(0, 2 * np.pi)
-        field_ = x * np.cos(turn) + y * np.sin(turn)
-        if rng.random() < 0.15:
-            field_ = np.abs(field_ - field_.mean())
-    field_ = field_ - field_.min()
-    field_ = field_ / field_.max()
-    return 1 - field_ if rng.random() < 0.5 else field_
-
-
-def _slide(
-    rng: np.random.Generator, kind: str, a: np.ndarray, b: np.ndarray, p: np.ndarray
-) -> np.ndarray:
-    """b pushes a out, or slides over it; ``whip``: both blurred along the way."""
-    d, h, w = a.shape[:3]
-    axis, way = int(rng.random() < 0.3), bool(rng.random() < 0.5)
-    cover = kind == "slide" and rng.random() < 0.3
-    out = np.empty_like(a)
-    for i in range(d):
-        side = h if axis else w
-        cut = int(np.clip(round(p[i] * side), 1, side - 1))
-        first, second = (a[i], b[i]) if way else (np.flip(a[i], 1 - axis), np.flip(b[i], 1 - axis))
-        if axis:
-            old = first[:-cut] if cover else first[cut:]
-            picture = np.concatenate([old, second[:cut]], axis=0)
-        else:
-            old = first[:, :-cut] if cover else first[:, cut:]
-            picture = np.concatenate([old, second[:, :cut]], axis=1)
-        out[i] = picture if way else np.flip(picture, 1 - axis)
-        if kind == "whip":
-            length = max(3, side // 6)
-            out[i] = cv2.blur(out[i], (1, length) if axis else (length, 1))
-    return out
-
-
-def _zoom(frame: np.ndarray, by: float) -> np.ndarray:
-    h, w = frame.shape[:2]
-    matrix = np.array([[1 / by, 0, w / 2 * (1 - 1 / by)], [0, 1 / by, h / 2 * (1 - 1 / by)]])
-    return cv2.warpAffine(frame, matrix, (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-
-
-def _soften(frame: np.ndarray, strength: float, kind: str) -> np.ndarray:
-    h, w = frame.shape[:2]
-    if kind == "cross_blur":
-        return cv2.GaussianBlur(frame, (0, 0), 0.3 + strength * h / 14)
-    cells = max(3, int(h / (1 + strength * h / 8)))
-    small = cv2.resize(frame, (max(4, cells * w // h), cells), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (w, h), interpolation=cv2.INTER_NEAREST)
-
-
 def write(path: Path, frames: list[np.ndarray], fps: int, options: dict[str, str]) -> None:
     """Encode with x264."""
     import av
@@ -350,6 +282,18 @@ def write(path: Path, frames: list[np.ndarray], fps: int, options: dict[str, str
         container.mux(stream.encode())
 
 
+def fixed_clips(seed: list[int], count: int) -> list[Clip]:
+    """Shots of drawn fixed cameras, each a place of its own, in which a few things pass."""
+    clips = []
+    for index in range(count):
+        rng = np.random.default_rng([*seed, index])
+        place = camera(rng, (256, 144))
+        clips.append(
+            Clip(name=f"camera {index}", frames=place.shot(rng, 150, int(rng.integers(1, 7))))
+        )
+    return clips
+
+
 def main() -> None:
     """Write OUT/comp_XX.mp4 and OUT/truth.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -359,15 +303,31 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--width", type=int, default=384)
     parser.add_argument("--height", type=int, default=216)
+    parser.add_argument(
+        "--others",
+        action="store_true",
+        help="only transitions that are never trained on, and a disturbance in nine shots of ten",
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     folder = Path(os.environ["FILMSTOCK_TESTDATA"]) / "shots" / "clips"
     clips = load_clips(folder, split_names("heldout"), (256, 144))
-    kinds = GRADUAL | dict.fromkeys(HELD_KINDS, 0.04)
+    rare = dict.fromkeys(HELD_KINDS, 0.04)
+    kinds = rare if args.others else GRADUAL | rare
+    if args.others:
+        clips = clips + fixed_clips([args.seed, 77], 4)
     truth, size = {}, (args.width, args.height)
     for index in range(args.videos):
         rng = np.random.default_rng([args.seed, index])
-        made = compose(rng, clips, size, round(args.seconds * 25), kinds=kinds)
+        made = compose(
+            rng,
+            clips,
+            size,
+            round(args.seconds * 25),
+            kinds=kinds,
+            disturbed=0.9 if args.others else 0.5,
+            held=True,
+        )
         name = f"comp_{index:02d}.mp4"
         write(args.out / name, made.frames, 25, {"crf": "23", "preset": "veryfast", "g": "125"})
         truth[name] = made.truth(25)
