@@ -1,6 +1,6 @@
 """Films of fixed cameras, drawn: a flat ground (road, room, yard, corridor) that things cross now and then.
 
-``camera(seed)`` is a place and its light, ``Camera.shot`` a shot of it with its own cars and people. They teach the shot
+``camera`` draws a place and its light, ``Camera.shot`` a shot of it with its own cars and people. They teach the shot
 detector that a crossing is no wipe, and ``benchmarks.fixed_camera`` measures on other seeds, beside real footage.
 """
 
@@ -125,7 +125,7 @@ def _pass(rng: np.random.Generator, frames: np.ndarray, horizon: float, largest:
 
 
 def thing(rng: np.random.Generator, tall: float) -> tuple[np.ndarray, np.ndarray]:
-    """A car, a lorry, a person or a blob ``tall`` pixels high: float32 RGB (h, w, 3), and its cover (h, w) in [0, 1]."""
+    """A car, a lorry, a person or a blob ``tall`` pixels high: float32 RGB (h, w, 3), its cover (h, w) in [0, 1]."""
     kind = str(rng.choice(["car", "lorry", "person", "blob"], p=[0.35, 0.2, 0.3, 0.15]))
     h = max(6, int(tall))
     w = max(6, int(h * {"car": 2.0, "lorry": 2.8, "person": 0.5, "blob": 1.2}[kind]))

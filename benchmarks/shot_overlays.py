@@ -38,7 +38,9 @@ def picture_of(
 ) -> np.ndarray:
     """What an insert shows, uint8 (n, h, w, 3): another clip, with cuts of its own or a still of it, or a graphic."""
     w, h = size
-    kind = str(rng.choice(["clip", "still", "cuts", "plain", "graphic"], p=[0.3, 0.2, 0.15, 0.2, 0.15]))
+    kind = str(
+        rng.choice(["clip", "still", "cuts", "plain", "graphic"], p=[0.3, 0.2, 0.15, 0.2, 0.15])
+    )
     if kind in ("clip", "still", "cuts"):
         clock = np.zeros(n) if kind == "still" else None
         out = render(random_view(rng, clips, n), n, size, clock=clock)
@@ -59,7 +61,15 @@ def _write(rng: np.random.Generator, card: np.ndarray, ink: tuple[int, ...]) -> 
     h, w = card.shape[:2]
     text = "".join(chr(int(v)) for v in rng.integers(65, 123, int(rng.integers(3, 16))))
     place = (int(rng.uniform(0, 0.4) * w), int(rng.uniform(0.2, 1) * h))
-    cv2.putText(card, text, place, cv2.FONT_HERSHEY_SIMPLEX, h * rng.uniform(0.005, 0.02), ink, max(1, h // 20))
+    cv2.putText(
+        card,
+        text,
+        place,
+        cv2.FONT_HERSHEY_SIMPLEX,
+        h * rng.uniform(0.005, 0.02),
+        ink,
+        max(1, h // 20),
+    )
 
 
 def insert(rng: np.random.Generator, frames: np.ndarray, clips: list[Clip]) -> tuple[int, int]:
@@ -136,7 +146,15 @@ def subtitles(rng: np.random.Generator, frames: np.ndarray, clips: list[Clip]) -
                 for picture, value in ((layer, colour), (cover, 220)):
                     cv2.rectangle(picture, (x, int(y - scale * 0.8)), corner, value, -1)
             for picture, value in ((layer, ink), (cover, 255)):
-                cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale / 30, value, max(1, int(scale / 9)))
+                cv2.putText(
+                    picture,
+                    text,
+                    (x, y),
+                    cv2.FONT_HERSHEY_SIMPLEX,
+                    scale / 30,
+                    value,
+                    max(1, int(scale / 9)),
+                )
         weight = cover[..., None].astype(np.float32) / 255
         for i in range(at, min(n, at + held)):
             frames[i] = frames[i] + (layer - frames[i].astype(np.float32)) * weight
@@ -145,7 +163,7 @@ def subtitles(rng: np.random.Generator, frames: np.ndarray, clips: list[Clip]) -
 
 
 def crossing(rng: np.random.Generator, frames: np.ndarray, clips: list[Clip]) -> tuple[int, int]:
-    """Something large crosses close to the camera, up to wider than the picture: a vehicle, a person, a textured wall."""
+    """Something large crosses close to the camera, up to wider than the picture: a vehicle, a person, a wall."""
     n, h, w = frames.shape[:3]
     if rng.random() < 0.55:
         picture, share = thing(rng, h * rng.uniform(0.4, 1.4))
@@ -154,8 +172,13 @@ def crossing(rng: np.random.Generator, frames: np.ndarray, clips: list[Clip]) ->
         wide, high = int(w * rng.uniform(0.2, 1.6)), int(h * rng.uniform(0.4, 1.2))
         picture = picture_of(rng, clips, 1, (max(4, wide), max(4, high)))[0].astype(np.float32)
         soft = max(1, int(min(wide, high) * rng.uniform(0, 0.4)))
-        x, y = (np.minimum(np.arange(s), np.arange(s)[::-1]) + 1 for s in (picture.shape[1], picture.shape[0]))
-        cover = np.minimum(np.clip(x / soft, 0, 1)[None], np.clip(y / soft, 0, 1)[:, None])[..., None]
+        x, y = (
+            np.minimum(np.arange(s), np.arange(s)[::-1]) + 1
+            for s in (picture.shape[1], picture.shape[0])
+        )
+        cover = np.minimum(np.clip(x / soft, 0, 1)[None], np.clip(y / soft, 0, 1)[:, None])[
+            ..., None
+        ]
         cover = cover.astype(np.float32)
     ph, pw = picture.shape[:2]
     lasts = float(np.exp(rng.uniform(np.log(5), np.log(90))))
@@ -178,7 +201,9 @@ def blackout(rng: np.random.Generator, frames: np.ndarray, clips: list[Clip]) ->
     first = int(rng.integers(2, max(3, n - 6)))
     last = min(n - 3, first + int(rng.integers(1, 60)))
     on, off = (int(rng.integers(1, hi)) for hi in (4, 9))
-    colour = np.full(3, float(rng.choice([0, 255]))) if rng.random() < 0.75 else rng.uniform(0, 255, 3)
+    colour = (
+        np.full(3, float(rng.choice([0, 255]))) if rng.random() < 0.75 else rng.uniform(0, 255, 3)
+    )
     depth = rng.uniform(0.5, 1.0)
     for i in range(first, last + 1):
         if (i - first) % (on + off) < on:
@@ -187,7 +212,7 @@ def blackout(rng: np.random.Generator, frames: np.ndarray, clips: list[Clip]) ->
 
 
 def fade_back(rng: np.random.Generator, frames: np.ndarray, clips: list[Clip]) -> tuple[int, int]:
-    """The light goes, almost to black or white, and comes back over the same shot; or comes and stays; by gain or gamma."""
+    """The light goes, almost to black or white, and comes back over the same shot, or stays; by gain or gamma."""
     n, h, w = frames.shape[:3]
     first = int(rng.integers(0, max(1, n - 8)))
     fall, held, rise = (int(rng.integers(lo, hi)) for lo, hi in ((2, 60), (0, 20), (2, 60)))
@@ -209,6 +234,7 @@ def fade_back(rng: np.random.Generator, frames: np.ndarray, clips: list[Clip]) -
         field = field[..., None].astype(np.float32)
     kind = str(rng.choice(["dark", "white", "gamma", "lamp"], p=[0.5, 0.15, 0.15, 0.2]))
     tint = np.exp(rng.normal(0, 0.2, 3)) if rng.random() < 0.4 else np.ones(3)
+    way = rng.choice([-1, 1])
     for i in np.flatnonzero(share > 0):
         a = float(share[i]) * depth * field
         x = frames[i].astype(np.float32)
@@ -217,16 +243,11 @@ def fade_back(rng: np.random.Generator, frames: np.ndarray, clips: list[Clip]) -
         elif kind == "white":
             x = x + (255 - x) * a * 0.8
         elif kind == "gamma":
-            x = 255 * (x / 255 + 1e-3) ** np.exp(rng_sign(depth) * 1.3 * a)
+            x = 255 * (x / 255 + 1e-3) ** np.exp(way * 1.3 * a)
         else:
             x = x * (1 + 1.5 * a)
         frames[i] = np.clip(x * (1 + (tint - 1) * a), 0, 255)
     return first, n - 1
-
-
-def rng_sign(depth: float) -> int:
-    """-1 or 1 by a digit of ``depth``, the same for every frame of a shot."""
-    return 1 if int(depth * 1000) % 2 else -1
 
 
 def long_freeze(rng: np.random.Generator, frames: np.ndarray, clips: list[Clip]) -> tuple[int, int]:
@@ -263,7 +284,15 @@ def ticker(rng: np.random.Generator, frames: np.ndarray, clips: list[Clip]) -> t
     band[:] = rng.integers(0, 256, 3)
     ink = tuple(int(v) for v in rng.integers(0, 256, 3))
     text = "".join(chr(int(v)) for v in rng.integers(65, 123, 200))
-    cv2.putText(band, text, (0, int(high * 0.8)), cv2.FONT_HERSHEY_SIMPLEX, high / 35, ink, max(1, high // 12))
+    cv2.putText(
+        band,
+        text,
+        (0, int(high * 0.8)),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        high / 35,
+        ink,
+        max(1, high // 12),
+    )
     speed = rng.uniform(0.002, 0.04) * w
     for i in range(first, stop):
         at = int(speed * i) % (5 * w)

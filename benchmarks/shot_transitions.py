@@ -160,7 +160,9 @@ def _spin(rng: np.random.Generator, a: np.ndarray, b: np.ndarray, p: np.ndarray)
     out = np.empty_like(a)
     for i in range(d):
         angle = turn * (2 * p[i] ** 2 if p[i] < 0.5 else -2 * (1 - p[i]) ** 2)
-        matrix = cv2.getRotationMatrix2D((w / 2, h / 2), float(angle), 1 + float(min(p[i], 1 - p[i])))
+        matrix = cv2.getRotationMatrix2D(
+            (w / 2, h / 2), float(angle), 1 + float(min(p[i], 1 - p[i]))
+        )
         chosen = a[i] if p[i] < 0.5 else b[i]
         out[i] = cv2.warpAffine(chosen, matrix, (w, h), borderMode=cv2.BORDER_REFLECT)
     return out

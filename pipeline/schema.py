@@ -146,6 +146,8 @@ SCORE_COLUMNS = (
 """Scores every manifest carries; concept scores add ``concept_<name>`` columns beside them."""
 CROP_COLUMNS = (CROP_X, CROP_Y, CROP_W, CROP_H)
 """Where the picture lies inside bars, in pixels of the clip: the whole frame when it has none."""
+HASH_COLUMNS = (PHASH,)
+"""What duplicates are told by."""
 READ_COLUMNS = (
     CLIP_ID,
     SHARD,

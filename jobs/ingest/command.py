@@ -81,7 +81,7 @@ def run_files(
     ledger = Ledger(folder)
     total = ledger.index.name(found)
     progress = Progress(STAGE, total, "sources")
-    batches = unsettled(ledger, again, progress.skip)
+    batches = unsettled(ledger, again, progress.skip, config.sidecars)
     first = next((batch for batch in batches if batch), None)
     if first is None and is_compiled(folder, settings):
         result = Tally(ledger.all()).result()
@@ -98,7 +98,7 @@ def run_files(
             rest: Iterator[list[Source]] = chain([first], batches)
             with progress:
                 while split_and_score(ledger, rest, config, clip, again, progress):
-                    rest, again = unsettled(ledger, False, lambda _: None), False
+                    again, rest = False, unsettled(ledger, False, lambda _: None, config.sidecars)
             ledger.compact()
         tally = Tally()
         compile_sources(ledger, tally.add)

@@ -14,12 +14,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jobs.ingest.index import ORIGINAL
 from jobs.ingest.ledger import STAMP, Ledger
 from pipeline import schema as s
-from pipeline.source.listing import file_source_id, missing_source_id, shown_uri, source_stamp
+from pipeline.source.listing import (
+    file_source_id,
+    missing_source_id,
+    same_sidecars,
+    shown_uri,
+    source_stamp,
+)
 from pipeline.store.staging import fetch_error
 
 BATCH = 64
@@ -51,12 +58,16 @@ class Source:
     """``source_stamp`` of its file, taken before anything of it was read."""
 
 
-def unsettled(ledger: Ledger, again: bool, passed: Callable[[int], None]) -> Iterator[list[Source]]:
+def unsettled(
+    ledger: Ledger, again: bool, passed: Callable[[int], None], sidecars: bool = True
+) -> Iterator[list[Source]]:
     """Sources that are not known to be finished, in order, in batches that may be empty; ``passed`` is told how many
-    others there were. ``again``: finished ones are to be done anew."""
+    others there were. ``again``: finished ones are to be done anew. ``sidecars``: one whose sidecar has changed is
+    not finished."""
+    stamp_of = partial(source_stamp, sidecars=sidecars)
     with ThreadPoolExecutor(THREADS) as pool:
         for page in ledger.index.sources(BATCH):
-            stamps = pool.map(source_stamp, (uri for _, uri in page), chunksize=BATCH // THREADS)
+            stamps = pool.map(stamp_of, (uri for _, uri in page), chunksize=BATCH // THREADS)
             batch = [
                 Source(order=order, uri=uri, stamp=stamp)
                 for (order, uri), stamp in zip(page, stamps, strict=True)
@@ -127,7 +138,12 @@ class Admission:
             return False
         if old is not None and old[s.SOURCE_ID] != name:
             self.lost_original |= self.ledger.index.release(old[s.SOURCE_ID], source.uri)
-        elif old is not None and not self.again and self.ledger.intact(old):
+        elif (
+            old is not None
+            and not self.again
+            and same_sidecars(old[STAMP], source.stamp)  # else its caption is another by now
+            and self.ledger.intact(old)
+        ):
             self._end({**old, STAMP: source.stamp})
             return False
         original = self.ledger.index.claim(name, source.uri)

@@ -30,6 +30,17 @@ from pipeline.video.cut import Clip, Span, cut
 from pipeline.video.letterbox import Box, picture_boxes
 from pipeline.video.probe import Probe, media_type
 
+_ROW: dict[str, type] = {
+    s.VIDEO: bytes,
+    **dict.fromkeys((s.START_PTS, s.END_PTS, s.TIME_BASE_NUM, s.TIME_BASE_DEN), int),
+    **dict.fromkeys((s.N_FRAMES, s.WIDTH, s.HEIGHT), int),
+    **dict.fromkeys((s.START_S, s.END_S, s.FPS), float),
+    **dict.fromkeys((s.TRANSITION_IN, s.TRANSITION_OUT), str),
+}
+"""Columns that every clip has, and the type of their values."""
+_COLUMNS = {*_ROW, *s.SCORE_COLUMNS, *s.CROP_COLUMNS, *s.HASH_COLUMNS, s.AUDIO, s.ERROR}
+"""Columns that a clip may have when it leaves the decoding child."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -55,6 +66,22 @@ class ClipRecord:
     """Values of the ``clips`` and ``manifest`` columns, ``video`` among them."""
     samples: np.ndarray
     """Uniformly spaced frames, uint8 RGB (k, h, w, 3)."""
+
+    def __post_init__(self) -> None:
+        """Refuse what ``clip_source`` never makes: a record comes from a process that a file may have taken over."""
+        for name, kind in _ROW.items():
+            if type(self.row.get(name)) is not kind:
+                raise ValueError(f"a clip whose {name} is no {kind.__name__}")
+        if strange := self.row.keys() - _COLUMNS:
+            raise ValueError(f"a clip with columns of its own: {', '.join(sorted(strange))[:80]}")
+        if any(
+            not isinstance(value, str | int | float | None)
+            for name, value in self.row.items()
+            if name != s.VIDEO
+        ):
+            raise ValueError("a clip with a score that is no number or word")
+        if self.samples.ndim != 4 or self.samples.dtype != np.uint8 or self.samples.shape[3] != 3:
+            raise ValueError("a clip whose samples are no pictures")
 
 
 def clip_source(

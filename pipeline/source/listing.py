@@ -41,6 +41,10 @@ VIDEO_SUFFIXES = frozenset(
 """Files taken from folders; a file that is named itself is taken whatever its suffix."""
 LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
 """Suffixes of list files."""
+SIDECARS = (".txt", ".json", ".info.json")
+"""Endings of sidecars, in place of the source's own; the last is yt-dlp's."""
+BESIDE = "|"
+"""In a stamp, what comes before each sidecar's."""
 BLOCK_BYTES = 1 << 20
 """Size of each of the three blocks of a file that its id is derived from."""
 
@@ -146,10 +150,11 @@ def shown_uri(uri: str) -> str:
     return without_query(os.fsencode(uri).decode("utf-8", "backslashreplace"))
 
 
-def source_stamp(uri: str) -> str:
+def source_stamp(uri: str, *, sidecars: bool = False) -> str:
     """Size and time of change of a file, its content unread; empty for what is not there.
 
-    As long as it is the same, so is the content: what make and rsync go by, too.
+    As long as it is the same, so is the content: what make and rsync go by, too. ``sidecars``: with those of the files
+    beside it that may hold its caption, on a disk; a store would have to be asked three times more for every source.
     """
     path = location(uri)
     try:
@@ -159,7 +164,19 @@ def source_stamp(uri: str) -> str:
         found = os.stat(path)
     except OSError:
         return ""
-    return f"{found.st_size}:{found.st_mtime_ns}"
+    stamp = f"{found.st_size}:{found.st_mtime_ns}"
+    for ending in SIDECARS if sidecars else ():
+        try:
+            beside = os.stat(path.parent / (path.stem + ending))
+        except OSError:
+            continue
+        stamp += f"{BESIDE}{ending}:{beside.st_size}:{beside.st_mtime_ns}"
+    return stamp
+
+
+def same_sidecars(stamp: str, other: str) -> bool:
+    """Whether two stamps of a source say that the files beside it are the same."""
+    return stamp.partition(BESIDE)[2] == other.partition(BESIDE)[2]
 
 
 def file_source_id(path: str | Location) -> str:

@@ -10,20 +10,21 @@ from __future__ import annotations
 import html
 import json
 import logging
+import os
 import re
+import stat
 import unicodedata
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from pipeline.source.listing import shown_uri
+from pipeline.source.listing import SIDECARS, shown_uri
 from pipeline.store.client import WEB
 from pipeline.store.paths import Location, location, read_range
 from pipeline.video.tags import TAGS, TEXT_CHARS
 
 KEYS = ("caption", "captions", "text")
 """Keys of a JSON sidecar, of which the first that says something is the caption; without any, ``TAGS`` are."""
-SIDECARS = (".txt", ".json", ".info.json")
-"""Endings of sidecars, in place of the source's own; the last is yt-dlp's."""
 LONGEST = 500
 """Characters of an original caption at most: about 100 words."""
 SIDECAR_BYTES = 1 << 20
@@ -64,9 +65,12 @@ def read_sidecars(path: Location) -> str | None:
     for ending in SIDECARS:
         beside = path.parent / (path.stem + ending)
         try:
-            raw = read_range(beside, 0, SIDECAR_BYTES)
+            raw = read_beside(path, beside)
         except (FileNotFoundError, PermissionError, IsADirectoryError):
             continue  # who may not list a bucket is denied what is not there
+        except Outside as error:
+            log.warning("%s is passed over: %s", shown_uri(str(beside)), error)
+            continue
         except OSError as error:
             log.warning("%s cannot be read: %s", shown_uri(str(beside)), error.strerror or error)
             continue
@@ -78,6 +82,32 @@ def read_sidecars(path: Location) -> str | None:
         if found:
             return found
     return None
+
+
+class Outside(ValueError):
+    """A sidecar that is not a file of its source's folder."""
+
+
+def read_beside(source: Location, beside: Location) -> bytes:
+    """The first ``SIDECAR_BYTES`` of a sidecar; ``Outside`` for one that leads out of its source's folder.
+
+    A link is followed within the folder only, or ``clip.txt -> /etc/passwd`` would be a caption. What is no regular
+    file (a pipe, which would be waited for; a device) is passed over, too.
+    """
+    if not (isinstance(source, Path) and isinstance(beside, Path)):
+        return read_range(beside, 0, SIDECAR_BYTES)
+    folder, real = (Path(os.path.realpath(at, strict=True)) for at in (source.parent, beside))
+    if not real.is_relative_to(folder):
+        raise Outside(f"it is a link out of its folder, to {real}")
+    # the path has no link left: one that takes a place on the way meanwhile is not followed by its last part
+    handle = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(str(beside))
+        if not stat.S_ISREG(mode):
+            raise Outside("it is no regular file")
+        return file.read(SIDECAR_BYTES)
 
 
 def sidecar_caption(raw: bytes, ending: str, name: str = "") -> str | None:

@@ -87,8 +87,12 @@ def asking(uri: str) -> Iterator[None]:
     """Errors of a store as OSErrors of the kind a disk would raise, with the URI and without secrets."""
     from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
+    from pipeline.store.addresses import AddressRefused
+
     try:
         yield
+    except AddressRefused as error:
+        raise PermissionError(errno.EACCES, error.strerror, without_query(uri)) from None
     except FileNotFoundError as error:
         what = "bucket" if "NoSuchBucket" in str(error) else "object"
         raise FileNotFoundError(errno.ENOENT, f"no such {what}", without_query(uri)) from None

@@ -1,7 +1,7 @@
 """Files behind plain ``http(s)://`` URLs, presigned ones among them, for ``store.paths``: read only, by byte range.
 
 It has the methods of an obstore client that reading needs, and raises what that raises. A URL is sent as it was given:
-its query may be a signature, so it is in no message.
+its query may be a signature, so it is in no message. Addresses of the own network are refused (``addresses``).
 """
 
 from __future__ import annotations
@@ -28,9 +28,13 @@ class WebStore:
     def __init__(self, root: str, *, attempts: int, connect_s: float, silence_s: float) -> None:
         import httpx
 
+        from pipeline.store.guarded import guarded_transport
+
         self.root, self.attempts = root, attempts
         self.client = httpx.Client(
-            follow_redirects=True, timeout=httpx.Timeout(silence_s, connect=connect_s)
+            follow_redirects=True,
+            timeout=httpx.Timeout(silence_s, connect=connect_s),
+            transport=guarded_transport(root),
         )
 
     def head(self, key: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.video.probe import ONLY
+
 if TYPE_CHECKING:
     import av
     from av.video.reformatter import VideoReformatter
@@ -62,7 +64,7 @@ def decode_clip(
     reformatter = av.video.reformatter.VideoReformatter()
     pixels: dict[int, np.ndarray] = {}
     times: dict[int, float] = {}
-    with av.open(io.BytesIO(mp4_bytes)) as container:
+    with av.open(io.BytesIO(mp4_bytes), options=ONLY) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         for index, frame in _numbered(list(container.demux(stream)), stream.codec_context, wanted):

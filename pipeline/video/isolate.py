@@ -1,7 +1,9 @@
 """Run a function in a child process that may crash, hang or eat memory: its caller gets a result or a ``MediaError``.
 
 One child serves many calls (starting Python with FFmpeg costs about half a second); it is killed on a timeout and
-replaced before the next call. The child is a plain subprocess, so it never re-imports the caller's ``__main__``.
+replaced before the next call. The child is a plain subprocess, so it never re-imports the caller's ``__main__``. It
+gives up the network and writing to disk where the system allows it (``confine``), and answers in data that cannot run
+(``wire``): a decoder that a file has taken over owns nothing but the child.
 
 Deadlines are in seconds of the child's own time: CPU time while it is running or waiting for a core, wall time while it
 sleeps. A busy machine therefore quarantines nothing that an idle one would let pass, and a hang is still a hang.
@@ -9,6 +11,7 @@ sleeps. A busy machine therefore quarantines nothing that an idle one would let 
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import select
@@ -20,7 +23,10 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from pipeline.video.confine import child_environment, confine
+from pipeline.video.confine import describe as describe_confinement
 from pipeline.video.probe import MediaError, describe, media_type
+from pipeline.video.wire import BadAnswer, answers, pack, unpack
 
 MEMORY_BYTES = 4 << 30
 """Default cap on what a child may allocate, in bytes."""
@@ -29,18 +35,29 @@ _ORPHAN_S = 1800
 """Wall time after its deadline at which a child kills itself, in case its caller is gone, seconds."""
 _POLL_S = 0.25
 """How often a silent child's clock is read, seconds."""
+ANSWER_BYTES = 1 << 30
+"""Longest answer that is read from a child, bytes; less where the child may use less memory."""
+_START_S = 120.0
+"""Time a child has to start, in seconds of its own time."""
+
+log = logging.getLogger(__name__)
+_told: set[str] = set()
+"""What has been logged about the children of this process."""
 
 
 class Sandbox:
     """A child process for calls on untrusted media; use as a context manager or call ``close``.
 
-    Functions must be importable (module level) and their arguments and results picklable.
+    Functions must be importable (module level), their arguments picklable. What they return is plain data, or
+    dataclasses that their return annotation names (see ``wire``).
     """
 
     def __init__(self, *, memory_bytes: int = MEMORY_BYTES) -> None:
         self.memory_bytes = memory_bytes
         self.spent_s = 0.0
         """Seconds of the children's own time in all calls so far."""
+        self.confinement: dict[str, str] = {}
+        """How network and files are closed to the child, see ``confine``; empty before it has started."""
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: BinaryIO | None = None
         self._replies: int = -1
@@ -50,7 +67,13 @@ class Sandbox:
     ) -> Any:
         """Call ``fn(*args)`` in the child and return its result within ``deadline_s`` seconds."""
         (result,) = self.stream(
-            _once, fn, args, silence_s=deadline_s, total_s=deadline_s, stage=stage
+            _once,
+            fn,
+            args,
+            silence_s=deadline_s,
+            total_s=deadline_s,
+            stage=stage,
+            allowed=answers(fn),
         )
         return result
 
@@ -61,27 +84,32 @@ class Sandbox:
         silence_s: float,
         total_s: float,
         stage: str = "decode",
+        allowed: dict[str, Any] | None = None,
     ) -> Iterator[Any]:
         """Yield what the generator ``fn(*args)`` yields in the child.
 
         The child is killed after ``silence_s`` seconds without an item, or ``total_s`` seconds in all (time the
-        consumer spends between items does not count). Abandoning the iterator early kills the child.
+        consumer spends between items does not count). Abandoning the iterator early kills the child. ``allowed``: the
+        classes that may come, by name; those of the annotation of ``fn`` where it is not given.
         """
-        self._start()
+        allowed = answers(fn) if allowed is None else allowed
+        self._start(stage)
         spent, finished = 0.0, False
         try:
             self._send((fn, args, silence_s))
             while True:
-                kind, value, used = self._receive(min(silence_s, total_s - spent), stage)
+                kind, value, used = self._receive(min(silence_s, total_s - spent), stage, allowed)
                 spent += used
                 if kind == "item":
                     yield value
                 elif kind == "done":
                     finished = True
                     return
-                else:
+                elif kind == "error":
                     finished = True
                     raise MediaError(value[0] or stage, value[1], value[2])
+                else:
+                    raise MediaError(stage, "bad_answer", f"the decoder answered {kind!r}")
         finally:
             if not finished:
                 self.close()
@@ -98,7 +126,7 @@ class Sandbox:
             self._requests = None
         os.close(self._replies)
 
-    def _start(self) -> None:
+    def _start(self, stage: str) -> None:
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
@@ -116,8 +144,9 @@ class Sandbox:
             ],
             pass_fds=(request_read, reply_write),
             env={
-                **os.environ,
+                **child_environment(os.environ),
                 "PYTHONPATH": paths,
+                "PYTHONDONTWRITEBYTECODE": "1",
                 "OMP_NUM_THREADS": "1",
                 "OPENBLAS_NUM_THREADS": "1",
             },
@@ -128,6 +157,14 @@ class Sandbox:
         os.close(request_read)
         os.close(reply_write)
         self._requests, self._replies = os.fdopen(request_write, "wb"), reply_read
+        kind, self.confinement, _ = self._receive(_START_S, stage, {})
+        if kind != "hello":
+            self.close()
+            raise MediaError(stage, "bad_answer", f"the decoder began with {kind!r}")
+        line = describe_confinement(self.confinement)
+        if line not in _told:
+            _told.add(line)
+            log.info("what is closed to the decoding child: %s", line)
 
     def _send(self, request: object) -> None:
         assert self._requests is not None
@@ -136,13 +173,22 @@ class Sandbox:
         except BrokenPipeError as error:
             raise self._death("start") from error
 
-    def _receive(self, patience_s: float, stage: str) -> tuple[str, Any, float]:
-        """Next message of the child and the time it took, or a typed error when the child dies or takes too long."""
+    def _receive(
+        self, patience_s: float, stage: str, allowed: dict[str, Any]
+    ) -> tuple[str, Any, float]:
+        """Next message of the child and the time it took, or a typed error when the child dies, takes too long, or
+        answers what the function that was called never would."""
         assert self._process is not None
         clock = _ChildClock(self._process.pid)
         try:
             size = int.from_bytes(self._read(8, clock, patience_s, stage), "little")
-            kind, value = pickle.loads(self._read(size, clock, patience_s, stage))
+            if size > min(ANSWER_BYTES, self.memory_bytes):
+                raise BadAnswer(f"it is {size} bytes long")
+            kind, value = unpack(self._read(size, clock, patience_s, stage), allowed)
+        except BadAnswer as error:
+            self.close()
+            why = f"the decoder's answer cannot be used: {error}"
+            raise MediaError(stage, "bad_answer", why) from None
         finally:
             self.spent_s += clock.spent_s
         return kind, value, clock.spent_s
@@ -238,7 +284,11 @@ def _once(fn: Callable[..., Any], args: tuple[Any, ...]) -> Iterator[Any]:
 
 
 def _write(pipe: BinaryIO, message: object) -> None:
-    body = pickle.dumps(message, protocol=5)
+    """A request; the child trusts its parent, which sends functions by their names."""
+    _frame(pipe, pickle.dumps(message, protocol=5))
+
+
+def _frame(pipe: BinaryIO, body: bytes) -> None:
     pipe.write(len(body).to_bytes(8, "little"))
     pipe.write(body)
     pipe.flush()
@@ -253,22 +303,24 @@ def _serve(request_fd: int, reply_fd: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     requests, replies = os.fdopen(request_fd, "rb"), os.fdopen(reply_fd, "wb")
+    _frame(replies, pack("hello", confine()))
     while head := requests.read(8):
         body = requests.read(int.from_bytes(head, "little"))
         try:
-            fn, args, silence_s = pickle.loads(body)
+            fn, args, silence_s = pickle.loads(body)  # from the parent
             limit_s = silence_s + _ORPHAN_S
             signal.setitimer(signal.ITIMER_REAL, limit_s)
             for item in fn(*args):
+                answer = pack("item", item)
                 signal.setitimer(signal.ITIMER_REAL, 0)
-                _write(replies, ("item", item))
+                _frame(replies, answer)
                 signal.setitimer(signal.ITIMER_REAL, limit_s)
-            message: tuple[str, object] = ("done", None)
+            message = pack("done", None)
         except MediaError as error:
-            message = ("error", (error.stage, error.type, error.message))
+            message = pack("error", (error.stage, error.type, error.message))
         except BrokenPipeError:
             os._exit(0)
         except Exception as error:
-            message = ("error", ("", media_type(error), describe(error)))
+            message = pack("error", ("", media_type(error), describe(error)))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _write(replies, message)
+        _frame(replies, message)

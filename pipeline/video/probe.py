@@ -22,6 +22,30 @@ MAX_PIXELS = 8192 * 8192
 USUAL_BYTES_PER_S, LEAST_BYTES_PER_S = 125_000, 1_250
 """Bytes of a second of ordinary video, and of the slowest whose length is believed."""
 
+CONTAINERS = (
+    *("mov", "matroska", "webm", "avi", "flv", "asf", "mpeg", "mpegts", "mpegvideo", "mxf", "ogg"),
+    *("gif", "yuv4mpegpipe", "m4v", "h264", "hevc", "ivf", "obu", "av1", "dv", "wtv", "nut"),
+)
+"""FFmpeg's names of the containers that are opened (mov is MP4, too): none that names other files, or a network."""
+ONLY = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
+"""Options under which FFmpeg opens these and nothing else."""
+_SCRIPTS = {
+    b"#extm3u": "an M3U or HLS playlist",
+    b"ffconcat": "an ffconcat script",
+    b"[playlist]": "a PLS playlist",
+    b"[reference]": "an ASX reference list",
+    b"<asx": "an ASX playlist",
+    b"<smil": "a SMIL script",
+    b"<?wpl": "a WPL playlist",
+    b"v=0": "an SDP description",
+    b"rtsptext": "a QuickTime reference",
+    b"data:": "a data URL",
+    b"http://": "a URL",
+    b"https://": "a URL",
+    b"file://": "a URL",
+}
+"""First bytes of playlists, lower case -> what they are."""
+
 
 class MediaError(Exception):
     """A file that cannot be used: ``stage`` where it failed, ``type`` what failed (stable words), ``message`` why."""
@@ -82,10 +106,38 @@ def open_media(path: str | Path) -> av.container.InputContainer:
         raise MediaError("open", "unreadable", f"{path}: {error.strerror or error}") from error
     if size == 0:
         raise MediaError("open", "empty_file", f"{path} has no bytes")
+    script = script_name(Path(path))
+    if script:
+        raise MediaError(
+            "open",
+            "container_refused",
+            f"{path} is {script}, which names other files: it is not read",
+        )
     try:
-        return av.open(str(path), metadata_errors="replace")
+        # "file:" keeps a name such as "concat:a|b" or "data:..." from being taken for a protocol
+        return av.open(f"file:{Path(path).absolute()}", options=ONLY, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
+        if isinstance(error, av.error.ArgumentError):
+            raise MediaError(
+                "open",
+                "container_refused",
+                f"{path}: its container is none of those that are read ({', '.join(CONTAINERS)})",
+            ) from error
         raise MediaError("open", media_type(error), f"{path}: {describe(error)}") from error
+
+
+def script_name(path: Path) -> str | None:
+    """What kind of playlist a file is by its first bytes, None when it is none: players open what these name."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise MediaError("open", media_type(error), f"{path}: {describe(error)}") from error
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    for start, name in _SCRIPTS.items():
+        if text[: len(start)].lower() == start:
+            return name
+    return "a DASH manifest" if text.startswith(b"<") and b"<MPD" in head else None
 
 
 def pick_stream(container: av.container.InputContainer, path: str | Path) -> av.video.VideoStream:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.video.decode import rgb_pixels
+from pipeline.video.probe import ONLY
 
 
 def decode_frames(
@@ -30,7 +31,7 @@ def decode_frames(
 
     reformatter = av.video.reformatter.VideoReformatter()
     pixels: dict[int, np.ndarray] = {}
-    with av.open(io.BytesIO(mp4_bytes)) as container:
+    with av.open(io.BytesIO(mp4_bytes), options=ONLY) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         # reading packets decodes nothing; they come in decoding order

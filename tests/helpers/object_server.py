@@ -70,6 +70,7 @@ class ObjectServer:
             "AWS_SECRET_ACCESS_KEY": "hush-hush-secret",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
+            "FILMSTOCK_PRIVATE_HOSTS": "127.0.0.1",
         }
 
     def fault(self, method: str, path: str) -> str:

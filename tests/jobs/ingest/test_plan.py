@@ -38,7 +38,7 @@ def finish(ledger: Ledger, uri: str) -> None:
     part = ledger.folder / "manifest" / f"part-{content}.parquet"
     part.parent.mkdir(parents=True, exist_ok=True)
     part.touch()
-    stamp = ingest_plan.source_stamp(uri)
+    stamp = ingest_plan.source_stamp(uri, sidecars=True)
     end = {s.SOURCE_ID: content, s.SOURCE_URI: uri, s.OUTCOME: "done", s.N_CLIPS: 1}
     ledger.write({**end, ingest_plan.STAMP: stamp})
 
@@ -190,3 +190,22 @@ def test_a_window_ends_when_it_is_full_or_waited_for(
     monkeypatch.setattr(ingest_plan, "PATIENCE_S", -1.0)
     windows = Windows(batches(), Admission(Ledger(tmp_path), False, lambda _: None), 4)
     assert [len(window) for window in windows] == [4, 2, 1, 1, 1, 1]
+
+
+def test_a_sidecar_that_changed_is_noticed(raw: Path, tmp_path: Path) -> None:
+    (raw / "b.txt").write_text("A dog runs.")
+    ledger, todo, _ = plan(tmp_path / "out", [raw])
+    for uri in todo:
+        finish(ledger, uri)
+    assert plan(tmp_path / "out", [raw])[1] == []
+    (raw / "b.txt").write_text("A dog sleeps.")
+    (raw / "a.json").write_text('{"caption": "A cat sits."}')
+    ledger, todo, _ = plan(tmp_path / "out", [raw])
+    assert [Path(uri).name for uri in todo] == ["a.mp4", "b.mp4"], "one changed, one is new"
+    for uri in todo:
+        finish(ledger, uri)
+    (raw / "b.txt").unlink()
+    ledger, todo, _ = plan(tmp_path / "out", [raw])
+    assert [Path(uri).name for uri in todo] == ["b.mp4"], "one is gone"
+    off = list(unsettled(ledger, False, lambda _: None, sidecars=False))
+    assert {Path(source.uri).name for batch in off for source in batch} >= {"a.mp4"}

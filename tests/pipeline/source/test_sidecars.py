@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,3 +150,41 @@ def test_sidecars_in_a_store_and_behind_a_link(
         assert read_sidecars(video) == "A man walks."
         signed = ObjectPath("https://example.invalid/raw/x.mp4?X-Amz-Signature=abc")
         assert read_sidecars(signed) is None, "not asked for: its neighbours are not signed"
+
+
+def test_a_sidecar_stays_inside_its_folder(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, secret = tmp_path / "films", tmp_path / "secret.txt"
+    folder.mkdir()
+    secret.write_text("A secret that is no caption.")
+    video = folder / "a.mp4"
+    (folder / "a.txt").symlink_to(secret)
+    assert read_sidecars(video) is None and "out of its folder" in caplog.text
+    (folder / "a.txt").unlink()
+    (folder / "a.txt").symlink_to("../secret.txt")
+    assert read_sidecars(video) is None
+    (folder / "a.txt").unlink()
+    (folder / "out").symlink_to(tmp_path)
+    (folder / "a.txt").symlink_to("out/secret.txt")
+    assert read_sidecars(video) is None, "by way of a linked folder"
+    (folder / "a.txt").unlink()
+    (folder / "shared.txt").write_text("A dog runs.")
+    (folder / "a.txt").symlink_to("shared.txt")
+    assert read_sidecars(video) == "A dog runs.", "a link within the folder is followed"
+
+
+def test_a_sidecar_of_a_linked_folder_is_read(tmp_path: Path) -> None:
+    """The folder itself may be reached by a link: what matters is where the sidecar lies in it."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.txt").write_text("A dog runs.")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert read_sidecars(tmp_path / "link" / "a.mp4") == "A dog runs."
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    (tmp_path / "a.json").symlink_to("loop.json")
+    (tmp_path / "loop.json").symlink_to("a.json")
+    (tmp_path / "a.info.json").mkdir()
+    assert read_sidecars(tmp_path / "a.mp4") is None and "no regular file" in caplog.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import operator
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -144,3 +145,53 @@ def test_it_works_from_a_script_without_a_main_guard(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run([sys.executable, str(script)], env=env, capture_output=True, text=True)
     assert done.stdout.strip() == "42", done.stderr
+
+
+class Trap:
+    """Unpickled, it would leave a file."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (self.path,)
+
+
+def answer_raw(frame: bytes) -> None:
+    """Write to the parent as a decoder could that a file has taken over."""
+    os.write(int(sys.argv[2]), frame)
+    time.sleep(600)
+
+
+def test_an_answer_in_pickle_is_refused_and_does_not_run(tmp_path: Path) -> None:
+    body = pickle.dumps(("item", Trap(str(tmp_path / "owned"))))
+    with Sandbox() as sandbox:
+        with pytest.raises(MediaError) as error:
+            sandbox.run(
+                answer_raw,
+                len(body).to_bytes(8, "little") + body,
+                deadline_s=PATIENT_S,
+                stage="cut",
+            )
+        assert (error.value.stage, error.value.type) == ("cut", "bad_answer")
+        assert sandbox.run(operator.add, 1, 1, deadline_s=PATIENT_S) == 2, "a new child works"
+    assert not (tmp_path / "owned").exists()
+    pickle.loads(pickle.dumps(Trap(str(tmp_path / "owned"))))
+    assert (tmp_path / "owned").exists(), "the trap would have worked"
+
+
+def test_an_answer_without_end_is_not_read() -> None:
+    with Sandbox() as sandbox, pytest.raises(MediaError, match="bytes long") as error:
+        sandbox.run(answer_raw, (1 << 60).to_bytes(8, "little"), deadline_s=PATIENT_S)
+    assert error.value.type == "bad_answer"
+
+
+def test_what_the_annotation_does_not_name_is_refused() -> None:
+    with Sandbox() as sandbox:
+        with pytest.raises(MediaError) as error:
+            list(sandbox.stream(claims_ticks, silence_s=PATIENT_S, total_s=PATIENT_S))
+        assert error.value.type == "bad_answer"
+
+
+def claims_ticks() -> Iterator[int]:
+    yield "no number"  # type: ignore[misc]
