@@ -53,7 +53,7 @@ def main() -> None:
 
     from pipeline.config import ClipConfig
     from pipeline.openclip.model import load_clip
-    from pipeline.scores.pixels import perceptual_hash
+    from pipeline.scores.look import clip_look, perceptual_hash
     from pipeline.select.duplicates import Candidates, find_duplicates
     from pipeline.shards.part import video_hash
     from pipeline.video.cut import sample_indices
@@ -68,7 +68,7 @@ def main() -> None:
     start = time.monotonic()
     model = load_clip("embedded")
     samples = ClipConfig().frames
-    kinds, scenes, digests, hashes, vectors = [], [], [], [], []
+    kinds, scenes, digests, hashes, looks, vectors = [], [], [], [], [], []
 
     def measure(kind: str, scene: int, video: bytes) -> np.ndarray:
         frames, _ = decode_clip(video)
@@ -77,6 +77,7 @@ def main() -> None:
         scenes.append(scene)
         digests.append(video_hash(video))
         hashes.append(perceptual_hash(seen))
+        looks.append(clip_look(seen))
         vectors.append(model.embed_clip(seen))
         return frames
 
@@ -96,6 +97,7 @@ def main() -> None:
         video_hash=pa.array(digests),
         phash=np.array(hashes, np.uint64),
         has_phash=np.ones(len(hashes), bool),
+        looks=pa.array(looks),
         embeddings=np.stack(vectors).astype(np.float16),
     )
     settings: dict[str, dict] = {"exact": {"exact": True}}

@@ -120,15 +120,23 @@ class SelectConfig:
     dedup_exact: bool = True
     """Keep one of several clips with the same video bytes."""
     dedup_phash: bool = True
-    """Keep one of several clips that look alike, by their perceptual hashes."""
+    """Keep one of several clips that look alike and in which the same moves, by perceptual hashes of several frames."""
     dedup_phash_bits: int = 4
-    """Bits, of 64, in which hashes of clips that look alike may differ: re-encoding world clips at crf 30 moved up to
-    4, different clips were 6 or more apart."""
+    """Bits, of 64, in which hashes of the middle frames may differ for clips to be compared further: re-encoding world
+    clips at crf 30 moved up to 4, different clips were 6 or more apart."""
+    dedup_pieces: bool = False
+    """Compare pieces of one shot with each other, too; what follows in time is no copy, so they are not by default."""
     dedup_cosine: float | None = None
     """Keep one of several clips whose CLIP embeddings have at least this cosine; None is off."""
-    dedup_keep: tuple[str, ...] = ("width * height", "end_s - start_s", "blur")
+    dedup_keep: tuple[str, ...] = (
+        "floor(log2(activity + 0.004))",
+        "width * height",
+        "end_s - start_s",
+        "blur",
+    )
     """Which of several duplicates is kept: SQL expressions, the larger value wins, NULL loses, the next one decides
-    ties, clip_id the last. By default resolution, then length, then sharpness."""
+    ties, clip_id the last. By default the one in which clearly more happens (copies of a clip differ little in that),
+    then resolution, length, sharpness."""
     against: tuple[str, ...] = ()
     """Earlier run or shards folders: a clip that duplicates one of theirs is rejected."""
     best: dict[str, BestConfig] = field(default_factory=dict)

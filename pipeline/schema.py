@@ -27,6 +27,7 @@ START_S = "start_s"
 END_S = "end_s"
 TRANSITION_IN = "transition_in"
 TRANSITION_OUT = "transition_out"
+SHOT = "shot"
 
 # -- shape
 N_FRAMES = "n_frames"
@@ -80,6 +81,8 @@ AESTHETIC = "aesthetic"
 PHASH = "phash"
 COLOURS = "colours"
 LEGIBLE_TEXT = "legible_text"
+LOOK = "look"
+ACTIVITY = "activity"
 CONCEPT_PREFIX = "concept_"
 CLIP_EMBEDDING = "clip_embedding"
 
@@ -128,6 +131,7 @@ SCORE_COLUMNS = (
     MOTION_MEAN,
     MOTION_P95,
     STATIC_SHARE,
+    ACTIVITY,
     JITTER,
     CAMERA,
     CAMERA_PAN,
@@ -146,8 +150,10 @@ SCORE_COLUMNS = (
 """Scores every manifest carries; concept scores add ``concept_<name>`` columns beside them."""
 CROP_COLUMNS = (CROP_X, CROP_Y, CROP_W, CROP_H)
 """Where the picture lies inside bars, in pixels of the clip: the whole frame when it has none."""
-HASH_COLUMNS = (PHASH,)
-"""What duplicates are told by."""
+HASH_COLUMNS = (PHASH, LOOK)
+"""What duplicates are found and told by."""
+LOOK_CHARS = 97
+"""Length of a ``look``: its version, one character, and nine 64-bit words in base 64, see ``scores.look``."""
 READ_COLUMNS = (
     CLIP_ID,
     SHARD,
@@ -325,6 +331,7 @@ def manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
             (END_S, pa.float64()),
             (TRANSITION_IN, pa.string()),
             (TRANSITION_OUT, pa.string()),
+            (SHOT, pa.int32()),
             (N_FRAMES, pa.int32()),
             (FPS, pa.float64()),
             (WIDTH, pa.int32()),
@@ -336,6 +343,7 @@ def manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
         + _score_fields(concepts)
         + _fields(
             (PHASH, pa.uint64()),
+            (LOOK, pa.string()),
             (SHARD, pa.string()),
             (BYTE_OFFSET, pa.int64()),
             (BYTE_LENGTH, pa.int64()),
@@ -448,6 +456,7 @@ def shards_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
             (END_S, pa.float64()),
             (DOMAIN, pa.string()),
             (PHASH, pa.uint64()),
+            (LOOK, pa.string()),
         )
     )
 

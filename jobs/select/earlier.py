@@ -18,7 +18,7 @@ from pipeline.store.paths import Location, location, parquet_input
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COLUMNS = [s.CLIP_ID, s.VIDEO_XXH3, s.PHASH]
+COLUMNS = [s.CLIP_ID, s.VIDEO_XXH3, *s.HASH_COLUMNS]
 """What is compared, besides embeddings."""
 
 
@@ -48,8 +48,11 @@ def read_earlier(
     for name in config.against:
         manifest = _manifest(folder, location(name))
         table = _kept(location(name)) if manifest.is_dir() else _packed(manifest)
-        if config.dedup_phash and table.num_rows and not _measured(table, s.PHASH):
-            warn(f"{name} has no perceptual hashes; only equal video bytes are found in it")
+        if config.dedup_phash and table.num_rows and not _measured(table, s.LOOK):
+            warn(
+                f"{name} has no perceptual hashes, or those of an older version, which cannot be compared; only equal "
+                "video bytes are found in it"
+            )
         if embeddings is not None:
             found = _embeddings(location(name), manifest, embeddings)
             if found is not None:
@@ -94,19 +97,26 @@ def _kept(run: Location) -> pa.Table:
         table = table.filter(pc.is_in(table[s.CLIP_ID], value_set=kept.combine_chunks()))
     else:
         table = table.filter(table[s.ERROR].is_null())
-    return table.select(COLUMNS)
+    return _comparable(table)
 
 
 def _packed(manifest: Location) -> pa.Table:
-    """Clips of a shards folder; older shards carry no perceptual hash."""
-    import pyarrow as pa
+    """Clips of a shards folder."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(parquet_input(manifest)) as file:
-        table = file.read(COLUMNS)
-    if s.PHASH not in table.column_names:
+        return _comparable(file.read(COLUMNS).replace_schema_metadata())
+
+
+def _comparable(table: pa.Table) -> pa.Table:
+    """The columns that are compared; hashes without looks are of an older version and count as none."""
+    import pyarrow as pa
+
+    if s.LOOK not in table.column_names:
+        table = table.drop_columns([name for name in (s.PHASH,) if name in table.column_names])
         table = table.append_column(s.PHASH, pa.nulls(table.num_rows, pa.uint64()))
-    return table.select(COLUMNS).replace_schema_metadata()
+        table = table.append_column(s.LOOK, pa.nulls(table.num_rows, pa.string()))
+    return table.select(COLUMNS)
 
 
 def _measured(table: pa.Table, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Scores of a clip: motion and luma from the low-resolution pass over all of it, sharpness and hash from samples.
+"""Scores of a clip: motion and luma from the low-resolution pass over all of it, sharpness from samples.
 
 Every score is a plain number with a stated unit; what was not measured is None, never 0 or -1.
 """
@@ -16,8 +16,6 @@ STATIC_FLOW = 0.01
 """Mean flow, in frame diagonals per second, below which nothing is taken to move."""
 WHITE, BLACK = 0.98, 0.02
 """Luma from which a pixel is blown out, and up to which it is drowned, in [0, 1]."""
-PHASH_SIDE = 32
-"""Side of the picture that the perceptual hash is computed from, pixels."""
 
 
 def motion_scores(analysis: Analysis, first: int, stop: int) -> dict[str, float | None]:
@@ -80,19 +78,6 @@ def blur_score(samples: np.ndarray) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def perceptual_hash(samples: np.ndarray) -> int:
-    """64-bit hash of the middle of uint8 RGB samples (k, h, w, 3): signs of its 8x8 lowest cosine coefficients.
-
-    Near-duplicates differ in few bits; the constant term is left out, so brightness does not matter.
-    """
-    picture = resize_area(to_luma(samples[len(samples) // 2][None])[0], PHASH_SIDE, PHASH_SIDE)
-    basis = _cosines(PHASH_SIDE, 8)
-    low = (basis @ picture @ basis.T).ravel()
-    bits = low > np.median(low[1:])
-    bits[0] = False
-    return int(sum(1 << i for i, bit in enumerate(bits) if bit))
-
-
 def to_luma(frames: np.ndarray) -> np.ndarray:
     """Luma in [0, 1] of uint8 RGB frames (..., 3); float32."""
     return frames.astype(np.float32) @ (np.array([0.2126, 0.7152, 0.0722], dtype=np.float32) / 255)
@@ -111,9 +96,3 @@ def _area(size: int, cells: int) -> np.ndarray:
     inside = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
     weights = np.clip(inside, 0, None)
     return weights / weights.sum(1, keepdims=True)
-
-
-@cache
-def _cosines(size: int, count: int) -> np.ndarray:
-    """(count, size) first rows of the DCT-II."""
-    return np.cos(np.pi / size * (np.arange(size) + 0.5) * np.arange(count)[:, None])

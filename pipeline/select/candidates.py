@@ -42,7 +42,7 @@ class Earlier:
     """Clips of earlier datasets, which ours may duplicate."""
 
     table: pa.Table
-    """clip_id, video_xxh3 and phash (either may be NULL) and duplicate_in, the folder; E rows."""
+    """clip_id, video_xxh3, phash, look (each may be NULL) and duplicate_in, the folder; E rows."""
     embeddings: Embeddings | None = None
     """Their embeddings, for ``dedup_cosine``."""
 
@@ -71,8 +71,11 @@ def make_candidates(
     # a larger value is better and a smaller key is kept; NaN, which is NULL, stays last
     worth = [-values[passed] for values in numbers(manifest, settings).values()]
     worth.append(id_rank[passed])
-    hashes = manifest.column(schema.PHASH).combine_chunks().take(pa.array(passed))
+    rows = pa.array(passed)
+    hashes = manifest.column(schema.PHASH).combine_chunks().take(rows)
     videos = take(manifest.column(schema.VIDEO_XXH3).combine_chunks(), passed)
+    looks = _looks(manifest, config).take(rows)
+    sources, shots = _pieces(manifest, rows, config)
     vectors = None
     if config.dedup_cosine is not None and embeddings is not None:
         ids = manifest.column(schema.CLIP_ID).take(pa.array(passed))
@@ -80,10 +83,13 @@ def make_candidates(
     count = 0
     if earlier is not None:
         count = earlier.table.num_rows
-        hashes, videos = (
-            pa.concat_arrays([mine, *earlier.table.column(name).chunks])
-            for name, mine in ((schema.PHASH, hashes), (schema.VIDEO_XXH3, videos))
+        mine = ((schema.PHASH, hashes), (schema.VIDEO_XXH3, videos), (schema.LOOK, looks))
+        hashes, videos, looks = (
+            pa.concat_arrays([column, *earlier.table.column(name).chunks]) for name, column in mine
         )
+        if sources is not None and shots is not None:
+            sources = pa.concat_arrays([sources, pa.nulls(count, pa.string())])
+            shots = np.concatenate([shots, np.full(count, -1, shots.dtype)])
         # how earlier clips rank among themselves is the order in which they were given
         worth = [np.concatenate([key, np.zeros(count, key.dtype)]) for key in worth]
         if vectors is not None:
@@ -92,10 +98,40 @@ def make_candidates(
         worth=tuple(worth),
         video_hash=videos,
         phash=hashes.fill_null(0).to_numpy(),
-        has_phash=hashes.is_valid().to_numpy(zero_copy_only=False),
+        has_phash=(hashes.is_valid().to_numpy(zero_copy_only=False))
+        & looks.is_valid().to_numpy(zero_copy_only=False),
+        looks=looks,
+        sources=sources,
+        shots=shots,
         embeddings=vectors,
         earlier=count,
     )
+
+
+def _looks(manifest: pa.Table, config: SelectConfig) -> pa.Array:
+    """string (N,): looks of a manifest; NULLs where nobody asks for them. Raises ValueError for a run of a time when
+    there were none: its hashes alone cannot tell clips of a fixed camera apart."""
+    import pyarrow as pa
+
+    if schema.LOOK in manifest.column_names:
+        return manifest.column(schema.LOOK).combine_chunks()
+    if config.dedup_phash:
+        raise ValueError(
+            f"this run has no column {schema.LOOK}, which duplicates are told by: it was ingested by an older version. "
+            "Ingest it anew into another folder, or set dedup_phash = false"
+        )
+    return pa.nulls(manifest.num_rows, pa.string())
+
+
+def _pieces(
+    manifest: pa.Table, rows: pa.Array, config: SelectConfig
+) -> tuple[pa.Array | None, np.ndarray | None]:
+    """Source and number of the shot of ``rows``, None where pieces of one shot may duplicate each other."""
+    names = (schema.SOURCE_ID, schema.SHOT)
+    if config.dedup_pieces or any(name not in manifest.column_names for name in names):
+        return None, None
+    source, shot = (manifest.column(name).combine_chunks().take(rows) for name in names)
+    return source, shot.fill_null(-1).to_numpy()
 
 
 def _with_earlier(vectors: np.ndarray, earlier: Earlier) -> np.ndarray:

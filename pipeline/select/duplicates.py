@@ -1,4 +1,7 @@
-"""Duplicates among clips: same bytes, near-equal perceptual hash, or near-equal CLIP embedding.
+"""Duplicates among clips: same bytes, near-equal perceptual hash and the same look, or near-equal CLIP embedding.
+
+A near hash of the middle frame finds a pair; ``looks`` says whether several frames, colours and what moves agree.
+Pieces of one shot are no duplicates of each other, unless their bytes are the same: what follows in time is not a copy.
 
 Greedy, best first: a clip is a duplicate of the best kept clip it matches, so every keeper is itself kept and no
 chain a~b~c makes c a duplicate of a clip it does not resemble. Clips of earlier datasets come before all others and
@@ -9,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.select.alikes import Alikes, shot_ids
 from pipeline.select.id_columns import fingerprints
-from pipeline.select.near_hashes import HASH_BITS, near_pairs
+from pipeline.select.near_hashes import HASH_BITS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +45,13 @@ class Candidates:
     phash: np.ndarray
     """uint64 (N,): perceptual hashes."""
     has_phash: np.ndarray
-    """bool (N,): where there is one; the others never match."""
+    """bool (N,): where there is one, and a look; the others never match."""
+    looks: pa.Array
+    """string (N,): looks, see ``scores.look``."""
+    sources: pa.Array | None = None
+    """string (N,): source of each clip; None: all clips are of different shots."""
+    shots: np.ndarray | None = None
+    """int (N,): number of its shot in the source, -1 where that is not known."""
     embeddings: np.ndarray | None = None
     """float (N, D) unit vectors, for ``cosine`` only; a row of NaN never matches."""
     earlier: int = 0
@@ -78,26 +89,28 @@ def find_duplicates(
     n = len(clips.video_hash)
     state = _State(n)
     same_bytes = _same_value(clips.video_hash) if exact else {}
-    same_hash, near = _like_hashes(clips, phash_bits) if phash_bits is not None else ({}, {})
+    shots = partial(shot_ids, clips.sources, clips.shots)
+    alikes = None
+    if phash_bits is not None:
+        alikes = Alikes(clips.phash, clips.has_phash, clips.looks, shots, phash_bits)
     first_bytes: dict[int, int] = {}  # group -> the kept row that came first
-    first_hash: dict[int, int] = {}
-    suspects = np.array(sorted(same_bytes.keys() | same_hash.keys()), np.int64)
+    suspects = np.array(sorted({*same_bytes, *(alikes.rows if alikes else ())}), np.int64)
     # only rows that may match something are put in order, which for a million clips is most of the time saved
     order = in_order(clips, suspects if cosine is None else np.arange(n))
     rank = np.zeros(n, np.int64)
     rank[order] = np.arange(len(order))
     for row, like in _pairs(clips, state, order, suspects, cosine):
-        group, value = same_bytes.get(row), same_hash.get(row)
+        group = same_bytes.get(row)
         equal = None if group is None else first_bytes.get(group)
-        alike = None if value is None else _first_near(first_hash, value, near, rank)
+        alike = alikes.best_kept(row, rank) if alikes else None
         matched = equal is not None or alike is not None or like is not None
         if matched and row < n - clips.earlier:
             state.reject(row, equal, alike, like)
             continue
         if group is not None:
             first_bytes.setdefault(group, row)
-        if value is not None:
-            first_hash.setdefault(value, row)
+        if alikes:
+            alikes.keep(row)
     return Duplicates(keeper=state.keeper, kinds=state.kinds)
 
 
@@ -147,13 +160,14 @@ def _pairs(
     suspected[suspects] = True
     measured = ~np.isnan(clips.embeddings[:, 0])
     kept = np.zeros(0, np.int64)
+    shots = shot_ids(clips.sources, clips.shots, np.arange(len(measured)))
     for start in range(0, len(order), COSINE_ROWS):
         rows = order[start : start + COSINE_ROWS]
         known = measured[rows]
         vectors = np.where(known[:, None], clips.embeddings[rows], 0).astype(np.float32)
-        before = _first_like(vectors, clips.embeddings, kept, cosine)
+        before = _first_like(vectors, clips.embeddings, kept, cosine, shots[rows], shots)
         # cosines within the block: only those with better rows of the block that are still kept count
-        within = np.tril(vectors @ vectors.T >= cosine, -1)
+        within = np.tril(vectors @ vectors.T >= cosine, -1) & (shots[rows, None] != shots[rows])
         for at in np.flatnonzero(suspected[rows] | (before >= 0) | within.any(1)).tolist():
             like = int(before[at]) if before[at] >= 0 else None
             if like is None:
@@ -164,9 +178,17 @@ def _pairs(
 
 
 def _first_like(
-    vectors: np.ndarray, embeddings: np.ndarray, kept: np.ndarray, cosine: float
+    vectors: np.ndarray,
+    embeddings: np.ndarray,
+    kept: np.ndarray,
+    cosine: float,
+    own: np.ndarray,
+    shots: np.ndarray,
 ) -> np.ndarray:
-    """First of the rows ``kept`` whose embedding has this cosine with each vector, int64, -1 where none has."""
+    """First of the rows ``kept`` whose embedding has this cosine with each vector, int64, -1 where none has.
+
+    ``own``: the shot of each vector, of which none may be; ``shots``: that of every row.
+    """
     found = np.full(len(vectors), -1, np.int64)
     for start in range(0, len(kept), COSINE_KEPT):
         open_rows = np.flatnonzero(found < 0)
@@ -174,38 +196,10 @@ def _first_like(
             break
         block = kept[start : start + COSINE_KEPT]
         like = vectors[open_rows] @ embeddings[block].astype(np.float32).T >= cosine
+        like &= own[open_rows, None] != shots[block]
         hit = like.any(1)
         found[open_rows[hit]] = block[like[hit].argmax(1)]
     return found
-
-
-def _first_near(
-    first: dict[int, int], value: int, near: dict[int, list[int]], rank: np.ndarray
-) -> int | None:
-    """The best kept row among those whose hash is ``value`` or near it."""
-    if value not in near:
-        return first.get(value)
-    rows = [first[other] for other in (value, *near[value]) if other in first]
-    return min(rows, key=lambda row: rank[row]) if rows else None
-
-
-def _like_hashes(clips: Candidates, bits: int) -> tuple[dict[int, int], dict[int, list[int]]]:
-    """Row -> number of its hash, for rows that match another; number -> numbers of the hashes near it."""
-    rows = np.flatnonzero(clips.has_phash)
-    order = rows[np.argsort(clips.phash[rows])]
-    hashes = clips.phash[order]
-    new = np.ones(len(hashes), bool)
-    new[1:] = hashes[1:] != hashes[:-1]
-    number = np.cumsum(new) - 1
-    pairs = near_pairs(hashes[new], bits)
-    near: dict[int, list[int]] = {}
-    for first, second in pairs.tolist():
-        near.setdefault(first, []).append(second)
-        near.setdefault(second, []).append(first)
-    matches = np.bincount(number, minlength=1) > 1
-    matches[pairs.ravel()] = True
-    chosen = matches[number] if len(number) else new
-    return dict(zip(order[chosen].tolist(), number[chosen].tolist(), strict=True)), near
 
 
 def _same_value(column: pa.Array) -> dict[int, int]:

@@ -38,7 +38,6 @@ FIXED_COLUMNS = (
     schema.START_S,
     schema.END_S,
     schema.VIDEO_XXH3,
-    schema.PHASH,
     schema.ERROR,
 )
 """Manifest columns that select reads whatever the recipe says."""
@@ -174,6 +173,10 @@ def columns_read(columns: list[str], config: SelectConfig) -> list[str]:
         *(best.by for best in config.best.values()),
     ]
     names = set(FIXED_COLUMNS)
+    if config.dedup_phash:
+        names |= set(schema.HASH_COLUMNS)
+    if kinds_on(config) and not config.dedup_pieces:
+        names |= {schema.SOURCE_ID, schema.SHOT}
     for balance in config.balance.values():
         texts += [text for text in (balance.group, balance.prefer) if text is not None]
         names |= {schema.CONCEPT_PREFIX + concept for concept in balance.concepts}

@@ -17,12 +17,12 @@ from pipeline.config import IngestConfig
 from pipeline.motion.analysis import Analysis, analyse
 from pipeline.scores.camera import CAMERA_SCORES, camera_scores
 from pipeline.scores.colours import main_colours
+from pipeline.scores.look import activity, clip_look, perceptual_hash
 from pipeline.scores.pixels import (
     blur_score,
     exposure_scores,
     luma_scores,
     motion_scores,
-    perceptual_hash,
 )
 from pipeline.scores.watermark import watermark_score
 from pipeline.shots.boundaries import Shot, find_transitions, shots_between
@@ -33,12 +33,15 @@ from pipeline.video.probe import Probe, media_type
 _ROW: dict[str, type] = {
     s.VIDEO: bytes,
     **dict.fromkeys((s.START_PTS, s.END_PTS, s.TIME_BASE_NUM, s.TIME_BASE_DEN), int),
-    **dict.fromkeys((s.N_FRAMES, s.WIDTH, s.HEIGHT), int),
+    **dict.fromkeys((s.N_FRAMES, s.WIDTH, s.HEIGHT, s.SHOT), int),
     **dict.fromkeys((s.START_S, s.END_S, s.FPS), float),
     **dict.fromkeys((s.TRANSITION_IN, s.TRANSITION_OUT), str),
 }
 """Columns that every clip has, and the type of their values."""
-_COLUMNS = {*_ROW, *s.SCORE_COLUMNS, *s.CROP_COLUMNS, *s.HASH_COLUMNS, s.AUDIO, s.ERROR}
+_COLUMNS = {
+    *(*_ROW, *s.SCORE_COLUMNS, *s.CROP_COLUMNS, *s.HASH_COLUMNS),
+    *(s.AUDIO, s.COLOURS, s.ERROR),
+}
 """Columns that a clip may have when it leaves the decoding child."""
 
 
@@ -122,6 +125,7 @@ def clip_source(
             s.END_S: float(clip.span.end_pts * base),
             s.TRANSITION_IN: clip.span.transition_in,
             s.TRANSITION_OUT: clip.span.transition_out,
+            s.SHOT: clip.span.shot,
             s.N_FRAMES: clip.n_frames,
             s.FPS: clip.fps,
             s.WIDTH: clip.width,
@@ -173,7 +177,11 @@ def measure(analysis: Analysis, first: int, stop: int, samples: np.ndarray) -> d
         ((s.BLUR,), lambda: {s.BLUR: blur_score(samples)}),
         ((s.COLOURS,), lambda: {s.COLOURS: main_colours(samples)}),
         ((s.WATERMARK,), lambda: {s.WATERMARK: watermark_score(samples)}),
-        ((s.PHASH,), lambda: {s.PHASH: perceptual_hash(samples)}),
+        ((s.ACTIVITY,), lambda: {s.ACTIVITY: activity(samples)}),
+        (
+            s.HASH_COLUMNS,
+            lambda: {s.PHASH: perceptual_hash(samples), s.LOOK: clip_look(samples)},
+        ),
     )
     for names, function in measures:
         try:
@@ -205,7 +213,7 @@ def plan_clips(analysis: Analysis, config: IngestConfig) -> Plan:
     edges = np.append(analysis.pts, analysis.end_pts)
     shown, times_s = np.diff(edges), edges * base
     shown[shown * base > config.max_clip_s] = max(1, int(np.median(shown)))
-    for shot in shots:
+    for number, shot in enumerate(shots):
         for piece in split_shot(shot, times_s, config.max_clip_s):
             start = int(edges[piece.first])
             end = int(edges[piece.stop - 1] + shown[piece.stop - 1])
@@ -218,6 +226,7 @@ def plan_clips(analysis: Analysis, config: IngestConfig) -> Plan:
                     end_pts=end,
                     transition_in=piece.transition_in,
                     transition_out=piece.transition_out,
+                    shot=number,
                 )
             )
     return Plan(

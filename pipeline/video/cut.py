@@ -55,6 +55,8 @@ class Span:
     """What comes before: ``start`` of the file, ``cut``, ``dissolve``, ``wipe``, ``fade`` or ``split`` (too long)."""
     transition_out: str
     """What comes after: ``end`` of the file, or as ``transition_in``."""
+    shot: int = 0
+    """Number of the shot that it is a piece of, in its source."""
 
 
 @dataclass(frozen=True, kw_only=True)

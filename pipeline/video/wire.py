@@ -82,7 +82,9 @@ def _answers(fn: Callable[..., Any]) -> tuple[tuple[str, Any], ...]:
         (returned,) = typing.get_args(returned)
     united = typing.get_origin(returned) in (typing.Union, types.UnionType)
     parts = typing.get_args(returned) if united else (returned,)
-    found: list[tuple[str, Any]] = [(part.__name__, part) for part in parts if is_dataclass(part)]
+    found: list[tuple[str, Any]] = [
+        (getattr(part, "__name__", ""), part) for part in parts if is_dataclass(part)
+    ]
     rest = tuple(part for part in parts if not is_dataclass(part))
     return tuple(found + ([(PLAIN, typing.Union[rest])] if rest else []))  # noqa: UP007 - of a tuple
 

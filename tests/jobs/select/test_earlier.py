@@ -59,7 +59,7 @@ def test_a_run_gives_what_it_kept_or_before_that_what_did_not_fail(old: Path, tm
     found = read_earlier(tmp_path / "new", config, None)
     assert found is not None
     assert found.table.to_pylist() == [
-        {"clip_id": "a", "video_xxh3": "1", "phash": 2**63, "duplicate_in": str(old)}
+        {"clip_id": "a", "video_xxh3": "1", "phash": 2**63, "look": None, "duplicate_in": str(old)}
     ]
 
 
@@ -83,10 +83,16 @@ def test_a_shards_folder_gives_every_clip_and_says_what_it_lacks(
     manifest = pq.read_table(shards / "manifest.parquet")
     assert found.table["video_xxh3"].to_pylist() == manifest["video_xxh3"].to_pylist()
     assert "no perceptual hashes" in capsys.readouterr().err
-    older = manifest.drop_columns(["phash"])
-    pq.write_table(older, shards / "manifest.parquet")
+    for missing in (["look"], ["phash", "look"]):
+        kept = manifest.drop_columns(missing)
+        if "phash" in kept.column_names:  # of a time when it was all there was
+            at = kept.column_names.index("phash")
+            kept = kept.set_column(at, "phash", pa.array([1, 2, 3], pa.uint64()))
+        pq.write_table(kept, shards / "manifest.parquet")
+        found = read_earlier(tmp_path / "new", config, OURS)
+        assert found is not None and found.table["phash"].null_count == 3
+        assert "of an older version" in capsys.readouterr().err
     found = read_earlier(tmp_path / "new", config, OURS)
-    assert found is not None and found.table["phash"].null_count == 3
     assert "no embeddings/" in capsys.readouterr().err
 
 

@@ -14,7 +14,6 @@ from pipeline.scores.pixels import (
     exposure_scores,
     luma_scores,
     motion_scores,
-    perceptual_hash,
     resize_area,
 )
 from tests.helpers.counter_media import write_video
@@ -100,20 +99,6 @@ def test_blur_falls_with_smoothing_not_with_contrast() -> None:
     assert high is not None and low is not None and high > 5 * low
     assert blur_score(to_uint8(sharp * 0.4 + 90)) == pytest.approx(high, rel=0.05)
     assert blur_score(np.full((3, 32, 32, 3), 128, np.uint8)) is None
-
-
-def test_perceptual_hash_survives_scale_brightness_and_noise() -> None:
-    def bits(a: int, b: int) -> int:
-        return (a ^ b).bit_count()
-
-    first, other = (to_uint8(scene(seed, 3)) for seed in (11, 12))
-    mark = perceptual_hash(first)
-    assert 0 <= mark < 2**64
-    noisy = to_uint8(first + np.random.default_rng(0).normal(0, 6, first.shape))
-    assert bits(mark, perceptual_hash(noisy)) <= 6
-    assert bits(mark, perceptual_hash(to_uint8(first * 0.7 + 20.0))) <= 6
-    assert bits(mark, perceptual_hash(first[:, ::2, ::2])) <= 6
-    assert bits(mark, perceptual_hash(other)) >= 16
 
 
 def test_resize_area_keeps_means() -> None:

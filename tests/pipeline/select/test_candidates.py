@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from pipeline.config import SelectConfig
 from pipeline.select.candidates import Earlier, Embeddings, keeper_columns, make_candidates
@@ -14,6 +15,7 @@ MANIFEST = pa.table(
         "clip_id": ["a", "b", "c", "d"],
         "video_xxh3": ["1", "2", None, "4"],
         "phash": pa.array([7, None, 9, 10], pa.uint64()),
+        "look": ["l7", None, "l9", None],
         "width": [10, 20, 20, 30],
         "blur": [0.1, None, 0.2, 0.3],
     }
@@ -23,6 +25,7 @@ OLD = pa.table(
         "clip_id": ["old"],
         "video_xxh3": ["9"],
         "phash": pa.array([2**63], pa.uint64()),
+        "look": ["old"],
         "duplicate_in": ["first"],
     }
 )
@@ -64,3 +67,21 @@ def test_keepers_are_named_with_their_dataset():
     nothing = np.zeros(0, np.int64)
     of, where = keeper_columns(ids, nothing, nothing, None, order)
     assert of.to_pylist() == where.to_pylist() == [None] * 4
+
+
+def test_a_run_of_a_time_without_looks_is_refused_by_name():
+    older = MANIFEST.drop_columns(["look"])
+    with pytest.raises(ValueError, match="has no column look.*[Ii]ngest it anew"):
+        make_candidates(older, np.arange(4), np.arange(4), CONFIG, None, None)
+    exact = SelectConfig(dedup_keep=("width",), dedup_phash=False)
+    assert not make_candidates(older, np.arange(4), np.arange(4), exact, None, None).has_phash.any()
+
+
+def test_shots_are_known_where_the_manifest_has_them():
+    rows = MANIFEST.append_column("source_id", pa.array(["s"] * 4))
+    rows = rows.append_column("shot", pa.array([0, None, 2, 2], pa.int32()))
+    found = make_candidates(rows, np.array([1, 3]), np.arange(4), CONFIG, None, Earlier(table=OLD))
+    assert found.shots is not None and found.shots.tolist() == [-1, 2, -1]
+    assert found.sources is not None and found.sources.to_pylist() == ["s", "s", None]
+    pieces = SelectConfig(dedup_keep=("width",), dedup_pieces=True)
+    assert make_candidates(rows, np.arange(4), np.arange(4), pieces, None, None).shots is None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from base64 import b64encode
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +21,9 @@ from pipeline.select.duplicates import (
     find_duplicates,
     in_order,
 )
+
+PLAIN_LOOK = "1" + b64encode(bytes(72)).decode()
+"""A look that agrees with itself."""
 
 
 def clips(
@@ -37,6 +43,7 @@ def clips(
         video_hash=pa.array(videos or [None] * n, pa.string()),
         phash=np.array([value or 0 for value in phash], np.uint64),
         has_phash=np.array([value is not None for value in phash], bool),
+        looks=pa.array([None if value is None else PLAIN_LOOK for value in phash], pa.string()),
         embeddings=embeddings,
         earlier=earlier,
     )
@@ -158,9 +165,9 @@ def test_cosine_works_beyond_one_block_and_never_holds_all_pairs(monkeypatch: py
     sizes = []
     first_like = duplicates._first_like
 
-    def spy(block: np.ndarray, every: np.ndarray, kept: np.ndarray, cosine: float) -> np.ndarray:
+    def spy(block: np.ndarray, *rest: Any) -> np.ndarray:
         sizes.append(len(block))
-        return first_like(block, every, kept, cosine)
+        return first_like(block, *rest)
 
     monkeypatch.setattr(duplicates, "_first_like", spy)
     assert rejected(find_duplicates(clips(700, embeddings=vectors), cosine=0.999)) == {699: 450}
@@ -186,3 +193,50 @@ def test_settings_out_of_range_say_what_to_use():
         find_duplicates(clips(1), cosine=0.9)
     with pytest.raises(ValueError, match=r"dedup_cosine 1.5"):
         find_duplicates(clips(0), cosine=1.5)
+
+
+def in_shots(count: int, shots: list[int], **given: Any) -> Candidates:
+    """Clips of one source, each of a shot of this number."""
+    sources = pa.array(["film"] * count)
+    return replace(clips(count, **given), sources=sources, shots=np.array(shots))
+
+
+def test_pieces_of_one_shot_are_no_duplicates_of_each_other():
+    vectors = np.tile([1.0, 0.0], (4, 1))
+    for what in ({"hashes": [7, 7, 7, 7]}, {"embeddings": vectors}):
+        bits, cosine = (4, None) if "hashes" in what else (None, 0.9)
+        found = find_duplicates(in_shots(4, [0, 0, 1, 0], **what), phash_bits=bits, cosine=cosine)
+        assert rejected(found) == {2: 0}, "another shot of that source is a copy"
+    same = in_shots(2, [0, 0], videos=["x", "x"], hashes=[7, 7])
+    assert rejected(find_duplicates(same, phash_bits=4)) == {1: 0}, "bytes are bytes"
+    unknown = in_shots(2, [-1, -1], hashes=[7, 7])
+    assert rejected(find_duplicates(unknown, phash_bits=4)) == {1: 0}
+
+
+def test_a_hash_alone_makes_no_duplicate():
+    other = np.zeros(9, "<u8")
+    other[6:] = 0xFFFF  # much moves here
+    three = clips(3, hashes=[7, 7, 7])
+    looks = [PLAIN_LOOK, "1" + b64encode(other.tobytes()).decode(), PLAIN_LOOK]
+    found = find_duplicates(replace(three, looks=pa.array(looks)), phash_bits=4)
+    assert rejected(found) == {2: 0}
+    older = [PLAIN_LOOK, "0" + PLAIN_LOOK[1:], PLAIN_LOOK]
+    found = find_duplicates(replace(three, looks=pa.array(older)), phash_bits=4)
+    assert rejected(found) == {2: 0}, "looks of two versions are not compared"
+
+
+def test_many_clips_of_one_hash_are_decided_alike(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(5)
+    n = 300
+    words = np.zeros((n, 9), "<u8")
+    words[:, 6:] = rng.choice(np.array([0, 0xFF, 0xFF00FF, 0xFF << 40], "<u8"), (n, 3))
+    many = replace(
+        clips(n, order=rng.permutation(n).tolist(), hashes=rng.choice([7, 6, 1 << 40], n).tolist()),
+        looks=pa.array(["1" + b64encode(row.tobytes()).decode() for row in words]),
+        sources=pa.array(rng.choice(["a", "b"], n).tolist()),
+        shots=rng.integers(0, 3, n),
+    )
+    listed = find_duplicates(many, phash_bits=4)
+    monkeypatch.setattr("pipeline.select.alikes.MOST_PAIRS", 0)
+    assert rejected(find_duplicates(many, phash_bits=4)) == rejected(listed)
+    assert 20 < len(rejected(listed)) < n - 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,7 +82,9 @@ def test_the_keeper_of_duplicates_is_never_a_rejected_clip():
 
 
 def test_near_duplicates_by_hash_and_by_embedding():
-    table = manifest({"phash": 2**63 + 5}, {"phash": 2**63 + 4}, {"phash": 77}, {"phash": 2**40})
+    look = "1" + b64encode(bytes(72)).decode()
+    hashes = (2**63 + 5, 2**63 + 4, 77, 2**40)
+    table = manifest(*({"phash": value, "look": look} for value in hashes))
     rows = decide(table, dedup_phash_bits=2)
     assert [rows[f"c{i}"]["decision"] for i in range(4)] == ["keep", "reject", "keep", "keep"]
     assert decide(table, dedup_phash=False)["c1"]["decision"] == "keep"
@@ -160,6 +164,7 @@ def test_a_clip_of_an_earlier_dataset_is_kept_out_whatever_its_size():
             "clip_id": ["old", "older"],
             "video_xxh3": ["x", "x"],
             "phash": pa.array([None, None], pa.uint64()),
+            "look": pa.array([None, None], pa.string()),
             "duplicate_in": ["first", "second"],
         }
     )
@@ -183,6 +188,7 @@ def test_near_embeddings_of_an_earlier_dataset_are_found_and_missing_ones_are_no
             "clip_id": ["a", "b"],
             "video_xxh3": pa.array([None, None], pa.string()),
             "phash": pa.array([None, None], pa.uint64()),
+            "look": pa.array([None, None], pa.string()),
             "duplicate_in": ["d", "d"],
         }
     )
@@ -254,9 +260,12 @@ def test_only_the_columns_that_rules_name_are_read():
         best={"b": BestConfig(by="aesthetic", keep=0.5)},
         balance={"c": BalanceConfig(cap=1, concepts=("text",), prefer="blur")},
     )
-    fixed = {"clip_id", "start_s", "end_s", "video_xxh3", "phash", "error"}
+    fixed = {"clip_id", "start_s", "end_s", "video_xxh3", "error"}
     rest = {"motion_mean", "width", "height", "aesthetic", "concept_text", "blur"}
-    assert set(columns_read(names, config)) == fixed | rest
+    told = {"phash", "look", "source_id", "shot"}
+    assert set(columns_read(names, config)) == fixed | rest | told
+    off = replace(config, dedup_phash=False, dedup_pieces=True)
+    assert set(columns_read(names, off)) == fixed | rest
 
 
 def test_rules_may_not_pose_as_ours_or_share_a_name():
