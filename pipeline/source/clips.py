@@ -77,12 +77,13 @@ class ClipRecord:
                 raise ValueError(f"a clip whose {name} is no {kind.__name__}")
         if strange := self.row.keys() - _COLUMNS:
             raise ValueError(f"a clip with columns of its own: {', '.join(sorted(strange))[:80]}")
-        if any(
-            not isinstance(value, str | int | float | None)
-            for name, value in self.row.items()
-            if name != s.VIDEO
-        ):
-            raise ValueError("a clip with a score that is no number or word")
+        for name, value in self.row.items():
+            words = name in s.LIST_COLUMNS and isinstance(value, list)
+            if name != s.VIDEO and any(
+                not isinstance(each, str | int | float | None)
+                for each in (value if words else [value])
+            ):
+                raise ValueError(f"a clip whose {name} is no number or word")
         if self.samples.ndim != 4 or self.samples.dtype != np.uint8 or self.samples.shape[3] != 3:
             raise ValueError("a clip whose samples are no pictures")
 

@@ -131,7 +131,7 @@ def clip_row(**changes: object) -> dict[str, object]:
     row: dict[str, object] = dict(
         video=b"x", start_pts=0, end_pts=9, time_base_num=1, time_base_den=25, n_frames=9, width=64,
         height=36, start_s=0.0, end_s=0.36, fps=25.0, transition_in="start", transition_out="end",
-        blur=0.5, phash=7, error=None,
+        blur=0.5, phash=7, colours=["red"], error=None,
     )  # fmt: skip
     return row | changes
 
@@ -147,6 +147,7 @@ def test_a_clip_that_ingest_could_not_have_made_is_refused() -> None:
         {"clip_id": "mine"},
         {"source_uri": "/other"},
         {"blur": [1]},
+        {"colours": [["red"]]},
     ):
         record = msgspec.msgpack.encode(
             [
