@@ -92,20 +92,24 @@ def measure(frames: np.ndarray, crf: int) -> dict[str, object]:
     }
 
 
-def duplicates(found: list[Take], bits: int) -> dict[str, float]:
-    """How many clips are rejected wrongly and rightly, and whether the livelier of two is kept."""
+def duplicates(
+    found: list[Take], rows: list[dict[str, object]], bits: int, *, hash_only: bool = False
+) -> dict[str, float]:
+    """How many clips are rejected wrongly and rightly, and whether the livelier of two is kept.
+
+    ``rows``: what ``measure`` says of each; ``hash_only``: by the hash of the middle frame alone.
+    """
     import pyarrow as pa
 
     from pipeline.select.duplicates import Candidates, find_duplicates
 
-    rows = [measure(take.frames, 30 if take.copy else 18) for take in found]
     lively = np.array([row["activity"] for row in rows])
     clips = Candidates(
         worth=(-np.floor(np.log2(lively + 0.004)), np.arange(len(rows))),
         video_hash=pa.array([row["video"] for row in rows]),
         phash=np.array([row["phash"] for row in rows], np.uint64),
         has_phash=np.ones(len(rows), bool),
-        looks=pa.array([row["look"] for row in rows]),
+        looks=pa.array([rows[0]["look"] if hash_only else row["look"] for row in rows]),
     )
     keeper = find_duplicates(clips, phash_bits=bits).keeper
     gone = np.flatnonzero(keeper != np.arange(len(keeper)))
@@ -130,6 +134,16 @@ def duplicates(found: list[Take], bits: int) -> dict[str, float]:
         "lively for still": int(worse),
         "copies found, %": round(100 * hit / max(1, len(pairs)), 1),
     }
+
+
+def compare(name: str, found: list[Take], bits: list[int]) -> None:
+    """Print the figures of a set, by the hash of the middle frame alone and by everything."""
+    rows = [measure(take.frames, 30 if take.copy else 18) for take in found]
+    for alone in (True, False):
+        for most in bits:
+            figures = duplicates(found, rows, most, hash_only=alone)
+            told = {"set": name, "by": "hash alone" if alone else "look", "bits": most}
+            print(json.dumps({**told, **figures}), flush=True)
 
 
 def boundaries(films: dict[str, tuple[list[np.ndarray], float]]) -> dict[str, object]:
@@ -157,8 +171,7 @@ def main() -> None:
     parser.add_argument("--bits", type=int, nargs="+", default=[4, 8, 12])
     args = parser.parse_args()
     drawn = takes(args.cameras, args.visits)
-    for bits in args.bits:
-        print(json.dumps({"set": "drawn", "bits": bits, **duplicates(drawn, bits)}), flush=True)
+    compare("drawn", drawn, args.bits)
     films: dict[str, tuple[list[np.ndarray], float]] = {}
     for place in range(args.cameras):
         rng = np.random.default_rng([SEED + 1, place])
@@ -172,8 +185,7 @@ def main() -> None:
             for at, frames in enumerate(road(real, SECONDS))
             for copy in (False, True)
         ]
-        for bits in args.bits:
-            print(json.dumps({"set": "road", "bits": bits, **duplicates(pieces, bits)}), flush=True)
+        compare("road", pieces, args.bits)
     print(json.dumps({"set": "drawn", **boundaries(films)}), flush=True)
     if real is not None and real.exists():
         from pipeline.source.shot_list import list_shots

@@ -67,11 +67,10 @@ def transcode(path: Path) -> None:
 def split(path: Path) -> None:
     """The low-resolution pass, and the transitions found in it."""
     from pipeline.motion.analysis import analyse
-    from pipeline.shots.boundaries import find_transitions
 
     *_, analysis = analyse(path)
     assert analysis is not None
-    find_transitions(analysis.shot_logits)
+    analysis.transitions()
 
 
 def cut(path: Path) -> None:

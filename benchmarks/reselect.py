@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,9 @@ def write_manifest(folder: Path, rows: int, part_rows: int = 100_000) -> None:
     copies = rng.integers(0, rows, (4, rows // 50))
     flips = np.uint64(1) << rng.integers(0, 64, (3, rows // 50), dtype=np.uint64)
     hashes[copies[0]] = hashes[copies[1]] ^ np.bitwise_xor.reduce(flips, axis=0)
+    words = rng.integers(0, 2**64, (rows, 9), dtype=np.uint64)
+    words[copies[0]] = words[copies[1]]
+    looks = ["1" + b64encode(row).decode() for row in words.view("V72")[:, 0].tolist()]
     for copy, original in copies[2:].T.tolist():
         digests[copy] = digests[original]
     for part, start in enumerate(range(0, rows, part_rows)):
@@ -80,7 +84,9 @@ def write_manifest(folder: Path, rows: int, part_rows: int = 100_000) -> None:
             s.END_S: np.arange(n) * 5.0 + rng.uniform(1, 10, n),
             s.WIDTH: np.array([1280, 1920, 640], np.int32)[sizes],
             s.HEIGHT: np.array([720, 1080, 360], np.int32)[sizes],
+            s.SHOT: (np.arange(start, start + n) % 60).astype(np.int32),
             s.PHASH: hashes[start : start + n],
+            s.LOOK: looks[start : start + n],
             s.VIDEO_XXH3: digests[start : start + n],
         }
         for name in kind.names:

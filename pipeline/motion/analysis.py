@@ -15,6 +15,8 @@ import numpy as np
 
 from pipeline.motion.camera_motion import chunk_steps, step_frames
 from pipeline.motion.optical_flow import mean_flow
+from pipeline.shots.boundaries import Transition, find_transitions
+from pipeline.shots.crossings import small_pictures, without_crossings
 from pipeline.shots.net import ShotNet
 from pipeline.shots.signatures import HISTORY, Signatures, compare, signatures
 from pipeline.video.cut import frame_duration, read_frames
@@ -34,7 +36,7 @@ WIDTH, HEIGHT = 64, 36
 """Size of the pictures that statistics are computed from, pixels; the aspect is not kept."""
 CHUNK = 128
 """Frames processed together."""
-_ARRAYS = ("pts", "luma_mean", "luma_std", "flow", "camera", "shot_logits")
+_ARRAYS = ("pts", "luma_mean", "luma_std", "flow", "camera", "shot_logits", "pictures")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +69,18 @@ class Analysis:
     """float32 (M, 12): bars of those frames, see ``letterbox.luma_bars``."""
     shot_logits: np.ndarray
     """float16 (N, len(shot_net.OUTPUTS)): what the shot detector's net says of each frame."""
+    pictures: np.ndarray
+    """uint8 (N, crossings.CELLS): a very small picture of each frame."""
 
     @property
     def times_s(self) -> np.ndarray:
         """float64 (N,) presentation times in seconds."""
         return self.pts * float(self.probe.time_base)
+
+    def transitions(self) -> list[Transition]:
+        """The boundaries between the file's shots, in order."""
+        found = find_transitions(self.shot_logits)
+        return without_crossings(found, self.pictures, float(self.probe.fps))
 
 
 def read_lowres(
@@ -154,6 +163,7 @@ def analyse(
         parts["pts"].add(stamps)
         parts["luma_mean"].add(new.luma_mean)
         parts["luma_std"].add(new.luma_std)
+        parts["pictures"].add(small_pictures(new))
         for logits in net.add(compare(before, new)):
             parts["shot_logits"].add(logits.astype(np.float16))
         if scores:

@@ -25,7 +25,7 @@ from pipeline.scores.pixels import (
     motion_scores,
 )
 from pipeline.scores.watermark import watermark_score
-from pipeline.shots.boundaries import Shot, find_transitions, shots_between
+from pipeline.shots.boundaries import Shot, shots_between
 from pipeline.video.cut import Clip, Span, cut
 from pipeline.video.letterbox import Box, picture_boxes
 from pipeline.video.probe import Probe, media_type
@@ -207,7 +207,7 @@ def plan_clips(analysis: Analysis, config: IngestConfig) -> Plan:
     frame's time.
     """
     n = len(analysis.pts)
-    shots = shots_between(find_transitions(analysis.shot_logits), n)
+    shots = shots_between(analysis.transitions(), n)
     spans: list[Span] = []
     dropped: dict[str, int] = {}
     base = float(analysis.probe.time_base)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.motion.analysis import Analysis, analyse
-from pipeline.shots.boundaries import Shot, Transition, find_transitions, shots_between
+from pipeline.shots.boundaries import Shot, Transition, shots_between
 from pipeline.video.isolate import Sandbox
 from pipeline.video.probe import claimed_minutes, probe
 
@@ -83,7 +83,7 @@ def list_shots(path: str, detector: str = "embedded") -> Iterator[ShotList | Non
             yield None
     assert analysis is not None
     n = len(analysis.pts)
-    transitions = find_transitions(analysis.shot_logits)
+    transitions = analysis.transitions()
     length = analysis.end_pts - int(analysis.pts[0])
     yield ShotList(
         fps=float(analysis.probe.fps),
