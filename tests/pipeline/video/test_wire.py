@@ -130,7 +130,7 @@ def test_an_errors_text_cannot_steer_a_terminal() -> None:
 def clip_row(**changes: object) -> dict[str, object]:
     row: dict[str, object] = dict(
         video=b"x", start_pts=0, end_pts=9, time_base_num=1, time_base_den=25, n_frames=9, width=64,
-        height=36, start_s=0.0, end_s=0.36, fps=25.0, transition_in="start", transition_out="end",
+        height=36, start_s=0.0, end_s=0.36, fps=25.0, transition_in="start", transition_out="end", shot=0,
         blur=0.5, phash=7, colours=["red"], error=None,
     )  # fmt: skip
     return row | changes
