@@ -78,11 +78,8 @@ class ClipRecord:
         if strange := self.row.keys() - _COLUMNS:
             raise ValueError(f"a clip with columns of its own: {', '.join(sorted(strange))[:80]}")
         for name, value in self.row.items():
-            words = name in s.LIST_COLUMNS and isinstance(value, list)
-            if name != s.VIDEO and any(
-                not isinstance(each, str | int | float | None)
-                for each in (value if words else [value])
-            ):
+            values = value if name in s.LIST_COLUMNS and isinstance(value, list) else [value]
+            if name != s.VIDEO and not all(isinstance(v, str | int | float | None) for v in values):
                 raise ValueError(f"a clip whose {name} is no number or word")
         if self.samples.ndim != 4 or self.samples.dtype != np.uint8 or self.samples.shape[3] != 3:
             raise ValueError("a clip whose samples are no pictures")
