@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.extensions import is_extension
+
 BACKENDS = ("transformers", "openai", "vllm")
 ASKED_KINDS = ("short", "dense", "structured")
 """Caption kinds a model is asked for."""
@@ -25,7 +27,8 @@ class CaptionConfig:
     """How clips are described; every field but the last eight changes the captions, so it re-captions."""
 
     backend: str = "transformers"
-    """``transformers`` (in this process), ``openai`` (any OpenAI-compatible server) or ``vllm`` (its own extra)."""
+    """``transformers`` (in this process), ``openai`` (any OpenAI-compatible server), ``vllm`` (its own extra), or
+    ``module:object`` of another (``captioner.Backend``), called with this section; ``model`` is then its identity."""
     model: str = "embedded"
     """``embedded``, a Hugging Face id (``ORG/NAME@REVISION`` pins it) or a local folder; for ``openai``, the name the
     server knows."""
@@ -71,9 +74,9 @@ class CaptionConfig:
     """``openai``: seconds a row may take, retries included, before it ends as an error."""
 
     def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
+        if self.backend not in BACKENDS and not is_extension(self.backend):
             raise ValueError(
-                f"caption backend {self.backend!r} is unknown; use one of {', '.join(BACKENDS)}"
+                f"caption backend {self.backend!r} is unknown; use {', '.join(BACKENDS)} or module:object"
             )
         for kind in self.kinds:
             if kind not in (*ASKED_KINDS, FACTS):
@@ -105,6 +108,10 @@ class CaptionConfig:
         if self.retries_per_row < 0:
             raise ValueError(
                 f"caption.retries_per_row is {self.retries_per_row}; it must be 0 or more"
+            )
+        if is_extension(self.backend) and self.model == "embedded":
+            raise ValueError(
+                f"backend {self.backend!r} needs model = the name that its captions are stored with"
             )
         if self.backend == "openai" and self.model == "embedded":
             raise ValueError(

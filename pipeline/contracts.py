@@ -5,8 +5,8 @@ A recipe or an option names an extension as ``module:object``, see ``pipeline.ex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,3 +57,42 @@ class Vae(Protocol):
     def decode(self, latent: torch.Tensor) -> np.ndarray:
         """Frames uint8 RGB (T, H, W, 3) of one video's latents (C, T, H, W), which are not normalised."""
         ...
+
+
+class ShotDetector(Protocol):
+    """Finds shots in one file, whose frames it is shown in order; made anew for each file.
+
+    Per frame it gives five logits (``shots.net.OUTPUTS``): the frame starts a shot; the frame is a mix of two shots;
+    the mix is a dissolve, a wipe, a fade. A detector that also has ``look(frame, time_s)`` is shown every decoded frame
+    (``av.VideoFrame``) at its full size first.
+    """
+
+    def add(self, columns: np.ndarray) -> Iterator[np.ndarray]:
+        """Take comparisons of the next n frames with those before, float32 (n, ``shots.signatures.COLUMNS``).
+
+        Yields float32 (k, 5), the logits of frames that are now certain, in order; nothing is fine, too.
+        """
+        ...
+
+    def finish(self) -> np.ndarray:
+        """Logits (k, 5) of the frames that are left at the end of the file."""
+        ...
+
+
+class ShardWriter(Protocol):
+    """Writes the training set of ``filmstock pack``; a context manager that leaves nothing behind on an error.
+
+    Constructed with the folder and the Arrow schema of a row, and the keywords ``shard_bytes``, ``row_group_bytes``,
+    ``metadata`` and ``overwrite``.
+    """
+
+    n_bytes: int
+    """Bytes of video that were added."""
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take one clip: its id, MP4 bytes, captions, scores and provenance (``schema.shards_schema``)."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...

@@ -244,7 +244,7 @@ def clip_id(source: str, start_pts: int, end_pts: int) -> str:
     return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
-def _score_fields(concepts: tuple[str, ...]) -> list[pa.Field]:
+def _score_fields(concepts: tuple[str, ...], extra: tuple[str, ...]) -> list[pa.Field]:
     import pyarrow as pa
 
     scores = [
@@ -258,6 +258,7 @@ def _score_fields(concepts: tuple[str, ...]) -> list[pa.Field]:
         + boxes
         + lists
         + [pa.field(CONCEPT_PREFIX + name, pa.float32()) for name in concepts]
+        + [pa.field(name, pa.float32()) for name in extra]
     )
 
 
@@ -314,7 +315,7 @@ def clips_schema() -> pa.Schema:
     )
 
 
-def manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
+def manifest_schema(concepts: tuple[str, ...] = (), extra: tuple[str, ...] = ()) -> pa.Schema:
     """``manifest/``: provenance, shape, every score, and the byte range of each clip."""
     import pyarrow as pa
 
@@ -340,7 +341,7 @@ def manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
             (CAPTION_ORIGINAL, pa.string()),
             (DOMAIN, pa.string()),
         )
-        + _score_fields(concepts)
+        + _score_fields(concepts, extra)
         + _fields(
             (PHASH, pa.uint64()),
             (LOOK, pa.string()),
@@ -430,7 +431,7 @@ def truth_schema() -> pa.Schema:
     )
 
 
-def shards_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
+def shards_schema(concepts: tuple[str, ...] = (), extra: tuple[str, ...] = ()) -> pa.Schema:
     """``shards/part-*``: a kept clip with its bytes, captions, shape, scores and provenance."""
     import pyarrow as pa
 
@@ -448,7 +449,7 @@ def shards_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
             (WIDTH, pa.int32()),
             (HEIGHT, pa.int32()),
         )
-        + _score_fields(concepts)
+        + _score_fields(concepts, extra)
         + _fields(
             (SOURCE_ID, pa.string()),
             (SOURCE_URI, pa.string()),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.extensions import is_extension, make_extension
 from vae.checkpoint import load_vae
 from vae.tiling import Tiling, decode_tiled, encode_tiled
 
@@ -56,8 +57,20 @@ class LoadedVae:
         return self.model.latent_mean.device
 
 
+def open_vae(name: str = "embedded") -> Vae:
+    """The VAE that a recipe or an option names: as ``load`` takes it, or ``module:object``, called with nothing.
+
+    Raises:
+        ValueError: there is no such VAE.
+    """
+    if is_extension(name):
+        vae: Vae = make_extension(name, "VAE")
+        return vae
+    return load(name)
+
+
 def load(path: str | Path = "embedded", *, tiling: Tiling | None = None) -> LoadedVae:
-    """Load a VAE to encode and decode with.
+    """Load a VAE of ours to encode and decode with.
 
     Args:
         path: ``embedded``, a ``vae.safetensors``, or a folder that holds one.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.extensions import is_extension, load_extension, make_extension
+
 if TYPE_CHECKING:
     from captioner.backends.base import Backend
     from captioner.config import CaptionConfig
@@ -19,6 +21,9 @@ def open_backend(config: CaptionConfig) -> Backend:
         from captioner.backends.vllm import VLLMBackend
 
         return VLLMBackend(config)
+    if is_extension(config.backend):
+        backend: Backend = make_extension(config.backend, "caption backend", config)
+        return backend
     from captioner.backends.transformers import TransformersBackend
 
     return TransformersBackend(config)
@@ -37,6 +42,8 @@ def check_backend(config: CaptionConfig) -> None:
             from captioner.backends.vllm import NOT_INSTALLED
 
             raise ValueError(NOT_INSTALLED)
+    elif is_extension(config.backend):
+        load_extension(config.backend, "caption backend")
     else:
         from captioner.backends.transformers import check_model
 

@@ -8,17 +8,16 @@ from jobs.core.errors import UserError
 
 if TYPE_CHECKING:
     from dit.checkpoint import LatentSpec, Loaded
-    from pipeline.contracts import TextEncoder
-    from vae.loaded import LoadedVae
+    from pipeline.contracts import TextEncoder, Vae
 
 
-def load_vae_for(spec: LatentSpec, path: str) -> LoadedVae:
+def load_vae_for(spec: LatentSpec, path: str) -> Vae:
     """The VAE at ``path``, which must be the one the latents were made with."""
     from dit.generation import check_vae
-    from vae.loaded import load
+    from vae.loaded import open_vae
 
     try:
-        vae = load(path)
+        vae = open_vae(path)
         check_vae(spec, vae)
     except ValueError as error:
         raise UserError(str(error)) from None

@@ -22,14 +22,16 @@ from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, require
 from jobs.core.keys import config_key, files_key
 from jobs.core.recipe import load_recipe, parse_override, save_recipe
 from jobs.core.stage import Stage, clear_done, done_info
+from jobs.ingest.detector import check_detector
 from jobs.ingest.ledger import Ledger, check_settings, commit_source, compile_sources, exclusive
 from jobs.ingest.plan import Admission, Source, Windows, named, unsettled, window_size
 from jobs.ingest.summary import IngestResult, Tally, report
 from jobs.ingest.windows import Row, Stream
 from pipeline import schema as s
-from pipeline.config import ClipConfig, IngestConfig
+from pipeline.config import CRF, ClipConfig, IngestConfig
+from pipeline.extensions import extension_file
 from pipeline.scores import nsfw
-from pipeline.shots import transnet
+from pipeline.scores.scorer import named_columns
 from pipeline.source.listing import list_sources
 from pipeline.store.paths import Location, location
 
@@ -126,14 +128,15 @@ def check_config(config: IngestConfig) -> None:
         )
     if config.height is not None and config.height < 16:
         raise UserError(f"height is {config.height}; give at least 16 pixels, or leave it out")
-    if not 0 <= config.crf <= 51:
-        raise UserError(f"crf is {config.crf}; x264 takes 0 (lossless) to 51")
+    least, most = CRF[config.codec]
+    if not least <= config.crf <= most:
+        raise UserError(f"crf is {config.crf}; {config.codec} takes {least} (best) to {most}")
     if config.text_frames < 0:
         raise UserError(f"text_frames is {config.text_frames}; 2 is usual, 0 measures no text")
     if config.nsfw:
         require(nsfw.check_installed)
-    if config.shot_detector == "transnetv2":
-        require(transnet.check_installed)
+    check_detector(config.shot_detector)
+    named_columns(config.scorers)
 
 
 def check_models(clip: ClipConfig) -> None:
@@ -156,6 +159,7 @@ def settings_key(config: IngestConfig, clip: ClipConfig) -> str:
         for path in (local, Path(clip.aesthetic_head or ""))
         if str(path) != "." and path.exists()
     ]
+    files += [path for name in config.scorers if (path := extension_file(name))]
     usual = IngestConfig()
     same = replace(config, deadline_s=usual.deadline_s, memory_bytes=usual.memory_bytes)
     return config_key(same, clip, files_key(files), s.SCHEMA_VERSION)
@@ -181,14 +185,18 @@ def split_and_score(
     pipeline = partial(execute, ledger.folder, config, clip)
     stream = Stream(iter(windows), pipeline, splitters // 2, windows.hurry)
     try:
-        commit_rows(ledger, stream, tuple(clip.concepts), progress)
+        commit_rows(ledger, stream, tuple(clip.concepts), progress, named_columns(config.scorers))
     finally:
         stream.close()
     return admission.lost_original
 
 
 def commit_rows(
-    ledger: Ledger, rows: Iterable[Row], concepts: tuple[str, ...], progress: Progress
+    ledger: Ledger,
+    rows: Iterable[Row],
+    concepts: tuple[str, ...],
+    progress: Progress,
+    extra: tuple[str, ...] = (),
 ) -> None:
     """Gather the rows of each source, in any order, and commit it when its last one is in."""
     from jobs.ingest.stages import CLIP, FAULT
@@ -206,7 +214,7 @@ def commit_rows(
         end = ends.get(order)
         if end is None or len(waiting.get(order, [])) < end[s.N_CLIPS]:
             continue
-        commit_source(ledger, ends.pop(order), waiting.pop(order, []), concepts)
+        commit_source(ledger, ends.pop(order), waiting.pop(order, []), concepts, extra)
         if end[s.OUTCOME] == s.SourceOutcome.DONE:
             hours += (end.get(s.DURATION_S) or 0.0) / 3600
             n_clips += end[s.N_CLIPS]

@@ -101,7 +101,7 @@ def dataset(
         )
     return split.map_batches(
         Embedder,
-        fn_constructor_args=(clip,),
+        fn_constructor_args=(clip, config.scorers),
         batch_size=BATCH,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=max(1, splitters // 8)),

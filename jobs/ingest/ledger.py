@@ -178,11 +178,12 @@ def commit_source(
     end: dict[str, Any],
     clips: list[tuple[dict[str, Any], bytes | None]],
     concepts: tuple[str, ...],
+    extra: tuple[str, ...] = (),
 ) -> None:
     """Write a finished source: embeddings, manifest, record, in this order.
 
     ``clips``: rows and embeddings (float16 bytes or None) in any order; ``end``: the last row of the source, with the
-    size of an embedding.
+    size of an embedding; ``extra``: columns of scorers that the recipe names.
     """
     import pyarrow as pa
 
@@ -202,7 +203,7 @@ def commit_source(
             None if blob is None else np.frombuffer(blob, dtype=np.float16) for _, blob in clips
         ]
         columns = {s.CLIP_ID: [row[s.CLIP_ID] for row in rows], s.CLIP_EMBEDDING: vectors}
-        schema = s.manifest_schema(concepts)
+        schema = s.manifest_schema(concepts, extra)
         manifest = pa.table(
             {name: [row.get(name) for row in rows] for name in schema.names}, schema=schema
         )

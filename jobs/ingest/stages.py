@@ -20,6 +20,7 @@ import numpy as np
 
 from pipeline import schema as s
 from pipeline.config import ROW_GROUP_BYTES, ClipConfig, IngestConfig
+from pipeline.scores.scorer import apply_scorers, make_named
 from pipeline.shards.part import OpenPart
 from pipeline.source.clips import ClipRecord, Plan, clip_source
 from pipeline.source.listing import shown_uri
@@ -53,6 +54,8 @@ class Splitter:
         self.clips_dir = location(out_dir) / "clips"
         self.config = config
         self.samples = samples
+        named = make_named(config.scorers, "passage", "neighbours")
+        self.extra = [name for scorer in named for name in scorer.columns]
         self.sandbox = Sandbox(memory_bytes=config.memory_bytes)
         sweep()
 
@@ -90,7 +93,8 @@ class Splitter:
                     end |= {s.DURATION_S: item.duration_s, "dropped": item.dropped}
                 elif isinstance(item, ClipRecord):
                     told = {s.CAPTION_ORIGINAL: caption, s.DOMAIN: info.domain}
-                    row = identify(item.row, uri, source) | told
+                    scored = {name: item.extra.get(name) for name in self.extra}
+                    row = identify(item.row, uri, source) | scored | told
                     writer.add(row)
                     yield clip_row(order, row, item.samples)
             ranges = writer.commit()
@@ -228,7 +232,7 @@ class ClipParts:
 class Embedder:
     """Ray actor: adds CLIP embedding, concept scores and aesthetic score to clip rows; other rows pass through."""
 
-    def __init__(self, config: ClipConfig) -> None:
+    def __init__(self, config: ClipConfig, scorers: tuple[str, ...] = ()) -> None:
         import torch
 
         from pipeline.openclip.find import NONE
@@ -244,6 +248,7 @@ class Embedder:
         if self.model is not None:
             self.concepts = ConceptScorer(self.model, config.concepts, config.neutral)
         self.head = load_aesthetic_head(config.aesthetic_head)
+        self.scorers = make_named(scorers, "embedding")
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         import pyarrow as pa
@@ -294,6 +299,7 @@ class Embedder:
             row[s.ERROR] = "; ".join(filter(None, [row.get(s.ERROR), note]))
             return None
         row |= {name: value if math.isfinite(value) else None for name, value in scores.items()}
+        apply_scorers(self.scorers, vector, row)
         return vector.astype(np.float16).tobytes()
 
     def is_foreign(self, row: dict[str, Any]) -> bool:

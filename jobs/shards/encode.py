@@ -157,12 +157,11 @@ def run_folder(folder: Location) -> Location:
 
 def model_files(config: EncodeConfig) -> list[Path]:
     """Local files of the two models, whose content decides whether latents are still good."""
-    from pipeline.openclip.find import EMBEDDED as EMBEDDED_CLIP
+    from pipeline.textencoder.open import text_encoder_file
     from vae.checkpoint import EMBEDDED as EMBEDDED_VAE
 
     vae = EMBEDDED_VAE if config.vae == "embedded" else Path(config.vae)
-    text = EMBEDDED_CLIP if config.text_encoder == "embedded" else Path(config.text_encoder)
-    return [vae, text]
+    return [vae, text_encoder_file(config.text_encoder)]
 
 
 def plan_tasks(encoder: Encoder, manifest: Any) -> tuple[list[Task], int]:

@@ -70,10 +70,10 @@ class Encoder:
     def __init__(self, config: EncodeConfig) -> None:
         from pipeline.loader.view import ClipView
         from pipeline.textencoder.open import load_text_encoder
-        from vae.loaded import load
+        from vae.loaded import open_vae
 
         self.config = config
-        self.vae: Vae = load(config.vae)
+        self.vae: Vae = open_vae(config.vae)
         self.text: TextEncoder = load_text_encoder(config.text_encoder)
         self.view = ClipView(
             fps=config.fps,

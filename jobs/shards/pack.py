@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,8 +63,7 @@ def main(argv: list[str]) -> int:
 
 def run(config: PackConfig, folder: RunFolder) -> PackResult:
     """Write ``shards/`` of the run folder, unless the same settings and inputs made it already."""
-    from pipeline.shards.write import ShardWriter
-
+    make_writer = open_writer(config.writer)
     folder.need("manifest", "selection.parquet", "captions")
     inputs = [folder.manifest, folder.selection, folder.captions]
     stage = folder.stage(STAGE, config_key(config, files_key(inputs)))
@@ -80,10 +79,17 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
         for name in manifest.column_names
         if name.startswith(s.CONCEPT_PREFIX)
     )
+    known = s.manifest_schema(concepts).names
+    extra = tuple(name for name in manifest.column_names if name not in known)
+    schema = s.shards_schema(concepts, extra)
+    columns = frozenset(schema.names)
+    if config.writer != "parquet":  # what another writer left would pass for the result of this one
+        for stale in folder.shards.glob("*"):
+            stale.unlink()
     with (
-        ShardWriter(
+        make_writer(
             folder.shards,
-            s.shards_schema(concepts),
+            schema,
             shard_bytes=config.shard_bytes,
             row_group_bytes=config.row_group_bytes,
             metadata={"pack_key": stage.key},
@@ -95,7 +101,7 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
             found = captions.get(row[s.CLIP_ID], {})
             texts = {s.caption_column(kind): text for kind, text in found.items()}
             row.pop(s.CAPTION_ORIGINAL, None)  # as it came; captions/ says whether it is usable
-            outcome = _add(writer, folder, row, texts)
+            outcome = _add(writer, columns, folder, row, texts)
             counts[outcome] += 1
             if outcome == "packed":
                 seconds += row[s.END_S] - row[s.START_S]
@@ -103,9 +109,21 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
     result = PackResult(**counts, hours=seconds / 3600)
     report(result, folder)
     stage.log(vars(result))
-    outputs = sorted(f"shards/{path.name}" for path in folder.shards.glob("*.parquet"))
+    pattern = "*.parquet" if config.writer == "parquet" else "*"
+    outputs = sorted(f"shards/{path.name}" for path in folder.shards.glob(pattern))
     stage.finish({**vars(result), "outputs": outputs})
     return result
+
+
+def open_writer(name: str) -> Callable[..., Any]:
+    """The class that writes shards."""
+    from pipeline.extensions import load_extension
+    from pipeline.shards.write import ShardWriter
+
+    if name == "parquet":
+        return ShardWriter
+    writer: Callable[..., Any] = load_extension(name, "shard writer")
+    return writer
 
 
 def report(result: PackResult, folder: RunFolder) -> None:
@@ -124,7 +142,13 @@ def _rows(manifest: pa.Table) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _add(writer: Any, folder: RunFolder, row: dict[str, Any], texts: dict[str, str]) -> str:
+def _add(
+    writer: Any,
+    columns: Collection[str],
+    folder: RunFolder,
+    row: dict[str, Any],
+    texts: dict[str, str],
+) -> str:
     """Append one clip; says what became of it."""
     from pipeline.shards.ranges import ClipError
 
@@ -135,7 +159,6 @@ def _add(writer: Any, folder: RunFolder, row: dict[str, Any], texts: dict[str, s
     except ClipError as error:
         warn(f"clip {row[s.CLIP_ID]}: {error}")
         return "unreadable"
-    columns = set(writer.schema.names)
     scalars = {name: value for name, value in row.items() if name in columns}
     writer.add({**scalars, **texts, s.VIDEO: video})
     return "packed"

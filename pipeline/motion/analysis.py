@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.extensions import is_extension, make_extension
 from pipeline.motion.camera_motion import chunk_steps, step_frames
 from pipeline.motion.optical_flow import mean_flow
 from pipeline.shots.boundaries import Transition, find_transitions
@@ -28,7 +29,7 @@ from pipeline.video.row_buffer import Rows
 if TYPE_CHECKING:
     import av
 
-    from pipeline.shots.transnet import TransNet
+    from pipeline.contracts import ShotDetector
 
 Look = Callable[["av.VideoFrame", float], None]
 """Is shown a frame at its full size, with its time in seconds."""
@@ -127,18 +128,30 @@ def read_lowres(
         yield info, np.array(stamps, dtype=np.int64), frames[: len(stamps)], end
 
 
-def shot_detector(name: str, look: Look | None) -> tuple[ShotNet | TransNet, Look | None]:
+def shot_detector(name: str, look: Look | None) -> tuple[ShotDetector, Look | None]:
     """The detector of a file, and ``look`` with the detector's own behind it where it wants whole frames."""
-    if name == "embedded":
-        return ShotNet(), look
-    from pipeline.shots.transnet import TransNet
+    net: ShotDetector
+    if is_extension(name):
+        net = make_extension(name, "shot detector")
+    elif name == "transnetv2":
+        from pipeline.shots.transnet import TransNet
 
-    net = TransNet()
+        net = TransNet()
+    elif name == "embedded":
+        net = ShotNet()
+    else:
+        raise ValueError(
+            f"shot detector {name!r} is unknown; use embedded, transnetv2 or module:object"
+        )
+    own: Look | None = getattr(net, "look", None)
+    if own is None:
+        return net, look
+    shown = own
 
     def both(frame: av.VideoFrame, time_s: float) -> None:
         if look:
             look(frame, time_s)
-        net.look(frame, time_s)
+        shown(frame, time_s)
 
     return net, both
 
@@ -149,7 +162,7 @@ def analyse(
     """Analyse a whole file in bounded memory; yields None as a sign of life, and the ``Analysis`` last.
 
     ``scores`` False leaves out what only scores need (``flow``, ``camera`` and ``bars`` are empty then).
-    ``detector`` says who looks for shots, see ``config.ShotDetector``.
+    ``detector`` names who looks for shots, see ``IngestConfig.shot_detector``.
     """
     parts = {name: Rows() for name in _ARRAYS}
     past: Signatures | None = None

@@ -7,8 +7,9 @@ every clip as it is encoded, and ``None`` in between as a sign of life.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +25,18 @@ from pipeline.scores.pixels import (
     luma_scores,
     motion_scores,
 )
+from pipeline.scores.scorer import (
+    FunctionScorer,
+    Passage,
+    Scorer,
+    apply_scorers,
+    make_named,
+)
 from pipeline.scores.watermark import watermark_score
 from pipeline.shots.boundaries import Shot, shots_between
 from pipeline.video.cut import Clip, Span, cut
 from pipeline.video.letterbox import Box, picture_boxes
-from pipeline.video.probe import Probe, media_type
+from pipeline.video.probe import Probe
 
 _ROW: dict[str, type] = {
     s.VIDEO: bytes,
@@ -69,6 +77,8 @@ class ClipRecord:
     """Values of the ``clips`` and ``manifest`` columns, ``video`` among them."""
     samples: np.ndarray
     """Uniformly spaced frames, uint8 RGB (k, h, w, 3)."""
+    extra: dict[str, float | None] = field(default_factory=dict)
+    """Values of the scorers that the recipe names, as far as they run in the decoding child."""
 
     def __post_init__(self) -> None:
         """Refuse what ``clip_source`` never makes: a record comes from a process that a file may have taken over."""
@@ -81,8 +91,46 @@ class ClipRecord:
             values = value if name in s.LIST_COLUMNS and isinstance(value, list) else [value]
             if name != s.VIDEO and not all(isinstance(v, str | int | float | None) for v in values):
                 raise ValueError(f"a clip whose {name} is no number or word")
+        for name, value in self.extra.items():
+            if name in _COLUMNS or not (value is None or type(value) in (int, float)):
+                raise ValueError(f"a clip whose {name[:40]} is no number of a scorer's own")
         if self.samples.ndim != 4 or self.samples.dtype != np.uint8 or self.samples.shape[3] != 3:
             raise ValueError("a clip whose samples are no pictures")
+
+
+PASSAGE_SCORERS: tuple[Scorer, ...] = (
+    FunctionScorer(
+        (s.MOTION_MEAN, s.MOTION_P95, s.STATIC_SHARE),
+        "passage",
+        lambda seen: motion_scores(seen.analysis, seen.first, seen.stop),
+    ),
+    FunctionScorer(
+        (s.LUMA_MEAN, s.LUMA_STD),
+        "passage",
+        lambda seen: luma_scores(seen.analysis, seen.first, seen.stop),
+    ),
+    FunctionScorer(
+        CAMERA_SCORES,
+        "passage",
+        lambda seen: camera_scores(seen.analysis, seen.first, seen.stop),
+    ),
+)
+"""Scores of every clip, read off the low-resolution pass."""
+SAMPLE_SCORERS: tuple[Scorer, ...] = (
+    FunctionScorer((s.OVEREXPOSED, s.UNDEREXPOSED), "samples", exposure_scores),
+    FunctionScorer((s.BLUR,), "samples", lambda frames: {s.BLUR: blur_score(frames)}),
+    FunctionScorer((s.COLOURS,), "samples", lambda frames: {s.COLOURS: main_colours(frames)}),
+    FunctionScorer(
+        (s.WATERMARK,), "samples", lambda frames: {s.WATERMARK: watermark_score(frames)}
+    ),
+    FunctionScorer((s.ACTIVITY,), "samples", lambda frames: {s.ACTIVITY: activity(frames)}),
+    FunctionScorer(
+        s.HASH_COLUMNS,
+        "samples",
+        lambda frames: {s.PHASH: perceptual_hash(frames), s.LOOK: clip_look(frames)},
+    ),
+)
+"""Scores of every clip that cost next to nothing beside decoding, so they are taken in the decoding child."""
 
 
 def clip_source(
@@ -96,6 +144,8 @@ def clip_source(
     assert analysis is not None
     plan = plan_clips(analysis, config)
     yield plan
+    passing = make_named(config.scorers, "passage")
+    paired = make_named(config.scorers, "neighbours")
     pieces = cut(
         path,
         plan.spans,
@@ -106,6 +156,8 @@ def clip_source(
         audio=config.audio,
         boxes=find_boxes(analysis, plan.spans),
         crop_bars=config.crop_bars,
+        codec=config.codec,
+        neighbours=bool(paired),
     )
     for clip in pieces:
         if clip is None:
@@ -131,8 +183,15 @@ def clip_source(
             s.AUDIO: clip.audio,
         }
         row |= box_columns(clip.picture)
-        row |= measure(analysis, first, stop, inside(clip))
-        yield ClipRecord(row=row, samples=clip.samples)
+        row[s.ERROR] = None
+        passage = Passage(analysis=analysis, first=first, stop=stop)
+        apply_scorers([*PASSAGE_SCORERS, *passing], passage, row)
+        apply_scorers(SAMPLE_SCORERS, inside(clip, clip.samples), row)
+        apply_scorers(paired, inside(clip, clip.neighbours), row)
+        extra: dict[str, Any] = {
+            name: row.pop(name) for scorer in (*passing, *paired) for name in scorer.columns
+        }
+        yield ClipRecord(row=row, samples=clip.samples, extra=extra)
 
 
 def find_boxes(analysis: Analysis, spans: Sequence[Span]) -> list[Box | None]:
@@ -148,47 +207,13 @@ def box_columns(box: Box | None) -> dict[str, int | None]:
     return dict(zip(s.CROP_COLUMNS, values, strict=True))
 
 
-def inside(clip: Clip) -> np.ndarray:
-    """The clip's samples without the bars that it still has."""
+def inside(clip: Clip, frames: np.ndarray) -> np.ndarray:
+    """Frames of the clip (..., h, w, 3) without the bars that they still have."""
     if clip.picture is None:
-        return clip.samples
-    height, width = clip.samples.shape[1:3]
+        return frames
+    height, width = frames.shape[-3:-1]
     box = clip.picture.scaled((clip.width, clip.height), (width, height))
-    return clip.samples[:, box.y : box.y + box.height, box.x : box.x + box.width]
-
-
-def measure(analysis: Analysis, first: int, stop: int, samples: np.ndarray) -> dict[str, object]:
-    """Scores of frames [first, stop), whose picture without bars ``samples`` show.
-
-    One that fails is None, and the ``error`` column says which and why.
-    """
-    scores: dict[str, object] = {}
-    errors = []
-    measures: tuple[tuple[tuple[str, ...], Callable[[], Mapping[str, object]]], ...] = (
-        (
-            (s.MOTION_MEAN, s.MOTION_P95, s.STATIC_SHARE),
-            lambda: motion_scores(analysis, first, stop),
-        ),
-        ((s.LUMA_MEAN, s.LUMA_STD), lambda: luma_scores(analysis, first, stop)),
-        (CAMERA_SCORES, lambda: camera_scores(analysis, first, stop)),
-        ((s.OVEREXPOSED, s.UNDEREXPOSED), lambda: exposure_scores(samples)),
-        ((s.BLUR,), lambda: {s.BLUR: blur_score(samples)}),
-        ((s.COLOURS,), lambda: {s.COLOURS: main_colours(samples)}),
-        ((s.WATERMARK,), lambda: {s.WATERMARK: watermark_score(samples)}),
-        ((s.ACTIVITY,), lambda: {s.ACTIVITY: activity(samples)}),
-        (
-            s.HASH_COLUMNS,
-            lambda: {s.PHASH: perceptual_hash(samples), s.LOOK: clip_look(samples)},
-        ),
-    )
-    for names, function in measures:
-        try:
-            scores |= function()
-        except (ValueError, ArithmeticError, IndexError) as error:
-            scores |= dict.fromkeys(names)
-            errors.append(f"{names[0]}: {media_type(error)}: {error}")
-    scores[s.ERROR] = "; ".join(errors) or None
-    return scores
+    return frames[..., box.y : box.y + box.height, box.x : box.x + box.width, :]
 
 
 def frame_range(analysis: Analysis, span: Span) -> tuple[int, int]:

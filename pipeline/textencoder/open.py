@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pipeline.extensions import is_extension, make_extension
 
 if TYPE_CHECKING:
     from pipeline.contracts import TextEncoder
+
+TRANSFORMERS = "transformers:"
+"""Prefix of the name of an encoder that transformers loads."""
 
 
 def load_text_encoder(name: str = "embedded") -> TextEncoder:
     """Load a text encoder.
 
     Args:
-        name: ``embedded``, an open_clip ``architecture/pretrained`` pair or a local folder of open_clip.
+        name: ``embedded``; an open_clip ``architecture/pretrained`` pair or a local folder of open_clip;
+            ``transformers:PATH`` for T5, umt5 and other encoders of transformers, by folder or by a repository in the
+            local cache; or ``module:object`` of an encoder of your own (``pipeline.TextEncoder``), called with nothing.
 
     Raises:
         ValueError: there is no such model here; the message says how to fetch it.
     """
+    if name.startswith(TRANSFORMERS):
+        from pipeline.textencoder.transformers import load_transformers_encoder
+
+        return load_transformers_encoder(name.removeprefix(TRANSFORMERS))
+    if is_extension(name):
+        encoder: TextEncoder = make_extension(name, "text encoder")
+        return encoder
     from pipeline.openclip.model import load_clip
 
     return load_clip(name)
+
+
+def text_encoder_file(name: str) -> Path:
+    """Local file or folder whose content decides what the encoder gives; it may not exist."""
+    if name == "embedded":
+        from pipeline.openclip.find import EMBEDDED
+
+        return EMBEDDED
+    return Path(name.removeprefix(TRANSFORMERS).removeprefix("local-dir:")).expanduser()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.config import Codec
 from pipeline.video.clock import Clock
 from pipeline.video.crop import Cropper
 from pipeline.video.decode import sample_indices
@@ -79,6 +80,9 @@ class Clip:
     """None: not asked for. Otherwise ``kept``, ``none`` where the source is silent, or ``broken: `` and why."""
     samples: np.ndarray
     """Uniformly spaced frames, uint8 RGB (k, h, w, 3), scaled down to ``sample_side``."""
+    neighbours: np.ndarray
+    """Those frames, each with the one after it (of the last frame of a clip, before it): uint8 RGB (k, 2, h, w, 3).
+    Of a clip of one frame, and where they were not asked for, k is 0."""
     picture: Box | None
     """Where the picture lies between bars, in pixels of the MP4; None when that is not known."""
 
@@ -134,6 +138,8 @@ def cut(
     audio: bool = False,
     boxes: Sequence[Box | None] | None = None,
     crop_bars: bool = False,
+    codec: Codec = "h264",
+    neighbours: bool = False,
 ) -> Iterator[Clip | None]:
     """Decode ``path`` once and yield its clips in order; ``None`` between them is a sign of life.
 
@@ -141,12 +147,14 @@ def cut(
         path: The source.
         spans: Clips in rising order, not overlapping.
         pts: Every timestamp of the source, rising, as the analysis pass saw them.
-        crf: x264 quality.
+        crf: Quality, in the codec's own scale.
         height: Height in pixels to scale down to; None keeps the source's.
         samples: Frames kept of each clip (centres of equal spans).
         sample_side: Longest short side of those frames, pixels.
         audio: Keep the sound of each clip, as AAC.
         boxes: The picture of each clip between its bars, in pixels of the decoded frame; None where not known.
+        codec: ``h264`` or ``av1``.
+        neighbours: Keep a neighbour of every sampled frame, too.
         crop_bars: Leave the bars out; what is left starts on even pixels and has even sides.
     """
     with (
@@ -167,7 +175,9 @@ def cut(
                     f"span [{span.start_pts}, {span.end_pts}) of {path} holds no frame"
                 )
             check_leap(shown, path)
-            keep = set(sample_indices(int(stop - first), samples))
+            keep = sample_indices(int(stop - first), samples)
+            pairs = frame_pairs(keep, int(stop - first)) if neighbours else []
+            wanted = {*keep, *(index for pair in pairs for index in pair)}
             rate = Fraction(int(stop - first)) / (int(shown[-1] - shown[0]) * info.time_base)
             maker: _ClipMaker | None = None
             sound, heard = clip_sound(sound_reader, span, info.time_base)
@@ -195,18 +205,26 @@ def cut(
                         height,
                         sample_side,
                         sound,
+                        codec,
                     )
                     maker.add(
                         tone(frame),
                         pts=int(shown[index] - shown[0]),
                         duration=int(shown[index + 1] - shown[index]),
-                        sample=index in keep,
+                        sample=index if index in wanted else None,
                     )
                 if position % 64 == 0:
                     yield None
             assert maker is not None
             inside = box and (box.even().origin() if crop_bars else box)
-            yield maker.finish(span, float(rate), heard, inside)
+            yield maker.finish(span, float(rate), heard, inside, keep, pairs)
+
+
+def frame_pairs(indices: Sequence[int], n_frames: int) -> list[tuple[int, int]]:
+    """Each frame with the one after it; the last frame of a clip with the one before; none of a single frame."""
+    if n_frames < 2:
+        return []
+    return [(min(index, n_frames - 2), min(index, n_frames - 2) + 1) for index in indices]
 
 
 def clip_sound(
@@ -245,6 +263,7 @@ class _ClipMaker:
         height: int | None,
         sample_side: int,
         sound: Sound | None,
+        codec: Codec,
     ) -> None:
         from av.video.reformatter import VideoReformatter
 
@@ -262,18 +281,19 @@ class _ClipMaker:
         shrink = min(1.0, sample_side / min(shown))
         self._sample_size = tuple(max(1, round(side * shrink)) for side in self._coded)
         self._encoder = ClipEncoder(
-            shown[0], shown[1], rate, time_base=time_base, crf=crf, sound=sound
+            shown[0], shown[1], rate, time_base=time_base, crf=crf, sound=sound, codec=codec
         )
-        self._samples: list[np.ndarray] = []
+        self._samples: dict[int, np.ndarray] = {}
 
-    def add(self, frame: av.VideoFrame, *, pts: int, duration: int, sample: bool) -> None:
+    def add(self, frame: av.VideoFrame, *, pts: int, duration: int, sample: int | None) -> None:
+        """Encode a frame; ``sample`` is its number in the clip if it is kept as a picture, too."""
         import av
 
-        if sample:
+        if sample is not None:
             small = self._sampler.reformat(
                 frame, *self._sample_size, "rgb24", interpolation="AREA", threads=1
             )
-            self._samples.append(np.rot90(small.to_ndarray(), self.turns))
+            self._samples[sample] = np.rot90(small.to_ndarray(), self.turns)
         if self.turns or (frame.width, frame.height) != self._coded:
             form = "rgb24" if self.turns else None
             frame = self._scaler.reformat(
@@ -284,13 +304,22 @@ class _ClipMaker:
             frame = av.VideoFrame.from_ndarray(turned, format="rgb24")
         self._encoder.add(frame, pts=pts, duration=duration)
 
-    def finish(self, span: Span, fps: float, audio: str | None, picture: Box | None) -> Clip:
+    def finish(
+        self,
+        span: Span,
+        fps: float,
+        audio: str | None,
+        picture: Box | None,
+        keep: Sequence[int],
+        pairs: Sequence[tuple[int, int]],
+    ) -> Clip:
         """The clip; ``picture`` is where its picture lies in the frames that were added."""
         video = self._encoder.finish()
         size = (self._encoder.width, self._encoder.height)
         if picture is not None:
             shown = self._size[::-1] if self.turns % 2 else self._size
             picture = picture.turned(self.turns, *self._size).scaled(shown, size)
+        samples = np.stack([self._samples[index] for index in keep])
         return Clip(
             span=span,
             video=video,
@@ -299,7 +328,10 @@ class _ClipMaker:
             width=size[0],
             height=size[1],
             audio=audio,
-            samples=np.stack(self._samples),
+            samples=samples,
+            neighbours=np.stack([[self._samples[a], self._samples[b]] for a, b in pairs])
+            if pairs
+            else np.empty((0, 2, *samples.shape[1:]), np.uint8),
             picture=picture,
         )
 

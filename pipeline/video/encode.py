@@ -1,4 +1,4 @@
-"""RGB frames to MP4 bytes: H.264, yuv420p, faststart, closed GOP of at most two seconds, same input -> same bytes.
+"""RGB frames to MP4 bytes: H.264 or AV1, yuv420p, faststart, closed GOP of at most 2 s; same input, same bytes.
 
 Odd sizes: yuv420p needs an even width and height, so the last column or row is cropped (nothing is invented by
 padding). Colour: BT.709 limited range, and tagged so, which PyAV and decord both read back correctly.
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.config import Codec
+
 if TYPE_CHECKING:
     import av
 
@@ -22,11 +24,17 @@ if TYPE_CHECKING:
 
 GOP_SECONDS = 2.0
 """Longest distance between keyframes, in seconds."""
-PRESET = "veryfast"
 SOUND_BITS = 96_000
 """Bits a second for each channel of sound."""
 X264_PARAMS = "open-gop=0:threads=1:cpu-independent=1"
 """cpu-independent: without it x264 gave different bytes for equal frames (19 results in 60 runs, on AVX-512)."""
+ENCODERS: dict[Codec, str] = {"h264": "libx264", "av1": "libsvtav1"}
+"""Codec -> FFmpeg's name of its encoder. A codec more is a line here, in ``OPTIONS`` and in ``config.Codec``."""
+OPTIONS: dict[Codec, dict[str, str]] = {
+    "h264": {"preset": "veryfast", "x264-params": X264_PARAMS},
+    "av1": {"preset": "8", "svtav1-params": "lp=1"},
+}
+"""What each encoder is told besides its quality."""
 BT709 = 1
 LIMITED_RANGE = 1
 
@@ -49,8 +57,12 @@ class ClipEncoder:
         crf: int = 18,
         sound: Sound | None = None,
         tags: Mapping[str, str] | None = None,
+        codec: Codec = "h264",
     ) -> None:
         import av
+
+        if codec not in ENCODERS:
+            raise ValueError(f"codec {codec!r} is unknown; use one of {', '.join(ENCODERS)}")
 
         if width < 2 or height < 2:
             raise ValueError(
@@ -72,18 +84,18 @@ class ClipEncoder:
             io_open=partial(_reopen, self._buffer),
         )
         self._container.metadata.update(tags or {})
-        stream = self._container.add_stream("libx264", rate=rate)
+        stream = self._container.add_stream(ENCODERS[codec], rate=rate)
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, "yuv420p"
         stream.time_base = self.time_base
-        codec = stream.codec_context
-        codec.time_base = self.time_base
-        codec.thread_count = 1
+        context = stream.codec_context
+        context.time_base = self.time_base
+        context.thread_count = 1
         # else the muxer takes every frame to last 1 / rate, and a last frame that lasts longer ends early
-        codec.flags |= av.codec.context.Flags.frame_duration
-        codec.gop_size = max(1, math.floor(GOP_SECONDS * rate))
-        codec.color_range, codec.colorspace = LIMITED_RANGE, BT709
-        codec.color_primaries, codec.color_trc = BT709, BT709
-        stream.options = {"crf": str(crf), "preset": PRESET, "x264-params": X264_PARAMS}
+        context.flags |= av.codec.context.Flags.frame_duration
+        context.gop_size = max(1, math.floor(GOP_SECONDS * rate))
+        context.color_range, context.colorspace = LIMITED_RANGE, BT709
+        context.color_primaries, context.color_trc = BT709, BT709
+        stream.options = {"crf": str(crf), **OPTIONS[codec]}
         self._stream = stream
         self._reformatter = av.video.reformatter.VideoReformatter()
         self.n_frames = 0

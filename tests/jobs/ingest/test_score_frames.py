@@ -13,6 +13,7 @@ from jobs.ingest.score_frames import FrameScorer, wanted
 from jobs.ingest.stages import BODY, CLIP, END, stage_row
 from pipeline import schema as s
 from pipeline.config import IngestConfig
+from pipeline.scores.scorer import FunctionScorer
 from tests.helpers.moving_scenes import scene, to_uint8
 
 
@@ -37,14 +38,16 @@ def test_a_failure_is_null_and_a_note() -> None:
         raise RuntimeError("no memory")
 
     scorer = FrameScorer(IngestConfig(text_frames=0))
-    scorer.measures = {
-        (s.TEXT_AREA, s.LEGIBLE_TEXT): broken,
-        (s.NSFW,): lambda samples: {s.NSFW: 0.25},
-    }
-    row = {s.ERROR: "blur: x"}
-    scorer.score(row, np.zeros((1, 8, 8, 3), np.uint8))
-    assert row[s.LEGIBLE_TEXT] is None  # type: ignore[comparison-overlap]
-    assert row[s.TEXT_AREA] is None and row[s.NSFW] == 0.25  # type: ignore[comparison-overlap]
+    scorer.scorers = [
+        FunctionScorer((s.TEXT_AREA, s.LEGIBLE_TEXT), "samples", broken),
+        FunctionScorer((s.NSFW,), "samples", lambda samples: {s.NSFW: 0.25}),
+    ]
+    out = scorer(
+        batch_of(stage_row(CLIP, 0, {s.ERROR: "blur: x"}, np.zeros((1, 8, 8, 3), np.uint8)))
+    )
+    row = json.loads(out[BODY][0].as_py())
+    assert row[s.LEGIBLE_TEXT] is None
+    assert row[s.TEXT_AREA] is None and row[s.NSFW] == 0.25
     assert row[s.ERROR] == "blur: x; text_area: runtime: no memory"
 
 

@@ -124,3 +124,18 @@ def test_decord_and_pyav_share_a_process(order: tuple[str, str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_av1_comes_back() -> None:
+    frames = counters(12)
+    height, width = frames.shape[1:3]
+    encoder = ClipEncoder(width, height, Fraction(12), crf=30, codec="av1")
+    for i, pixels in enumerate(frames):
+        encoder.add(av.VideoFrame.from_ndarray(pixels, format="rgb24"), pts=i, duration=1)
+    video = encoder.finish()
+    with av.open(io.BytesIO(video)) as container:
+        assert container.streams.video[0].codec_context.codec.canonical_name == "av1"
+    got, _ = decode_clip(video)
+    assert [read_number(frame) for frame in got] == list(range(12))
+    with pytest.raises(ValueError, match="codec 'vp9' is unknown"):
+        ClipEncoder(64, 64, Fraction(12), codec="vp9")  # type: ignore[arg-type]

@@ -1,0 +1,63 @@
+"""Extensions by name: ``module:object`` in a recipe or an option. Nothing is registered anywhere.
+
+The module is imported as Python would: installed, on ``PYTHONPATH``, or in the folder the command was started in. On a
+cluster it must be importable on every node.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def is_extension(name: str) -> bool:
+    """Whether a name is ``module:object`` and not the name of something of ours, a path or a URI."""
+    module, sign, attribute = name.partition(":")
+    return (
+        bool(sign)
+        and attribute.isidentifier()
+        and all(part.isidentifier() for part in module.split("."))
+    )
+
+
+def load_extension(name: str, what: str) -> Any:
+    """The object that ``module:object`` names.
+
+    Args:
+        name: Such as ``my_scores:Sharpness``.
+        what: What it is to be, for the error: ``scorer``, ``text encoder``.
+
+    Raises:
+        ValueError: the module cannot be imported, or has no such object.
+    """
+    if not is_extension(name):
+        raise ValueError(f"{what} {name!r} is not module:object, such as my_module:MyClass")
+    module, _, attribute = name.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        loaded = importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(
+            f"{what} {name!r}: module {module!r} cannot be imported ({error}); install it, or start filmstock in "
+            "its folder"
+        ) from error
+    try:
+        return getattr(loaded, attribute)
+    except AttributeError:
+        raise ValueError(f"{what} {name!r}: module {module!r} has no {attribute!r}") from None
+
+
+def extension_file(name: str) -> Path | None:
+    """Source file of the module that ``module:object`` names: with it, what was made by it goes stale."""
+    module = importlib.import_module(name.partition(":")[0])
+    file = getattr(module, "__file__", None)
+    return Path(file) if file else None
+
+
+def make_extension(name: str, what: str, *args: Any) -> Any:
+    """What the class or function that ``module:object`` names gives for ``args``."""
+    return load_extension(name, what)(*args)
