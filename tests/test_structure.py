@@ -31,6 +31,12 @@ VALUES = "constants and settings; what they do is tested where they are used"
 WHOLE = "a part of one command, which is tested whole with real files"
 
 ELSEWHERE: dict[str, tuple[str, str]] = {
+    "pipeline/contracts.py": ("test_docs.py", "one of each contract in every command"),
+    "pipeline/exports.py": ("test_api.py", "every public name"),
+    "pipeline/textencoder/open.py": (
+        "pipeline/textencoder/test_transformers.py",
+        "encoders by name",
+    ),
     "pipeline/loader/api.py": (
         "pipeline/loader/test_videos.py",
         "one function that opens a loader",
@@ -72,8 +78,11 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "captioner/check/markdown.py": ("captioner/check/test_outcome.py", "repairs of a reply"),
     "captioner/check/refusal.py": ("captioner/check/test_checks.py", "refusals among the checks"),
     "captioner/config.py": ("jobs/core/test_recipe.py", VALUES),
-    "captioner/expand/fidelity.py": ("captioner/expand/test_expand.py", "what expansion keeps"),
-    "captioner/expand/llm.py": ("captioner/expand/test_expand.py", "expansion by a model"),
+    "captioner/expansion/fidelity.py": (
+        "captioner/expansion/test_expand.py",
+        "what expansion keeps",
+    ),
+    "captioner/expansion/llm.py": ("captioner/expansion/test_expand.py", "expansion by a model"),
     "captioner/train/auxiliary.py": ("captioner/train/test_pretrain.py", WHOLE),
     "captioner/train/evaluate.py": ("captioner/train/test_finetune.py", WHOLE),
     "captioner/train/optim.py": ("captioner/train/test_finetune.py", WHOLE),
@@ -98,11 +107,12 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "dit/train/optim.py": ("dit/test_flow.py", "its schedule"),
     "dit/train/parallel.py": ("dit/train/test_loop.py", "two processes train the model of one"),
     "dit/train/run.py": ("dit/train/test_loop.py", "exact resume"),
+    "jobs/core/models.py": ("jobs/generate/test_videos.py", "the models of a command, by name"),
     "jobs/core/tables.py": ("jobs/report/test_inspect.py", "tables as they are printed"),
     "jobs/generate/adherence.py": ("jobs/train/test_dit.py", WHOLE),
-    "jobs/generate/expand.py": ("captioner/expand/test_expand.py", "the command over it"),
+    "jobs/generate/expand.py": ("captioner/expansion/test_expand.py", "the command over it"),
     "jobs/generate/sample.py": ("jobs/train/test_dit.py", WHOLE),
-    "jobs/generate/sampling.py": ("jobs/train/test_dit.py", WHOLE),
+    "jobs/ingest/detector.py": ("jobs/ingest/test_shots.py", "a detector that is not there"),
     "jobs/ingest/graph.py": ("jobs/ingest/test_command.py", WHOLE),
     "jobs/ingest/summary.py": ("jobs/ingest/test_command.py", WHOLE),
     "jobs/report/sheet.py": ("jobs/report/test_pictures.py", "sheets of pictures"),

@@ -74,3 +74,15 @@ def test_files_of_one_name_are_told_apart_by_path(video: Path, tmp_path: Path) -
     copy = Path(shutil.copy(video, tmp_path / "a.mp4"))
     assert keys_of([video]) == ["a.mp4"]
     assert keys_of([video, copy]) == [str(video), str(copy)]
+
+
+def test_a_detector_that_is_not_there_is_refused_before_anything_is_decoded() -> None:
+    from jobs.ingest.detector import check_detector
+
+    with pytest.raises(
+        UserError, match="unknown shot detector 'transnet'; did you mean 'transnetv2'"
+    ):
+        check_detector("transnet")
+    with pytest.raises(UserError, match="module 'nowhere' cannot be imported"):
+        check_detector("nowhere:Cuts")
+    check_detector("embedded")
