@@ -182,6 +182,7 @@ def train(
     steps: int,
     seed: int,
     start_from: dict[str, np.ndarray] | None = None,
+    peak: float = 4e-3,
 ) -> dict[str, np.ndarray]:
     """Weights by the names of ``shot_net.run_net``; the scale of the channels is folded in."""
     import torch
@@ -196,15 +197,13 @@ def train(
     if start_from:
         _fill(net, start_from, mean, scale)
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=steps)
     start = time.time()
     for step in range(steps):
         batch = [_crop(rng, xs, ys) for _ in range(BATCH)]
         x = torch.from_numpy((np.stack([each for each, _ in batch]) - mean) / scale)
         y = torch.from_numpy(np.stack([each for _, each in batch]))
-        with torch.autocast("cpu", torch.bfloat16):
-            out = net(x.float())
-        out = out.float()
+        out = net(x.float())
         cut = F.binary_cross_entropy_with_logits(
             out[..., 0], y[..., 0], pos_weight=torch.tensor(3.0), reduction="none"
         )

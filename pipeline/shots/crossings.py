@@ -1,8 +1,9 @@
-"""Which gradual transitions are none, because the old picture is still there or comes back: things that cross.
+"""Which transitions are none, because the old picture is still there or comes back: things that cross, and pop-ups.
 
 A lorry that fills the picture of a fixed camera looks like a wipe to the lorry and another one away from it, and light
 that fades and returns like two dissolves. The net sees a second or two; here the pictures before a transition and for
-some seconds after it are compared cell by cell. Cuts are not touched: a film may cut away and back.
+some seconds after it are compared cell by cell. Cuts may lead away and back, so of them only those go that change a
+rectangle and leave the rest as it was: a picture in the picture, a graphic.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ ROWS, COLUMNS = 9, 16
 """Cells of a picture."""
 CELLS = ROWS * COLUMNS
 """Numbers of a picture."""
-BACK_S = 5.0
+BACK_S = 8.0
 """How long after a transition its old picture may come back, seconds."""
 SAME = 7
 """Steps of 8-bit luma by which a cell may differ and count as unchanged."""
-BACK_SHARE = 0.9
+BACK_SHARE = 0.8
 """Share of the cells that must be as they were for a picture to be back."""
 STAYED_SHARE = 0.6
 """Share of the cells that a transition must not leave as they were."""
@@ -28,8 +29,12 @@ DARK, BRIGHT = 28, 225
 """Cells at or beyond these (limited range) say little: bars, night, white; they do not count."""
 LEAST = 0.3
 """Share of the cells that must count for anything to be said."""
+POPUP_AREA, POPUP_FILL = 0.6, 0.8
+"""Largest share of the picture that a pop-up covers, and share of its cells that must have changed."""
 _BEFORE = 5
 """Frames before a transition whose median is the old picture."""
+_BESIDE = 3
+"""Frames on either side of a cut whose medians are compared."""
 
 
 def small_pictures(seen: Signatures) -> np.ndarray:
@@ -45,10 +50,15 @@ def without_crossings(
 
     ``found`` in order. What lies between a transition and the return of its old picture belongs to what crossed.
     """
-    cuts = [each.first for each in found if each.kind == "cut"]
+    cuts = [
+        each.first for each in found if each.kind == "cut" and not pops_up(each.first, pictures)
+    ]
     kept, crossed = [], 0
     for each in found:
-        if each.kind != "cut":
+        if each.kind == "cut":
+            if each.first not in cuts:
+                continue
+        else:
             back = picture_back(each, pictures, fps, cuts) if each.first >= crossed else crossed
             if back is not None:
                 crossed = max(crossed, back)
@@ -77,3 +87,17 @@ def picture_back(each: Transition, pictures: np.ndarray, fps: float, cuts: list[
         return each.stop
     at = np.flatnonzero(same >= BACK_SHARE)
     return each.stop + int(at[0]) if len(at) else None
+
+
+def pops_up(at: int, pictures: np.ndarray) -> bool:
+    """Whether all that changes at frame ``at`` is a rectangle that is not the whole picture."""
+    before, after = pictures[max(0, at - _BESIDE) : at], pictures[at : at + _BESIDE]
+    if not len(before) or not len(after):
+        return False
+    apart = np.abs(np.median(after, axis=0) - np.median(before, axis=0)) > SAME
+    changed = apart.reshape(ROWS, COLUMNS)
+    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+    if not len(rows):
+        return False  # it is the net's to know what it saw
+    box = changed[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return bool(box.size <= POPUP_AREA * CELLS and box.mean() >= POPUP_FILL)

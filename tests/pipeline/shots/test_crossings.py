@@ -74,7 +74,22 @@ def test_a_cut_ends_the_search() -> None:
     assert kept(other, before, WIPE) == [before, WIPE], "what was before the cut is another shot"
 
 
-def test_cuts_are_not_judged() -> None:
+def test_a_picture_in_the_picture_is_no_cut() -> None:
+    ground = picture(1)
+    inset = ground.reshape(ROWS, COLUMNS).copy()
+    inset[2:7, 4:12] = picture(2).reshape(ROWS, COLUMNS)[2:7, 4:12]
+    come, go = (Transition(kind="cut", first=at, stop=at) for at in (45, 80))
+    frames = film((ground, 45), (inset.ravel(), 35), (ground, 60))
+    assert kept(frames, come, go) == []
+    scattered = ground.reshape(ROWS, COLUMNS).copy()
+    scattered[::2, ::2] += 40
+    assert kept(film((ground, 45), (scattered.ravel(), 60)), come) == [come], "a jump in time"
+    wide = ground.reshape(ROWS, COLUMNS).copy()
+    wide[:, 1:15] += 50
+    assert kept(film((ground, 45), (wide.ravel(), 60)), come) == [come], "almost all of it"
+
+
+def test_a_film_may_cut_away_and_back() -> None:
     cut = Transition(kind="cut", first=45, stop=45)
     assert kept(film((picture(1), 45), (picture(2), 20), (picture(1), 60)), cut) == [cut]
 
