@@ -19,6 +19,7 @@ PRIVATE = {
         "_open"
     },  # clients are kept by address: a new server needs new ones
     "pipeline/shards/test_read_store.py": {"_open"},
+    "pipeline/store/test_addresses.py": {"_open"},
     "pipeline/shots/test_net.py": {
         "_WINDOW"
     },  # the size of a window changes nothing that can be seen
@@ -49,6 +50,8 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "input of its fits",
     ),
     "pipeline/openclip/package.py": ("pipeline/openclip/test_torchvision_compat.py", "an import"),
+    "pipeline/select/alikes.py": ("pipeline/select/test_duplicates.py", "near hashes with looks"),
+    "pipeline/select/looks.py": ("pipeline/scores/test_look.py", "looks are compared"),
     "pipeline/shards/card.py": (
         "pipeline/shards/test_write.py",
         "opened with datasets by its card",
@@ -57,6 +60,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "pipeline/shards/latents.py": ("jobs/shards/test_encode.py", "what encode writes is read back"),
     "pipeline/shards/layout.py": ("pipeline/shards/test_write.py", VALUES),
     "pipeline/store/client.py": ("pipeline/store/test_paths.py", "requests of every path"),
+    "pipeline/store/guarded.py": ("pipeline/store/test_addresses.py", "connections are judged"),
     "pipeline/store/hub.py": ("pipeline/openclip/test_find.py", "models found in the hub's cache"),
     "pipeline/training/config.py": ("pipeline/training/test_schedule.py", VALUES),
     "pipeline/training/ema.py": ("dit/test_flow.py", "held to its closed form"),
@@ -71,6 +75,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "captioner/ask/prompts.py": ("captioner/ask/test_model_note.py", "prompts per model"),
     "captioner/backends/base.py": ("captioner/backends/test_openai.py", "what backends share"),
     "captioner/backends/embedded.py": ("captioner/train/test_pretrain.py", "the model it trains"),
+    "captioner/backends/find.py": ("jobs/caption/test_command.py", "the model of a caption run"),
     "captioner/backends/open.py": (
         "captioner/backends/test_vllm.py",
         "one function that opens one",
@@ -108,6 +113,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "dit/train/parallel.py": ("dit/train/test_loop.py", "two processes train the model of one"),
     "dit/train/run.py": ("dit/train/test_loop.py", "exact resume"),
     "jobs/core/models.py": ("jobs/generate/test_videos.py", "the models of a command, by name"),
+    "jobs/caption/domain.py": ("jobs/caption/test_command.py", WHOLE),
     "jobs/core/tables.py": ("jobs/report/test_inspect.py", "tables as they are printed"),
     "jobs/generate/adherence.py": ("jobs/train/test_dit.py", WHOLE),
     "jobs/generate/expand.py": ("captioner/expansion/test_expand.py", "the command over it"),

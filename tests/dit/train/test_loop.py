@@ -209,17 +209,22 @@ def test_two_processes_train_the_model_of_one(in_two):
 def test_sharded_weights_train_the_model_of_one_process(in_two, name):
     """FSDP2; ``there`` began in one process and ended in two, ``back`` the other way round."""
     alone, run = in_two / ("one-muon" if name == "muon" else "one-adamw"), in_two / name
+    # Muon's bf16 products are added up in another order: over six seeds that showed in losses by 1.2e-6 of them, in
+    # norms of gradients by 9.5e-6, and in weights by 8e-4 of a tensor's norm
+    loss_within, norm_within, weights_within = (
+        (1e-5, 1e-4, 5e-3) if name == "muon" else (1e-6, 1e-6, 5e-5)
+    )
     for a, b in zip(logged(alone), logged(run), strict=True):
-        for number in ("step", "loss", "floor", "grad_norm", "held_out"):
-            assert a.get(number, 0) == pytest.approx(b.get(number, 0), rel=1e-5)
-    if (
-        name == "muon"
-    ):  # its bf16 products are added up in another order, which shows in single weights
-        return
+        assert a["step"] == b["step"]
+        for number in ("loss", "floor", "held_out"):
+            assert a.get(number, 0) == pytest.approx(b.get(number, 0), rel=loss_within), number
+        assert a.get("grad_norm", 0) == pytest.approx(b.get("grad_norm", 0), rel=norm_within)
     one, two = tensors(alone), tensors(run)
     for part, values in one.items():
         for a, b in zip(values, two[part], strict=True):
-            assert float((a - b).abs().max()) <= 1e-4 * max(float(a.abs().max()), 1e-9), part
+            assert float((a - b).norm()) <= weights_within * max(float(a.norm()), 1e-9), part
+    if name == "muon":
+        return
     for step in (3, 6):
         a, b = (load_state(folder / f"sampled-{step}.pt") for folder in (alone, run))
         assert list(a) == list(b)

