@@ -51,7 +51,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "models": Command(
             "jobs.models.command:main",
             "list|get|check",
-            "the published models that a recipe needs: fetch them, try them out",
+            "published models of a recipe: fetch them, try them out",
         ),
         "curate": Command(
             "jobs.curation:main", "SRC... --out DIR", "ingest, select, caption and pack in one go"
@@ -95,6 +95,9 @@ GROUPS: dict[str, dict[str, Command]] = {
             "jobs.report.inspect:main",
             "DIR|FILE",
             "rows, hours, scores, captions; --html for pictures",
+        ),
+        "status": Command(
+            "jobs.report.status:main", "DIR", "what is done, stale or missing, and what to run next"
         ),
         "report": Command(
             "jobs.report.page:main", "DIR", "report.html of a run: funnel, scores, cuts, failures"
@@ -192,7 +195,7 @@ def help_text() -> str:
     lines += [
         "filmstock COMMAND --help   the options of a command",
         "filmstock --version        version",
-        "exit codes: 0 done, 2 wrong usage or input, 3 done in part, 4 a prompt refused as unsafe, 1 a bug",
+        "exit codes: 0 done, 2 wrong usage or input, 3 done in part, 4 prompt refused as unsafe, 1 bug",
     ]
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.recipe import Recipe, parse_override
-from jobs.core.run import open_run
+from jobs.core.run import dropped_line, open_run
 from pipeline.store.paths import Location, location
 
 
@@ -135,9 +135,13 @@ def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = 
     ingested = ingest.run(recipe.ingest, recipe.clip, sources, folder.path)
     folder.save_recipe(recipe)
     if ingested.clips == 0:
+        report.update(folder, command)
+        dropped = folder.dropped()
+        why = f"became no clip: {dropped_line(dropped)}; " if dropped else ""
+        short = ", --set ingest.min_clip_s=0.5 keeps shorter shots" if "short" in dropped else ""
         raise UserError(
-            f"no clip came out of {ingested.done + ingested.quarantined} sources; "
-            f"{folder / 'sources.parquet'} says why (filmstock inspect {folder} shows it)"
+            f"no clip came out of {ingested.done + ingested.quarantined} sources; {why}"
+            f"sources.parquet, dropped.parquet and {folder / report.REPORT} say why{short}"
         )
     result = CurateResult(
         folder=folder.path,

@@ -89,6 +89,7 @@ CLIP_EMBEDDING = "clip_embedding"
 # -- selection
 DECISION = "decision"
 REASONS = "reasons"
+REASON = "reason"
 DUPLICATE_OF = "duplicate_of"
 DUPLICATE_IN = "duplicate_in"
 
@@ -199,6 +200,10 @@ class SourceOutcome(StrEnum):
     QUARANTINED = "quarantined"
 
 
+PARTIAL = "partial"
+"""``error_type`` of a source that is done though its file is cut short."""
+
+
 class Decision(StrEnum):
     """What ``select`` decided for a clip."""
 
@@ -292,6 +297,25 @@ def sources_schema() -> pa.Schema:
             (ROTATION, pa.int32()),
             (SIZE_BYTES, pa.int64()),
             (DOMAIN, pa.string()),
+        )
+    )
+
+
+def dropped_schema() -> pa.Schema:
+    """``dropped.parquet``: one row per stretch of a source that became no clip, with the reason.
+
+    ``short`` is a shot of less than ``ingest.min_clip_s``; ``dissolve``, ``wipe`` and ``fade`` are frames that show two
+    shots at once. Clips and dropped stretches together are the whole source.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        _fields(
+            (SOURCE_ID, pa.string()),
+            (SOURCE_URI, pa.string()),
+            (START_S, pa.float64()),
+            (END_S, pa.float64()),
+            (REASON, pa.string()),
         )
     )
 

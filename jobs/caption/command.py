@@ -30,9 +30,10 @@ from jobs.caption.worker import COUNTS, CaptionWorker
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.keys import config_key, files_key
+from jobs.core.fresh import open_stage
 from jobs.core.recipe import parse_override
 from jobs.core.run import RunFolder, open_run
+from jobs.core.stage import Stage
 from pipeline import schema as s
 from pipeline.store.paths import Location
 
@@ -96,16 +97,14 @@ def run(config: CaptionConfig, folder: RunFolder) -> CaptionResult:
     from captioner.ask.prompts import prompt_set
     from captioner.backends.base import model_id
     from captioner.backends.open import check_backend
-    from captioner.config import FACTS
     from captioner.facts import MODEL
 
     folder.need("manifest", "selection.parquet")
     if config.asked:
         check_backend(config)
     model = model_id(config) if config.asked else MODEL
-    made_by = [config, model, prompt_set(config.model, config.prompts, config.language)]
-    inputs = files_key([folder.manifest, folder.selection])
-    stage = folder.stage(STAGE, config_key(*made_by, inputs))
+    made_by = (config, model, prompt_set(config.model, config.prompts, config.language))
+    stage = open_stage(folder, STAGE, *made_by, inputs=("manifest", "selection.parquet"))
     if result := stage.finished(CaptionResult):
         say(
             f"caption: nothing to do, {result.rows} captions of {result.clips} clips are up to date"
@@ -113,6 +112,14 @@ def run(config: CaptionConfig, folder: RunFolder) -> CaptionResult:
         return result
     if config.asked and (odd := unlike_training(config)):
         warn(odd)
+    with stage.working():
+        return describe(config, folder, model, stage)
+
+
+def describe(config: CaptionConfig, folder: RunFolder, model: str, stage: Stage) -> CaptionResult:
+    """Ask for what is missing, tidy the table up, and mark the stage as finished when every caption has an answer."""
+    from captioner.config import FACTS
+
     table = folder.captions
     table.mkdir(parents=True, exist_ok=True)
     kept = folder.kept_clips()
@@ -136,7 +143,6 @@ def run(config: CaptionConfig, folder: RunFolder) -> CaptionResult:
         warn(HELP.format(clips=len(foreign)))
         done |= refuse(table, clips, foreign, wanted, done, config.asked)
     work = missing_work(clips, config.asked, done)
-    stage.clear()
     asked = len(wanted) - len(done)
     counts = dict.fromkeys(COUNTS, 0)
     if work:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobs.core.console import Progress, say, warn
-from jobs.core.keys import config_key, files_key
+from jobs.core.fresh import open_stage
 from jobs.core.run import RunFolder, open_run
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
@@ -57,14 +57,26 @@ class TruthResult:
 
 def run(config: CaptionConfig, folder: RunFolder, clip_model: str) -> TruthResult:
     """Bring ``truth/`` in line with the usable captions of the kept clips, scored by CLIP model ``clip_model``."""
-    inputs = [folder.captions, folder.manifest, folder.selection]
-    key = config_key(clip_model, config.frames, config.frame_side, files_key(inputs))
-    stage = folder.stage(STAGE, key)
+    inputs = ("captions", "manifest", "selection.parquet")
+    settings = (clip_model, config.frames, config.frame_side)
+    stage = open_stage(folder, STAGE, *settings, inputs=inputs)
     if result := stage.finished(TruthResult):
         return result
+    with stage.working():
+        result, faults = check_captions(config, folder, clip_model)
+        ends = ", ".join(f"{count} {name}" for name, count in faults.most_common())
+        say(f"truth: {result.rows} captions checked against their frames: {ends or 'no fault'}")
+        stage.log({**vars(result), "faults": dict(faults)})
+        stage.finish({**vars(result), "outputs": [STAGE]})
+    return result
+
+
+def check_captions(
+    config: CaptionConfig, folder: RunFolder, clip_model: str
+) -> tuple[TruthResult, Counter[str]]:
+    """Score the captions that lack a row; what the table then holds, and how many captions have which fault."""
     checker = Checker(config, folder, clip_model)
     work = open_work(folder, checker.id)
-    stage.clear()
     if checker.model.warning and config.model != "embedded":
         warn(checker.model.warning)
     if work:
@@ -80,11 +92,7 @@ def run(config: CaptionConfig, folder: RunFolder, clip_model: str) -> TruthResul
         scored=sum(len(clip[TEXTS]) for clip in work),
         flagged=sum(bool(row[s.CHECKS]) for row in rows),
     )
-    ends = ", ".join(f"{count} {name}" for name, count in faults.most_common())
-    say(f"truth: {result.rows} captions checked against their frames: {ends or 'no fault'}")
-    stage.log({**vars(result), "faults": dict(faults)})
-    stage.finish({**vars(result), "outputs": [STAGE]})
-    return result
+    return result, faults
 
 
 def open_work(folder: RunFolder, made_by: str) -> list[dict[str, Any]]:

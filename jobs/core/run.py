@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MADE_BY = {
     "sources.parquet": "ingest",
+    "dropped.parquet": "ingest",
     "clips": "ingest",
     "manifest": "ingest",
     "embeddings": "ingest",
@@ -115,6 +116,20 @@ class RunFolder:
                 found.setdefault(row[s.CLIP_ID], {})[row[s.KIND]] = row[s.TEXT]
         return found
 
+    def dropped(self) -> dict[str, tuple[int, float]]:
+        """Reason -> (stretches, seconds) of footage that became no clip; {} before ingest has come to its end."""
+        import pyarrow.parquet as pq
+
+        path = self.path / "dropped.parquet"
+        if not path.is_file():
+            return {}
+        found: dict[str, tuple[int, float]] = {}
+        table = pq.ParquetFile(parquet_input(path)).read([s.REASON, s.START_S, s.END_S])
+        for row in table.to_pylist():
+            count, seconds = found.get(row[s.REASON], (0, 0.0))
+            found[row[s.REASON]] = (count + 1, seconds + row[s.END_S] - row[s.START_S])
+        return found
+
     def has_captions(self) -> bool:
         """Whether any caption is stored."""
         return bool(matching(self.captions))
@@ -177,6 +192,18 @@ class RunFolder:
             if isinstance(entry, dict) and "stage" in entry:
                 last[entry["stage"]] = entry
         return last
+
+
+def dropped_line(dropped: Mapping[str, tuple[int, float]]) -> str:
+    """``5 short (3.2 s), 2 fade (6.8 s)``: footage that became no clip, most seconds first."""
+    most = sorted(dropped.items(), key=lambda item: -item[1][1])
+    return ", ".join(f"{count} {reason} ({seconds:.1f} s)" for reason, (count, seconds) in most)
+
+
+def run_of(table: Location | str) -> RunFolder:
+    """The run folder of one of its tables (``shards``, ``latents``), or of itself."""
+    place = location(table)
+    return open_run(place.parent if place.name in MADE_BY else place)
 
 
 def open_run(folder: Location | str) -> RunFolder:

@@ -1,12 +1,12 @@
 """A stage of a folder: what it was last finished with, whether it has anything to do, and its figures.
 
-    stage = Stage(folder, "pack", config_key(settings, files_key(inputs)))
+    stage = open_stage(run, "pack", settings, inputs=("manifest", "selection.parquet", "captions"))
     if result := stage.finished(PackResult):
         return result
-    stage.clear()
-    ...
-    stage.log(figures)
-    stage.finish({**figures, "outputs": ["shards"]})
+    with stage.working():
+        ...
+        stage.log(figures)
+        stage.finish({**figures, "outputs": ["shards"]})
 
 ``.done/<stage>.json`` holds the key, and is written last: a kill at any instant leaves the stage undone, never half
 done and believed.
@@ -17,11 +17,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from jobs.core.keys import plain
+from jobs.core.lock import hold, locked, release
 from pipeline.store.atomic import append_line, write_bytes
 from pipeline.store.paths import Location, location
 
@@ -43,6 +45,8 @@ class Stage:
     """Name of its command."""
     key: str
     """Hash of settings and inputs (``config_key``)."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Tables it reads, with a hash of each as it is now: noted, so that a later stage sees whether one has changed."""
 
     @property
     def info(self) -> dict[str, Any] | None:
@@ -65,13 +69,27 @@ class Stage:
         """Forget that it was finished: called before its outputs are replaced."""
         clear_done(self.folder, self.name)
 
+    def begin(self) -> None:
+        """``working`` without a block, for a trainer: the folder is held until ``finish``, or the process ends."""
+        hold(self.folder, self.name)
+        self.clear()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Hold the folder while the stage writes to it, and forget that it was finished; UserError when it is held."""
+        with locked(self.folder, self.name):
+            self.clear()
+            yield
+
     def log(self, metrics: Mapping[str, Any]) -> None:
         """Append a line of figures to the folder's ``metrics.jsonl``."""
         log_metrics(self.folder, self.name, metrics)
 
     def finish(self, info: Mapping[str, Any]) -> None:
         """Mark it as finished; ``info["outputs"]`` may list paths relative to the folder."""
-        mark_done(self.folder, self.name, self.key, info)
+        noted = {"inputs": self.inputs} if self.inputs else {}
+        mark_done(self.folder, self.name, self.key, {**noted, **info})
+        release(self.folder)
 
 
 def done_info(folder: Location, stage: str) -> dict[str, Any] | None:

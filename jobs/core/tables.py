@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RUN_TABLES = (
     "sources.parquet",
+    "dropped.parquet",
     "clips",
     "manifest",
     "embeddings",

@@ -32,11 +32,11 @@ from pipeline.config import CRF, ClipConfig, IngestConfig
 from pipeline.extensions import extension_file
 from pipeline.scores import nsfw
 from pipeline.scores.scorer import named_columns
-from pipeline.source.listing import list_sources
+from pipeline.source.listing import check_apart, list_sources
 from pipeline.store.paths import Location, location
 
 STAGE = "ingest"
-OUTPUTS = ("sources.parquet", "clips", "manifest", "embeddings")
+OUTPUTS = ("sources.parquet", "dropped.parquet", "clips", "manifest", "embeddings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,7 @@ def run(
 ) -> IngestResult:
     """Bring every source to an end, ``done`` or ``quarantined``; finished ones are not redone."""
     check_config(config)
+    check_apart(sources, location(out))
     return run_files(config, clip, list_sources(sources), location(out))
 
 

@@ -22,6 +22,8 @@ CACHE_KB = 16_384
 """What SQLite may hold of the tables in memory, kilobytes."""
 PAGE = 1024
 """Rows read at a time."""
+DROPPED = "dropped"
+"""Key of a record that lists footage that became no clip: [start_s, end_s, reason] each."""
 ORIGINAL = "original"
 """Key of a record that names the source it is a copy of."""
 

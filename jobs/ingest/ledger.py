@@ -6,7 +6,6 @@ name is derived from the source's content, every write is a rename, so doing a s
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import hashlib
 import json
@@ -22,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs.core.errors import UserError
-from jobs.ingest.index import ORIGINAL, Index
+from jobs.core.lock import locked
+from jobs.ingest.index import DROPPED, ORIGINAL, Index
 from pipeline import schema as s
 from pipeline.source.listing import shown_uri
 from pipeline.store.atomic import write_bytes
-from pipeline.store.lease import leased
 from pipeline.store.parquet import write_batches, write_table
 from pipeline.store.paths import Location, ObjectPath, each, names_in
 
@@ -153,13 +152,13 @@ def source_columns() -> list[str]:
 def complete(record: dict[str, Any]) -> dict[str, Any]:
     """A record with all of its keys."""
     body = {name: record.get(name) for name in source_columns()}
-    extra = {"dropped": record.get("dropped") or {}, ORIGINAL: record.get(ORIGINAL)}
+    extra = {DROPPED: record.get(DROPPED) or [], ORIGINAL: record.get(ORIGINAL)}
     return body | extra | {STAMP: record.get(STAMP)}
 
 
 def record_line(record: dict[str, Any]) -> bytes:
     """A record as it is stored: one line of JSON, without what it does not say."""
-    says = {name: value for name, value in complete(record).items() if value not in (None, {})}
+    says = {name: value for name, value in complete(record).items() if value not in (None, {}, [])}
     return json.dumps(says).encode() + b"\n"
 
 
@@ -216,14 +215,17 @@ def commit_source(
 
 
 def compile_sources(ledger: Ledger, tell: Callable[[dict[str, Any]], None]) -> None:
-    """Write ``sources.parquet`` from all records, sorted by URI; removes rows of content that no source holds any
-    more. The same records give the same bytes, and neither holds them in memory; ``tell`` is given each."""
+    """Write ``sources.parquet`` and ``dropped.parquet`` from all records, sorted by URI; removes rows of content that
+    no source holds any more. The same records give the same bytes, and nothing holds them in memory; ``tell`` is given
+    each."""
     for table in TABLES:
         for name in names_in(ledger.folder / table):
             if name.startswith("part-") and not ledger.index.holds_clips(part_source(name)):
                 (ledger.folder / table / name).unlink()
     batches = source_batches(ledger.all(), tell)
     write_batches(ledger.folder / "sources.parquet", s.sources_schema(), batches)
+    lost = dropped_batches(ledger.all())
+    write_batches(ledger.folder / "dropped.parquet", s.dropped_schema(), lost)
 
 
 def source_batches(
@@ -241,22 +243,29 @@ def source_batches(
         yield pa.table(columns, schema=schema)
 
 
+def dropped_batches(records: Iterator[dict[str, Any]]) -> Iterator[pa.Table]:
+    """Rows of ``dropped.parquet``, about ``ROW_GROUP`` at a time."""
+    import pyarrow as pa
+
+    schema = s.dropped_schema()
+    rows: list[tuple[Any, ...]] = []
+    for record in records:
+        source = (record[s.SOURCE_ID], shown_uri(record[s.SOURCE_URI]))
+        rows += [(*source, *stretch) for stretch in record[DROPPED]]
+        if len(rows) >= ROW_GROUP:
+            yield pa.table(dict(zip(schema.names, zip(*rows, strict=True), strict=True)), schema)
+            rows = []
+    if rows:
+        yield pa.table(dict(zip(schema.names, zip(*rows, strict=True), strict=True)), schema)
+
+
 @contextmanager
 def exclusive(folder: Location) -> Iterator[None]:
     """Hold the run folder for one ingest at a time; sweep what a killed one, or a killed worker, left half written."""
-    if isinstance(folder, ObjectPath):  # nothing half-written is visible there
-        with leased(folder / HIDDEN / "lease"):
+    with locked(folder, "ingest"):
+        if isinstance(folder, ObjectPath):  # nothing half-written is visible there
             yield
-        return
-    hidden = folder / HIDDEN
-    hidden.mkdir(parents=True, exist_ok=True)
-    with (hidden / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"another ingest is writing to {folder}; wait for it, or choose another --out"
-            ) from None
+            return
         for table in TABLES:
             (folder / table).mkdir(exist_ok=True)
         sweep(folder)

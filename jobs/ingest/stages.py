@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jobs.ingest.index import DROPPED
 from pipeline import schema as s
 from pipeline.config import ROW_GROUP_BYTES, ClipConfig, IngestConfig
 from pipeline.scores.scorer import apply_scorers, make_named
@@ -90,7 +91,7 @@ class Splitter:
                 stage="decode",
             ):
                 if isinstance(item, Plan):
-                    end |= {s.DURATION_S: item.duration_s, "dropped": item.dropped}
+                    end |= plan_columns(item)
                 elif isinstance(item, ClipRecord):
                     told = {s.CAPTION_ORIGINAL: caption, s.DOMAIN: info.domain}
                     scored = {name: item.extra.get(name) for name in self.extra}
@@ -130,6 +131,15 @@ def open_source(stack: ExitStack, uri: str) -> Path:
         if error.filename != shown_uri(uri):  # of the disk it is staged on: a fault of the run
             raise
         raise MediaError("open", *fetch_error(error)) from error
+
+
+def plan_columns(plan: Plan) -> dict[str, Any]:
+    """What the end of a source says of its plan: its length, what becomes no clip, and whether the file is whole."""
+    dropped = [[each.start_s, each.end_s, each.reason] for each in plan.dropped]
+    end: dict[str, Any] = {s.DURATION_S: plan.duration_s, DROPPED: dropped}
+    if plan.partial:
+        end |= {s.ERROR_STAGE: "decode", s.ERROR_TYPE: s.PARTIAL, s.ERROR_MESSAGE: plan.partial}
+    return end
 
 
 def probe_columns(info: Probe) -> dict[str, Any]:

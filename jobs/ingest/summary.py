@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jobs.core.console import say
+from jobs.core.run import dropped_line
 from jobs.core.stage import log_metrics
+from jobs.ingest.index import DROPPED
 from pipeline import schema as s
 from pipeline.source.listing import shown_uri
 from pipeline.store.paths import Location, location
@@ -40,7 +41,8 @@ class Tally:
         self.done = self.quarantined = self.clips = 0
         self.seconds = 0.0
         self.first_bad: list[str] = []
-        self.dropped: Counter[str] = Counter()
+        self.dropped: dict[str, tuple[int, float]] = {}
+        self.partial = 0
         self._ends = hashlib.blake2b(digest_size=8)
         for record in records:
             self.add(record)
@@ -56,7 +58,10 @@ class Tally:
             self.done += 1
             self.clips += record[s.N_CLIPS] or 0
             self.seconds += record[s.DURATION_S] or 0.0
-        self.dropped.update(record["dropped"])
+        self.partial += not failure and record[s.ERROR_TYPE] == s.PARTIAL
+        for start_s, end_s, reason in record[DROPPED]:
+            count, seconds = self.dropped.get(reason, (0, 0.0))
+            self.dropped[reason] = (count + 1, seconds + end_s - start_s)
         end = [record[s.SOURCE_URI], record[s.SOURCE_ID], failure, record[s.N_CLIPS]]
         self._ends.update(json.dumps(end).encode())
 
@@ -95,6 +100,9 @@ def report(stage: str, tally: Tally, folder: Location | str) -> None:
         say(f"  quarantined {line}")
     if (more := result.quarantined - len(tally.first_bad)) > 0:
         say(f"  and {more} more, see {location(folder) / 'sources.parquet'}")
-    for reason, count in sorted(tally.dropped.items()):
-        say(f"  {count} shots dropped: {reason}")
-    log_metrics(location(folder), stage, {**vars(result), "dropped": dict(tally.dropped)})
+    if tally.partial:
+        say(f"  {tally.partial} sources are cut short; what could be decoded of them was kept")
+    if tally.dropped:
+        say(f"  became no clip: {dropped_line(tally.dropped)}; dropped.parquet lists each")
+    counts = {reason: count for reason, (count, _) in sorted(tally.dropped.items())}
+    log_metrics(location(folder), stage, {**vars(result), "dropped": counts})

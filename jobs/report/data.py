@@ -17,7 +17,7 @@ from pipeline import schema as s
 from pipeline.config import SelectConfig
 from pipeline.select.funnel import FunnelRow, build_funnel
 from pipeline.select.select import step_names
-from pipeline.store.paths import parquet_input
+from pipeline.store.paths import matching, parquet_input
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,8 +95,9 @@ def read_run(folder: RunFolder) -> Run:
     """Read a run folder; UserError when it has no manifest yet."""
     import pyarrow.parquet as pq
 
-    folder.need("manifest")
-    clips = read_parts(folder.manifest)
+    check_ingested(folder)
+    has_clips = bool(matching(folder.manifest))
+    clips = read_parts(folder.manifest) if has_clips else s.manifest_schema().empty_table()
     order = [(name, "ascending") for name in (s.SOURCE_ID, s.START_S, s.CLIP_ID)]
     clips = public(clips.sort_by(order)).combine_chunks()
     ids = clips.column(s.CLIP_ID).to_pylist()
@@ -129,6 +130,12 @@ def read_run(folder: RunFolder) -> Run:
         stages=folder.last_metrics(),
         made_by=folder.done_info("curate") or {},
     )
+
+
+def check_ingested(folder: RunFolder) -> None:
+    """Refuse a folder that ingest has not written to; one whose sources gave no clip at all is fine."""
+    if not (folder / "sources.parquet").is_file():
+        folder.need("manifest")
 
 
 def public(table: pa.Table) -> pa.Table:

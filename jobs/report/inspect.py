@@ -12,7 +12,9 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK
+from jobs.core.run import MADE_BY, open_run
 from jobs.core.tables import TableFiles, find_tables, open_tables
+from jobs.report.status import incomplete
 from pipeline import schema as s
 from pipeline.store.paths import Location
 
@@ -62,6 +64,8 @@ def run(path: Location, *, captions: int = 3) -> None:
     if not console.is_terminal:
         console.width = 100
     console.print(overview(db, tables))
+    if path.is_dir() and path.name not in MADE_BY and (line := incomplete(open_run(path))):
+        console.print(f"\nnot up to date: {line}")
     single = len(tables) == 1
     for block in _blocks(db, tables, captions, single):
         console.print()
@@ -77,6 +81,8 @@ def _blocks(
         yield schema_table(table) if single else schema_line(table)
         if {s.OUTCOME, s.SOURCE_URI} <= columns:
             yield from outcomes(db, table)
+        if {s.REASON, s.START_S} <= columns:
+            yield from dropped(db, table)
         if s.DECISION in columns:
             yield from decisions(db, table)
         if {s.KIND, s.TEXT} <= columns:
@@ -85,9 +91,15 @@ def _blocks(
             yield quantiles(db, table)
         if s.LATENT_SHAPE in columns:
             yield from latent_facts(db, table)
-    captioned = [table for table in tables if _caption_sql(table)]
-    if captioned and captions > 0:
-        yield from sample_captions(db, captioned[0], captions)
+    captioned = next((table for table in tables if _has_captions(db, table)), None)
+    if captioned is not None and captions > 0:
+        yield from sample_captions(db, captioned, captions)
+
+
+def _has_captions(db: DuckDBPyConnection, table: TableFiles) -> bool:
+    """Whether a table holds any caption: a manifest may have the column and nothing in it."""
+    query = _caption_sql(table)
+    return query is not None and bool(_one(db, f"select count(*) from ({query})"))
 
 
 def _scored(tables: list[TableFiles]) -> str | None:
@@ -133,6 +145,17 @@ def outcomes(db: DuckDBPyConnection, table: TableFiles) -> Iterator[Any]:
     ).fetchall()
     for outcome, why, count, example in rows:
         view.add_row(f"{outcome} {why}".strip(), str(count), Path(example or "").name)
+    yield view
+
+
+def dropped(db: DuckDBPyConnection, table: TableFiles) -> Iterator[Any]:
+    """Footage that became no clip, by reason."""
+    view = _grid("became no clip", "stretches>", "seconds>")
+    for reason, count, seconds in db.execute(
+        f"select {s.REASON}, count(*) n, sum({s.END_S} - {s.START_S}) from {table.sql} "
+        "group by all order by n desc, 1"
+    ).fetchall():
+        view.add_row(reason, str(count), f"{seconds:.1f}")
     yield view
 
 
@@ -264,8 +287,10 @@ def _grid(*heads: str) -> Table:
     from rich.table import Table
 
     view = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for head in heads:
-        view.add_column(head.rstrip(">"), justify="right" if head.endswith(">") else "left")
+    for number, head in enumerate(heads):
+        # names are never cut, however narrow the terminal
+        side: Any = "right" if head.endswith(">") else "left"
+        view.add_column(head.rstrip(">"), justify=side, no_wrap=number == 0, min_width=4)
     return view
 
 

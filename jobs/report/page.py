@@ -21,7 +21,7 @@ from jobs.core.errors import EXIT_OK
 from jobs.core.keys import config_key
 from jobs.core.run import RunFolder, open_run
 from jobs.core.stage import mark_done
-from jobs.report.data import Run, funnel, read_run, versions, without_queries
+from jobs.report.data import Run, check_ingested, funnel, read_run, versions, without_queries
 from jobs.report.edges import Edge, find_edges
 from jobs.report.errors import count_failures
 from jobs.report.pictures import (
@@ -86,7 +86,7 @@ def update(folder: RunFolder, command: str | None = None) -> bool:
     stage = folder.stage("report", key)
     if stage.info:
         return False
-    folder.need("manifest")  # a folder without one is an error before anything is written
+    check_ingested(folder)  # a folder without one is an error before anything is written
     if command is not None:
         mark_done(folder.path, "curate", key, {"command": command, "versions": versions()})
     write_report(folder)
@@ -173,7 +173,10 @@ def _facts(run: Run) -> dict[str, Any]:
             **run.select.where,
             **{k: f"best by {b.by}" for k, b in run.select.best.items()},
         },
-        "dropped": sorted((run.stages.get("ingest", {}).get("dropped") or {}).items()),
+        "dropped": [
+            (reason, count, seconds / 3600)
+            for reason, (count, seconds) in sorted(run.folder.dropped().items())
+        ],
         "inputs": _inputs(run),
         "caption_outcomes": sorted(captions.items()),
         "caption_model": run.stages.get("caption", {}).get("model", ""),

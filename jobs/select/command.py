@@ -13,9 +13,10 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.keys import config_key, files_key
+from jobs.core.fresh import open_stage
+from jobs.core.keys import files_key
 from jobs.core.recipe import parse_override
-from jobs.core.run import RunFolder, open_run
+from jobs.core.run import RunFolder, dropped_line, open_run
 from jobs.select.earlier import earlier_files, read_earlier
 from jobs.select.tables import (
     manifest_schema,
@@ -70,21 +71,22 @@ def main(argv: list[str]) -> int:
 def run(config: SelectConfig, folder: RunFolder) -> int:
     """Write ``selection.parquet`` and return the number of clips kept; a finished selection is left alone."""
     folder.need("manifest")
-    inputs = [folder.manifest]
-    if config.dedup_cosine is not None:
-        inputs.append(folder.embeddings)
+    inputs = ("manifest",) if config.dedup_cosine is None else ("manifest", "embeddings")
     earlier = files_key(earlier_files(folder.path, config))
-    stage = folder.stage(STAGE, config_key(config, files_key(inputs), earlier))
+    stage = open_stage(folder, STAGE, config, earlier, inputs=inputs)
     if info := stage.info:
         kept = int(info.get("kept", 0))
         say(f"select: nothing to do, {kept} clips kept by the same settings")
         return kept
     (selection,) = decide(folder, [config])
-    write_bytes(folder.selection, table_bytes(selection.table))
-    report(selection)
-    funnel = {row.step: row.clips for row in selection.funnel}
-    stage.log({"funnel": funnel, "hours": selection.funnel[-1].hours})
-    stage.finish({"kept": selection.kept, "outputs": [folder.selection.name]})
+    with stage.working():
+        write_bytes(folder.selection, table_bytes(selection.table))
+        if dropped := folder.dropped():
+            say(f"footage that became no clip: {dropped_line(dropped)}")
+        report(selection)
+        funnel = {row.step: row.clips for row in selection.funnel}
+        stage.log({"funnel": funnel, "hours": selection.funnel[-1].hours})
+        stage.finish({"kept": selection.kept, "outputs": [folder.selection.name]})
     return selection.kept
 
 

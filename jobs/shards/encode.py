@@ -7,21 +7,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.core.fresh import check_fresh
 from jobs.core.keys import config_key, files_key
 from jobs.core.recipe import folder_recipe, parse_override
+from jobs.core.run import run_of
 from jobs.core.stage import Stage
 from jobs.shards.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encode_metadata
+from jobs.shards.encode_settings import keep_settings
 from pipeline import schema as s
 from pipeline.config import EncodeConfig
 from pipeline.loader.mix import rendering_name
 from pipeline.store.paths import Location, location
+
+if TYPE_CHECKING:
+    from pipeline.shards.read import Manifest
 
 STAGE = "encode"
 CHUNK_CLIPS = 256
@@ -76,8 +82,12 @@ def main(argv: list[str]) -> int:
         overrides["encode.vae"] = args.vae
     if args.text is not None:
         overrides["encode.text_encoder"] = args.text
-    recipe = folder_recipe(run_folder(args.folder), args.recipe, overrides)
-    result = run(recipe.encode, args.folder, out=args.out, workers=args.workers)
+    place = run_folder(args.folder)
+    config = folder_recipe(place, args.recipe, overrides).encode
+    if args.recipe is None:
+        asked = [name.removeprefix("encode.") for name in overrides]
+        config = keep_settings(config, asked, args.out or place / "latents")
+    result = run(config, args.folder, out=args.out, workers=args.workers)
     return EXIT_PARTIAL if result.failed else EXIT_OK
 
 
@@ -86,10 +96,10 @@ def run(
 ) -> EncodeResult:
     """Bring ``latents/`` in line with the shards and the config; what is up to date is left alone."""
     from pipeline.shards import latent_parts as parts
-    from pipeline.shards.latents import SHARDS_HASH
     from pipeline.shards.read import open_manifest
 
     manifest = open_manifest(folder)
+    check_fresh(run_of(manifest.root), "shards")
     target = out or location(manifest.root).parent / "latents"
     key = config_key(RECIPE_VERSION, config, manifest.hash, files_key(model_files(config)))
     stage = Stage(target.parent, STAGE, key)
@@ -99,19 +109,33 @@ def run(
         return EncodeResult(rows=rows, reused=rows)
     encoder = Encoder(config)
     tasks, uncaptioned = plan_tasks(encoder, manifest)
-    wanted = {(task.clip_id, kind): key for task in tasks for kind, key in task.keys.items()}
-    if not wanted:
+    if not tasks:
         raise UserError(
             f"no clip in {manifest.root} has a caption of kind {' or '.join(config.kinds)}"
         )
+    with stage.working():
+        result, failed = bring_up(encoder, manifest, target, tasks, workers)
+        report(result, target, failed, uncaptioned)
+        stage.log(vars(result))
+        if not failed:
+            stage.finish({**vars(result), "outputs": [target.name]})
+    return result
+
+
+def bring_up(
+    encoder: Encoder, manifest: Manifest, target: Location, tasks: list[Task], workers: int
+) -> tuple[EncodeResult, list[str]]:
+    """Remove stale rows, compute those that lack, commit; with a line for each clip that could not be decoded."""
+    from pipeline.shards import latent_parts as parts
+    from pipeline.shards.latents import SHARDS_HASH
+
+    config = encoder.config
+    wanted = {(task.clip_id, kind): key for task in tasks for kind, key in task.keys.items()}
     target.mkdir(parents=True, exist_ok=True)
     kept, dropped = parts.prune(target, wanted)
-    todo = [task.without(kept) for task in tasks]
-    todo = [task for task in todo if task.keys]
-    stage.clear()
+    todo = [task for task in (task.without(kept) for task in tasks) if task.keys]
     if todo:
         (target / "manifest.parquet").unlink(missing_ok=True)
-    metadata = encode_metadata(encoder)
     workers = workers or min(os.cpu_count() or 1, 1 + len(todo) // CLIPS_PER_WORKER)
     chunks = make_chunks(todo, workers)
     results = (
@@ -125,15 +149,9 @@ def run(
             encoded += done.rows
             failed += done.failed
             progress.update(done.clips)
-    rows = parts.commit(target, {**metadata, SHARDS_HASH: manifest.hash})
-    result = EncodeResult(
-        rows=rows, encoded=encoded, reused=len(kept), dropped=dropped, failed=len(failed)
-    )
-    report(result, target, failed, uncaptioned)
-    stage.log(vars(result))
-    if not failed:
-        stage.finish({**vars(result), "outputs": [target.name]})
-    return result
+    rows = parts.commit(target, {**encode_metadata(encoder), SHARDS_HASH: manifest.hash})
+    counts = {"encoded": encoded, "reused": len(kept), "dropped": dropped, "failed": len(failed)}
+    return EncodeResult(rows=rows, **counts), failed
 
 
 def report(result: EncodeResult, target: Location, failed: list[str], uncaptioned: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from jobs.shards.encode_settings import SETTINGS, settings_text
 from pipeline import schema as s
 from pipeline.config import EncodeConfig
 from pipeline.store.paths import Location, location
@@ -191,6 +192,7 @@ def encode_metadata(encoder: Encoder) -> dict[str, str]:
         latents.CHANNEL_STD: json.dumps(encoder.vae.channel_std),
         "vae": encoder.config.vae,
         "text_encoder": encoder.config.text_encoder,
+        SETTINGS: settings_text(encoder.config),
         "view": json.dumps(asdict(encoder.view)),
     }
 

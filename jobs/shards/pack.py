@@ -11,7 +11,7 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL
-from jobs.core.keys import config_key, files_key
+from jobs.core.fresh import open_stage
 from jobs.core.recipe import parse_override
 from jobs.core.run import RunFolder, open_run
 from pipeline import schema as s
@@ -63,15 +63,25 @@ def main(argv: list[str]) -> int:
 
 def run(config: PackConfig, folder: RunFolder) -> PackResult:
     """Write ``shards/`` of the run folder, unless the same settings and inputs made it already."""
-    make_writer = open_writer(config.writer)
-    folder.need("manifest", "selection.parquet", "captions")
-    inputs = [folder.manifest, folder.selection, folder.captions]
-    stage = folder.stage(STAGE, config_key(config, files_key(inputs)))
+    open_writer(config.writer)  # one that is not there is refused before anything is read
+    inputs = ("manifest", "selection.parquet", "captions")
+    stage = open_stage(folder, STAGE, config, inputs=inputs)
     if result := stage.finished(PackResult):
         say(f"pack: nothing to do, {result.packed} clips are in {folder.shards}")
         return result
+    with stage.working():
+        result = write_shards(config, folder, stage.key)
+        report(result, folder)
+        stage.log(vars(result))
+        pattern = "*.parquet" if config.writer == "parquet" else "*"
+        outputs = sorted(f"shards/{path.name}" for path in folder.shards.glob(pattern))
+        stage.finish({**vars(result), "outputs": outputs})
+    return result
+
+
+def write_shards(config: PackConfig, folder: RunFolder, key: str) -> PackResult:
+    """Write every kept clip that has a caption; ``key`` is noted in the shards."""
     manifest, captions = folder.kept_clips(), folder.usable_captions(config.kinds)
-    stage.clear()
     counts = dict.fromkeys(("packed", "uncaptioned", "unreadable"), 0)
     seconds = 0.0
     concepts = tuple(
@@ -87,12 +97,12 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
         for stale in folder.shards.glob("*"):
             stale.unlink()
     with (
-        make_writer(
+        open_writer(config.writer)(
             folder.shards,
             schema,
             shard_bytes=config.shard_bytes,
             row_group_bytes=config.row_group_bytes,
-            metadata={"pack_key": stage.key},
+            metadata={"pack_key": key},
             overwrite=True,
         ) as writer,
         Progress(STAGE, manifest.num_rows, "clips") as progress,
@@ -106,13 +116,7 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
             if outcome == "packed":
                 seconds += row[s.END_S] - row[s.START_S]
             progress.update(1, f"{writer.n_bytes / 1e6:.0f} MB")
-    result = PackResult(**counts, hours=seconds / 3600)
-    report(result, folder)
-    stage.log(vars(result))
-    pattern = "*.parquet" if config.writer == "parquet" else "*"
-    outputs = sorted(f"shards/{path.name}" for path in folder.shards.glob(pattern))
-    stage.finish({**vars(result), "outputs": outputs})
-    return result
+    return PackResult(**counts, hours=seconds / 3600)
 
 
 def open_writer(name: str) -> Callable[..., Any]:

@@ -94,7 +94,7 @@ def run(args: Args) -> dict[str, Any]:
         )
     if state is not None:
         say(going_on(STAGE, path, state["step"], config.steps))
-    stage.clear()
+    stage.begin()
     try:
         figures = train(args, lessons)
     except ValueError as error:

@@ -68,7 +68,7 @@ def run(args: Args) -> dict[str, Any]:
         state = read_state(path, config)
     except ValueError as error:
         raise UserError(str(error)) from error
-    stage.clear()
+    stage.begin()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from jobs.core.args import parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.fresh import check_fresh
 from jobs.core.keys import config_key
+from jobs.core.run import run_of
 from jobs.core.stage import Stage
 from jobs.train.dit_args import Args, settled, train_config, with_mix
 from jobs.train.dit_setup import mix_line, open_data, train_here
@@ -58,6 +60,7 @@ def run(args: Args) -> Path:
     args = settled(args)
     try:
         refuse_stale(args.latents)
+        check_fresh(run_of(args.latents), "shards")
         args = with_mix(args)
         data = open_data(args, 0, 1)
     except ValueError as error:
@@ -74,7 +77,7 @@ def run(args: Args) -> Path:
     if stage.info:
         say(f"train-dit: nothing to do, {weights} was trained with these settings on these latents")
         return weights
-    stage.clear()
+    stage.begin()
     if not args.resume and (args.out / STATE_NAME).exists():
         warn(
             f"{args.out / STATE_NAME} is from an earlier run and is replaced; --resume would go on from it"

@@ -61,7 +61,7 @@ def run(args: Args) -> dict[str, Any]:
         raise UserError(str(error)) from error
     if state is not None:
         say(going_on(STAGE, path, state["step"], config.steps))
-    stage.clear()
+    stage.begin()
     torch.set_num_threads(args.threads)
     figures = train(config, args.out, resume=True, note=_say_row)
     stage.log(figures)

@@ -49,7 +49,7 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
         return {}
     try:
         check_run(args)
-        stage.clear()
+        stage.begin()
         args.out.mkdir(parents=True, exist_ok=True)
         write_run(args.out, STAGE, replace(args, shards=absolute(shards)))
         if args.workers > 1:

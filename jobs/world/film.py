@@ -57,11 +57,11 @@ def run(args: FilmArgs) -> Path:
     if stage.info:
         say(f"film: {args.out} holds this footage already; nothing to do")
         return truth_path
-    stage.clear()
     workers = min(args.workers or os.cpu_count() or 1, args.files)
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with stage.working(), ProcessPoolExecutor(workers, mp_context=spawn) as pool:
         shoot(args.out, **plan, executor=pool)
-    stage.finish({"outputs": [film.name for film in films] + [TRUTH_NAME]})
+        stage.finish({"outputs": [film.name for film in films] + [TRUTH_NAME]})
     for entry in json.loads(truth_path.read_text())["files"]:
         say(_line(entry))
     say(f"film: {args.files} files in {args.out}, truth in {truth_path}")

@@ -75,10 +75,10 @@ def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
     if stage.info:
         say(f"world: {out} holds these {config.clips} clips already; nothing to do")
         return shards
-    stage.clear()
     workers = workers or os.cpu_count() or 1
     context = multiprocessing.get_context("spawn")
     with (
+        stage.working(),
         ProcessPoolExecutor(workers, mp_context=context) as pool,
         ShardWriter(
             shards, s.shards_schema(), metadata={"world_config": stage.key}, overwrite=True

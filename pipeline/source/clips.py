@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,8 +35,12 @@ from pipeline.scores.scorer import (
 from pipeline.scores.watermark import watermark_score
 from pipeline.shots.boundaries import Shot, shots_between
 from pipeline.video.cut import Clip, Span, cut
+from pipeline.video.cut_short import is_cut_short
 from pipeline.video.letterbox import Box, picture_boxes
 from pipeline.video.probe import Probe
+
+SHORT = "short"
+"""Why a shot of less than ``min_clip_s`` becomes no clip."""
 
 _ROW: dict[str, type] = {
     s.VIDEO: bytes,
@@ -54,6 +58,25 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """Footage that becomes no clip."""
+
+    start_s: float
+    """Where it starts in its source, seconds."""
+    end_s: float
+    """Where it ends, seconds."""
+    reason: str
+    """``short``: less than ``min_clip_s``. ``dissolve``, ``wipe`` or ``fade``: its frames show two shots at once."""
+
+    def __post_init__(self) -> None:
+        """Refuse what ``plan_clips`` never makes, as ``ClipRecord`` does."""
+        if not self.reason.isidentifier() or len(self.reason) > 40:
+            raise ValueError(f"a dropped stretch whose reason is no word: {self.reason[:40]!r}")
+        if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)):
+            raise ValueError("a dropped stretch without a time")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a source will become."""
 
@@ -65,8 +88,10 @@ class Plan:
     """Frames that were decoded."""
     spans: tuple[Span, ...]
     """The clips to cut."""
-    dropped: dict[str, int] = field(default_factory=dict)
-    """Reason -> number of shots that become no clip."""
+    dropped: tuple[Dropped, ...] = ()
+    """Footage that becomes no clip, in order."""
+    partial: str | None = None
+    """What is missing of a file that is cut short; None for a whole one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +168,8 @@ def clip_source(
             yield None
     assert analysis is not None
     plan = plan_clips(analysis, config)
+    if is_cut_short(path):
+        plan = replace(plan, partial=missing(plan))
     yield plan
     passing = make_named(config.scorers, "passage")
     paired = make_named(config.scorers, "neighbours")
@@ -229,19 +256,24 @@ def plan_clips(analysis: Analysis, config: IngestConfig) -> Plan:
     frame's time.
     """
     n = len(analysis.pts)
-    shots = shots_between(analysis.transitions(), n)
+    transitions = analysis.transitions()
+    shots = shots_between(transitions, n)
     spans: list[Span] = []
-    dropped: dict[str, int] = {}
     base = float(analysis.probe.time_base)
     edges = np.append(analysis.pts, analysis.end_pts)
     shown, times_s = np.diff(edges), edges * base
     shown[shown * base > config.max_clip_s] = max(1, int(np.median(shown)))
+    dropped = [
+        Dropped(start_s=float(times_s[t.first]), end_s=float(times_s[t.stop]), reason=t.kind)
+        for t in transitions
+        if t.stop > t.first
+    ]
     for number, shot in enumerate(shots):
         for piece in split_shot(shot, times_s, config.max_clip_s):
             start = int(edges[piece.first])
             end = int(edges[piece.stop - 1] + shown[piece.stop - 1])
             if (end - start) * base < config.min_clip_s:
-                dropped["short"] = dropped.get("short", 0) + 1
+                dropped.append(Dropped(start_s=start * base, end_s=end * base, reason=SHORT))
                 continue
             spans.append(
                 Span(
@@ -257,8 +289,15 @@ def plan_clips(analysis: Analysis, config: IngestConfig) -> Plan:
         duration_s=int(shown.sum()) * base,
         n_frames=n,
         spans=tuple(spans),
-        dropped=dropped,
+        dropped=tuple(sorted(dropped, key=lambda each: each.start_s)),
     )
+
+
+def missing(plan: Plan) -> str:
+    """How much of a file that is cut short could be decoded."""
+    whole = plan.probe.duration_s
+    of = f" of {whole:.1f}" if whole else ""
+    return f"the file is cut short: {plan.duration_s:.1f}{of} s could be decoded and were kept"
 
 
 def split_shot(shot: Shot, edges_s: np.ndarray, max_clip_s: float) -> list[Shot]:

@@ -65,6 +65,30 @@ def list_sources(names: Iterable[str | Path]) -> Iterator[tuple[int, bytes, str]
             yield number, key, path
 
 
+def check_apart(names: Iterable[str | Path], out: Location) -> None:
+    """ValueError when ``out`` is one of the sources, lies in one, or holds one: outputs would become sources."""
+    target = out.resolve()
+    for name in names:
+        source = location(name)
+        if isinstance(source, ObjectPath) != isinstance(target, ObjectPath):
+            continue
+        if source.suffix.lower() in LIST_SUFFIXES:  # a list may lie anywhere
+            continue
+        here, there = f"{source.resolve()}/", f"{target}/"
+        if here == there:
+            raise ValueError(
+                f"{name} is both a source and the folder to write to; choose another --out"
+            )
+        if there.startswith(here):
+            raise ValueError(
+                f"the folder to write to, {out}, lies in the source {name}; choose another --out"
+            )
+        if here.startswith(there):
+            raise ValueError(
+                f"the source {name} lies in the folder to write to, {out}; choose another --out"
+            )
+
+
 def _expand(path: Location) -> Iterator[tuple[bytes, str]]:
     if isinstance(path, ObjectPath) and path.suffix.lower() not in LIST_SUFFIXES:
         yield from _objects(path)
@@ -104,7 +128,14 @@ def _walk(root: Path) -> Iterator[tuple[bytes, str]]:
     start = len(os.fsencode(base))
     folders, found = [base], False
     while folders:
-        with os.scandir(folders.pop()) as entries:
+        folder = folders.pop()
+        try:
+            entries = os.scandir(folder)
+        except OSError:  # it is quarantined under its own name, and the others go on
+            found = True
+            yield os.fsencode(folder)[start:].replace(b"/", b"\0"), folder
+            continue
+        with entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
@@ -191,7 +222,10 @@ def file_source_id(path: str | Location) -> str:
         if size <= BLOCK_BYTES:
             return source_id(size, *[path.read_range(0, size)] * 3)
         return source_id(size, *(path.read_range(at, BLOCK_BYTES) for at in _starts(size)))
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        os.scandir(path).close()  # says what is wrong with a folder that cannot be listed
+    if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     with open(path, "rb") as handle:
         size = handle.seek(0, 2)

@@ -53,6 +53,17 @@ def leased(path: ObjectPath) -> Iterator[None]:
         path.unlink()
 
 
+def lease_holder(path: ObjectPath) -> dict[str, Any] | None:
+    """Who holds the lease (``host`` and ``pid``), None when it is free, old, or a dead process's of this machine."""
+    if not path.is_file():
+        return None
+    found, age_s, _ = _holder(path)
+    dead = found.get("host") == socket.gethostname() and not process_lives(
+        int(found.get("pid", -1))
+    )
+    return None if dead or age_s >= LEASE_S else found
+
+
 def _holder(path: ObjectPath) -> tuple[dict[str, Any], float, str]:
     """What the lease says, its age in seconds, and its tag; an empty old one when it is gone by now."""
     try:

@@ -19,6 +19,7 @@ import numpy as np
 from pipeline.config import Codec
 from pipeline.video.clock import Clock
 from pipeline.video.crop import Cropper
+from pipeline.video.cut_short import is_cut_short
 from pipeline.video.decode import sample_indices
 from pipeline.video.encode import ClipEncoder
 from pipeline.video.hdr import ToneMapper, check_colour
@@ -90,13 +91,18 @@ class Clip:
 def read_frames(
     stream: av.video.VideoStream, path: str | Path, *, stage: str = "decode"
 ) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Decode a stream front to back as (pts, frame), pts strictly rising as ``Clock`` says; typed errors for damage."""
+    """Decode a stream front to back as (pts, frame), pts strictly rising as ``Clock`` says; typed errors for damage.
+
+    A file that is cut short (``is_cut_short``) ends where it can no longer be decoded.
+    """
     import av
 
     clock = Clock(stream, path, stage)
     size: tuple[int, int] | None = None
     try:
         for frame in stream.container.decode(stream):
+            if frame.is_corrupt and size is not None and is_cut_short(path):
+                break
             pts = clock.stamp(frame)
             if frame.is_corrupt:
                 raise MediaError(
@@ -115,7 +121,9 @@ def read_frames(
             if pts is not None:
                 yield pts, frame
     except (av.error.FFmpegError, MemoryError, ValueError) as error:
-        raise MediaError(stage, media_type(error), f"{path}: {describe(error)}") from error
+        broken_off = isinstance(error, av.error.FFmpegError) and size is not None
+        if not (broken_off and is_cut_short(path)):
+            raise MediaError(stage, media_type(error), f"{path}: {describe(error)}") from error
     clock.check()
     if size is None:
         raise MediaError(stage, "no_frames", f"{path}: its video stream holds no picture")

@@ -122,7 +122,7 @@ def test_from_and_to_a_store_under_failures(
         row.pop(s.BYTE_OFFSET)
     assert ours == theirs
     server.faults.clear()
-    assert not (bucket / "from-store" / ".ingest" / "lease").exists()
+    assert not (bucket / "from-store" / ".lock" / "lease").exists()
 
     save_recipe(bucket / "from-store", replace(load_recipe(), ingest=CONFIG, clip=clip))
     (bucket / "raw" / "none.mp4").write_bytes((raw / "shots.mp4").read_bytes() + b"\0" * 9)

@@ -12,7 +12,10 @@ from benchmarks.report_size import make_run
 from jobs.core.errors import UserError
 from jobs.core.run import open_run
 from jobs.core.stage import mark_done
+from jobs.ingest.index import DROPPED
+from jobs.ingest.ledger import Ledger, compile_sources, exclusive
 from jobs.report import page as report
+from pipeline import schema as s
 
 CLIPS = 120
 
@@ -135,6 +138,22 @@ def test_a_run_before_selection_has_no_funnel_and_no_strips(tmp_path: Path) -> N
 def test_a_folder_without_tables_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="manifest"):
         report.write_report(open_run(tmp_path))
+
+
+def test_a_run_without_any_clip_says_what_became_of_the_footage(tmp_path: Path) -> None:
+    """A film of fades: nothing to keep, and nothing lost without a word."""
+    ledger = Ledger(tmp_path)
+    record = {s.SOURCE_URI: "/raw/fades.mp4", s.SOURCE_ID: "ab", s.OUTCOME: "done", s.N_CLIPS: 0}
+    lost = [[0.0, 6.0, "fade"], [6.0, 6.5, "short"], [6.5, 10.0, "fade"]]
+    with exclusive(tmp_path):
+        ledger.write({**record, s.DURATION_S: 10.0, DROPPED: lost})
+        compile_sources(ledger, lambda _: None)
+    run = open_run(tmp_path)
+    assert run.dropped() == {"fade": (2, 9.5), "short": (1, 0.5)}
+    assert report.main([str(tmp_path)]) == 0
+    text = (tmp_path / "report.html").read_text()
+    assert "Footage that became no clip" in text and "<td>fade</td>" in text
+    assert 'id="funnel"' not in text and "fades.mp4" in text
 
 
 def test_curate_records_its_command_once(folder: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_kill_while_writing_leaves_no_selection(tmp_path: Path, monkeypatch: p
         patch.setattr("os.fsync", killed)
         with pytest.raises(KeyboardInterrupt):
             run(SelectConfig(), open_run(folder))
-    assert sorted(entry.name for entry in folder.iterdir()) == ["manifest"]
+    assert sorted(entry.name for entry in folder.iterdir()) == [".lock", "manifest"]
     assert run(SelectConfig(), open_run(folder)) == 1
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
 from jobs.core.errors import UserError
+from jobs.core.keys import files_key
+from jobs.core.run import open_run
+from jobs.core.stage import Stage
 from jobs.shards.encode import main, run
 from jobs.shards.encode_chunk import Encoder
 from jobs.train import dit as train_dit
@@ -19,6 +23,7 @@ from pipeline.shards import latent_parts as parts
 from pipeline.shards import latents
 from pipeline.shards.latents import LatentStore
 from pipeline.shards.read import open_manifest
+from pipeline.store.parquet import write_table
 from tests.helpers.shard_media import flip_byte, make_rows, make_shards
 from tests.helpers.tiny_models import tiny_clip, tiny_vae
 
@@ -277,3 +282,45 @@ def test_structured_captions_are_rendered_and_drawn(tmp_path, config):
     steps = [packs.at(packs.steps.advance(packs.state, k)) for k in range(12)]
     drawn = {c[s.KIND].partition(".")[0] for st in steps for pack in st.units for c in pack}
     assert drawn == {"structured", "original", "dense"}
+
+
+def test_a_second_encode_keeps_the_settings_of_the_first(folder, config, capsys, tmp_path):
+    models = ["--vae", config.vae, "--text", config.text_encoder]
+    main([str(folder), *models, "--set", f"encode.max_pixels={32 * 32}", "--workers", "1"])
+    before = keys_of(folder)
+    capsys.readouterr()
+    main([str(folder), "--workers", "1"])
+    assert keys_of(folder) == before, "nothing is deleted that was not asked for"
+    told = capsys.readouterr().out
+    assert "keeps its settings" in told and config.vae in told and "nothing to do" in told
+    reshard(folder, make_rows(N - 1))
+    main([str(folder), "--workers", "1"])
+    assert set(keys_of(folder).values()) < set(before.values())
+    main([str(folder), "--set", "encode.kinds=['short']", "--workers", "1"])
+    assert len(keys_of(folder)) == N - 1 and set(keys_of(folder).values()) < set(before.values())
+    other = str(tiny_vae(tmp_path / "other.safetensors", seed=1))
+    main([str(folder), "--vae", other, "--workers", "1"])
+    assert not set(keys_of(folder).values()) & set(before.values()), "asked for"
+
+
+def test_a_vae_that_is_gone_is_named(folder, config, tmp_path):
+    vae = tiny_vae(tmp_path / "mine.safetensors", seed=2)
+    main([str(folder), "--vae", str(vae), "--text", config.text_encoder, "--workers", "1"])
+    vae.unlink()
+    before = keys_of(folder)
+    with pytest.raises(UserError, match=r"mine.safetensors, which is gone; say .* --vae"):
+        main([str(folder), "--workers", "1"])
+    assert keys_of(folder) == before
+
+
+def test_shards_of_an_earlier_selection_are_refused(folder, config):
+    """The clips that select rejects by now must not become latents."""
+    run_folder = open_run(folder)
+    write_table(run_folder.selection, pa.table({s.CLIP_ID: ["a"], s.DECISION: ["keep"]}))
+    keys = {"selection.parquet": files_key([run_folder.selection])}
+    Stage(folder, "pack", "k", keys).finish({"outputs": ["shards"]})
+    run(config, folder, workers=1)
+    write_table(run_folder.selection, pa.table({s.CLIP_ID: ["a"], s.DECISION: ["reject"]}))
+    for at in (folder, folder / "shards"):
+        with pytest.raises(UserError, match="shards is stale: selection.parquet .* filmstock pack"):
+            run(config, at, workers=1)

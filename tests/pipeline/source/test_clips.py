@@ -116,7 +116,14 @@ def test_mixed_frames_are_in_no_clip_and_short_shots_are_dropped_by_reason(tmp_p
     *_, analysis = analyse(path)
     assert analysis is not None
     plan = plan_clips(analysis, IngestConfig(max_clip_s=3.0, min_clip_s=0.6))
-    assert plan.dropped == {"short": 1}
+    assert [each.reason for each in plan.dropped] == ["dissolve", "fade", "short"]
+    spans = [(float(x.start_pts), float(x.end_pts)) for x in plan.spans]
+    base = float(analysis.probe.time_base)
+    clips = [(start * base, end * base) for start, end in spans]
+    together = sorted([*clips, *((each.start_s, each.end_s) for each in plan.dropped)])
+    ends = [together[0][0], *(end for _, end in together)]
+    assert ends[:-1] == pytest.approx([start for start, _ in together]), "nothing is lost between"
+    assert ends[-1] == pytest.approx(plan.duration_s)
     step = int(analysis.pts[1] - analysis.pts[0])
     frames = [(span.start_pts // step, span.end_pts // step) for span in plan.spans]
     kinds = [(span.transition_in, span.transition_out) for span in plan.spans]

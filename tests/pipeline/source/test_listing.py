@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.source.listing import file_source_id, list_sources, missing_source_id
+from pipeline.source.listing import (
+    check_apart,
+    file_source_id,
+    list_sources,
+    missing_source_id,
+)
+from pipeline.store.paths import location
 
 
 def touch(path: Path, data: bytes = b"x") -> Path:
@@ -62,3 +68,47 @@ def test_what_is_no_file_is_an_error_at_once(tmp_path: Path) -> None:
     for odd in (tmp_path / "pipe.mp4", tmp_path, Path("/dev/null")):
         with pytest.raises(OSError, match="not a regular file"):
             file_source_id(odd)
+
+
+def test_a_folder_that_cannot_be_listed_is_a_source_that_fails_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, shut = touch(tmp_path / "in" / "a.mp4"), tmp_path / "in" / "private"
+    touch(shut / "b.mp4")
+    real = os.scandir
+
+    def scandir(path: str | Path) -> object:
+        if str(path) == str(shut):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert in_order(tmp_path / "in") == [str(good), str(shut)]
+    with pytest.raises(PermissionError):  # which is how it is quarantined
+        file_source_id(shut)
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "line"),
+    [
+        ("raw", "raw", "both a source and the folder to write to"),
+        ("raw", "raw/run", "lies in the source"),
+        ("raw/a.mp4", "raw", "lies in the folder to write to"),
+        ("raw/../raw", "raw", "both a source"),
+        ("s3://bucket/raw", "s3://bucket/raw/run", "lies in the source"),
+    ],
+)
+def test_outputs_are_not_mixed_into_sources(
+    source: str, out: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "raw" / "a.mp4")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=f"{line}.*choose another --out"):
+        check_apart(["elsewhere", source], location(out))
+
+
+def test_sources_beside_the_folder_to_write_to_are_fine(tmp_path: Path) -> None:
+    touch(tmp_path / "raw" / "a.mp4")
+    names = [str(tmp_path / "raw"), str(tmp_path / "raw2"), "s3://bucket/raw", "list.txt"]
+    for out in ("raw-run", "ra", "s3"):
+        check_apart(names, location(tmp_path / out))

@@ -1,0 +1,214 @@
+"""``filmstock status DIR``: what is done in a folder, stale, missing, incomplete or locked, and what to run next."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import tyro
+
+from jobs.core.args import Folder, parse_args
+from jobs.core.console import say
+from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.fresh import Inputs
+from jobs.core.lock import lock_holder
+from jobs.core.run import MADE_BY, RunFolder, open_run
+from jobs.core.stage import METRICS
+
+TRAINERS = ("train-dit", "train-vae", "train-captioner", "train-clip", "pretrain-captioner")
+"""Commands whose --out may be the folder."""
+STATES = ("state.pt", "checkpoint.pt")
+"""Files that a trainer goes on from."""
+COUNTS = {
+    "ingest": "{clips} clips",
+    "select": "{kept} clips kept",
+    "caption": "{ok} of {rows} captions of {clips} clips",
+    "truth": "{rows} captions checked, {flagged} with a fault",
+    "pack": "{packed} clips, {hours:.3f} hours",
+    "encode": "{rows} rows",
+}
+"""What the marker of a finished stage says."""
+
+
+class State(StrEnum):
+    """How a stage stands."""
+
+    DONE = "done"
+    STALE = "stale"
+    MISSING = "missing"
+    INCOMPLETE = "incomplete"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """One line a stage: done, stale, missing, incomplete or locked, and the command to run. Changes nothing."""
+
+    folder: tyro.conf.Positional[Folder]
+    """Run folder of curate or of its stages, or the --out of a trainer."""
+    json: bool = False
+    """Print one JSON object instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One stage."""
+
+    stage: str
+    """Name of its command."""
+    state: State
+    """How it stands."""
+    note: str
+    """What there is, or what is wrong."""
+    command: str = ""
+    """What brings it up to date; empty when it is done."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    args = parse_args(Args, argv, "status")
+    run = open_run(args.folder)
+    lines = read_status(run)
+    then = next_command(lines)
+    if args.json:
+        stages = [dataclasses.asdict(line) for line in lines]
+        say(json.dumps({"folder": str(run), "stages": stages, "next": then}, indent=2))
+        return EXIT_OK
+    for line in lines:
+        end = f"; {line.command}" if line.command else ""
+        say(f"{line.stage:<10} {line.state:<10} {line.note}{end}".rstrip())
+    say(f"next: {then}" if then else "nothing is left to do")
+    return EXIT_OK
+
+
+def read_status(run: RunFolder) -> list[Line]:
+    """A line for each stage that the folder can have, in the order of the data flow; UserError for no such folder."""
+    if not run.path.is_dir():
+        raise UserError(f"{run} is no folder; give a run folder, or the --out of a trainer")
+    if trained := [line for name in TRAINERS for line in _trainer(run, name)]:
+        return trained
+    if not any((run / name).exists() for name in (*MADE_BY, ".ingest")):
+        raise UserError(
+            f"{run} holds neither a run nor a training; filmstock curate SRC... --out {run} makes one"
+        )
+    return list(_stages(run))
+
+
+def next_command(lines: list[Line]) -> str:
+    """What to run next: the command of the first stage that is not done; empty while one is running, or at the end."""
+    if any(line.state == State.LOCKED for line in lines):
+        return ""
+    return next((line.command for line in lines if line.command), "")
+
+
+def incomplete(run: RunFolder) -> str | None:
+    """One line for who looks at a run of which something is not up to date, None when all that there is is."""
+    lines = [line for line in _stages(run) if line.state not in (State.DONE, State.MISSING)]
+    if not lines:
+        return None
+    told = "; ".join(f"{line.stage} is {line.state}: {line.note}" for line in lines)
+    return f"{told} (filmstock status {run} says what to run)"
+
+
+def _stages(run: RunFolder) -> Iterator[Line]:
+    """The stages of curate, and encode."""
+    seen = Inputs(run)
+    holder = lock_holder(run.path)
+    outputs: dict[str, list[str]] = {}
+    for table, stage in MADE_BY.items():
+        outputs.setdefault(stage, []).append(table)
+    if run.done_info("world") is not None:  # shards that were rendered have nothing before them
+        yield Line(stage="world", state=State.DONE, note="shards of the synthetic world")
+        outputs = {"encode": outputs["encode"]}
+    for stage, tables in outputs.items():
+        if stage == "truth" and not (run / "truth").exists():
+            continue
+        command = f"filmstock {_COMMANDS.get(stage, stage + ' {run}')}".format(run=run)
+        if holder is not None and holder.get("command", stage) == stage:
+            who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')} is writing"
+            yield Line(stage=stage, state=State.LOCKED, note=who)
+            continue
+        state, note = _state(run, stage, tables, seen)
+        yield Line(
+            stage=stage, state=state, note=note, command="" if state == State.DONE else command
+        )
+
+
+_COMMANDS = {"ingest": "ingest SRC... --out {run}", "truth": "caption {run}"}
+"""Stages whose command takes more than the folder, or is another's."""
+
+
+def _state(run: RunFolder, stage: str, tables: list[str], seen: Inputs) -> tuple[State, str]:
+    there = [table for table in tables if (run / table).exists()]
+    begun = there or (stage == "ingest" and (run / ".ingest").exists())
+    info = run.done_info(stage)
+    if not begun:
+        return State.MISSING, ""
+    if info is None:
+        return State.INCOMPLETE, "it has not come to its end"
+    gone = [name for name in info.get("outputs", []) if not (run / name).exists()]
+    if gone:
+        return State.INCOMPLETE, f"{', '.join(gone)} is gone"
+    if changed := seen.changed(tables[-1]):
+        return State.STALE, f"{' and '.join(changed)} changed since it ran"
+    if stage == "encode" and (why := _stale_latents(run)):
+        return State.STALE, why
+    return State.DONE, _counted(stage, info)
+
+
+def _stale_latents(run: RunFolder) -> str:
+    from pipeline.shards.latents import refuse_stale
+
+    try:
+        refuse_stale(str(run / "latents"))
+    except ValueError:
+        return "shards changed since it ran"
+    return ""
+
+
+def _counted(stage: str, info: dict[str, Any]) -> str:
+    try:
+        return COUNTS[stage].format(**info)
+    except (KeyError, ValueError):  # a marker of another filmstock
+        return ""
+
+
+def _trainer(run: RunFolder, name: str) -> Iterator[Line]:
+    """The line of a trainer whose folder this is; nothing when it is not."""
+    info = run.done_info(name)
+    told = _read_json(run, "run.json").get("command")
+    state = next((run / file for file in STATES if (run / file).is_file()), None)
+    if info is None and told != name:
+        return
+    if (holder := lock_holder(run.path)) is not None:
+        who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')} is training"
+        yield Line(stage=name, state=State.LOCKED, note=who)
+    elif info is not None:
+        yield Line(stage=name, state=State.DONE, note=", ".join(info.get("outputs", [])))
+    else:
+        step = _last_step(run)
+        note = f"stopped after step {step}" if step else "it has not come to its end"
+        again = "the command that began it" + ("" if state else ", from its start")
+        yield Line(stage=name, state=State.INCOMPLETE, note=note, command=again)
+
+
+def _read_json(run: RunFolder, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads((run / name).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _last_step(run: RunFolder) -> int | None:
+    path = run / METRICS
+    for line in reversed(path.read_text().splitlines() if path.is_file() else []):
+        try:
+            return int(json.loads(line)["step"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return None

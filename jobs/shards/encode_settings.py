@@ -1,0 +1,76 @@
+"""The settings that a folder of latents was made with: the next ``encode`` keeps them, unless it is told otherwise.
+
+Without this, a second ``encode`` without ``--vae`` would take the embedded VAE for everything, and delete the latents
+of the VAE that was named the first time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from jobs.core.console import say
+from jobs.core.errors import UserError
+from pipeline.config import EncodeConfig
+from pipeline.store.paths import Location, matching, parquet_input
+
+SETTINGS = "settings"
+"""Key of the settings, JSON, in the metadata of latents."""
+MODELS = {"vae": "--vae", "text_encoder": "--text"}
+"""Settings that name a model, which may be a local file, with their options."""
+
+
+def settings_text(config: EncodeConfig) -> str:
+    """The settings as they are noted with the latents: local models by their absolute paths."""
+    told = dataclasses.asdict(config)
+    for name in MODELS:
+        path = Path(told[name])
+        if path.exists():
+            told[name] = str(path.absolute())
+    return json.dumps(told)
+
+
+def keep_settings(config: EncodeConfig, asked: Collection[str], target: Location) -> EncodeConfig:
+    """``config`` with the settings of the latents in ``target`` for every field that is not in ``asked``.
+
+    Raises:
+        UserError: the model that made the latents is no longer where it was.
+    """
+    before = noted_settings(target)
+    known = {field.name for field in dataclasses.fields(config)}
+    kept = {name: value for name, value in before.items() if name in known - set(asked)}
+    kept = {name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()}
+    changed = {name: value for name, value in kept.items() if getattr(config, name) != value}
+    for name in MODELS.keys() & changed.keys():
+        path = Path(changed[name])
+        if path.is_absolute() and not path.exists():
+            raise UserError(
+                f"{target} was encoded with {name} {path}, which is gone; say where it is now with {MODELS[name]}"
+            )
+    if changed:
+        told = ", ".join(f"{name} = {value}" for name, value in changed.items())
+        say(
+            f"encode: {target} keeps its settings: {told}; --vae, --text, --set or --recipe change them"
+        )
+    return dataclasses.replace(config, **changed)
+
+
+def noted_settings(target: Location) -> dict[str, Any]:
+    """What is noted in the first readable file of a latents folder; {} where there is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for path in matching(target, "*.parquet"):
+        try:
+            metadata = pq.read_schema(parquet_input(path)).metadata or {}
+            found: dict[str, Any] = json.loads(metadata.get(SETTINGS.encode(), b"{}"))
+        except (ConnectionError, PermissionError):
+            raise
+        except (pa.ArrowException, OSError, ValueError):  # a damaged part says nothing
+            continue
+        if found:
+            return found
+    return {}

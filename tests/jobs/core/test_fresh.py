@@ -1,0 +1,98 @@
+"""A stage refuses inputs that are out of date, and names the command that has to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from jobs.core.errors import UserError
+from jobs.core.fresh import Inputs, check_fresh, open_stage
+from jobs.core.run import RunFolder, open_run
+from pipeline import schema as s
+from pipeline.store.parquet import write_table
+from tests.helpers.caption_media import make_run_folder, write_selection
+
+FLOW = {
+    "select": ("manifest",),
+    "caption": ("manifest", "selection.parquet"),
+    "pack": ("manifest", "selection.parquet", "captions"),
+}
+
+
+def describe(run: RunFolder, clips: list[str], kind: str = "dense") -> None:
+    rows = [{s.CLIP_ID: c, s.KIND: kind, s.TEXT: "a circle", s.OUTCOME: "ok"} for c in clips]
+    table = pa.Table.from_pylist(rows, schema=s.captions_schema())
+    write_table(run.captions / "part-0.parquet", table)
+
+
+def finish(run: RunFolder, *stages: str) -> None:
+    for name in stages:
+        open_stage(run, name, "settings", inputs=FLOW[name]).finish({})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """A folder that went through select, caption and pack: two clips kept of three."""
+    kept = make_run_folder(tmp_path, 3, rejected=1)
+    run = open_run(tmp_path)
+    describe(run, kept)
+    finish(run, "select", "caption", "pack")
+    run.shards.mkdir()
+    return run
+
+
+def test_nothing_changed_is_fresh_and_has_the_same_key(run: RunFolder):
+    check_fresh(run, "shards")
+    one, two = (open_stage(run, "pack", "settings", inputs=FLOW["pack"]) for _ in range(2))
+    assert one == two and one.info is not None
+    assert open_stage(run, "pack", "others", inputs=FLOW["pack"]).key != one.key
+
+
+def test_another_selection_makes_shards_stale_until_pack_has_run(run: RunFolder):
+    write_selection(run.path, ["clip000", "clip001", "clip002"], ["clip000"])  # type: ignore[arg-type]
+    finish(run, "select")
+    with pytest.raises(UserError) as caught:
+        check_fresh(run, "shards")
+    assert str(caught.value) == (
+        f"{run.path}/shards is stale: selection.parquet has changed since filmstock pack wrote it; "
+        f"run filmstock pack {run.path} first"
+    )
+    finish(run, "pack")  # captions of a stricter selection are all there
+    check_fresh(run, "shards")
+
+
+def test_a_clip_that_is_kept_anew_needs_a_caption_first(run: RunFolder):
+    ids = ["clip000", "clip001", "clip002"]
+    write_selection(run.path, ids, ids)  # type: ignore[arg-type]
+    finish(run, "select")
+    with pytest.raises(UserError, match=r"captions is stale: .* run filmstock caption "):
+        open_stage(run, "pack", inputs=FLOW["pack"])
+    describe(run, ids, kind="original")
+    with pytest.raises(UserError, match="captions is stale"):
+        check_fresh(run, "captions")
+    describe(run, ids)
+    finish(run, "caption", "pack")
+    check_fresh(run, "shards")
+
+
+def test_the_first_stale_table_of_the_flow_is_named(run: RunFolder):
+    part = next(run.manifest.glob("part-*"))
+    (run.manifest / "part-more.parquet").write_bytes(part.read_bytes())
+    assert "selection.parquet is stale: manifest has changed" in (
+        Inputs(run).stale(["shards"]) or ""
+    )
+    (run.path / ".done" / "select.json").unlink()  # select has not come to its end
+    assert "captions is stale" not in (Inputs(run).stale(["captions"]) or "")
+
+
+def test_captions_that_changed_make_shards_stale(run: RunFolder):
+    describe(run, ["clip000", "clip001"], kind="short")
+    with pytest.raises(UserError, match="shards is stale: captions has changed .* filmstock pack"):
+        check_fresh(run, "shards")
+
+
+def test_what_is_missing_comes_before_what_is_stale(run: RunFolder):
+    with pytest.raises(UserError, match="no embeddings; run filmstock ingest"):
+        open_stage(run, "select", inputs=("embeddings",))
