@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -190,35 +188,19 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 def to_toml(recipe: Recipe) -> str:
     """The resolved recipe as TOML that ``load_recipe`` reads back to an equal one (None: left out)."""
-    lines = ["# filmstock recipe: every setting of the last run in this folder"]
-    for name in SECTIONS:
-        lines += _table(name, dataclasses.asdict(getattr(recipe, name)))
-    return "\n".join(lines) + "\n"
+    import tomli_w
+
+    sections = {name: _set_only(dataclasses.asdict(getattr(recipe, name))) for name in SECTIONS}
+    return f"# filmstock recipe: every setting of the last run in this folder\n\n{tomli_w.dumps(sections)}"
 
 
-def _table(name: str, values: Mapping[str, Any]) -> list[str]:
-    lines = ["", f"[{name}]"]
-    nested = {key: value for key, value in values.items() if isinstance(value, Mapping)}
-    for key, value in values.items():
-        if value is not None and key not in nested:
-            lines.append(f"{_key(key)} = {_value(value)}")
-    for key, value in nested.items():
-        lines += _table(f"{name}.{_key(key)}", value)
-    return lines
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
-    return repr(value)
+def _set_only(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A table without its None values: TOML has no word for them, and a key that is left out is None."""
+    return {
+        key: _set_only(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if value is not None
+    }
 
 
 def _read_toml(path: Location) -> dict[str, Any]:

@@ -1,15 +1,15 @@
 """Thresholds that a selection asked for, and the clips nearest to each on either side.
 
-A predicate may be any SQL. Each ``column < number`` in it is a threshold, and so are both ends of
-``abs(column) < number`` and ``column BETWEEN number AND number``. In one with several parts, such as
-``blur IS NULL OR blur < 2.5 OR concept_text < 0.5``, most clips near a threshold are settled by another part; the
-clips shown are those that this threshold decides: the predicate differs when that part is made TRUE or FALSE.
+A predicate may be any SQL; sqlglot reads it. Each ``column < number`` in it is a threshold, whichever stands first,
+and so are both ends of ``abs(column) < number`` and ``column BETWEEN number AND number``. In one with several parts,
+such as ``blur IS NULL OR blur < 2.5 OR concept_text < 0.5``, most clips near a threshold are settled by another part;
+the clips shown are those that this threshold decides: the predicate differs when that part is made TRUE or FALSE.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,21 +17,18 @@ from jobs.report.data import Run
 from pipeline import schema as s
 from pipeline.select.predicates import evaluate, mentioned, numbers
 
+if TYPE_CHECKING:
+    from sqlglot.expressions import Expression
+
+DIALECT = "duckdb"
+"""What evaluates predicates."""
 NEAREST = 6
 """Clips shown on each side of a threshold."""
 MOST_EDGES = 40
 """Thresholds shown at most."""
-_NUMBER = r"(?P<{}>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)"
-_TERM = re.compile(
-    r"(?:^|\(|\b(?:and|or|not)\b)\s*(?P<part>"
-    rf"(?P<column>\w+)\s*(?P<op><=|>=|<|>)\s*{_NUMBER.format('one')}"
-    rf"|abs\s*\(\s*(?P<size>\w+)\s*\)\s*(?P<size_op><=|>=|<|>)\s*{_NUMBER.format('most')}"
-    rf"|(?P<range>\w+)\s+(?P<outside>not\s+)?between\s+{_NUMBER.format('low')}\s+and\s+{_NUMBER.format('high')}"
-    r")\s*(?=$|\)|\b(?:and|or)\b)",
-    re.IGNORECASE,
-)
-"""A part of a predicate that bounds one column, its size, or both of its ends by numbers."""
 _MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_OPS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+"""sqlglot's names of the comparisons."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,32 +41,84 @@ class Bound:
     """``<``, ``<=``, ``>`` or ``>=``."""
     threshold: float
     """By what."""
-    start: int
-    """Where the part of the predicate that says so begins."""
-    stop: int
-    """Where it ends."""
+    if_true: str
+    """The predicate with TRUE in the place of the part that says so."""
+    if_false: str
+    """The same with FALSE."""
 
 
 def bounds(rule: str) -> list[Bound]:
-    """Every threshold of a predicate: one of ``x < 5``, two of ``abs(x) < 5`` and of ``x BETWEEN 1 AND 5``."""
+    """Every threshold of a predicate in its order: one of ``x < 5``, two of ``abs(x) < 5`` and ``x BETWEEN 1 AND 5``.
+
+    A predicate that sqlglot cannot read has none.
+    """
+    import sqlglot
+
+    try:
+        tree = sqlglot.parse_one(rule, dialect=DIALECT)
+    except sqlglot.errors.SqlglotError:
+        return []
     found = []
-    for term in _TERM.finditer(rule):
-        one, size, low, high = (float(term[name] or 0) for name in ("one", "most", "low", "high"))
-        if term["column"]:
-            pairs = [(term["op"], one)]
-        elif term["size"]:
-            pairs = [(_MIRROR[term["size_op"]], -size), (term["size_op"], size)]
-        elif term["outside"]:
-            pairs = [("<", low), (">", high)]
-        else:
-            pairs = [(">=", low), ("<=", high)]
-        column = term["column"] or term["size"] or term["range"]
-        start, stop = term.span("part")
+    for place, node in enumerate(tree.walk(bfs=False)):
+        column, ends = _ends(node)
+        forms = [_with(tree, place, value) for value in (True, False)] if ends else []
         found += [
-            Bound(column=column, op=op, threshold=value, start=start, stop=stop)
-            for op, value in pairs
+            Bound(column=column, op=op, threshold=value, if_true=forms[0], if_false=forms[1])
+            for op, value in ends
         ]
     return found
+
+
+def _ends(node: Expression) -> tuple[str, list[tuple[str, float]]]:
+    """Column, and (operator, number) of each end, of one part of a predicate; no ends where it is no such part."""
+    from sqlglot import exp
+
+    if isinstance(node, exp.Between):
+        low, high = _number(node.args["low"]), _number(node.args["high"])
+        if isinstance(node.this, exp.Column) and low is not None and high is not None:
+            outside = isinstance(node.parent, exp.Not)
+            return node.this.name, [("<", low), (">", high)] if outside else [
+                (">=", low),
+                ("<=", high),
+            ]
+    elif node.key in _OPS:
+        op, one, other = _OPS[node.key], node.this, node.expression
+        if _number(one) is not None:
+            op, one, other = _MIRROR[op], other, one
+        bound = _number(other)
+        if bound is not None and isinstance(one, exp.Column):
+            return one.name, [(op, bound)]
+        if bound is not None and isinstance(one, exp.Abs) and isinstance(one.this, exp.Column):
+            return one.this.name, [(_MIRROR[op], -bound), (op, bound)]
+    return "", []
+
+
+def _number(node: Expression) -> float | None:
+    """A number as it is written, signed or cast; None for anything else."""
+    from sqlglot import exp
+
+    if isinstance(node, exp.Cast | exp.Paren):
+        return _number(node.this)
+    if isinstance(node, exp.Neg):
+        value = _number(node.this)
+        return None if value is None else -value
+    return float(node.this) if isinstance(node, exp.Literal) and not node.is_string else None
+
+
+def _with(tree: Expression, place: int, value: bool) -> str:
+    """The predicate with the ``place``-th part of its tree set to a truth value."""
+    from sqlglot import exp
+
+    copy = tree.copy()
+    part = next(node for i, node in enumerate(copy.walk(bfs=False)) if i == place)
+    if isinstance(part, exp.Between) and isinstance(part.parent, exp.Not):
+        part = part.parent
+    word = exp.true() if value else exp.false()
+    if part is copy:
+        copy = word
+    else:
+        part.replace(word)
+    return str(copy.sql(dialect=DIALECT, comments=False))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +175,7 @@ def find_edges(run: Run) -> list[Edge]:
             edge = Edge(
                 reason=reason, rule=rule, column=column, op=bound.op, threshold=bound.threshold
             )
-            decides = _decides(run, rule, bound.start, bound.stop)
+            decides = _decides(run, rule, bound)
             if decides is not None:
                 edges.append(_around(run, edge, run.numbers(column), decides))
     for reason, best in run.select.best.items():
@@ -134,10 +183,10 @@ def find_edges(run: Run) -> list[Edge]:
     return edges[:MOST_EDGES]
 
 
-def _decides(run: Run, rule: str, start: int, stop: int) -> np.ndarray | None:
-    """bool (N,): clips whose verdict hangs on the part rule[start:stop]; None when the rule cannot be asked."""
+def _decides(run: Run, rule: str, bound: Bound) -> np.ndarray | None:
+    """bool (N,): clips whose verdict hangs on that part of the rule; None when the rule cannot be asked."""
     columns = mentioned(rule, run.clips.column_names)
-    forms = {word: f"{rule[:start]} {word} {rule[stop:]}" for word in ("TRUE", "FALSE")}
+    forms = {"TRUE": bound.if_true, "FALSE": bound.if_false}
     try:
         verdicts = evaluate(run.clips.select(columns), forms)
     except ValueError:  # the recipe and the manifest do not fit: select has said so

@@ -54,12 +54,33 @@ def run_of(select: SelectConfig, reasons: list[list[str]] | None = None, **colum
         ("abs(a - b) > 1", []),
         ("a between b and 3", []),
         ("a > b", []),
+        ("0.5 > blur", [("blur", "<", 0.5)]),
+        ("5 <= height AND 2 > 1", [("height", ">=", 5)]),
+        ("blur < 2.5::DOUBLE", [("blur", "<", 2.5)]),
+        ("CASE WHEN a > 1 THEN b < 2 ELSE TRUE END", [("a", ">", 1), ("b", "<", 2)]),
+        ("camera = 'a > 1'", []),
+        ("a > 1 /* b > 2 */", [("a", ">", 1)]),
+        ("a > (", []),
     ],
 )
 def test_bounds_of_bare_columns(rule: str, found: list[tuple[object, ...]]) -> None:
     assert [(each.column, each.op, each.threshold) for each in bounds(rule)] == found
-    for each in bounds(rule):
-        assert each.column in rule[each.start : each.stop]
+
+
+@pytest.mark.parametrize(
+    ("rule", "if_true", "if_false"),
+    [
+        ("a > 1", ["TRUE"], ["FALSE"]),
+        ("a > 1 OR b < 2", ["TRUE OR b < 2", "a > 1 OR TRUE"], ["FALSE OR b < 2", "a > 1 OR FALSE"]),
+        ("NOT (a > 1)", ["NOT (TRUE)"], ["NOT (FALSE)"]),
+        ("a NOT BETWEEN 1 AND 2", ["TRUE", "TRUE"], ["FALSE", "FALSE"]),
+    ],
+)  # fmt: skip
+def test_the_part_that_bounds_is_set_to_a_truth_value(
+    rule: str, if_true: list[str], if_false: list[str]
+) -> None:
+    assert [each.if_true for each in bounds(rule)] == if_true
+    assert [each.if_false for each in bounds(rule)] == if_false
 
 
 def test_both_ends_of_a_range_are_thresholds() -> None:
