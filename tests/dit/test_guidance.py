@@ -23,6 +23,12 @@ def test_the_projection_is_that_of_the_whole_clip_and_of_no_other():
     assert projection(C, torch.zeros(3, 2), CLIP).tolist() == [[0.0]] * 3, "of nothing: 0, no NaN"
 
 
+def test_a_small_unconditional_velocity_is_projected_on_all_the_same():
+    """Late in sampling velocities are small; a floor under their norm must not reach them."""
+    factor = projection(0.002 * C, 0.001 * U, CLIP)
+    torch.testing.assert_close(factor[:, 0], torch.tensor([7 / 3, 7 / 3, 2.0]))
+
+
 def test_cfg_zero_star_rescales_the_unconditional_first():
     scaled = torch.tensor([[7 / 6], [7 / 6], [1.0]]) * U
     torch.testing.assert_close(cfg_zero_star(C, U, 3.0, CLIP), scaled + 3 * (C - scaled))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from pipeline.loader.order import (
+    LoaderState,
     epoch_order,
     n_steps,
     plan_groups,
@@ -61,6 +63,19 @@ def test_short_epochs_wrap_and_long_ones_may_drop_or_fill():
     assert step_positions(0, 3, 8, 0, 1) == [0, 1, 2, 0, 1, 2, 0, 1]
     assert n_steps(20, 8) == 2 and n_steps(20, 8, drop_last=False) == 3
     assert step_positions(2, 20, 8, 0, 1) == [16, 17, 18, 19, 0, 1, 2, 3]
+
+
+def test_one_unit_and_one_a_step_are_an_epoch():
+    assert n_steps(1, 1) == 1 and n_steps(1, 4, drop_last=False) == 1 and n_steps(5, 1) == 5
+
+
+def test_a_state_survives_json():
+    """A cursor that comes back changed resumes at other data."""
+    state = LoaderState(manifest_hash="abc", seed=7, epoch=2, step=5)
+    plain = json.loads(json.dumps(state.to_dict()))
+    assert plain == {"manifest_hash": "abc", "seed": 7, "epoch": 2, "step": 5}
+    assert LoaderState.from_dict(plain) == state
+    assert LoaderState(manifest_hash="abc", seed=7).to_dict()["step"] == 0
 
 
 def test_impossible_worlds_are_refused():
