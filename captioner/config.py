@@ -18,6 +18,7 @@ LANGUAGES = {
     "ko": "Korean", "vi": "Vietnamese", "id": "Indonesian", "th": "Thai",
 }  # fmt: skip
 """Languages that captions can be asked for in: code -> name."""
+SHOWN_AS = ("auto", "video", "timed", "frames")
 HINT_TOPICS = ("camera", "movement", "light", "colours", "text")
 """What a model can be told beforehand of what was measured."""
 
@@ -45,8 +46,16 @@ class CaptionConfig:
     """Frames shown of each clip, the centres of as many equal spans; a shorter clip shows all it has."""
     frame_side: int = 384
     """Longer side that larger frames are scaled down to before any backend sees them, pixels."""
+    shown_as: str = "auto"
+    """Form in which frames are shown. ``video``: one video with the time of each frame. ``timed``: images, each after
+    its time. ``frames``: images alone. ``auto``: the video input of a transformers model that has one, images alone
+    for one that has none, timed images for servers and vLLM."""
     max_new_tokens: int = 256
-    """Tokens a reply may have; a reply that reaches it is ``truncated``."""
+    """Tokens a reply may have; one that reaches it is asked for again with twice the room, then ``truncated``."""
+    max_model_len: int | None = None
+    """``vllm``: tokens of question, frames and reply together; None takes the model's own, often more than fits."""
+    gpu_memory: float = 0.9
+    """``vllm``: share of the GPU's memory that the engine may take."""
     temperature: float = 0.0
     """0 takes the likeliest token each time; above 0 samples, keyed by ``seed``."""
     seed: int = 0
@@ -105,6 +114,17 @@ class CaptionConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"caption.{name} is {getattr(self, name)}; it must be at least 1")
+        if self.shown_as not in SHOWN_AS:
+            raise ValueError(
+                f"caption.shown_as = {self.shown_as!r} is unknown; use one of {', '.join(SHOWN_AS)}"
+            )
+        if self.max_model_len is not None and self.max_model_len <= self.max_new_tokens:
+            raise ValueError(
+                f"caption.max_model_len is {self.max_model_len}; it must hold the frames, the question and "
+                f"the {self.max_new_tokens} tokens of max_new_tokens"
+            )
+        if not 0 < self.gpu_memory <= 1:
+            raise ValueError(f"caption.gpu_memory is {self.gpu_memory}; it is a share in (0, 1]")
         if self.retries_per_row < 0:
             raise ValueError(
                 f"caption.retries_per_row is {self.retries_per_row}; it must be 0 or more"

@@ -16,6 +16,7 @@ from captioner.backends.base import Backend, Request
 from captioner.backends.open import open_backend
 from captioner.check.outcome import ASK_AGAIN, Settled, settle
 from captioner.config import ASKED_KINDS, CaptionConfig
+from pipeline.schema import CaptionOutcome
 
 if TYPE_CHECKING:
     from pipeline.video.stills import Stills
@@ -77,7 +78,10 @@ def ask(backend: Backend, config: CaptionConfig, frames: ClipFrames) -> dict[str
     settled: dict[str, Settled] = {}
     pending = list(config.kinds)
     for attempt in range(config.retries_per_row + 1):
-        requests = [request_for(config, "video", kind, prepared, attempt) for kind in pending]
+        requests = [
+            request_for(config, "video", kind, prepared, attempt, before=settled.get(kind))
+            for kind in pending
+        ]
         for reply in backend.caption(requests):
             settled[reply.kind] = settle(
                 reply, before=settled.get(reply.kind), language=config.language
@@ -95,11 +99,17 @@ def request_for(
     frames: ClipFrames | ServerFrames,
     attempt: int = 0,
     hints: Sequence[str] = (),
+    before: Settled | None = None,
 ) -> Request:
     """What is asked about a clip; every further attempt has a seed of its own and some temperature.
 
-    ``hints`` are clauses of what was measured, which the question states.
+    ``hints`` are clauses of what was measured, which the question states. ``before`` is what the last attempt settled
+    to: a reply that was cut short is asked for again as it was, with twice the room each time.
     """
+    room = config.max_new_tokens
+    cut = before is not None and before.outcome == CaptionOutcome.TRUNCATED
+    if cut:
+        room *= 2**attempt
     prompt = prompt_set(config.model, config.prompts, config.language)[kind]
     question = fill(prompt, frames=len(frames), seconds=frames.seconds)
     temperature = config.temperature
@@ -109,6 +119,7 @@ def request_for(
         frames=frames,
         prompt=with_hints(question, hints),
         seed=config.seed + attempt,
-        temperature=max(temperature, AGAIN_TEMPERATURE) if attempt else temperature,
+        temperature=max(temperature, AGAIN_TEMPERATURE) if attempt and not cut else temperature,
+        max_new_tokens=room if cut else None,
         schema=json_schema() if kind == "structured" else None,
     )

@@ -12,6 +12,9 @@ import numpy as np
 
 from pipeline.video.decode import decode_clip, sample_indices
 
+VIDEO_CRF = 10
+"""x264 quality of frames that are sent as a video."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClipFrames:
@@ -21,6 +24,8 @@ class ClipFrames:
     """uint8 RGB (T, H, W, 3)."""
     seconds: float
     """Length of the clip, seconds."""
+    times_s: tuple[float, ...]
+    """When each frame is shown, seconds from the clip's start."""
     hash: str
     """Content hash of ``images`` and ``seconds`` (to a tenth): 32 hex digits."""
 
@@ -33,14 +38,28 @@ class ServerFrames:
     """The same frames as a server is sent them; the pixels themselves are let go of."""
 
     urls: tuple[bytes, ...]
-    """``data:image/png;base64,`` URLs, one per frame."""
+    """``data:image/png;base64,`` URLs, one per frame; or one ``data:video/mp4;base64,`` URL of all of them."""
     seconds: float
     """Length of the clip, seconds."""
+    times_s: tuple[float, ...]
+    """When each frame is shown, seconds from the clip's start."""
     hash: str
     """The ``ClipFrames.hash`` of the pixels."""
 
     def __len__(self) -> int:
-        return len(self.urls)
+        return len(self.times_s)
+
+    @property
+    def is_video(self) -> bool:
+        """The frames are sent as one video."""
+        return self.urls[0].startswith(b"data:video/")
+
+
+def as_pixels(frames: ClipFrames | ServerFrames) -> ClipFrames:
+    """Frames that are still pixels; TypeError for those that were encoded for a server."""
+    if isinstance(frames, ServerFrames):
+        raise TypeError("frames for a server were given to a backend in this process")
+    return frames
 
 
 def for_server(frames: ClipFrames | ServerFrames) -> ServerFrames:
@@ -48,7 +67,22 @@ def for_server(frames: ClipFrames | ServerFrames) -> ServerFrames:
     if isinstance(frames, ServerFrames):
         return frames
     urls = tuple(b"data:image/png;base64," + base64.b64encode(png(i)) for i in frames.images)
-    return ServerFrames(urls=urls, seconds=frames.seconds, hash=frames.hash)
+    return ServerFrames(urls=urls, seconds=frames.seconds, times_s=frames.times_s, hash=frames.hash)
+
+
+def as_video(frames: ClipFrames) -> ServerFrames:
+    """Frames as one MP4 of their own, as long as the clip, in which each lasts its share: a server that samples this
+    video has the clip's clock, and finds no other frames than ours. H.264 at crf 10; sides are made even."""
+    from pipeline.video.encode import encode_mp4
+
+    images = frames.images
+    _, height, width, _ = images.shape
+    even = np.pad(images, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    mp4 = encode_mp4(even, len(images) / max(frames.seconds, 1e-3), crf=VIDEO_CRF)
+    url = b"data:video/mp4;base64," + base64.b64encode(mp4)
+    return ServerFrames(
+        urls=(url,), seconds=frames.seconds, times_s=frames.times_s, hash=frames.hash
+    )
 
 
 def png(image: np.ndarray) -> bytes:
@@ -105,20 +139,29 @@ def clip_frames(
     """
     size = scaled_size(width, height, side)
     indices = sample_indices(n_frames, frames)
-    images, _ = decode_clip(mp4, indices=indices, size=None if size == (width, height) else size)
-    return from_pixels(images, n_frames / fps)
+    images, times = decode_clip(
+        mp4, indices=indices, size=None if size == (width, height) else size
+    )
+    return from_pixels(images, n_frames / fps, tuple(float(time) for time in times))
 
 
-def from_pixels(images: np.ndarray, seconds: float) -> ClipFrames:
-    """Wrap frames that are already chosen and scaled: uint8 (T, H, W, 3)."""
+def from_pixels(
+    images: np.ndarray, seconds: float, times_s: tuple[float, ...] | None = None
+) -> ClipFrames:
+    """Wrap frames that are already chosen and scaled: uint8 (T, H, W, 3); without times, the middles of equal spans."""
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8 or not len(images):
         raise ValueError(
             f"captioner frames must be uint8 (T, H, W, 3) with T >= 1, got {images.dtype} {images.shape}"
         )
-    return ClipFrames(images=images, seconds=seconds, hash=frames_hash(images, seconds))
+    if times_s is None:
+        times_s = tuple((i + 0.5) * seconds / len(images) for i in range(len(images)))
+    return ClipFrames(
+        images=images, seconds=seconds, times_s=times_s, hash=frames_hash(images, seconds)
+    )
 
 
-def frames_key(video_xxh3: str, frames: int, side: int) -> str:
-    """What decides a clip's frames, known without decoding: 16 hex digits that open its stored ``frames_hash``."""
-    text = f"1 {video_xxh3} {frames} {side}"
+def frames_key(video_xxh3: str, frames: int, side: int, shown_as: str = "auto") -> str:
+    """What decides a clip's frames and the form they are shown in, known without decoding: 16 hex digits that open its
+    stored ``frames_hash``."""
+    text = f"2 {video_xxh3} {frames} {side} {shown_as}"
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

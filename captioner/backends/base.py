@@ -41,6 +41,8 @@ class Request:
     """Seed of sampling."""
     temperature: float = 0.0
     """0 takes the likeliest token each time."""
+    max_new_tokens: int | None = None
+    """Tokens that the reply may have; None: as many as the recipe says."""
     schema: dict[str, Any] | None = None
     """JSON schema that the reply must follow, where the backend can enforce one."""
 
@@ -138,11 +140,19 @@ def error_line(error: BaseException | str) -> str:
     return " ".join(text.split())[:ERROR_CHARS]
 
 
-def chat_messages(request: Request) -> list[dict]:
-    """The request as an OpenAI-style conversation: every frame in order, then the question."""
-    content: list[dict] = [
-        {"type": "image_url", "image_url": {"url": url.decode()}}
-        for url in for_server(request.frames).urls
-    ]
-    content.append({"type": "text", "text": request.prompt})
-    return [{"role": "user", "content": content}]
+def chat_messages(request: Request, *, timed: bool = True) -> list[dict]:
+    """The request as an OpenAI-style conversation: every frame in order, ``timed`` after its time, or one video; then
+    the question."""
+    frames = for_server(request.frames)
+    kind = "video_url" if frames.is_video else "image_url"
+    content: list[dict] = []
+    for url, time_s in zip(frames.urls, frames.times_s, strict=not frames.is_video):
+        if timed and not frames.is_video:
+            content.append({"type": "text", "text": frame_time(time_s)})
+        content.append({"type": kind, kind: {"url": url.decode()}})
+    return [{"role": "user", "content": [*content, {"type": "text", "text": request.prompt}]}]
+
+
+def frame_time(time_s: float) -> str:
+    """What stands before a frame that is shown with its time, as Qwen3-VL writes it."""
+    return f"<{time_s:.1f} seconds>"

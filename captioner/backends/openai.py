@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from captioner.ask.frames import ClipFrames, ServerFrames, for_server
-from captioner.backends.base import Reply, Request, error_reply, model_id, reply_to
+from captioner.ask.frames import ClipFrames, ServerFrames, as_video, for_server
+from captioner.backends.base import Reply, Request, error_reply, frame_time, model_id, reply_to
 from captioner.config import CaptionConfig
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class OpenAIBackend:
 
     def prepare(self, frames: ClipFrames) -> ServerFrames:
         """Data URLs, encoded once for all kinds of a clip."""
-        return for_server(frames)
+        return as_video(frames) if self.config.shown_as == "video" else for_server(frames)
 
     def caption(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """A reply per request as the server answers; as soon as one is done, the next request is pulled."""
@@ -182,7 +182,7 @@ class OpenAIBackend:
         """The request's JSON in pieces, so that the pictures are never copied or searched for what to escape."""
         settings: dict[str, Any] = {
             "model": self.config.model,
-            "max_tokens": self.config.max_new_tokens,
+            "max_tokens": request.max_new_tokens or self.config.max_new_tokens,
             "temperature": request.temperature,
             "seed": request.seed,
         }
@@ -196,8 +196,15 @@ class OpenAIBackend:
             msgspec.json.encode(settings)[:-1],
             b',"messages":[{"role":"user","content":[',
         ]
-        for url in for_server(request.frames).urls:  # base64 needs no escaping
-            pieces += (b'{"type":"image_url","image_url":{"url":"', url, b'"}},')
+        frames = for_server(request.frames)
+        part = b"video_url" if frames.is_video else b"image_url"
+        timed = not frames.is_video and self.config.shown_as in ("auto", "timed")
+        for url, time_s in zip(frames.urls, frames.times_s, strict=not frames.is_video):
+            if timed:
+                pieces.append(msgspec.json.encode({"type": "text", "text": frame_time(time_s)}))
+                pieces.append(b",")
+            # base64 needs no escaping
+            pieces += (b'{"type":"', part, b'","', part, b'":{"url":"', url, b'"}},')
         return [*pieces, question, b"]}]}"]
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
-from captioner.ask.frames import ClipFrames, ServerFrames
+from captioner.ask.frames import ClipFrames, ServerFrames, as_pixels
 from captioner.ask.model_note import read_note
-from captioner.backends.base import Reply, Request, error_reply, model_id, reply_to
+from captioner.backends.base import Reply, Request, error_reply, frame_time, model_id, reply_to
 from captioner.backends.find import find_captioner
 from captioner.config import CaptionConfig
 
@@ -28,6 +28,7 @@ class TransformersBackend:
         self.model_id = model_id(config)
         self.pulls = PULLED_BATCHES * config.batch_size
         self.processor, self.model = load_model(config.model)
+        self.as_video = shows_video(config, self.processor)
         self._end_ids = end_ids(self.model, self.processor.tokenizer)
 
     def prepare(self, frames: ClipFrames) -> ClipFrames:
@@ -42,11 +43,22 @@ class TransformersBackend:
         while pulled := list(islice(stream, self.pulls)):
             sampled = [r for r in pulled if r.temperature > 0]
             greedy = [r for r in pulled if r.temperature <= 0]
-            greedy.sort(key=lambda r: (r.kind, len(r.frames)))
+            greedy.sort(key=self._alike)
             size = self.config.batch_size
-            batches = [greedy[i : i + size] for i in range(0, len(greedy), size)]
+            batches = [
+                rows[i : i + size]
+                for rows in (list(group) for _, group in groupby(greedy, self._apart))
+                for i in range(0, len(rows), size)
+            ]
             for batch in [*batches, *([r] for r in sampled)]:
                 yield from self._batch(batch)
+
+    def _alike(self, request: Request) -> tuple[Any, ...]:
+        return (*self._apart(request), request.kind, len(request.frames))
+
+    def _apart(self, request: Request) -> tuple[Any, ...]:
+        """Requests that differ in this do not share a batch: room, and the frames of videos, which cannot be padded."""
+        return (request.max_new_tokens or 0, len(request.frames) if self.as_video else 0)
 
     def close(self) -> None:
         """Drop the model."""
@@ -66,7 +78,12 @@ class TransformersBackend:
     def _generate(self, requests: list[Request]) -> list[Reply]:
         import torch
 
-        inputs = prompt_inputs(self.processor, requests)
+        inputs = prompt_inputs(
+            self.processor,
+            requests,
+            as_video=self.as_video,
+            timed=self.config.shown_as == "timed",
+        )
         inputs = inputs.to(self.model.device, dtype=self.model.dtype)
         sampling: dict[str, Any] = {"do_sample": False}
         if requests[0].temperature > 0:
@@ -74,7 +91,9 @@ class TransformersBackend:
             torch.manual_seed(row_seed(requests[0]))
         with torch.inference_mode():
             out = self.model.generate(
-                **inputs, max_new_tokens=self.config.max_new_tokens, **sampling
+                **inputs,
+                max_new_tokens=requests[0].max_new_tokens or self.config.max_new_tokens,
+                **sampling,
             )
         new_ids = out[:, inputs["input_ids"].shape[1] :].tolist()
         return [self._reply(request, ids) for request, ids in zip(requests, new_ids, strict=True)]
@@ -85,23 +104,61 @@ class TransformersBackend:
         return reply_to(request, text=text, finish="length" if end is None else "stop")
 
 
-def conversation(request: Request) -> list[dict]:
-    """The request as a chat: every frame in order, then the question."""
-    content: list[dict] = [{"type": "image"} for _ in range(len(request.frames))]
+def conversation(request: Request, *, timed: bool = False) -> list[dict]:
+    """The request as a chat: every frame in order, ``timed`` after its time, then the question."""
+    content: list[dict] = []
+    for time_s in request.frames.times_s:
+        if timed:
+            content.append({"type": "text", "text": frame_time(time_s)})
+        content.append({"type": "image"})
     return [{"role": "user", "content": [*content, {"type": "text", "text": request.prompt}]}]
 
 
-def prompt_inputs(processor: Any, requests: Sequence[Request]) -> Any:
-    """What the processor makes of requests: left-padded token ids, and pixels. Training begins with the same."""
+def shows_video(config: CaptionConfig, processor: Any) -> bool:
+    """Whether frames go in by the processor's video input; ValueError where that is asked for and there is none."""
+    from captioner.ask.video_input import takes_video
+
+    # One that was fine-tuned here learned from images.
+    if config.shown_as in ("frames", "timed") or (
+        config.shown_as == "auto" and read_note(config.model)
+    ):
+        return False
+    video = takes_video(processor)
+    if config.shown_as == "video" and not video:
+        raise ValueError(
+            f"caption model {config.model!r} has no video input; use shown_as = 'frames' or 'auto'"
+        )
+    return video
+
+
+def prompt_inputs(
+    processor: Any,
+    requests: Sequence[Request],
+    *,
+    as_video: bool = False,
+    timed: bool = False,
+) -> Any:
+    """What the processor makes of requests: left-padded token ids, and pixels. Training begins with the same.
+
+    ``as_video`` shows the frames as the model's own video input, ``timed`` puts its time before each image.
+    """
     from PIL import Image
+
+    from captioner.ask.video_input import padded, squeezes, takes_video, video_inputs
+
+    # A processor that squeezes videos squeezes images as well.
+    square = takes_video(processor) and squeezes(processor)
+    if as_video:
+        return video_inputs(processor, requests, square=square)
 
     texts = [
         processor.apply_chat_template(
-            [conversation(request)], add_generation_prompt=True, tokenize=False
+            [conversation(request, timed=timed)], add_generation_prompt=True, tokenize=False
         )[0]
         for request in requests
     ]
-    images = [[Image.fromarray(frame) for frame in pixels(r.frames)] for r in requests]
+    shown = [padded(pixels(r.frames)) if square else pixels(r.frames) for r in requests]
+    images = [[Image.fromarray(frame) for frame in frames] for frames in shown]
     return processor(text=texts, images=images, padding=True, return_tensors="pt")
 
 
@@ -157,9 +214,7 @@ def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 
 def pixels(frames: ClipFrames | ServerFrames) -> Any:
     """The frames' pixels; frames that were encoded for a server are a mistake of the caller."""
-    if isinstance(frames, ServerFrames):
-        raise TypeError("frames for a server were given to the transformers backend")
-    return frames.images
+    return as_pixels(frames).images
 
 
 def row_seed(request: Request) -> int:

@@ -76,7 +76,7 @@ def made_with(config: CaptionConfig, model: str, clip: dict[str, Any]) -> dict[s
     from captioner.ask.prompts import prompt_hash, prompt_set, sampling_hash
 
     hints = [told[s.FACT_CLAUSE] for told in hinted(clip)]
-    frames = frames_key(clip[s.VIDEO_XXH3], config.frames, config.frame_side)
+    frames = frames_key(clip[s.VIDEO_XXH3], config.frames, config.frame_side, config.shown_as)
     sampling = sampling_hash(max_new_tokens=config.max_new_tokens, temperature=config.temperature)
     prompts = prompt_set(config.model, config.prompts, config.language)
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jobs.caption.journal import Journal
@@ -74,7 +74,7 @@ class CaptionWorker:
         held: dict[Key, Settled] = {}
         for attempt in range(self.config.retries_per_row + 1):
             again: dict[Key, Clip] = {}
-            for reply in self.replies(pending, attempt):
+            for reply in self.replies(pending, attempt, held):
                 key = (reply.clip_id, reply.kind)
                 clip = pending.pop(key, None)
                 if clip is None:  # answered already, or never asked for: it may not land anywhere
@@ -93,8 +93,13 @@ class CaptionWorker:
         write_part(table, list(journal.rows()))
         journal.remove()
 
-    def replies(self, pending: dict[Key, Clip], attempt: int) -> Iterator[Reply]:
-        """One reply for each pending caption, in any order; clips are decoded while others are described."""
+    def replies(
+        self, pending: dict[Key, Clip], attempt: int, held: Mapping[Key, Settled]
+    ) -> Iterator[Reply]:
+        """One reply for each pending caption, in any order; clips are decoded while others are described.
+
+        ``held`` is what the last attempt came to; it says why a caption is asked for again.
+        """
         from captioner.ask.prefetch import ahead
         from captioner.backends.base import Reply
         from captioner.describe import request_for
@@ -118,7 +123,15 @@ class CaptionWorker:
                 else:
                     hints = [told[s.FACT_CLAUSE] for told in hinted(clips[clip_id])]
                     yield from (
-                        request_for(self.config, clip_id, kind, frames, attempt, hints)
+                        request_for(
+                            self.config,
+                            clip_id,
+                            kind,
+                            frames,
+                            attempt,
+                            hints,
+                            before=held.get((clip_id, kind)),
+                        )
                         for kind in kinds[clip_id]
                     )
 

@@ -204,6 +204,7 @@ class FaultyServer:
 
 def pictures_hash(body: dict[str, Any]) -> str:
     """Hash of the pictures in a request, in digits: letters would now and then be words of some language."""
-    urls = [part["image_url"]["url"] for part in body["messages"][0]["content"][:-1]]
+    parts = body["messages"][0]["content"]
+    urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
     digest = hashlib.blake2b("".join(urls).encode(), digest_size=6).digest()
     return str(int.from_bytes(digest, "big"))

@@ -12,7 +12,8 @@ from captioner.backends import embedded
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}IMAGE{% else %}{{ part['text'] }}{% endif %}"
+    "{% if part['type'] == 'image' %}IMAGE{% elif part['type'] == 'video' %}VIDEO"
+    "{% else %}{{ part['text'] }}{% endif %}"
     "{% endfor %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
@@ -65,11 +66,11 @@ def smolvlm(folder: Path) -> str:
     processor = SmolVLMProcessor(
         SmolVLMImageProcessor(do_image_splitting=True, **sizes),
         tokenizer,
-        SmolVLMVideoProcessor(),
+        SmolVLMVideoProcessor(**sizes),
         image_seq_len=4,
-        chat_template=CHATML.replace("IMAGE", "<image>").replace(
-            "<|im_end|>", "<end_of_utterance>"
-        ),
+        chat_template=CHATML.replace("IMAGE", "<image>")
+        .replace("VIDEO", "<video>")
+        .replace("<|im_end|>", "<end_of_utterance>"),
     )
     config = SmolVLMConfig(
         vision_config={
@@ -109,8 +110,16 @@ def qwen3_vl(folder: Path) -> str:
     processor = Qwen3VLProcessor(
         Qwen2VLImageProcessor(patch_size=8, merge_size=2, temporal_patch_size=2, size=limits),
         tokenizer,
-        Qwen3VLVideoProcessor(patch_size=8, merge_size=2, temporal_patch_size=2),
-        chat_template=CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>"),
+        Qwen3VLVideoProcessor(
+            patch_size=8,
+            merge_size=2,
+            temporal_patch_size=2,
+            size=limits,
+            cap_pixels_per_frame=False,
+        ),
+        chat_template=CHATML.replace(
+            "IMAGE", "<|vision_start|><|image_pad|><|vision_end|>"
+        ).replace("VIDEO", "<|vision_start|><|video_pad|><|vision_end|>"),
     )
     config = Qwen3VLConfig(
         vision_config={

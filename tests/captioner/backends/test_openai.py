@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,34 @@ def test_the_server_gets_the_question_the_settings_and_the_key(
     assert body.pop("messages") == chat_messages(asked)
     assert body == {"model": "some-vlm", "max_tokens": 33, "temperature": 0.7, "seed": 7}
     assert headers["Authorization"] == "Bearer abc"
+
+
+def test_frames_are_sent_with_their_times_or_alone_or_as_one_video() -> None:
+    import base64
+
+    from pipeline.video.decode import decode_clip
+
+    def content(**changes: Any) -> list[dict[str, Any]]:
+        with FaultyServer() as server:
+            backend = open_backend(config(server.url, **changes))
+            asked = request("c1", max_new_tokens=99)
+            (reply,) = backend.caption([replace(asked, frames=backend.prepare(asked.frames))])
+            assert reply.error is None and reply.frames_hash == asked.frames.hash
+            assert server.bodies[0]["max_tokens"] == 99
+            return server.bodies[0]["messages"][0]["content"]
+
+    timed = [part.get("text", part["type"]) for part in content()]
+    assert timed == [
+        *("<0.3 seconds>", "image_url", "<1.0 seconds>", "image_url"),
+        *("<1.7 seconds>", "image_url", "plain c1"),
+    ]
+    assert [part["type"] for part in content(shown_as="frames")] == [*["image_url"] * 3, "text"]
+    video, _ = content(shown_as="video")
+    head, _, data = video["video_url"]["url"].partition(",")
+    assert head == "data:video/mp4;base64"
+    frames, times = decode_clip(base64.b64decode(data))
+    assert frames.shape == (3, 12, 16, 3), "no other frames than those that were chosen"
+    assert times[1] == pytest.approx(2 / 3, abs=0.01), "the video lasts as long as the clip"
 
 
 def test_a_schema_is_sent_and_left_out_for_a_server_that_does_not_take_one() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import sys
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,12 +15,14 @@ from captioner.backends.open import open_backend
 from captioner.config import CaptionConfig
 from tests.helpers.caption_media import FPS, FRAMES, clip_bytes
 from tests.helpers.faulty_server import FaultyServer
+from tests.helpers.vllm_stand_in import stand_in
 
 
 def decoded(messages: list[dict[str, Any]]) -> np.ndarray:
     from PIL import Image
 
-    urls = [part["image_url"]["url"] for part in messages[0]["content"][:-1]]
+    parts = messages[0]["content"]
+    urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
     raw = [base64.b64decode(url.removeprefix("data:image/png;base64,")) for url in urls]
     return np.stack([np.asarray(Image.open(io.BytesIO(data))) for data in raw])
 
@@ -35,21 +35,10 @@ def shown_by_server(frames: ClipFrames) -> np.ndarray:
 
 
 def shown_by_vllm(frames: ClipFrames, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
-    seen: list[Any] = []
-
-    class LLM:
-        def __init__(self, **settings: Any) -> None:
-            pass
-
-        def chat(self, messages: list[Any], sampling: Any, **rest: Any) -> list[Any]:
-            seen.extend(messages)
-            return [SimpleNamespace(outputs=[SimpleNamespace(text="a dog", finish_reason="stop")])]
-
-    module = ModuleType("vllm")
-    module.LLM, module.SamplingParams = LLM, dict  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "vllm", module)
-    ask(open_backend(CaptionConfig(backend="vllm", model="m")), frames)
-    return decoded(seen[0])
+    with monkeypatch.context() as patched:
+        prompts = stand_in(patched)
+        ask(open_backend(CaptionConfig(backend="vllm", model="m")), frames)
+    return np.stack([np.asarray(image) for image in prompts[0]["multi_modal_data"]["image"]])
 
 
 def shown_by_transformers(frames: ClipFrames, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:

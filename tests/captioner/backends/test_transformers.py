@@ -59,6 +59,76 @@ def test_each_class_loads_and_a_batch_says_what_each_row_says_alone(folder: str)
     assert [r.text for r in together] == [r.text for r in alone], "padding changed a row"
 
 
+def shown_to(backend: Any, requests: list[Request], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What the model's ``generate`` is called with."""
+    seen: list[dict[str, Any]] = []
+    generate = backend.model.generate
+
+    def spy(**inputs: Any) -> Any:
+        seen.append(inputs)
+        return generate(**inputs)
+
+    monkeypatch.setattr(backend.model, "generate", spy)
+    answers(backend, requests)
+    return seen
+
+
+def test_a_model_with_a_video_input_is_shown_one_video_with_times(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = open_backend(CaptionConfig(model=folder, max_new_tokens=2))
+    (inputs,) = shown_to(backend, [ask("a", 4)], monkeypatch)
+    text = backend.processor.tokenizer.decode(inputs["input_ids"][0])
+    name = Path(folder).name
+    if name.startswith("SmolVLM"):
+        # Its clock has whole seconds; four frames of two seconds.
+        assert "four frames from a 0:00:02 [H:MM:SS] video" in text
+        assert [text.count(f"Frame from 00:0{s}:") for s in (0, 1)] == [2, 2]
+        assert inputs["pixel_values"].shape[:2] == (1, 4)
+    elif name.startswith("Qwen3VL"):
+        # The middles of the spans are at .25, .75, 1.25 and 1.75; it looks at two frames at a time.
+        assert "<0.5 seconds>" in text and "<1.5 seconds>" in text
+        assert inputs["video_grid_thw"][0, 0] == 2 and "pixel_values" not in inputs
+    else:
+        assert not backend.as_video and "seconds>" not in text
+        with pytest.raises(ValueError, match="has no video input"):
+            open_backend(CaptionConfig(model=folder, shown_as="video"))
+    plain = open_backend(CaptionConfig(model=folder, max_new_tokens=2, shown_as="timed"))
+    (inputs,) = shown_to(plain, [ask("a", 4)], monkeypatch)
+    text = plain.processor.tokenizer.decode(inputs["input_ids"][0])
+    assert "<0.2 seconds>" in text and "<1.8 seconds>" in text, "a time before each image"
+
+
+def test_no_frame_is_squeezed(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A square drawn on a wide frame is a square in what the model sees, with either form of input."""
+    if Path(folder).name.startswith("FastVlm"):
+        pytest.skip("the embedded captioner was trained on squashed frames")
+    images = np.zeros((2, 32, 64, 3), np.uint8)
+    images[:, 8:24, 24:40] = 255
+    asked = replace(ask("a", 2), frames=from_pixels(images, 1.0))
+    for shown_as in ("auto", "frames"):
+        backend = open_backend(CaptionConfig(model=folder, max_new_tokens=2, shown_as=shown_as))
+        (inputs,) = shown_to(backend, [asked], monkeypatch)
+        if "pixel_values" in inputs and inputs["pixel_values"].ndim == 5:
+            picture = inputs["pixel_values"][0, 0, 0]
+            bright = picture > 0.5
+            high, wide = int(bright.any(1).sum()), int(bright.any(0).sum())
+            assert abs(high - wide) <= 1, f"{shown_as}: {high} by {wide}"
+        else:  # Qwen3-VL's patches: as wide as the frame
+            name = "video_grid_thw" if "video_grid_thw" in inputs else "image_grid_thw"
+            _, rows, columns = inputs[name][0].tolist()
+            assert columns == 2 * rows
+
+
+def test_room_of_its_own_for_a_reply_that_was_cut(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = open_backend(CaptionConfig(model=folder, max_new_tokens=3, batch_size=4))
+    requests = [ask("a", 2), ask("b", 2, max_new_tokens=6), ask("c", 2)]
+    seen = shown_to(backend, requests, monkeypatch)
+    assert sorted((s["max_new_tokens"], len(s["input_ids"])) for s in seen) == [(3, 2), (6, 1)]
+
+
 def test_the_frames_matter_and_are_never_tiled(folder: str) -> None:
     import torch
     from PIL import Image
