@@ -26,6 +26,13 @@ NOT_INSTALLED = (
 )
 
 
+def load_processor(name: str, revision: str | None) -> Any:
+    """The model's own processor, for its chat template; vLLM fetches the model itself in the same way."""
+    from transformers import AutoProcessor
+
+    return AutoProcessor.from_pretrained(name, revision=revision)
+
+
 class VLLMBackend:
     """An ``AsyncLLM`` engine that is given the same frames as every other backend, as pixels."""
 
@@ -35,7 +42,6 @@ class VLLMBackend:
                 "vLLM does not run the embedded captioner; use backend = 'transformers' for it"
             )
         try:
-            from transformers import AutoProcessor
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
@@ -46,7 +52,7 @@ class VLLMBackend:
         self.as_video = config.shown_as == "video"
         self._numbers = count()
         name, revision = split_pin(config.model)
-        self.processor: Any = AutoProcessor.from_pretrained(name, revision=revision)
+        self.processor = load_processor(name, revision)
         args = AsyncEngineArgs(
             model=name,
             revision=revision,

@@ -91,10 +91,6 @@ LAST: AsyncLLM | None = None
 class Processor:
     """Writes ``<image>`` and ``<video>`` where they belong, and the question after the last bar."""
 
-    @classmethod
-    def from_pretrained(cls, name: str, *, revision: str | None = None) -> Processor:
-        return cls()
-
     def apply_chat_template(
         self, talks: list[Any], *, add_generation_prompt: bool, tokenize: bool
     ) -> list[str]:
@@ -107,11 +103,6 @@ class Processor:
 
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Put the stand-ins in vLLM's place; the list that prompts will be found in."""
-    from pipeline.openclip.torchvision_compat import prepare_torchvision
-
-    prepare_torchvision()
-    import transformers
-
     modules = {
         "vllm": {"SamplingParams": SamplingParams},
         "vllm.engine": {},
@@ -128,7 +119,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         module = ModuleType(name)
         vars(module).update(members)
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr(transformers, "AutoProcessor", Processor)
+    monkeypatch.setattr("captioner.backends.vllm.load_processor", lambda *_: Processor())
     prompts: list[dict[str, Any]] = []
     started = AsyncLLM.__init__
 
