@@ -80,6 +80,10 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "captioner/backends/test_vllm.py",
         "one function that opens one",
     ),
+    "captioner/backends/video_input.py": (
+        "captioner/backends/test_transformers.py",
+        "what models are shown",
+    ),
     "captioner/check/markdown.py": ("captioner/check/test_outcome.py", "repairs of a reply"),
     "captioner/check/refusal.py": ("captioner/check/test_checks.py", "refusals among the checks"),
     "captioner/config.py": ("jobs/core/test_recipe.py", VALUES),

@@ -116,7 +116,7 @@ def conversation(request: Request, *, timed: bool = False) -> list[dict]:
 
 def shows_video(config: CaptionConfig, processor: Any) -> bool:
     """Whether frames go in by the processor's video input; ValueError where that is asked for and there is none."""
-    from captioner.ask.video_input import takes_video
+    from captioner.backends.video_input import takes_video
 
     # One that was fine-tuned here learned from images.
     if config.shown_as in ("frames", "timed") or (
@@ -144,7 +144,7 @@ def prompt_inputs(
     """
     from PIL import Image
 
-    from captioner.ask.video_input import padded, squeezes, takes_video, video_inputs
+    from captioner.backends.video_input import padded, squeezes, takes_video, video_inputs
 
     # A processor that squeezes videos squeezes images as well.
     square = takes_video(processor) and squeezes(processor)

@@ -14,9 +14,9 @@ from itertools import count, islice
 from typing import Any
 
 from captioner.ask.frames import ClipFrames, as_pixels
-from captioner.ask.video_input import metadata
 from captioner.backends.base import Reply, Request, error_reply, model_id, reply_to
 from captioner.backends.transformers import conversation, pixels
+from captioner.backends.video_input import metadata
 from captioner.config import CaptionConfig
 from pipeline.store.hub import split_pin
 
@@ -132,7 +132,7 @@ class VLLMBackend:
 
         shown = pixels(request.frames)
         if self.as_video:
-            from captioner.ask.video_input import video_conversation
+            from captioner.backends.video_input import video_conversation
 
             talk = video_conversation(request)
             told = dict(metadata(as_pixels(request.frames))) | {"do_sample_frames": False}
