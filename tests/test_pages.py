@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 import shlex
@@ -98,7 +99,7 @@ def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     """What ``filmstock COMMAND --help`` prints."""
     if command not in HELP:
         module, _, name = COMMANDS[command].target.partition(":")
-        with pytest.raises(SystemExit):
+        with contextlib.suppress(SystemExit):
             getattr(importlib.import_module(module), name)(["--help"])
         HELP[command] = capsys.readouterr().out
     return HELP[command]
