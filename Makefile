@@ -1,6 +1,7 @@
 # make demo   films, curates, captions, trains and samples on synthetic footage (installs into .venv first)
 # make test   the tests that take seconds each; make test-all adds the slow ones
 # make lint   ruff, mypy, import rules
+# make mutate MODULE=dit/guidance.py   plants small faults in a module, one by one, and says which no test notices
 # make docs   the pages of docs/, strictly, into runs/site; make pictures draws their pictures from the demo's output
 # Every target installs what it needs, once; VENV=... and PYTHON=... choose where and with what.
 
@@ -18,10 +19,10 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input install -
 PIN = $$(sed -n 's/^$(1)==/$(1)==/p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format docs pictures clean
+.PHONY: help install demo test test-all mutate lint format docs pictures clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -5
+	@sed -n 's/^# //p' Makefile | head -6
 
 install: $(STAMP)
 
@@ -46,6 +47,10 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	@$(PYTEST) -m '' $(PYTEST_ARGS)
+
+mutate: $(STAMP)
+	@$(VENV)/bin/python -c 'import mutmut' 2>/dev/null || $(PIP) -c constraints.txt 'mutmut>=3.8'
+	@$(VENV)/bin/python tests/mutation/run.py $(MODULE)
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

@@ -162,3 +162,47 @@ def test_the_better_of_two_answers_is_taken_and_the_second_question_is_recorded(
     failed = settle(reply(None, error="timeout: 5 s"))
     assert (failed.text, failed.outcome, failed.error) == (None, "error", "timeout: 5 s")
     assert settle(reply("A dog.", schema_refused=True)).repairs == ("schema_refused",)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("A dog runs over the grass.", "dense"),
+        ("The video shows a dog that runs over the grass.", "dense"),
+        ("**A dog** runs over the grass.", "dense"),
+        (json.dumps(FIELDS), "structured"),
+        (f"```json\n{json.dumps(FIELDS)}\n```", "structured"),
+    ],
+)
+def test_how_generation_ended_is_judged_through_every_repair(said: str, kind: str) -> None:
+    """A caption cut at the token limit that counts as whole trains a model to stop in the middle."""
+    assert settle(reply(said, kind)).outcome == "ok"
+    cut = settle(reply(said, kind, finish="length"))
+    assert (cut.outcome, "truncated" in cut.checks) == ("truncated", True)
+    filtered = settle(reply(said, kind, finish="content_filter"))
+    assert filtered.outcome == "refused" and "refused" in filtered.checks
+
+
+def test_what_no_repair_saves_is_kept_word_for_word() -> None:
+    said = "The video shows a dog that runs over the grass."
+    cut = settle(reply(said, finish="length"))
+    assert (cut.text, cut.raw_text, cut.repairs) == (said, None, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "error"), [(None, "timeout: 5 s"), (None, None), ("A dog runs.", "reset")]
+)
+def test_an_error_is_an_error_whatever_text_came_with_it(
+    text: str | None, error: str | None
+) -> None:
+    """Half an answer of a broken connection is no caption."""
+    settled = settle(reply(text, finish=None, error=error))
+    assert (settled.outcome, settled.checks) == ("error", ("error",))
+    assert (settled.text, settled.raw_text, settled.error) == (None, text, error)
+
+
+def test_only_the_first_thought_is_taken_off() -> None:
+    """What follows is the answer, even if it speaks in the same marks; it is judged as such."""
+    settled = settle(reply("<think>one</think><think>two</think> A dog runs."))
+    assert settled.text is not None and settled.text.startswith("<think>two</think>")
+    assert settled.outcome == "malformed" and settled.repairs == ("thinking",)
