@@ -4,9 +4,9 @@
 
 Cameras are drawn (``fixed_cameras``, seeds that nothing is trained on); each films ``--visits`` times another walk or
 drive through the same picture, and twice nothing at all. Each of these clips also has a copy, encoded anew. Beside
-them the road of ``FILMSTOCK_TESTDATA/videos/car-detection.mp4``, in pieces, and other people's passing cut out of the
-real clips into a real ground. Printed: clips rejected as duplicates that are none, copies found, which of two is kept,
-and boundaries in films that have none.
+them the road of ``FILMSTOCK_TESTDATA/videos/car-detection.mp4``, in pieces that count as clips of their own. Printed:
+clips rejected as duplicates that are none, by the hash of the middle frame alone and by everything; events of which no
+clip is left; copies found; and boundaries in films that have none.
 """
 
 from __future__ import annotations

@@ -164,7 +164,8 @@ class Sandbox:
         line = describe_confinement(self.confinement)
         if line not in _told:
             _told.add(line)
-            log.info("what is closed to the decoding child: %s", line)
+            level = logging.WARNING if "open" in self.confinement.values() else logging.INFO
+            log.log(level, "what is closed to the decoding child: %s", line)
 
     def _send(self, request: object) -> None:
         assert self._requests is not None

@@ -55,6 +55,17 @@ def test_it_says_what_is_closed() -> None:
     assert describe({"network": "namespace"}) == "network: namespace, files: open"
 
 
+def test_what_stays_open_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("pipeline.video.isolate._told", set())
+    found = confined()
+    warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert bool(warned) == ("open" in found.values())
+    for line in warned:
+        assert "closed to the decoding child: network: " in line
+
+
 @linux
 def test_no_file_is_written(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
