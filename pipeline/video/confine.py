@@ -4,8 +4,8 @@ Linux only, and as far as the kernel and a container around us allow; ``confine`
 
 * network: a network namespace of its own, which has no interface (``unshare``; with a user namespace where only that is
   allowed). Failing that, no TCP by Landlock (kernel 6.7).
-* files: no file can be written, made, moved or removed (Landlock, kernel 5.13; see Documentation/userspace-api/landlock
-  of the kernel). Failing that, ``RLIMIT_FSIZE`` 0: no byte can be written to a file.
+* files: none can be written, made, moved or removed outside a temporary folder of the child's own (Landlock, kernel
+  5.13; see Documentation/userspace-api/landlock of the kernel). Failing that, no file can grow beyond ``LARGEST_FILE``.
 * rights: ``no_new_privs``; a set-user-id program gives nothing.
 * environment: ``child_environment`` passes on what decoding needs, so no access key is in the child's memory.
 
@@ -37,6 +37,8 @@ KEPT = frozenset(
 """Variables of the environment that the child gets."""
 KEPT_PREFIXES = ("CUDA_", "NVIDIA_", "PYTORCH_", "MALLOC_", "COVERAGE_")
 """Starts of the names of others."""
+LARGEST_FILE = 64 << 20
+"""Size in bytes up to which a child may write a file where Landlock is missing: tables of colours are written."""
 _NEWUSER, _NEWNET = 0x10000000, 0x40000000
 _CREATE, _ADD, _RESTRICT = 444, 445, 446
 _WRITES = 0x1FFF & ~(
@@ -58,16 +60,16 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def confine() -> dict[str, str]:
+def confine(folder: str) -> dict[str, str]:
     """Give up what decoding does not need, for good; ``network``, ``files`` -> how, ``open`` where it could not be.
 
-    To be called before any thread starts. Never raises.
+    ``folder`` stays writable. To be called before any thread starts. Never raises.
     """
     if sys.platform != "linux":
         return {"network": "open", "files": _size_limit()}
     libc = ctypes.CDLL(None, use_errno=True)
     network = "namespace" if _leave_network(libc) else ""
-    version = _landlock(libc)
+    version = _landlock(libc, folder)
     files = "landlock" if version else _size_limit()
     if not network:
         network = "landlock" if version >= 4 else "open"
@@ -95,8 +97,8 @@ def _leave_network(libc: ctypes.CDLL) -> bool:
     return True
 
 
-def _landlock(libc: ctypes.CDLL) -> int:
-    """Forbid writing by Landlock; the version of it that is in force, 0 for none."""
+def _landlock(libc: ctypes.CDLL, folder: str) -> int:
+    """Forbid writing outside ``folder`` by Landlock; the version of it that is in force, 0 for none."""
     if platform.machine() not in ("x86_64", "aarch64"):
         return 0  # elsewhere the calls may have other numbers
     version = int(libc.syscall(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(1)))
@@ -111,6 +113,7 @@ def _landlock(libc: ctypes.CDLL) -> int:
     if rules < 0:
         return 0
     try:
+        _allow(libc, rules, folder, writes)
         for name in sorted(os.listdir("/dev")) if os.path.isdir("/dev") else ():
             path = f"/dev/{name}"
             if path.startswith(_DEVICES):
@@ -137,11 +140,11 @@ def _allow(libc: ctypes.CDLL, rules: int, path: str, rights: int) -> None:
 
 
 def _size_limit() -> str:
-    """Forbid writing to files by a limit on their size: pipes are not touched by it."""
+    """Keep files that are written small: pipes are not touched by it."""
     try:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
     except (ImportError, ValueError, OSError):
         return "open"
     return "size limit"

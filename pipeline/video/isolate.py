@@ -15,14 +15,17 @@ import logging
 import os
 import pickle
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from pipeline.store.staging import PREFIX
 from pipeline.video.confine import child_environment, confine
 from pipeline.video.confine import describe as describe_confinement
 from pipeline.video.probe import MediaError, describe, media_type
@@ -60,6 +63,8 @@ class Sandbox:
         """How network and files are closed to the child, see ``confine``; empty before it has started."""
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: BinaryIO | None = None
+        self._folder = ""
+        """The child's own temporary folder."""
         self._replies: int = -1
 
     def run(
@@ -125,6 +130,7 @@ class Sandbox:
             self._requests.close()
             self._requests = None
         os.close(self._replies)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self, stage: str) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -132,6 +138,9 @@ class Sandbox:
         self.close()
         request_read, request_write = os.pipe()
         reply_read, reply_write = os.pipe()
+        self._folder = tempfile.mkdtemp(
+            prefix=f"{PREFIX}{os.getpid()}-"
+        )  # swept when we are killed
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         self._process = subprocess.Popen(
             [
@@ -141,12 +150,14 @@ class Sandbox:
                 str(request_read),
                 str(reply_write),
                 str(self.memory_bytes),
+                self._folder,
             ],
             pass_fds=(request_read, reply_write),
             env={
                 **child_environment(os.environ),
                 "PYTHONPATH": paths,
                 "PYTHONDONTWRITEBYTECODE": "1",
+                "TMPDIR": self._folder,
                 "OMP_NUM_THREADS": "1",
                 "OPENBLAS_NUM_THREADS": "1",
             },
@@ -304,7 +315,7 @@ def _serve(request_fd: int, reply_fd: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     requests, replies = os.fdopen(request_fd, "rb"), os.fdopen(reply_fd, "wb")
-    _frame(replies, pack("hello", confine()))
+    _frame(replies, pack("hello", confine(sys.argv[4])))
     while head := requests.read(8):
         body = requests.read(int.from_bytes(head, "little"))
         try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -82,19 +84,35 @@ def test_no_file_is_written(tmp_path: Path) -> None:
 
 
 @linux
-def test_no_byte_is_written_where_landlock_is_missing(tmp_path: Path) -> None:
-    import subprocess
-
+def test_where_landlock_is_missing_no_file_grows_large(tmp_path: Path) -> None:
     code = (
-        "from pipeline.video.confine import _size_limit\n"
-        "assert _size_limit() == 'size limit'\n"
+        "import pipeline.video.confine as c\n"
+        "c.LARGEST_FILE = 1000\n"
+        "assert c._size_limit() == 'size limit'\n"
         f"f = open({str(tmp_path / 'x')!r}, 'wb', buffering=0)\n"
-        "try: f.write(b'x')\n"
+        "try:\n"
+        "    while f.write(b'x' * 100): pass\n"
         "except OSError as error: print(error.strerror)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "too large" in done.stdout, done.stderr
-    assert (tmp_path / "x").read_bytes() == b""
+    assert (tmp_path / "x").stat().st_size == 1000
+
+
+def use_temporary_file() -> str:
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        file.write(b"a table of colours")
+    return file.name
+
+
+def test_the_child_has_a_folder_of_its_own_that_goes_with_it(tmp_path: Path) -> None:
+    """HDR is tone-mapped through a table that FFmpeg reads from a file."""
+    with Sandbox() as sandbox:
+        made = Path(sandbox.run(use_temporary_file, deadline_s=PATIENT_S))
+        assert made.read_bytes() == b"a table of colours"
+        folder = made.parent
+        assert folder != Path(tempfile.gettempdir()) and not (folder / "other").exists()
+    assert not folder.exists()
 
 
 @linux
