@@ -41,8 +41,8 @@ class Take:
     """uint8 RGB (n, h, w, 3)."""
 
 
-def takes(cameras: int, visits: int) -> list[Take]:
-    """Clips of drawn cameras: each visit, two of nothing, and a copy of every one."""
+def takes(cameras: int, visits: int, largest: float = 0.6) -> list[Take]:
+    """Clips of drawn cameras: each visit, two of nothing, and a copy of every one; ``largest``: things' height."""
     found = []
     n = round(FPS * SECONDS)
     for place in range(cameras):
@@ -51,10 +51,10 @@ def takes(cameras: int, visits: int) -> list[Take]:
         events = [place * 100 + visit for visit in range(visits)] + [-1, -1]
         for event in events:
             still = np.clip(here.ground, 0, 255)
-            frames = here.shot(rng, n, 0 if event < 0 else int(rng.integers(1, 3)), largest=0.6)
+            frames = here.shot(rng, n, 0 if event < 0 else int(rng.integers(1, 3)), largest=largest)
             apart = np.abs(frames[:: n // 12] - still).max(3) > 40
             while event >= 0 and (apart.mean((1, 2)) > 0.01).sum() < 3:  # it passed unseen
-                frames = here.shot(rng, n, 2, largest=0.6)
+                frames = here.shot(rng, n, 2, largest=largest)
                 apart = np.abs(frames[:: n // 12] - still).max(3) > 40
             found.append(Take(place=place, event=event, copy=False, frames=frames))
             found.append(Take(place=place, event=event, copy=True, frames=frames))
@@ -168,9 +168,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cameras", type=int, default=12)
     parser.add_argument("--visits", type=int, default=6)
+    parser.add_argument("--largest", type=float, default=0.6, help="height of what passes at most")
     parser.add_argument("--bits", type=int, nargs="+", default=[4, 8, 12])
     args = parser.parse_args()
-    drawn = takes(args.cameras, args.visits)
+    drawn = takes(args.cameras, args.visits, args.largest)
     compare("drawn", drawn, args.bits)
     films: dict[str, tuple[list[np.ndarray], float]] = {}
     for place in range(args.cameras):
