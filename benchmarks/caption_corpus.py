@@ -12,7 +12,7 @@ from pathlib import Path
 
 from captioner.backends.base import Reply
 from captioner.check.checks import judge_reply
-from captioner.check.outcome import Settled, settle
+from captioner.check.outcome import CheckedReply, check_reply
 
 _TALK = re.compile(r"\[\[(.*?)\]\]", re.S)
 _KEPT = re.compile(r"\{((?:[^{}]|\[\[.*?\]\])*)\}", re.S)
@@ -97,33 +97,33 @@ def measure(corpus: list[Labelled]) -> Tally:
     tally = Tally()
     for one in corpus:
         reply = Reply(clip_id="c", kind="dense", frames_hash="", text=one.text, finish="stop")
-        settled = settle(reply, language=one.language)
-        told = f"{one.text!r} -> {settled.outcome} {list(settled.checks)} {settled.text!r}"
+        checked = check_reply(reply, language=one.language)
+        told = f"{one.text!r} -> {checked.outcome} {list(checked.checks)} {checked.text!r}"
         if one.outcome != "ok":
             tally.bad += 1
-            if settled.outcome == "ok":
+            if checked.outcome == "ok":
                 tally.passed.append(told)
             continue
         tally.good += 1
-        if settled.outcome != "ok":
+        if checked.outcome != "ok":
             tally.rejected.append(told)
         if lost := [
-            phrase for phrase in one.kept if words_of(phrase) not in words_of(settled.text or "")
+            phrase for phrase in one.kept if words_of(phrase) not in words_of(checked.text or "")
         ]:
             tally.lost.append(f"{lost} of {told}")
-        judge(one, settled, told, tally)
+        judge(one, checked, told, tally)
     return tally
 
 
-def judge(one: Labelled, settled: Settled, told: str, tally: Tally) -> None:
+def judge(one: Labelled, checked: CheckedReply, told: str, tally: Tally) -> None:
     """Count the talk of a good caption, found or not."""
     if one.talk:
         tally.talk += 1
         verdict = judge_reply(one.text, finish="stop", language=one.language)
-        found = {"boilerplate", "malformed"} & set(verdict.checks) or settled.repairs
-        if not found or any(phrase.lower() in (settled.text or "").lower() for phrase in one.talk):
+        found = {"boilerplate", "malformed"} & set(verdict.checks) or checked.repairs
+        if not found or any(phrase.lower() in (checked.text or "").lower() for phrase in one.talk):
             tally.overlooked.append(told)
-    elif words_of(settled.text or "") != words_of(one.text):
+    elif words_of(checked.text or "") != words_of(one.text):
         tally.touched.append(told)
 
 

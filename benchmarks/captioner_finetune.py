@@ -32,7 +32,7 @@ from captioner.backends.embedded import export
 from captioner.backends.open import open_backend
 from captioner.backends.transformers import load_model
 from captioner.config import CaptionConfig
-from captioner.train.examples import Lesson, lessons_of, shard_texts
+from captioner.train.examples import TrainingExample, examples_of, shard_texts
 from captioner.train.finetune import STATE_NAME, TuneConfig, finetune
 from captioner.train.optim import make_optimizers
 from captioner.train.reply_loss import caption_loss, visual_tokens
@@ -164,12 +164,12 @@ def small_set(folder: Path, clips: int) -> Path:
     return folder
 
 
-def read_lessons(folder: Path, kind: str) -> list[Lesson]:
+def read_examples(folder: Path, kind: str) -> list[TrainingExample]:
     """The small set with captions of ``kind``."""
     manifest = open_manifest(folder)
     texts = shard_texts(manifest, kind)
     rows = manifest.table.select(list(s.READ_COLUMNS)).to_pylist()
-    return lessons_of(rows, texts, lambda row: manifest.root)
+    return examples_of(rows, texts, lambda row: manifest.root)
 
 
 def folder(scratch: Path, name: str) -> Path:
@@ -182,7 +182,7 @@ def tune(name: str, base: Path, shards: Path, out: Path) -> None:
     config = replace(RUNS[name], model=str(base), frames=FRAMES, batch=8, micro_batch=8)
     figures = finetune(
         config,
-        read_lessons(shards, config.kind),
+        read_examples(shards, config.kind),
         out,
         resume=(out / STATE_NAME).exists(),
         report=lambda row: print(name, json.dumps(row), flush=True),

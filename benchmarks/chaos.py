@@ -103,7 +103,7 @@ def run_and_strike(
 def start(raw: Path, out: Path, folder: Path) -> subprocess.Popen[bytes]:
     """``filmstock ingest`` in a session of its own; its output goes to a log in ``folder``."""
     command = [sys.executable, "-m", "jobs.cli", "ingest", str(raw), "--out", str(out)]
-    command += ["--set", "ingest.min_clip_s=0.2", "--set", "clip.frames=2"]
+    command += ["--set", "ingest.min_clip_s=0.2", "--set", "openclip.frames=2"]
     with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True

@@ -24,9 +24,9 @@ JUNK = {"text": ("text",), "blank": ("black",), "blur": ("blurred",)}
 
 def main() -> None:
     """Measure and print."""
-    from pipeline.config import ClipConfig
+    from pipeline.config import OpenClipConfig
     from pipeline.openclip.evaluate import concept_quality, retrieval
-    from pipeline.openclip.model import load_clip
+    from pipeline.openclip.model import load_openclip
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument(
@@ -39,8 +39,8 @@ def main() -> None:
     args = parser.parse_args()
 
     start = time.monotonic()
-    model = load_clip(args.model)
-    settings = ClipConfig()
+    model = load_openclip(args.model)
+    settings = OpenClipConfig()
     concepts = {name: settings.concepts[name] for name in JUNK if name in settings.concepts}
     figures = {
         "model": args.model,

@@ -30,7 +30,7 @@ from pathlib import Path
 from benchmarks.chaos_kill import find, sweep
 from jobs.core.cluster import REPOSITORY
 
-SETTINGS = ["--set", "ingest.min_clip_s=0.4", "--set", "clip.frames=2"]
+SETTINGS = ["--set", "ingest.min_clip_s=0.4", "--set", "openclip.frames=2"]
 TOKEN = secrets.token_hex(32)
 """What the nodes and drivers of the benchmark know each other by."""
 UP_S = 240.0

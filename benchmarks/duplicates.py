@@ -51,8 +51,8 @@ def main() -> None:
     """Measure and print."""
     import pyarrow as pa
 
-    from pipeline.config import ClipConfig
-    from pipeline.openclip.model import load_clip
+    from pipeline.config import OpenClipConfig
+    from pipeline.openclip.model import load_openclip
     from pipeline.scores.look import clip_look, perceptual_hash
     from pipeline.select.duplicates import Candidates, find_duplicates
     from pipeline.shards.part import video_hash
@@ -66,8 +66,8 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=40)
     args = parser.parse_args()
     start = time.monotonic()
-    model = load_clip("embedded")
-    samples = ClipConfig().frames
+    model = load_openclip("embedded")
+    samples = OpenClipConfig().frames
     kinds, scenes, digests, hashes, looks, vectors = [], [], [], [], [], []
 
     def measure(kind: str, scene: int, video: bytes) -> np.ndarray:

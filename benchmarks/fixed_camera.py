@@ -75,7 +75,7 @@ def road(path: Path, seconds: float) -> list[np.ndarray]:
 
 def measure(frames: np.ndarray, crf: int) -> dict[str, object]:
     """Hash, look and activity of frames as ingest has them: encoded, decoded, eight samples."""
-    from pipeline.config import ClipConfig
+    from pipeline.config import OpenClipConfig
     from pipeline.scores.look import activity, clip_look, perceptual_hash
     from pipeline.shards.part import video_hash
     from pipeline.video.cut import sample_indices
@@ -83,7 +83,7 @@ def measure(frames: np.ndarray, crf: int) -> dict[str, object]:
     from pipeline.video.encode import encode_mp4
 
     video = encode_mp4(frames, FPS, crf=crf)
-    seen, _ = decode_clip(video, indices=sample_indices(len(frames), ClipConfig().frames))
+    seen, _ = decode_clip(video, indices=sample_indices(len(frames), OpenClipConfig().frames))
     return {
         "video": video_hash(video),
         "phash": perceptual_hash(seen),

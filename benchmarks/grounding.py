@@ -256,14 +256,14 @@ def by_position(clips: Clips, model: Any, rng: np.random.Generator) -> dict[str,
 
 def main() -> None:
     """Measure and print."""
-    from pipeline.openclip.model import load_clip
+    from pipeline.openclip.model import load_openclip
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--model", default="embedded", help="CLIP model")
     parser.add_argument("--json", help="also write the figures to this file")
     args = parser.parse_args()
-    model = load_clip(args.model)
+    model = load_openclip(args.model)
     clips = Clips(args.clips, model)
     true = [scores(clips, model, i, caption(sc, "dense")) for i, sc in enumerate(clips.scenes)]
     figures: dict[str, Any] = {}

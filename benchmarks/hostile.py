@@ -188,9 +188,9 @@ def ingest_sample(
 
     from jobs.core.ray_runtime import stop_ray
     from jobs.ingest import command as ingest
-    from pipeline.config import ClipConfig
+    from pipeline.config import OpenClipConfig
 
-    ingest.run(config, ClipConfig(frames=2), [str(path) for path in files], out)
+    ingest.run(config, OpenClipConfig(frames=2), [str(path) for path in files], out)
     stop_ray()
     rows = {row[s.SOURCE_URI]: row for row in pq.read_table(out / "sources.parquet").to_pylist()}
     alone = {str(end.path): end for end in ends}

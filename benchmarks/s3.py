@@ -21,7 +21,7 @@ from pathlib import Path
 from jobs.core.ray_runtime import stop_ray
 from jobs.ingest.command import run
 from pipeline import schema as s
-from pipeline.config import ClipConfig, IngestConfig
+from pipeline.config import IngestConfig, OpenClipConfig
 from pipeline.shards.ranges import read_clip
 from pipeline.shards.read import open_table
 from pipeline.store.paths import Location, ObjectPath
@@ -62,14 +62,14 @@ def main() -> int:
 
 def compare(ways: dict[str, tuple[str, Location]], server: ObjectServer, turns: int) -> None:
     """Medians of the ways, one after another in every turn, as ratios to the first; traffic of the last turn."""
-    clip = ClipConfig(frames=2)
-    run(CONFIG, clip, [ways["disk to disk"][0]], ways["disk to disk"][1] / "warm")
+    openclip = OpenClipConfig(frames=2)
+    run(CONFIG, openclip, [ways["disk to disk"][0]], ways["disk to disk"][1] / "warm")
     took: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(turns):
         for way, (source, place) in ways.items():
             server.seen.clear()
             began = time.monotonic()
-            run(CONFIG, clip, [source], place / f"{way}-{turn}")
+            run(CONFIG, openclip, [source], place / f"{way}-{turn}")
             took[way].append(time.monotonic() - began)
             if turn == turns - 1:
                 count = Counter(seen.method for seen in server.seen)

@@ -101,7 +101,7 @@ def write_list(folder: Path, lines: int, videos: int) -> Path:
 def ingest(listed: Path, out: Path, limit_s: float) -> Figures:
     """One run of the command, measured from outside."""
     command = [sys.executable, "-m", "jobs.cli", "ingest", str(listed), "--out", str(out)]
-    command += ["--set", "ingest.min_clip_s=0.2", "--set", "clip.frames=2"]
+    command += ["--set", "ingest.min_clip_s=0.2", "--set", "openclip.frames=2"]
     began, peak, first = time.monotonic(), 0.0, None
     with (out.parent / "log.txt").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)

@@ -66,7 +66,7 @@ class CaptionConfig:
     """Let the embedded captioner describe footage that is not of the synthetic world, which it cannot; else such
     clips end as ``out_of_domain``."""
     check: bool = False
-    """Score every caption against its frames with the CLIP model of ``[clip]``, and hold it against measurements."""
+    """Score each caption against its frames with the model of ``[openclip]``, and hold it against measurements."""
     retries_per_row: int = 1
     """Times that a reply which is empty, refused, looped, cut short or otherwise unusable is asked for again."""
     batch_size: int = 16

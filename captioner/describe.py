@@ -14,7 +14,7 @@ from captioner.ask.prompts import fill, prompt_set, with_hints
 from captioner.ask.structured import json_schema
 from captioner.backends.base import Backend, Request
 from captioner.backends.open import open_backend
-from captioner.check.outcome import ASK_AGAIN, Settled, settle
+from captioner.check.outcome import ASK_AGAIN, CheckedReply, check_reply
 from captioner.config import ASKED_KINDS, CaptionConfig
 from pipeline.schema import CaptionOutcome
 
@@ -32,7 +32,7 @@ def caption(
     seconds: float | None = None,
     config: CaptionConfig | None = None,
     backend: Backend | None = None,
-) -> dict[str, Settled]:
+) -> dict[str, CheckedReply]:
     """Describe one video, once for each kind of caption.
 
     Args:
@@ -72,24 +72,24 @@ def caption(
             own.close()
 
 
-def ask(backend: Backend, config: CaptionConfig, frames: ClipFrames) -> dict[str, Settled]:
+def ask(backend: Backend, config: CaptionConfig, frames: ClipFrames) -> dict[str, CheckedReply]:
     """Every kind of ``config`` of one video; an answer with a defect is asked for again, the better one is taken."""
     prepared = backend.prepare(frames)
-    settled: dict[str, Settled] = {}
+    checked: dict[str, CheckedReply] = {}
     pending = list(config.kinds)
     for attempt in range(config.retries_per_row + 1):
         requests = [
-            request_for(config, "video", kind, prepared, attempt, before=settled.get(kind))
+            request_for(config, "video", kind, prepared, attempt, before=checked.get(kind))
             for kind in pending
         ]
         for reply in backend.caption(requests):
-            settled[reply.kind] = settle(
-                reply, before=settled.get(reply.kind), language=config.language
+            checked[reply.kind] = check_reply(
+                reply, before=checked.get(reply.kind), language=config.language
             )
-        pending = [kind for kind in pending if settled[kind].outcome in ASK_AGAIN]
+        pending = [kind for kind in pending if checked[kind].outcome in ASK_AGAIN]
         if not pending:
             break
-    return {kind: settled[kind] for kind in config.kinds}
+    return {kind: checked[kind] for kind in config.kinds}
 
 
 def request_for(
@@ -99,11 +99,11 @@ def request_for(
     frames: ClipFrames | ServerFrames,
     attempt: int = 0,
     hints: Sequence[str] = (),
-    before: Settled | None = None,
+    before: CheckedReply | None = None,
 ) -> Request:
     """What is asked about a clip; every further attempt has a seed of its own and some temperature.
 
-    ``hints`` are clauses of what was measured, which the question states. ``before`` is what the last attempt settled
+    ``hints`` are clauses of what was measured, which the question states. ``before`` is what the last attempt checked
     to: a reply that was cut short is asked for again as it was, with twice the room each time.
     """
     room = config.max_new_tokens

@@ -132,7 +132,7 @@ def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = 
     if folder.path.is_file():
         raise UserError(f"--out {folder} is a file; name a folder")
     before = {stage: folder.stage_key(stage) for stage in report.STAGES}
-    ingested = ingest.run(recipe.ingest, recipe.clip, sources, folder.path)
+    ingested = ingest.run(recipe.ingest, recipe.openclip, sources, folder.path)
     folder.save_recipe(recipe)
     if ingested.clips == 0:
         report.update(folder, command)
@@ -154,7 +154,7 @@ def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = 
         return result
     captioned = caption.run(recipe.caption, folder)
     if recipe.caption.check and captioned.ok:
-        truth.run(recipe.caption, folder, recipe.clip.model)
+        truth.run(recipe.caption, folder, recipe.openclip.model)
     packed = pack.run(recipe.pack, folder)
     report.update(folder, command)
     if before == {stage: folder.stage_key(stage) for stage in report.STAGES}:

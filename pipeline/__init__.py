@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.loader.videos import VideoBatches as VideoBatches
     from pipeline.loader.view import ClipView as ClipView
     from pipeline.loader.workers import with_workers as with_workers
-    from pipeline.openclip.model import load_clip as load_openclip
+    from pipeline.openclip.model import load_openclip as load_openclip
     from pipeline.scores.scorer import Scorer as Scorer
     from pipeline.select.select import select_clips as select_clips
     from pipeline.shards.read import Manifest as Manifest
@@ -89,7 +89,7 @@ __getattr__ = lazy_exports(
         "decode_clip": "pipeline.video.decode:decode_clip",
         "detect_shots": "pipeline.source.shot_list:detect_shots",
         "encode_mp4": "pipeline.video.encode:encode_mp4",
-        "load_openclip": "pipeline.openclip.model:load_clip",
+        "load_openclip": "pipeline.openclip.model:load_openclip",
         "load_text_encoder": "pipeline.textencoder.open:load_text_encoder",
         "open_shards": "pipeline.shards.read:open_manifest",
         "probe": "pipeline.video.probe:probe",

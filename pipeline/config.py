@@ -60,12 +60,12 @@ CONCEPTS: dict[str, tuple[str, ...]] = {
     "blank": ("a black frame", "a blank screen", "television static"),
     "blur": ("a blurred picture", "a picture out of focus"),
 }
-"""Concepts scored by default; each is a few prompts, set against ``ClipConfig.neutral``."""
+"""Concepts scored by default; each is a few prompts, set against ``OpenClipConfig.neutral``."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipConfig:
-    """Section ``[clip]``: the CLIP model behind embeddings, concept scores and the text encoder."""
+class OpenClipConfig:
+    """Section ``[openclip]``: the CLIP model behind embeddings, concept scores and the text encoder."""
 
     model: str = "embedded"
     """``embedded``, an open_clip ``architecture/pretrained`` pair (``...@REVISION`` pins it), a local folder, or
@@ -105,7 +105,7 @@ class BalanceConfig:
     group: str | None = None
     """SQL expression over manifest columns whose value names a clip's group, such as source_id."""
     concepts: tuple[str, ...] = ()
-    """Instead of ``group``: concepts of ``[clip.concepts]``; a clip belongs to the one it scores highest for."""
+    """Instead of ``group``: concepts of ``[openclip.concepts]``; a clip belongs to the one it scores highest for."""
     least: float = 0.5
     """With ``concepts``: a clip that scores lower than this for all of them is in no group and not capped."""
     prefer: str | None = None
@@ -144,7 +144,7 @@ class SelectConfig:
     """Which of several duplicates is kept: SQL expressions, the larger value wins, NULL loses, the next one decides
     ties, clip_id the last. By default the one in which clearly more happens (copies of a clip differ little in that),
     then resolution, length, sharpness."""
-    against: tuple[str, ...] = ()
+    dedup_against: tuple[str, ...] = ()
     """Earlier run or shards folders: a clip that duplicates one of theirs is rejected."""
     best: dict[str, BestConfig] = field(default_factory=dict)
     """Reason -> keep-rate target, applied in turn after predicates and duplicates."""
@@ -173,8 +173,8 @@ class EncodeConfig:
     vae: str = "embedded"
     """``embedded``, a VAE checkpoint of ours, or ``module:object`` of another (``pipeline.Vae``)."""
     text_encoder: str = "embedded"
-    """Whose token features condition the DiT: ``embedded``, what ``[clip] model`` takes, ``transformers:PATH`` for T5
-    or umt5, or ``module:object`` of another (``pipeline.TextEncoder``)."""
+    """Whose token features condition the DiT: ``embedded``, what ``[openclip] model`` takes, ``transformers:PATH`` for
+    T5 or umt5, or ``module:object`` of another (``pipeline.TextEncoder``)."""
     kinds: tuple[str, ...] = ("short", "dense", "structured", "original", "facts")
     """Caption kinds encoded for every clip, of those it has; ``[mix]`` can draw no other."""
     renderings: int = 4

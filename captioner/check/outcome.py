@@ -28,7 +28,7 @@ NO_SCHEMA = "schema_refused"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled:
+class CheckedReply:
     """A reply after repair."""
 
     text: str | None
@@ -48,10 +48,12 @@ class Settled:
     """Frames that were shown; empty when they could not be read."""
 
 
-def settle(reply: Reply, *, before: Settled | None = None, language: str = ENGLISH) -> Settled:
+def check_reply(
+    reply: Reply, *, before: CheckedReply | None = None, language: str = ENGLISH
+) -> CheckedReply:
     """Repair a reply as far as its own words allow, and judge the result as a caption in ``language``.
 
-    ``before`` is what an earlier answer to the same question settled to: the less defective of the two is taken.
+    ``before`` is what an earlier answer to the same question checked to: the less defective of the two is taken.
     """
     repairs: tuple[str, ...] = (NO_SCHEMA,) if reply.schema_refused else ()
     if reply.error is not None or reply.text is None:
@@ -60,7 +62,7 @@ def settle(reply: Reply, *, before: Settled | None = None, language: str = ENGLI
         verdict = judge_reply(reply.text, finish=reply.finish, error=reply.error)
     else:
         text, verdict, done = _repaired(reply.text, reply.kind, reply.finish, language)
-    settled = Settled(
+    checked = CheckedReply(
         text=text,
         raw_text=reply.text if text != reply.text else None,
         outcome=verdict.outcome,
@@ -70,8 +72,8 @@ def settle(reply: Reply, *, before: Settled | None = None, language: str = ENGLI
         frames_hash=reply.frames_hash,
     )
     if before is None:
-        return settled
-    taken = min(settled, before, key=lambda one: _ORDER.index(one.outcome))
+        return checked
+    taken = min(checked, before, key=lambda one: _ORDER.index(one.outcome))
     return replace(taken, repairs=(ASKED_AGAIN, *taken.repairs))
 
 

@@ -3,7 +3,7 @@
 Offline: the prompt's own subjects are kept; what it leaves open (size, speed, place, background, camera, light) is
 taken from the nearest dense captions of a dataset, field by field, and everything is rendered by the renderer of the
 training captions. The order of the fields is thus that of training, as in SkyReels-V2.
-With a language model the same captions are its examples. Either way the result is checked (``survive.lost``), and what
+With a language model the same captions are its examples. Either way the result is checked (``fidelity.lost``), and what
 does not keep all that the prompt said is not used.
 """
 

@@ -16,7 +16,7 @@ from pipeline.store.paths import Location
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
+class TrainingExample:
     """One clip and its caption."""
 
     root: str | Location
@@ -48,21 +48,21 @@ class Lesson:
         )
 
 
-def lessons_of(
+def examples_of(
     rows: Iterable[Mapping[str, Any]],
     texts: Mapping[str, str],
     root: Callable[[Mapping[str, Any]], str | Location],
-) -> list[Lesson]:
+) -> list[TrainingExample]:
     """Lessons of the manifest rows that ``texts`` (clip_id -> caption) has words for, in the order of their ids.
 
     ``rows`` have ``READ_COLUMNS`` and nothing else; ``root`` says in which folder a row's shard lies.
     """
     found = (
-        Lesson(root=root(row), row=dict(row), text=texts[row[s.CLIP_ID]].strip())
+        TrainingExample(root=root(row), row=dict(row), text=texts[row[s.CLIP_ID]].strip())
         for row in rows
         if texts.get(row[s.CLIP_ID], "").strip()
     )
-    return sorted(found, key=lambda lesson: lesson.clip_id)
+    return sorted(found, key=lambda example: example.clip_id)
 
 
 def shard_texts(manifest: Manifest, kind: str) -> dict[str, str]:
@@ -127,24 +127,26 @@ def _csv(path: Path) -> Any:
     return csv.read_csv(path)
 
 
-def split(lessons: Sequence[Lesson], share: float, most: int) -> tuple[list[Lesson], list[Lesson]]:
+def split(
+    examples: Sequence[TrainingExample], share: float, most: int
+) -> tuple[list[TrainingExample], list[TrainingExample]]:
     """(to learn from, held out): a clip's side hangs on its id alone, so it stays there when data are added.
 
     About ``share`` of the clips are held out, but at most ``most``, those whose ids hash lowest.
     """
-    drawn = sorted((_draw(lesson.clip_id), i) for i, lesson in enumerate(lessons))
+    drawn = sorted((_draw(example.clip_id), i) for i, example in enumerate(examples))
     held = {i for draw, i in drawn[:most] if draw < share}
     return (
-        [lesson for i, lesson in enumerate(lessons) if i not in held],
-        [lesson for i, lesson in enumerate(lessons) if i in held],
+        [example for i, example in enumerate(examples) if i not in held],
+        [example for i, example in enumerate(examples) if i in held],
     )
 
 
-def lessons_hash(lessons: Sequence[Lesson]) -> str:
+def examples_hash(examples: Sequence[TrainingExample]) -> str:
     """Identity of what is taught, whatever folder it lies in: 16 hex digits."""
     digest = hashlib.blake2b(digest_size=8)
-    for lesson in lessons:
-        digest.update(f"{lesson.clip_id} {lesson.row[s.VIDEO_XXH3]} {lesson.text!r}\n".encode())
+    for example in examples:
+        digest.update(f"{example.clip_id} {example.row[s.VIDEO_XXH3]} {example.text!r}\n".encode())
     return digest.hexdigest()
 
 

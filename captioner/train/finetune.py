@@ -26,7 +26,7 @@ from captioner.backends.embedded import WEIGHTS
 from captioner.backends.transformers import end_ids, load_model
 from captioner.config import CaptionConfig
 from captioner.train.answers import Answered, answer_ids, answer_loss, encode
-from captioner.train.examples import Lesson, lessons_hash, split
+from captioner.train.examples import TrainingExample, examples_hash, split
 from captioner.train.tuned_model import choose_trained, export, trained, training_mode
 from pipeline.bounds import Count, NonNegative, PartShare, Positive, Whole
 from pipeline.loader.order import epoch_order, n_steps, step_positions
@@ -121,7 +121,7 @@ def learning_rate(config: TuneConfig, step: int) -> float:
 
 def finetune(
     config: TuneConfig,
-    lessons: Sequence[Lesson],
+    examples: Sequence[TrainingExample],
     out: Path,
     *,
     resume: bool = False,
@@ -131,14 +131,14 @@ def finetune(
     """Train; write ``state.pt``, ``metrics.jsonl`` and at the end ``weights/`` (and ``adapter/``) to ``out``.
 
     ``report`` gets every row of metrics. ``stop_after`` ends the run after that many steps of this call, as a kill
-    would. Returns the held-out losses at the end, empty when stopped. Raises ValueError for data without a lesson,
+    would. Returns the held-out losses at the end, empty when stopped. Raises ValueError for data without a example,
     a model that cannot be had, LoRA targets that it lacks, and a checkpoint of another run.
     """
-    if not lessons:
+    if not examples:
         raise ValueError(f"there is no {config.kind} caption to learn from")
     config = config.settled()
-    state = read_state(out / STATE_NAME, config, lessons) if resume else None
-    tuner = Tuner(config, lessons, out)
+    state = read_state(out / STATE_NAME, config, examples) if resume else None
+    tuner = Tuner(config, examples, out)
     if state is not None:
         tuner.load(state)
     out.mkdir(parents=True, exist_ok=True)
@@ -180,7 +180,7 @@ def finetune(
 class Tuner:
     """Model, optimizer and data of a run, and one step of it."""
 
-    def __init__(self, config: TuneConfig, lessons: Sequence[Lesson], out: Path) -> None:
+    def __init__(self, config: TuneConfig, examples: Sequence[TrainingExample], out: Path) -> None:
         from pipeline.training.optim import Group, Optimizer
 
         self.config = config
@@ -206,42 +206,42 @@ class Tuner:
         self.parameters = trained(self.model)
         group = Group(params=list(self.parameters.values()), weight_decay=config.weight_decay)
         self.optimizer = Optimizer([group], optimizer="adamw")
-        self.learned, self.held = split(lessons, config.held_out_share, MOST_HELD_OUT)
+        self.learned, self.held = split(examples, config.held_out_share, MOST_HELD_OUT)
         if not self.learned:
             raise ValueError(
-                f"all {len(lessons)} clips are held out; lower held_out_share ({config.held_out_share})"
+                f"all {len(examples)} clips are held out; lower held_out_share ({config.held_out_share})"
             )
-        self.data = lessons_hash(lessons)
+        self.data = examples_hash(examples)
         fill(
             self.prompts[config.kind], frames=1, seconds=1.0
         )  # refuses placeholders we do not know
         # Eight bad clips are tolerated, but not all of a small set.
         self.bad = Quarantine(
-            out / "quarantine.jsonl", len(lessons), floor=min(8, len(lessons) - 1)
+            out / "quarantine.jsonl", len(examples), floor=min(8, len(examples) - 1)
         )
         self.step = self.skipped = 0
         self.numbers: list[dict[str, float]] = []
         """Figures of the steps since the last line of metrics."""
 
-    def question(self, lesson: Lesson, blind: bool = False) -> Request:
+    def question(self, example: TrainingExample, blind: bool = False) -> Request:
         """What is asked about a clip, as ``filmstock caption`` asks it; ``blind``: over grey frames."""
-        shown = lesson.frames(self.config.frames, self.config.frame_side)
+        shown = example.frames(self.config.frames, self.config.frame_side)
         if blind:
             shown = from_pixels(np.full_like(shown.images, GREY), shown.seconds)
         prompt = fill(self.prompts[self.config.kind], frames=len(shown), seconds=shown.seconds)
-        return Request(clip_id=lesson.clip_id, kind=self.config.kind, frames=shown, prompt=prompt)
+        return Request(clip_id=example.clip_id, kind=self.config.kind, frames=shown, prompt=prompt)
 
-    def encoded(self, lessons: Sequence[Lesson], blind: bool = False) -> list[Answered]:
+    def encoded(self, examples: Sequence[TrainingExample], blind: bool = False) -> list[Answered]:
         """Lessons as micro-batches; a clip that cannot be read or taught is put in quarantine and left out."""
         rows = []
-        for lesson in lessons:
+        for example in examples:
             try:
-                request = self.question(lesson, blind)
-                rows.append((request, answer_ids(self.processor, request, lesson.text, self.ends)))
+                request = self.question(example, blind)
+                rows.append((request, answer_ids(self.processor, request, example.text, self.ends)))
             except (ConnectionError, PermissionError):
                 raise  # the clip may be as good as ever; the run goes on later
             except Exception as error:  # noqa: BLE001 - whatever a decoder raises belongs to its clip
-                self.bad.add(lesson.clip_id, error)
+                self.bad.add(example.clip_id, error)
         size = self.config.micro_batch
         return [encode(self.processor, rows[i : i + size]) for i in range(0, len(rows), size)]
 
@@ -351,7 +351,9 @@ def base_of(config: TuneConfig) -> str:
     return model_id(CaptionConfig(model=config.model))
 
 
-def read_state(path: Path, config: TuneConfig, lessons: Sequence[Lesson]) -> dict[str, Any] | None:
+def read_state(
+    path: Path, config: TuneConfig, examples: Sequence[TrainingExample]
+) -> dict[str, Any] | None:
     """The checkpoint at ``path``, None where there is none.
 
     Raises ValueError when it is of another base, of other data, or with other settings, each by name.
@@ -365,7 +367,7 @@ def read_state(path: Path, config: TuneConfig, lessons: Sequence[Lesson]) -> dic
         raise ValueError(
             f"{path} was begun with {state['base']}, this run with {base}; {OTHER_OUT}"
         )
-    if state["data"] != lessons_hash(lessons):
+    if state["data"] != examples_hash(examples):
         raise ValueError(f"{path} was trained on other clips or captions; {OTHER_OUT}")
     wanted = asdict(config.settled())
     refuse_other_settings(state["train_config"], wanted, path=path, may_change=MAY_CHANGE)

@@ -86,7 +86,7 @@ def main(argv: list[str]) -> int:
     recipe = folder.recipe(args.recipe, overrides)
     result = run(recipe.caption, folder)
     if recipe.caption.check and result.ok:
-        truth.run(recipe.caption, folder, recipe.clip.model)
+        truth.run(recipe.caption, folder, recipe.openclip.model)
     folder.save_recipe(recipe)
     return EXIT_PARTIAL if result.errors or not result.ok else EXIT_OK
 

@@ -54,9 +54,9 @@ def refuse(
     kinds: Sequence[str],
 ) -> set[Key]:
     """Store the outcome of every caption of a foreign clip that has none yet; returns all of their keys."""
-    from captioner.check.outcome import Settled
+    from captioner.check.outcome import CheckedReply
 
-    settled = Settled(
+    checked = CheckedReply(
         text=None,
         raw_text=None,
         outcome=s.CaptionOutcome.OUT_OF_DOMAIN,
@@ -68,7 +68,7 @@ def refuse(
     keys = {(clip[s.CLIP_ID], kind): clip for clip in clips for kind in kinds}
     keys = {key: clip for key, clip in keys.items() if key[0] in foreign}
     rows = [
-        caption_row(key, settled, wanted[key], hinted(clip))
+        caption_row(key, checked, wanted[key], hinted(clip))
         for key, clip in keys.items()
         if key not in done
     ]

@@ -20,7 +20,7 @@ from pipeline.store.paths import Location, each, matching, parquet_input
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from captioner.check.outcome import Settled
+    from captioner.check.outcome import CheckedReply
     from captioner.config import CaptionConfig
     from captioner.facts import Clause
 
@@ -86,24 +86,24 @@ def made_with(config: CaptionConfig, model: str, clip: dict[str, Any]) -> dict[s
 
 
 def caption_row(
-    key: Key, settled: Settled, made: Made, told: list[dict[str, Any]]
+    key: Key, checked: CheckedReply, made: Made, told: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """A row of ``captions/``; ``told`` is what the model was told of the clip."""
     model, prompt, frames, sampling, seed = made
     return {
         s.CLIP_ID: key[0],
         s.KIND: key[1],
-        s.TEXT: settled.text,
-        s.RAW_TEXT: settled.raw_text,
-        s.OUTCOME: str(settled.outcome),
-        s.CHECKS: list(settled.checks),
-        s.REPAIRS: list(settled.repairs),
+        s.TEXT: checked.text,
+        s.RAW_TEXT: checked.raw_text,
+        s.OUTCOME: str(checked.outcome),
+        s.CHECKS: list(checked.checks),
+        s.REPAIRS: list(checked.repairs),
         s.HINTS: [each[s.FACT_CLAUSE] for each in told],
         s.FACTS: told,
-        s.ERROR_MESSAGE: settled.error,
+        s.ERROR_MESSAGE: checked.error,
         s.MODEL: model,
         s.PROMPT_HASH: prompt,
-        s.FRAMES_HASH: frames + settled.frames_hash[:16],
+        s.FRAMES_HASH: frames + checked.frames_hash[:16],
         s.SAMPLING_HASH: sampling,
         s.SEED: seed,
     }

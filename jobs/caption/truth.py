@@ -197,10 +197,10 @@ class Checker:
 
     def __init__(self, config: CaptionConfig, folder: RunFolder, clip_model: str) -> None:
         from captioner.truth.grounding import VERSION
-        from pipeline.openclip.model import load_clip
+        from pipeline.openclip.model import load_openclip
 
         self.config, self.folder = config, folder
-        self.model = load_clip(clip_model)
+        self.model = load_openclip(clip_model)
         self.id = f"{self.model.id}:{VERSION}:{config.frames}x{config.frame_side}"
         self.reference = reference_vectors(folder, self.model.id, self.model.dim)
 

@@ -14,7 +14,7 @@ from pipeline import schema as s
 if TYPE_CHECKING:
     from captioner.ask.frames import ClipFrames, ServerFrames
     from captioner.backends.base import Reply, Request
-    from captioner.check.outcome import Settled
+    from captioner.check.outcome import CheckedReply
     from captioner.config import CaptionConfig
 
 Clip = dict[str, Any]
@@ -25,7 +25,7 @@ DECODED_AHEAD = 8
 REPORT_S = 0.5
 """Seconds between the counts that a worker sends to the driver."""
 COUNTS = ("rows", "errors", "tries", "strays")
-"""What a worker counts: captions settled, captions without an answer, requests sent, replies nobody waited for."""
+"""What a worker counts: captions checked, captions without an answer, requests sent, replies nobody waited for."""
 
 
 class CaptionWorker:
@@ -61,7 +61,7 @@ class CaptionWorker:
 
         A row is on disk when it is counted: in the block's journal first, in its part at the end.
         """
-        from captioner.check.outcome import ASK_AGAIN, settle
+        from captioner.check.outcome import ASK_AGAIN, check_reply
 
         table = self.folder.captions
         journal = Journal(table, ((clip[s.CLIP_ID], clip[KINDS]) for clip in clips))
@@ -71,7 +71,7 @@ class CaptionWorker:
         for row in journal.rows():
             if pending.pop((row[s.CLIP_ID], row[s.KIND]), None):
                 yield {"rows": 1, "errors": row[s.OUTCOME] == s.CaptionOutcome.ERROR}
-        held: dict[Key, Settled] = {}
+        held: dict[Key, CheckedReply] = {}
         for attempt in range(self.config.retries_per_row + 1):
             again: dict[Key, Clip] = {}
             for reply in self.replies(pending, attempt, held):
@@ -80,21 +80,23 @@ class CaptionWorker:
                 if clip is None:  # answered already, or never asked for: it may not land anywhere
                     yield {"strays": 1}
                     continue
-                settled = settle(reply, before=held.pop(key, None), language=self.config.language)
-                if settled.outcome in ASK_AGAIN and attempt < self.config.retries_per_row:
-                    held[key], again[key] = settled, clip
+                checked = check_reply(
+                    reply, before=held.pop(key, None), language=self.config.language
+                )
+                if checked.outcome in ASK_AGAIN and attempt < self.config.retries_per_row:
+                    held[key], again[key] = checked, clip
                     yield {"tries": reply.tries}
                     continue
                 made = made_with(self.config, self.backend.model_id, clip)[reply.kind]
-                journal.add(caption_row(key, settled, made, hinted(clip)))
-                error = settled.outcome == s.CaptionOutcome.ERROR
+                journal.add(caption_row(key, checked, made, hinted(clip)))
+                error = checked.outcome == s.CaptionOutcome.ERROR
                 yield {"rows": 1, "errors": error, "tries": reply.tries}
             pending = again
         write_part(table, list(journal.rows()))
         journal.remove()
 
     def replies(
-        self, pending: dict[Key, Clip], attempt: int, held: Mapping[Key, Settled]
+        self, pending: dict[Key, Clip], attempt: int, held: Mapping[Key, CheckedReply]
     ) -> Iterator[Reply]:
         """One reply for each pending caption, in any order; clips are decoded while others are described.
 

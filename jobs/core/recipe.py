@@ -18,10 +18,10 @@ import recipes
 from jobs.core.errors import UserError, unknown
 from jobs.core.keys import config_key
 from pipeline.config import (
-    ClipConfig,
     EncodeConfig,
     IngestConfig,
     MixConfig,
+    OpenClipConfig,
     PackConfig,
     SelectConfig,
 )
@@ -39,7 +39,7 @@ RESOLVED = "recipe.toml"
 
 SECTIONS = {
     "ingest": "pipeline.config:IngestConfig",
-    "clip": "pipeline.config:ClipConfig",
+    "openclip": "pipeline.config:OpenClipConfig",
     "select": "pipeline.config:SelectConfig",
     "caption": "captioner.config:CaptionConfig",
     "pack": "pipeline.config:PackConfig",
@@ -57,7 +57,7 @@ class Recipe:
     """File name of the recipe without ``.toml``, or ``default``."""
     ingest: IngestConfig
     """From raw video to clips."""
-    clip: ClipConfig
+    openclip: OpenClipConfig
     """The CLIP model behind embeddings, concepts and text features."""
     select: SelectConfig
     """Which clips are kept."""

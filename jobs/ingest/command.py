@@ -28,7 +28,7 @@ from jobs.ingest.plan import Admission, Source, Windows, named, unsettled, windo
 from jobs.ingest.summary import IngestResult, Tally, report
 from jobs.ingest.windows import Row, Stream
 from pipeline import schema as s
-from pipeline.config import CRF, ClipConfig, IngestConfig
+from pipeline.config import CRF, IngestConfig, OpenClipConfig
 from pipeline.extensions import extension_file
 from pipeline.scores import nsfw
 from pipeline.scores.scorer import named_columns
@@ -48,7 +48,7 @@ class Args:
     out: Folder
     """Run folder to write, also s3://bucket/prefix; a rerun goes on where an earlier one stopped."""
     recipe: str | None = None
-    """Recipe file or name; its [ingest] and [clip] sections are used."""
+    """Recipe file or name; its [ingest] and [openclip] sections are used."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Override a setting: --set ingest.max_clip_s=6; may be repeated."""
 
@@ -57,30 +57,30 @@ def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "ingest")
     recipe = load_recipe(args.recipe, dict(parse_override(text) for text in args.set))
-    result = run(recipe.ingest, recipe.clip, list(args.sources), args.out)
+    result = run(recipe.ingest, recipe.openclip, list(args.sources), args.out)
     save_recipe(args.out, recipe)
     return EXIT_PARTIAL if result.quarantined else EXIT_OK
 
 
 def run(
-    config: IngestConfig, clip: ClipConfig, sources: list[str], out: Location | str
+    config: IngestConfig, openclip: OpenClipConfig, sources: list[str], out: Location | str
 ) -> IngestResult:
     """Bring every source to an end, ``done`` or ``quarantined``; finished ones are not redone."""
     check_config(config)
     check_apart(sources, location(out))
-    return run_files(config, clip, list_sources(sources), location(out))
+    return run_files(config, openclip, list_sources(sources), location(out))
 
 
 def run_files(
     config: IngestConfig,
-    clip: ClipConfig,
+    openclip: OpenClipConfig,
     found: Iterable[tuple[int, bytes, str]],
     folder: Location,
     again: bool = False,
 ) -> IngestResult:
     """``run`` for sources as ``list_sources`` finds them. With ``again`` they are redone though they are finished:
     their old record stands until the new one replaces it, so a kill in between loses nothing."""
-    settings = settings_key(config, clip)
+    settings = settings_key(config, openclip)
     ledger = Ledger(folder)
     total = ledger.index.name(found)
     progress = Progress(STAGE, total, "sources")
@@ -92,7 +92,7 @@ def run_files(
         say(f"ingest: nothing to do, {result.clips} clips of {result.done} sources are in {folder}")
         return result
     if first is not None:
-        check_models(clip)  # before the folder is touched
+        check_models(openclip)  # before the folder is touched
     with exclusive(folder):
         check_settings(ledger, settings, config_key(config))
         clear_done(folder, STAGE)
@@ -100,7 +100,7 @@ def run_files(
         if first is not None:
             rest: Iterator[list[Source]] = chain([first], batches)
             with progress:
-                while split_and_score(ledger, rest, config, clip, again, progress):
+                while split_and_score(ledger, rest, config, openclip, again, progress):
                     again, rest = False, unsettled(ledger, False, lambda _: None, config.sidecars)
             ledger.compact()
         tally = Tally()
@@ -140,37 +140,41 @@ def check_config(config: IngestConfig) -> None:
     named_columns(config.scorers)
 
 
-def check_models(clip: ClipConfig) -> None:
+def check_models(openclip: OpenClipConfig) -> None:
     """Raise one line when a model that ingest loads is not on this machine."""
-    from pipeline.openclip.find import NONE, find_clip
+    from pipeline.openclip.find import NONE, find_openclip
     from pipeline.scores.aesthetic import load_aesthetic_head
 
-    if clip.model != NONE:
-        find_clip(clip.model)
-    load_aesthetic_head(clip.aesthetic_head)
+    if openclip.model != NONE:
+        find_openclip(openclip.model)
+    load_aesthetic_head(openclip.aesthetic_head)
 
 
-def settings_key(config: IngestConfig, clip: ClipConfig) -> str:
+def settings_key(config: IngestConfig, openclip: OpenClipConfig) -> str:
     """Hash of everything but the sources that the rows depend on, the bytes of local models included."""
     from pipeline.openclip.find import EMBEDDED
 
-    local = EMBEDDED if clip.model == "embedded" else Path(clip.model.removeprefix("local-dir:"))
+    local = (
+        EMBEDDED
+        if openclip.model == "embedded"
+        else Path(openclip.model.removeprefix("local-dir:"))
+    )
     files = [
         path
-        for path in (local, Path(clip.aesthetic_head or ""))
+        for path in (local, Path(openclip.aesthetic_head or ""))
         if str(path) != "." and path.exists()
     ]
     files += [path for name in config.scorers if (path := extension_file(name))]
     usual = IngestConfig()
     same = replace(config, deadline_s=usual.deadline_s, memory_bytes=usual.memory_bytes)
-    return config_key(same, clip, files_key(files), s.SCHEMA_VERSION)
+    return config_key(same, openclip, files_key(files), s.SCHEMA_VERSION)
 
 
 def split_and_score(
     ledger: Ledger,
     batches: Iterator[list[Source]],
     config: IngestConfig,
-    clip: ClipConfig,
+    openclip: OpenClipConfig,
     again: bool,
     progress: Progress,
 ) -> bool:
@@ -183,13 +187,15 @@ def split_and_score(
     splitters = splitters_of()
     admission = Admission(ledger, again, progress.skip)
     windows = Windows(named(batches, naming_task), admission, window_size(splitters))
-    pipeline = partial(execute, ledger.folder, config, clip)
+    pipeline = partial(execute, ledger.folder, config, openclip)
     stream = Stream(iter(windows), pipeline, splitters // 2, windows.hurry)
     try:
-        commit_rows(ledger, stream, tuple(clip.concepts), progress, named_columns(config.scorers))
+        commit_rows(
+            ledger, stream, tuple(openclip.concepts), progress, named_columns(config.scorers)
+        )
     finally:
         stream.close()
-    return admission.lost_original
+    return admission.first_copy_changed
 
 
 def commit_rows(

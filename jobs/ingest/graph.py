@@ -21,7 +21,7 @@ from jobs.ingest.stages import (
 )
 from jobs.ingest.windows import Row
 from pipeline import schema as s
-from pipeline.config import ClipConfig, IngestConfig
+from pipeline.config import IngestConfig, OpenClipConfig
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ def naming_task(uris: list[str]) -> Callable[[], list[Named]]:
 def execute(
     folder: Location,
     config: IngestConfig,
-    clip: ClipConfig,
+    openclip: OpenClipConfig,
     window: list[tuple[Source, str]],
 ) -> Iterator[Row]:
     """Rows of the sources of one window, in any order; the end of each with the stamp of its file."""
     stamps = {source.order: source.stamp for source, _ in window}
-    for batch in dataset(folder, config, clip, window).iter_batches(
+    for batch in dataset(folder, config, openclip, window).iter_batches(
         batch_size=None, batch_format="pyarrow", prefetch_batches=0
     ):
         columns = (batch[name].to_pylist() for name in (KIND, ORDER, BODY, EMBEDDING))
@@ -70,7 +70,7 @@ def execute(
 def dataset(
     folder: Location,
     config: IngestConfig,
-    clip: ClipConfig,
+    openclip: OpenClipConfig,
     window: list[tuple[Source, str]],
 ) -> ray.data.Dataset:
     """The pipeline: a splitter for every core that the cluster has by now, a scorer and an embedder for every eight.
@@ -85,7 +85,7 @@ def dataset(
     ]
     split = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         Splitter,
-        fn_constructor_args=(str(folder.absolute()), config, clip.frames),
+        fn_constructor_args=(str(folder.absolute()), config, openclip.frames),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(splitters, len(rows))),
         num_cpus=SPLITTER_CPUS,
@@ -101,7 +101,7 @@ def dataset(
         )
     return split.map_batches(
         Embedder,
-        fn_constructor_args=(clip, config.scorers),
+        fn_constructor_args=(openclip, config.scorers),
         batch_size=BATCH,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=max(1, splitters // 8)),

@@ -24,7 +24,7 @@ PAGE = 1024
 """Rows read at a time."""
 DROPPED = "dropped"
 """Key of a record that lists footage that became no clip: [start_s, end_s, reason] each."""
-ORIGINAL = "original"
+COPY_OF = "copy_of"
 """Key of a record that names the source it is a copy of."""
 
 _TABLES = """
@@ -170,4 +170,4 @@ class Index:
 def _row(line: bytes) -> tuple[bytes, str, int, bool, bytes]:
     record = json.loads(line)
     uri, source = os.fsencode(record[s.SOURCE_URI]), record[s.SOURCE_ID]
-    return uri, source, record.get(s.N_CLIPS) or 0, bool(record.get(ORIGINAL)), line
+    return uri, source, record.get(s.N_CLIPS) or 0, bool(record.get(COPY_OF)), line

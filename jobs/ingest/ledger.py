@@ -22,7 +22,7 @@ import numpy as np
 
 from jobs.core.errors import UserError
 from jobs.core.lock import locked
-from jobs.ingest.index import DROPPED, ORIGINAL, Index
+from jobs.ingest.index import COPY_OF, DROPPED, Index
 from pipeline import schema as s
 from pipeline.source.listing import shown_uri
 from pipeline.store.atomic import write_bytes
@@ -73,7 +73,7 @@ class Ledger:
 
     def intact(self, record: dict[str, Any]) -> bool:
         """True when what a record speaks of is still there: the rows of its clips, or the source it is a copy of."""
-        if original := record.get(ORIGINAL):
+        if original := record.get(COPY_OF):
             first = self.read(original)
             return first is not None and first[s.SOURCE_ID] == record[s.SOURCE_ID]
         return not record[s.N_CLIPS] or self.index.has_part(record[s.SOURCE_ID])
@@ -152,7 +152,7 @@ def source_columns() -> list[str]:
 def complete(record: dict[str, Any]) -> dict[str, Any]:
     """A record with all of its keys."""
     body = {name: record.get(name) for name in source_columns()}
-    extra = {DROPPED: record.get(DROPPED) or [], ORIGINAL: record.get(ORIGINAL)}
+    extra = {DROPPED: record.get(DROPPED) or [], COPY_OF: record.get(COPY_OF)}
     return body | extra | {STAMP: record.get(STAMP)}
 
 
@@ -303,5 +303,6 @@ def check_settings(ledger: Ledger, key: str, settings: str) -> None:
         write_bytes(path, json.dumps({"key": key, "settings": settings}).encode())
     else:
         raise UserError(
-            f"{folder} was ingested with other [ingest] or [clip] settings; choose another --out, or remove {folder}"
+            f"{folder} was ingested with other [ingest] or [openclip] settings; choose another --out, "
+            f"or remove {folder}"
         )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from jobs.ingest.index import ORIGINAL
+from jobs.ingest.index import COPY_OF
 from jobs.ingest.ledger import STAMP, Ledger
 from pipeline import schema as s
 from pipeline.source.listing import (
@@ -125,7 +125,7 @@ class Admission:
 
     def __init__(self, ledger: Ledger, again: bool, passed: Callable[[int], None]) -> None:
         self.ledger, self.again, self.passed = ledger, again, passed
-        self.lost_original = False
+        self.first_copy_changed = False
         """A file was counted as the original of others and has changed: they must be looked at again."""
         self._ended: list[dict[str, Any]] = []
 
@@ -137,7 +137,7 @@ class Admission:
             self.passed(1)  # what is known of it stands: a network that is down takes no clips away
             return False
         if old is not None and old[s.SOURCE_ID] != name:
-            self.lost_original |= self.ledger.index.release(old[s.SOURCE_ID], source.uri)
+            self.first_copy_changed |= self.ledger.index.release(old[s.SOURCE_ID], source.uri)
         elif (
             old is not None
             and not self.again
@@ -156,7 +156,7 @@ class Admission:
                 s.ERROR_TYPE: "duplicate",
                 s.ERROR_MESSAGE: f"same content as {shown_uri(original)}",
             }
-            self._end({**record, s.OUTCOME: s.SourceOutcome.DONE, **why, ORIGINAL: original})
+            self._end({**record, s.OUTCOME: s.SourceOutcome.DONE, **why, COPY_OF: original})
         else:
             return True
         return False

@@ -72,7 +72,7 @@ def run(folder: Location, chosen: Failures, recipe: Recipe) -> int:
             if failure_of(record) in chosen:
                 names.write(json.dumps(record[s.SOURCE_URI]).encode() + b"\n")
         names.seek(0)
-        ingest.run_files(recipe.ingest, recipe.clip, in_order(names), folder, again=True)
+        ingest.run_files(recipe.ingest, recipe.openclip, in_order(names), folder, again=True)
         names.seek(0)
         ledger, still, count = Ledger(folder), Failures(), 0
         for _, _, uri in in_order(names):

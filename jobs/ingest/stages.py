@@ -20,7 +20,7 @@ import numpy as np
 
 from jobs.ingest.index import DROPPED
 from pipeline import schema as s
-from pipeline.config import ROW_GROUP_BYTES, ClipConfig, IngestConfig
+from pipeline.config import ROW_GROUP_BYTES, IngestConfig, OpenClipConfig
 from pipeline.scores.scorer import apply_scorers, make_named
 from pipeline.shards.part import OpenPart
 from pipeline.source.clips import ClipRecord, Plan, clip_source
@@ -242,17 +242,17 @@ class ClipParts:
 class Embedder:
     """Ray actor: adds CLIP embedding, concept scores and aesthetic score to clip rows; other rows pass through."""
 
-    def __init__(self, config: ClipConfig, scorers: tuple[str, ...] = ()) -> None:
+    def __init__(self, config: OpenClipConfig, scorers: tuple[str, ...] = ()) -> None:
         import torch
 
         from pipeline.openclip.find import NONE
-        from pipeline.openclip.model import load_clip
+        from pipeline.openclip.model import load_openclip
         from pipeline.scores.aesthetic import load_aesthetic_head
         from pipeline.scores.concepts import ConceptScorer
 
         torch.set_num_threads(1)
         self.allow_out_of_domain = config.allow_out_of_domain
-        self.model = None if config.model == NONE else load_clip(config.model)
+        self.model = None if config.model == NONE else load_openclip(config.model)
         self.dim = self.model.dim if self.model else 1
         self.names = tuple(config.concepts)
         if self.model is not None:

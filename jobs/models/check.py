@@ -44,11 +44,11 @@ class Tried:
         return footage_h * 3600 / CLIP_S * self.clip_s / 3600
 
 
-def try_clip(model: str, frames: int, role: str) -> Tried:
+def try_openclip(model: str, frames: int, role: str) -> Tried:
     """Load a CLIP model and embed one clip."""
-    from pipeline.openclip.model import load_clip
+    from pipeline.openclip.model import load_openclip
 
-    clip, load_s, before = _measured(lambda: load_clip(model, device=device()))
+    clip, load_s, before = _measured(lambda: load_openclip(model, device=device()))
     pictures = noise(frames)
     clip_s = _second(lambda: clip.embed_clip(pictures))
     return Tried(
@@ -108,7 +108,7 @@ def try_model(need: Need, recipe: Recipe) -> Tried:
     """Run one model that a recipe names, in its role."""
     if need.kind == "captioner":
         return try_captioner(recipe)
-    return try_clip(need.model, recipe.clip.frames, " and ".join(need.roles))
+    return try_openclip(need.model, recipe.openclip.frames, " and ".join(need.roles))
 
 
 def device() -> str:

@@ -72,17 +72,17 @@ def measured_only(recipe: Recipe) -> Recipe:
     from captioner.config import FACTS
     from pipeline.openclip.find import NONE
 
-    clip = dataclasses.replace(recipe.clip, model=NONE)
+    openclip = dataclasses.replace(recipe.openclip, model=NONE)
     select = dataclasses.replace(recipe.select, dedup_cosine=None)
     caption = dataclasses.replace(recipe.caption, kinds=(FACTS,), check=False)
-    return dataclasses.replace(recipe, clip=clip, select=select, caption=caption)
+    return dataclasses.replace(recipe, openclip=openclip, select=select, caption=caption)
 
 
 def is_measured_only(recipe: Recipe) -> bool:
     """True for what ``measured_only`` made."""
     from pipeline.openclip.find import NONE
 
-    return recipe.clip.model == NONE and not recipe.caption.asked
+    return recipe.openclip.model == NONE and not recipe.caption.asked
 
 
 def how_to_get_captions(absent: list[Any]) -> str:

@@ -108,7 +108,7 @@ class Need:
         return [part for path in folder.glob(f"*{INDEX_SUFFIX}") for part in index_parts(path)]
 
 
-def clip_need(model: str, *roles: str) -> Need | None:
+def openclip_need(model: str, *roles: str) -> Need | None:
     """Need of a CLIP model by name, None for one that is no repository (embedded, none, a folder)."""
     from pipeline.openclip.find import CONFIG, NONE, clip_repository
 
@@ -153,9 +153,9 @@ def needs(recipe: Recipe) -> list[Need]:
     caption = recipe.caption
     server = caption.base_url if caption.backend == "openai" else None
     found = [
-        clip_need(recipe.clip.model, "clip"),
+        openclip_need(recipe.openclip.model, "clip"),
         caption_need(caption.model, "captioner", server=server) if caption.asked else None,
-        clip_need(recipe.encode.text_encoder, "text encoder"),
+        openclip_need(recipe.encode.text_encoder, "text encoder"),
     ]
     merged: dict[str, Need] = {}
     for need in filter(None, found):
@@ -169,7 +169,7 @@ def need_of(model: str) -> Need:
     """Need of a model that is named by itself: a CLIP model as open_clip names it, else a captioner."""
     error: ValueError | None = None
     try:
-        if need := clip_need(model, "clip"):
+        if need := openclip_need(model, "clip"):
             return need
     except ValueError as unknown:
         error = unknown

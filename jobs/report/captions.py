@@ -21,7 +21,7 @@ from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.run import RunFolder, open_run
 from jobs.report.data import read_run
 from jobs.report.page import MAX_BYTES, TEMPLATE
-from jobs.report.pictures import Camera
+from jobs.report.pictures import StillCache
 from pipeline import schema as s
 from pipeline.store.atomic import write_bytes
 from pipeline.store.paths import Location
@@ -74,9 +74,9 @@ def write_report(folder: RunFolder) -> Location:
         "openings": [(kind, openings(texts)) for kind, texts in good.items()],
         "growth": [(kind, *growth(texts)) for kind, texts in good.items()],
     }
-    camera = Camera(run)
+    stills = StillCache(run)
     for shown in (WORST_SHOWN, WORST_SHOWN // 2, WORST_SHOWN // 4, 0):
-        page = template.render(**tables, worst=worst(camera, rows, checked, shown)).encode()
+        page = template.render(**tables, worst=worst(stills, rows, checked, shown)).encode()
         if len(page) < MAX_BYTES:
             break
     target = folder / REPORT
@@ -196,12 +196,12 @@ def growth(texts: list[str]) -> tuple[str, int, int]:
 
 
 def worst(
-    camera: Camera, rows: list[dict[str, Any]], checked: dict[Any, dict[str, Any]], shown: int
+    stills: StillCache, rows: list[dict[str, Any]], checked: dict[Any, dict[str, Any]], shown: int
 ) -> list[dict[str, Any]]:
     """Captions with the least ``truth_min``, one per clip, beside frames of their clips."""
     from pipeline.video.decode import sample_indices
 
-    at = {clip: i for i, clip in enumerate(camera.run.column(s.CLIP_ID))}
+    at = {clip: i for i, clip in enumerate(stills.run.column(s.CLIP_ID))}
     texts = {(row[s.CLIP_ID], row[s.KIND]): row[s.TEXT] for row in rows}
     scored = sorted(
         (row[s.TRUTH_MIN], key)
@@ -217,10 +217,10 @@ def worst(
             continue
         done.add(clip)
         row = checked[clip, kind]
-        frames = sample_indices(camera.run.row(at[clip])[s.N_FRAMES], FRAMES)
+        frames = sample_indices(stills.run.row(at[clip])[s.N_FRAMES], FRAMES)
         cards.append(
             {
-                "src": camera.take(at[clip], frames, BOX),
+                "src": stills.take(at[clip], frames, BOX),
                 "clip": clip,
                 "kind": kind,
                 "assertion": row[s.WORST_ASSERTION],

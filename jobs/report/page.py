@@ -25,8 +25,8 @@ from jobs.report.data import Run, check_ingested, funnel, read_run, versions, wi
 from jobs.report.edges import Edge, find_edges
 from jobs.report.errors import count_failures
 from jobs.report.pictures import (
-    Camera,
-    Purse,
+    PictureBudget,
+    StillCache,
     cut_sheets,
     duplicate_sheets,
     edge_sheets,
@@ -97,9 +97,9 @@ def update(folder: RunFolder, command: str | None = None) -> bool:
 def write_report(folder: RunFolder) -> Location:
     """Write ``folder/report.html`` from the tables that exist and return its path."""
     run = read_run(folder)
-    edges, camera, facts, template = find_edges(run), Camera(run), _facts(run), _template()
+    edges, stills, facts, template = find_edges(run), StillCache(run), _facts(run), _template()
     for scale in (1.0, 0.6, 0.3, 0.0):
-        pictures = _pictures(camera, edges, scale)
+        pictures = _pictures(stills, edges, scale)
         page = template.render(**facts, **pictures, **_scores(run, edges)).encode()
         if len(page) < MAX_BYTES:
             break
@@ -125,23 +125,24 @@ def _hours(hours: float) -> str:
     return f"{hours:.2f}" if hours >= 1 else f"{hours:.4f}"
 
 
-def _pictures(camera: Camera, edges: list[Edge], scale: float) -> dict[str, Any]:
+def _pictures(stills: StillCache, edges: list[Edge], scale: float) -> dict[str, Any]:
     """Every section that has pictures, within ``scale`` of the budget."""
-    purses = {
-        name: Purse(left=int(PICTURE_BYTES * share * scale)) for name, share in SHARES.items()
+    budgets = {
+        name: PictureBudget(left=int(PICTURE_BYTES * share * scale))
+        for name, share in SHARES.items()
     }
     shown = []
     for number, edge in enumerate(edges):
         # what is left is shared by the thresholds still to come, so that none of them is without pictures
-        mine = Purse(left=purses["edges"].left // (len(edges) - number))
+        mine = PictureBudget(left=budgets["edges"].left // (len(edges) - number))
         before = mine.left
-        shown.append((edge, edge_sheets(camera, edge, mine)))
-        purses["edges"].left -= before - mine.left
+        shown.append((edge, edge_sheets(stills, edge, mine)))
+        budgets["edges"].left -= before - mine.left
     return {
         "edges": shown,
-        "cuts": cut_sheets(camera, purses["cuts"]),
-        "duplicates": duplicate_sheets(camera, purses["duplicates"]),
-        "kept": kept_cards(camera, purses["kept"]),
+        "cuts": cut_sheets(stills, budgets["cuts"]),
+        "duplicates": duplicate_sheets(stills, budgets["duplicates"]),
+        "kept": kept_cards(stills, budgets["kept"]),
     }
 
 

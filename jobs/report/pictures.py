@@ -51,7 +51,7 @@ class Picture:
     """True when the note is a reason for which the clip was rejected."""
 
 
-class Camera:
+class StillCache:
     """Takes pictures of a run's clips; each is decoded once, however often the page is put together."""
 
     def __init__(self, run: Run) -> None:
@@ -71,14 +71,14 @@ class Camera:
 
 
 @dataclass(kw_only=True)
-class Purse:
+class PictureBudget:
     """What a section may still spend on pictures."""
 
     left: int
     """Bytes of base64."""
 
     def pay(self, *sources: str) -> bool:
-        """Take the size of these pictures out of the purse; False, and nothing taken, when it is too empty."""
+        """Take the size of these pictures out of the budget; False, and nothing taken, when it is too empty."""
         cost = sum(map(len, sources))
         if cost > self.left:
             return False
@@ -98,9 +98,9 @@ class Sheet:
     """How many there would be without any limit."""
 
 
-def edge_sheets(camera: Camera, edge: Edge, purse: Purse) -> tuple[Sheet, Sheet]:
+def edge_sheets(stills: StillCache, edge: Edge, budget: PictureBudget) -> tuple[Sheet, Sheet]:
     """The clips just below a threshold and just above it, nearest first: their middle frames."""
-    run = camera.run
+    run = stills.run
     # a keep-rate target may rank by an expression, whose values are no column
     values = run.numbers(edge.column) if edge.column in run.clips.column_names else None
     sheets = []
@@ -110,8 +110,8 @@ def edge_sheets(camera: Camera, edge: Edge, purse: Purse) -> tuple[Sheet, Sheet]
     ):
         items = []
         for row in rows:
-            src = camera.middle(row)
-            if not purse.pay(src):
+            src = stills.middle(row)
+            if not budget.pay(src):
                 break
             value = "" if values is None else f"{values[row]:.4g}"
             others = [reason for reason in run.reasons[row] if reason != edge.reason]
@@ -124,9 +124,9 @@ def edge_sheets(camera: Camera, edge: Edge, purse: Purse) -> tuple[Sheet, Sheet]
     return sheets[0], sheets[1]
 
 
-def cut_sheets(camera: Camera, purse: Purse) -> list[Sheet]:
+def cut_sheets(stills: StillCache, budget: PictureBudget) -> list[Sheet]:
     """Last frame of a clip beside the first frame of the next clip of its source, by kind of transition."""
-    run = camera.run
+    run = stills.run
     source, first, last = (run.column(name) for name in (s.SOURCE_ID, s.START_S, s.END_S))
     into, out, n = (run.column(name) for name in (s.TRANSITION_IN, s.TRANSITION_OUT, s.N_FRAMES))
     kinds: dict[str, list[int]] = {}
@@ -147,8 +147,8 @@ def cut_sheets(camera: Camera, purse: Purse) -> list[Sheet]:
         share = max(1, left // (len(ordered) - number))
         items = []
         for row in spread(rows, share):
-            pair = (camera.take(row, [n[row] - 1]), camera.take(row + 1, [0]))
-            if not purse.pay(*pair):
+            pair = (stills.take(row, [n[row] - 1]), stills.take(row + 1, [0]))
+            if not budget.pay(*pair):
                 break
             gap = first[row + 1] - last[row]
             when = (
@@ -171,9 +171,9 @@ def cut_sheets(camera: Camera, purse: Purse) -> list[Sheet]:
     return sheets[::-1]
 
 
-def duplicate_sheets(camera: Camera, purse: Purse) -> list[Sheet]:
+def duplicate_sheets(stills: StillCache, budget: PictureBudget) -> list[Sheet]:
     """Clips rejected as duplicates beside the clip that was kept instead."""
-    run = camera.run
+    run = stills.run
     row_of = {clip: row for row, clip in enumerate(run.column(s.CLIP_ID))}
     sheets = []
     for kind in KINDS:
@@ -181,8 +181,8 @@ def duplicate_sheets(camera: Camera, purse: Purse) -> list[Sheet]:
         items = []
         for row in spread(rows, PAIRS_SHOWN):
             keeper = row_of.get(run.duplicate_of[row] or "")
-            pair = [camera.middle(each) for each in (row, keeper) if each is not None]
-            if not purse.pay(*pair):
+            pair = [stills.middle(each) for each in (row, keeper) if each is not None]
+            if not budget.pay(*pair):
                 break
             shown = [
                 Picture(
@@ -205,18 +205,18 @@ def duplicate_sheets(camera: Camera, purse: Purse) -> list[Sheet]:
     return sheets
 
 
-def kept_cards(camera: Camera, purse: Purse) -> list[dict[str, Any]]:
+def kept_cards(stills: StillCache, budget: PictureBudget) -> list[dict[str, Any]]:
     """A sample of the kept clips: four frames of each, and its captions."""
     from pipeline.video.decode import sample_indices
 
-    run = camera.run
+    run = stills.run
     chosen = spread(np.flatnonzero(run.kept).tolist(), SAMPLES_SHOWN)
     captions = _captions(run, {run.row(row)[s.CLIP_ID] for row in chosen})
     cards = []
     for row in chosen:
         clip = run.row(row)
-        strip = camera.take(row, sample_indices(clip[s.N_FRAMES], STRIP_FRAMES), STRIP_BOX)
-        if not purse.pay(strip):
+        strip = stills.take(row, sample_indices(clip[s.N_FRAMES], STRIP_FRAMES), STRIP_BOX)
+        if not budget.pay(strip):
             break
         facts = f"{clip[s.WIDTH]}×{clip[s.HEIGHT]}, {clip[s.END_S] - clip[s.START_S]:.1f} s"
         cards.append(

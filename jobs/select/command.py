@@ -44,7 +44,7 @@ class Args:
     """Recipe file or name; its [select] section is used. Default: the folder's own recipe."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Override a setting: --set 'select.where.static="motion_mean > 0.01"'; may be repeated."""
-    against: Annotated[tuple[Folder, ...], tyro.conf.UseAppendAction] = ()
+    dedup_against: Annotated[tuple[Folder, ...], tyro.conf.UseAppendAction] = ()
     """Earlier run or shards folder: reject what duplicates a clip of it; may be repeated. The folder remembers it."""
     what_if: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Print what a predicate would change and write nothing: --what-if 'motion_mean > 0.3'; may be repeated.
@@ -57,8 +57,8 @@ def main(argv: list[str]) -> int:
     folder = open_run(args.folder)
     folder.need("manifest")
     overrides = dict(parse_override(text) for text in args.set)
-    if args.against:
-        overrides["select.against"] = [str(folder) for folder in args.against]
+    if args.dedup_against:
+        overrides["select.dedup_against"] = [str(folder) for folder in args.dedup_against]
     recipe = folder.recipe(args.recipe, overrides)
     if args.what_if:
         what_if(recipe.select, folder, args.what_if)

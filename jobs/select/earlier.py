@@ -1,4 +1,4 @@
-"""Clips of earlier datasets, so that a new one does not repeat them: ``filmstock select DIR --against EARLIER``.
+"""Clips of earlier datasets, so that a new one does not repeat them: ``filmstock select DIR --dedup-against EARLIER``.
 
 A run folder gives the clips it kept, with hashes and embeddings; a shards folder its manifest. Nothing is decoded.
 """
@@ -23,9 +23,9 @@ COLUMNS = [s.CLIP_ID, s.VIDEO_XXH3, *s.HASH_COLUMNS]
 
 
 def earlier_files(folder: Location, config: SelectConfig) -> list[Location]:
-    """Files and folders that the clips of ``config.against`` are read from; UserError for one that has none."""
+    """Files and folders that the clips of ``config.dedup_against`` are read from; UserError for one that has none."""
     files = []
-    for name in config.against:
+    for name in config.dedup_against:
         manifest = _manifest(folder, location(name))
         files.append(manifest)
         if manifest.is_dir():
@@ -38,14 +38,14 @@ def earlier_files(folder: Location, config: SelectConfig) -> list[Location]:
 def read_earlier(
     folder: Location, config: SelectConfig, embeddings: Embeddings | None
 ) -> Earlier | None:
-    """The clips of ``config.against``, in the order of its folders; None when it names none.
+    """The clips of ``config.dedup_against``, in the order of its folders; None when it names none.
 
     ``embeddings`` are those of ``folder``; they say which size of vector can be compared.
     """
     import pyarrow as pa
 
     tables, vectors = [], []
-    for name in config.against:
+    for name in config.dedup_against:
         manifest = _manifest(folder, location(name))
         table = _kept(location(name)) if manifest.is_dir() else _packed(manifest)
         if config.dedup_phash and table.num_rows and not _measured(table, s.LOOK):
@@ -67,9 +67,13 @@ def read_earlier(
 def _manifest(folder: Location, earlier: Location) -> Location:
     """``manifest/`` of an earlier run folder, or ``manifest.parquet`` of its or another shards folder."""
     if not earlier.is_dir():
-        raise UserError(f"--against {earlier} is no folder; name an earlier run or shards folder")
+        raise UserError(
+            f"--dedup-against {earlier} is no folder; name an earlier run or shards folder"
+        )
     if folder.resolve() in (earlier.resolve(), earlier.resolve().parent):
-        raise UserError(f"--against {earlier} is the dataset that is selected; name an earlier one")
+        raise UserError(
+            f"--dedup-against {earlier} is the dataset that is selected; name an earlier one"
+        )
     places = (
         earlier / "manifest",
         earlier / "manifest.parquet",
@@ -79,7 +83,7 @@ def _manifest(folder: Location, earlier: Location) -> Location:
         if place.exists():
             return place
     raise UserError(
-        f"--against {earlier} has no manifest/ and no manifest.parquet; name a folder that "
+        f"--dedup-against {earlier} has no manifest/ and no manifest.parquet; name a folder that "
         "filmstock ingest or filmstock pack wrote"
     )
 
@@ -132,7 +136,7 @@ def _embeddings(run: Location, manifest: Location, ours: Embeddings) -> Embeddin
         raise UserError(
             f"embeddings of {run} have {found.vectors.shape[1]} numbers, these have "
             f"{ours.vectors.shape[1]}: another CLIP model made them; ingest both with the same "
-            "[clip] model, or leave dedup_cosine out"
+            "[openclip] model, or leave dedup_cosine out"
         )
     return found
 

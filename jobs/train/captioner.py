@@ -21,7 +21,7 @@ from pipeline.bounds import Count, check_bounds
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
-    from captioner.train.examples import Lesson
+    from captioner.train.examples import TrainingExample
 
 STAGE = "train-captioner"
 
@@ -64,7 +64,7 @@ def run(args: Args) -> dict[str, Any]:
     """Fine-tune as asked; returns the held-out losses, empty when it was done already."""
     from captioner.backends.transformers import check_model
     from captioner.config import ASKED_KINDS
-    from captioner.train.examples import lessons_hash, split
+    from captioner.train.examples import examples_hash, split
     from captioner.train.finetune import MOST_HELD_OUT, STATE_NAME, base_of, read_state
 
     config = args.train.settled()
@@ -74,10 +74,10 @@ def run(args: Args) -> dict[str, Any]:
         )
     try:
         check_model(config.model)
-        lessons = find_lessons(args.data, config.kind, args.captions)
+        examples = find_examples(args.data, config.kind, args.captions)
     except ValueError as error:
         raise UserError(str(error)) from error
-    key = config_key(config, lessons_hash(lessons), base_of(config))
+    key = config_key(config, examples_hash(examples), base_of(config))
     weights = args.out / "weights"
     stage = Stage(args.out, STAGE, key)
     if stage.info:
@@ -85,18 +85,18 @@ def run(args: Args) -> dict[str, Any]:
         return {}
     path = check_out(args.out, STATE_NAME, resume=args.resume)
     try:
-        state = read_state(path, config, lessons)
+        state = read_state(path, config, examples)
     except ValueError as error:
         raise UserError(str(error)) from error
-    if not split(lessons, config.held_out_share, MOST_HELD_OUT)[1]:
+    if not split(examples, config.held_out_share, MOST_HELD_OUT)[1]:
         warn(
-            f"0 of {len(lessons)} clips are held out, so no held-out loss is measured; raise --held-out-share"
+            f"0 of {len(examples)} clips are held out, so no held-out loss is measured; raise --held-out-share"
         )
     if state is not None:
         say(going_on(STAGE, path, state["step"], config.steps))
     stage.begin()
     try:
-        figures = train(args, lessons)
+        figures = train(args, examples)
     except ValueError as error:
         raise UserError(str(error)) from error
     stage.log(figures)
@@ -117,12 +117,12 @@ def run(args: Args) -> dict[str, Any]:
     return figures
 
 
-def find_lessons(data: Location, kind: str, captions: Path | None) -> list[Lesson]:
+def find_examples(data: Location, kind: str, captions: Path | None) -> list[TrainingExample]:
     """The clips at ``data`` that have words of ``kind``: a run folder's captions, else those of shards.
 
     ``captions`` is a file of words that are taken instead. Raises ValueError where there are none.
     """
-    from captioner.train.examples import lessons_of, read_texts, shard_texts
+    from captioner.train.examples import examples_of, read_texts, shard_texts
     from pipeline import schema as s
     from pipeline.shards.read import open_manifest
 
@@ -134,21 +134,21 @@ def find_lessons(data: Location, kind: str, captions: Path | None) -> list[Lesso
             found = run.usable_captions((kind,))
             texts = {clip_id: row[kind] for clip_id, row in found.items()}
         rows = run.kept_clips().select(columns).to_pylist()
-        lessons = lessons_of(rows, texts, lambda row: run.clip_root(row[s.SHARD]))
+        examples = examples_of(rows, texts, lambda row: run.clip_root(row[s.SHARD]))
     else:
         manifest = open_manifest(data)
         texts = shard_texts(manifest, kind) if texts is None else texts
         rows = manifest.table.select(columns).to_pylist()
-        lessons = lessons_of(rows, texts, lambda row: manifest.root)
-    if not lessons:
+        examples = examples_of(rows, texts, lambda row: manifest.root)
+    if not examples:
         where = captions or data
         raise ValueError(
             f"{where} has no {kind} caption of a clip in {data}; nothing to learn from"
         )
-    return lessons
+    return examples
 
 
-def train(args: Args, lessons: list[Lesson]) -> dict[str, Any]:
+def train(args: Args, examples: list[TrainingExample]) -> dict[str, Any]:
     """The training loop, with a line of progress."""
     import torch
 
@@ -159,7 +159,7 @@ def train(args: Args, lessons: list[Lesson]) -> dict[str, Any]:
     how = f"LoRA of rank {config.lora_rank}" if config.lora_rank else "all weights"
     say(
         f"train-captioner: {base_of(config)}, {how}, learns {config.kind} captions of "
-        f"{len(lessons)} clips in {config.steps} steps of {config.batch}"
+        f"{len(examples)} clips in {config.steps} steps of {config.batch}"
     )
     with Progress(STAGE, config.steps, "steps") as progress:
 
@@ -174,4 +174,4 @@ def train(args: Args, lessons: list[Lesson]) -> dict[str, Any]:
             else:
                 progress.update(row["step"] - progress.done, ", ".join(parts))
 
-        return finetune(config, lessons, args.out, resume=True, report=report)
+        return finetune(config, examples, args.out, resume=True, report=report)

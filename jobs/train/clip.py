@@ -152,9 +152,9 @@ def _save(path: Path, trainer: Any, config: ClipTrainConfig, step: int, spent: f
 
 def _evaluate(folder: Path) -> dict[str, Any]:
     from pipeline.openclip.evaluate import retrieval
-    from pipeline.openclip.model import load_clip
+    from pipeline.openclip.model import load_openclip
 
-    model = load_clip(folder)
+    model = load_openclip(folder)
     with Progress("evaluate", total=500, unit="held-out clips") as bar:
         top1 = retrieval(model, galleries=5, size=100, note=bar.update)
     return {"id": model.id, **{name: round(value, 4) for name, value in top1.items()}}

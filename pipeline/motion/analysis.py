@@ -37,7 +37,7 @@ WIDTH, HEIGHT = 64, 36
 """Size of the pictures that statistics are computed from, pixels; the aspect is not kept."""
 CHUNK = 128
 """Frames processed together."""
-_ARRAYS = ("pts", "luma_mean", "luma_std", "flow", "camera", "shot_logits", "pictures")
+_ARRAYS = ("pts", "luma_mean", "luma_std", "optical_flow", "camera", "shot_logits", "pictures")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Analysis:
     """float32 (N,), mean luma in [0, 1]."""
     luma_std: np.ndarray
     """float32 (N,), standard deviation of luma inside the frame, in [0, 1]."""
-    flow: np.ndarray
+    optical_flow: np.ndarray
     """float32 (N,), mean optical flow from the frame before, in frame diagonals; 0 for the first frame.
     Empty when no scores were asked for."""
     camera: np.ndarray
@@ -161,7 +161,7 @@ def analyse(
 ) -> Iterator[Analysis | None]:
     """Analyse a whole file in bounded memory; yields None as a sign of life, and the ``Analysis`` last.
 
-    ``scores`` False leaves out what only scores need (``flow``, ``camera`` and ``bars`` are empty then).
+    ``scores`` False leaves out what only scores need (``optical_flow``, ``camera`` and ``bars`` are empty then).
     ``detector`` names who looks for shots, see ``IngestConfig.shot_detector``.
     """
     parts = {name: Rows() for name in _ARRAYS}
@@ -180,7 +180,7 @@ def analyse(
         for logits in net.add(compare(before, new)):
             parts["shot_logits"].add(logits.astype(np.float16))
         if scores:
-            parts["flow"].add(mean_flow(np.concatenate([before.grey[-1:], new.grey])))
+            parts["optical_flow"].add(mean_flow(np.concatenate([before.grey[-1:], new.grey])))
             earlier = new.grey[:0] if past is None else past.grey
             every = step_frames(float(info.fps))
             parts["camera"].add(chunk_steps(earlier, new.grey, done, every))

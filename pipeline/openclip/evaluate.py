@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from pipeline.openclip.model import ClipModel
+from pipeline.openclip.model import OpenClipModel
 from pipeline.scores.concepts import ConceptScorer
 from pipeline.world.captions import caption
 from pipeline.world.junk import junk_shot
@@ -31,7 +31,7 @@ def evaluation_clip(seed: int, *, split: str, frames: int) -> tuple[np.ndarray, 
 
 
 def retrieval(
-    model: ClipModel,
+    model: OpenClipModel,
     *,
     galleries: int = 5,
     size: int = 100,
@@ -63,7 +63,7 @@ def retrieval(
 
 
 def concept_quality(
-    model: ClipModel,
+    model: OpenClipModel,
     concepts: Mapping[str, Sequence[str]],
     neutral: Sequence[str],
     junk: Mapping[str, Sequence[str]],

@@ -27,7 +27,7 @@ WEIGHTS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundClip:
+class FoundOpenClip:
     """What to ask open_clip for."""
 
     spec: str
@@ -50,13 +50,15 @@ def domain_warning(name: str, domain: str) -> str:
     )
 
 
-def find_clip(model: str) -> FoundClip:
+def find_openclip(model: str) -> FoundOpenClip:
     """Resolve ``embedded``, ``ARCHITECTURE/PRETRAINED``, ``hf-hub:ORG/REPO`` or a folder; ``ValueError`` if absent.
 
     A published model may be pinned: ``ARCHITECTURE/PRETRAINED@REVISION``.
     """
     if model == NONE:
-        raise ValueError('this run has no CLIP model ([clip] model = "none"); name one to use it')
+        raise ValueError(
+            'this run has no CLIP model ([openclip] model = "none"); name one to use it'
+        )
     if model == "embedded":
         if not (EMBEDDED / CONFIG).is_file():
             raise ValueError(
@@ -71,7 +73,7 @@ def find_clip(model: str) -> FoundClip:
     return _published(model)
 
 
-def _folder(folder: Path) -> FoundClip:
+def _folder(folder: Path) -> FoundOpenClip:
     try:
         config = json.loads((folder / CONFIG).read_text())
     except FileNotFoundError:
@@ -81,7 +83,7 @@ def _folder(folder: Path) -> FoundClip:
     except ValueError as error:
         raise ValueError(f"{folder / CONFIG} is not valid JSON: {error}") from None
     note = config.get("filmstock", {}) if isinstance(config, dict) else {}
-    return FoundClip(spec=f"local-dir:{folder}", domain=note.get("domain"), folder=folder)
+    return FoundOpenClip(spec=f"local-dir:{folder}", domain=note.get("domain"), folder=folder)
 
 
 def clip_repository(model: str) -> tuple[str, str | None, tuple[str, ...]]:
@@ -109,7 +111,7 @@ def clip_repository(model: str) -> tuple[str, str | None, tuple[str, ...]]:
     return repository, revision, (*WEIGHTS, file) if file else WEIGHTS
 
 
-def _published(model: str) -> FoundClip:
+def _published(model: str) -> FoundOpenClip:
     """A model of the hub that is in the local cache, loaded from its snapshot, so that a pin holds.
 
     Repositories without open_clip's own config have the architecture from open_clip and their weights by name, which
@@ -121,14 +123,14 @@ def _published(model: str) -> FoundClip:
     if folder is None or missing_files(folder, (weights,)):
         raise _not_cached(model, repository, revision, fetch)
     if (folder / CONFIG).is_file() and any((folder / name).is_file() for name in WEIGHTS):
-        return FoundClip(spec=f"local-dir:{folder}", fetch=fetch, folder=folder)
+        return FoundOpenClip(spec=f"local-dir:{folder}", fetch=fetch, folder=folder)
     name, _, tag = split_pin(model)[0].partition("/")
     if model.startswith("hf-hub:") or revision is not None:
         raise ValueError(
             f"CLIP model {model!r}: {repository} has no {CONFIG}, so "
             + ("it is none for open_clip" if revision is None else "it cannot be pinned")
         )
-    return FoundClip(spec=name, pretrained=tag, fetch=fetch, folder=folder)
+    return FoundOpenClip(spec=name, pretrained=tag, fetch=fetch, folder=folder)
 
 
 def _not_cached(model: str, repository: str, revision: str | None, fetch: str) -> ValueError:

@@ -1,8 +1,9 @@
 """CLIP through open_clip: embeddings of images, clips and texts, and the token features that condition the DiT.
 
-``load_clip("embedded")`` reads the small model of this repository, ``load_clip("ViT-B-32/laion2b_s34b_b79k")`` a
-published one from the local cache, ``load_clip("path/to/folder")`` any folder that open_clip's ``local-dir:`` scheme
-reads. All three go through the same open_clip calls.
+``load_openclip("embedded")`` reads the small model of this repository.
+``load_openclip("ViT-B-32/laion2b_s34b_b79k")`` reads a published one from the local cache.
+``load_openclip("path/to/folder")`` reads any folder that open_clip's ``local-dir:`` scheme reads.
+All three go through the same open_clip calls.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.openclip.find import domain_warning, find_clip
+from pipeline.openclip.find import domain_warning, find_openclip
 from pipeline.openclip.package import open_clip_module
 from pipeline.store.hub import offline
 
@@ -26,7 +27,7 @@ _PROBES = ("a red circle moves left.", "Zwölf 12 ...", "", "text covering the s
 log = logging.getLogger(__name__)
 
 
-class ClipModel:
+class OpenClipModel:
     """An open_clip model with its transform and tokenizer, on one device, for inference only."""
 
     def __init__(
@@ -154,13 +155,13 @@ class ClipModel:
         return self._widths
 
 
-def load_clip(model: str | Path = "embedded", *, device: str = "cpu") -> ClipModel:
+def load_openclip(model: str | Path = "embedded", *, device: str = "cpu") -> OpenClipModel:
     """Load a CLIP model: ``embedded``, ``ARCHITECTURE/PRETRAINED``, ``hf-hub:ORG/REPO``, or a folder.
 
     A folder holds ``open_clip_config.json``, weights and, when its config names one, the tokenizer.
     """
     open_clip = open_clip_module()
-    found = find_clip(str(model))
+    found = find_openclip(str(model))
     try:
         with offline():
             net, preprocess = open_clip.create_model_from_pretrained(
@@ -172,7 +173,7 @@ def load_clip(model: str | Path = "embedded", *, device: str = "cpu") -> ClipMod
         first = (str(error).splitlines() or [""])[0][:200]
         fix = f"; if files are missing, fetch them with: {found.fetch}" if found.fetch else ""
         raise ValueError(f"CLIP model {str(model)!r} does not load: {first}{fix}") from error
-    return ClipModel(
+    return OpenClipModel(
         net, preprocess, tokenizer, name=str(model), config=config, domain=found.domain
     )
 

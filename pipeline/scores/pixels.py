@@ -28,7 +28,7 @@ def motion_scores(analysis: Analysis, first: int, stop: int) -> dict[str, float 
     if stop - first < 2:
         return {s.MOTION_MEAN: None, s.MOTION_P95: None, s.STATIC_SHARE: None}
     step_s = np.diff(analysis.times_s[first:stop])
-    speed = analysis.flow[first + 1 : stop] / step_s
+    speed = analysis.optical_flow[first + 1 : stop] / step_s
     return {
         s.MOTION_MEAN: float(np.average(speed, weights=step_s)),
         s.MOTION_P95: float(np.percentile(speed, 95)),

@@ -19,7 +19,7 @@ from pipeline.shards.layout import (
     nest_video,
 )
 from pipeline.shards.pages import cell_ranges
-from pipeline.store.atomic import Draft
+from pipeline.store.atomic import AtomicFile
 from pipeline.store.disk import writing
 from pipeline.store.paths import Location
 
@@ -40,7 +40,7 @@ class OpenPart:
 
         _check_video_field(schema)
         self.path = path
-        self._draft = Draft(path)
+        self._draft = AtomicFile(path)
         self.tmp = self._draft.tmp
         self.hashes: list[str] = []
         self.schema = file_schema(schema).with_metadata(file_metadata(schema, metadata))

@@ -17,7 +17,7 @@ from pipeline.store.disk import writing
 from pipeline.store.paths import Location, ObjectPath, location
 
 
-class Draft:
+class AtomicFile:
     """The local file ``tmp``; ``publish`` makes it ``path``: by a rename, or by a PUT from a scratch folder.
 
     ``sole`` says that no other process writes this path. The temporary name is then always the same, so that a run
@@ -57,9 +57,9 @@ class Draft:
 
 
 @contextmanager
-def draft(path: Location, *, sole: bool = False) -> Iterator[Path]:
-    """A local file to write; it becomes ``path`` when the block ends without an error. ``sole``: see ``Draft``."""
-    open_draft = Draft(path, sole=sole)
+def atomic_path(path: Location, *, sole: bool = False) -> Iterator[Path]:
+    """A local file to write; it becomes ``path`` when the block ends without an error. ``sole``: see ``AtomicFile``."""
+    open_draft = AtomicFile(path, sole=sole)
     try:
         with writing(open_draft.written_to):
             yield open_draft.tmp
@@ -74,7 +74,7 @@ def write_bytes(path: str | Location, data: bytes) -> None:
     if isinstance(path, ObjectPath):
         path.write_bytes(data)
         return
-    with draft(path) as tmp:
+    with atomic_path(path) as tmp:
         tmp.write_bytes(data)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pipeline.store.atomic import draft
+from pipeline.store.atomic import atomic_path
 from pipeline.store.paths import Location, location
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def write_table(path: str | Location, table: pa.Table, **options: Any) -> None:
     import pyarrow.parquet as pq
 
     options.setdefault("compression", "zstd")
-    with draft(location(path)) as temporary:
+    with atomic_path(location(path)) as temporary:
         pq.write_table(table, temporary, **options)
 
 
@@ -26,7 +26,7 @@ def write_batches(path: str | Location, schema: pa.Schema, tables: Iterable[pa.T
     import pyarrow.parquet as pq
 
     with (
-        draft(location(path)) as temporary,
+        atomic_path(location(path)) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         for table in tables:

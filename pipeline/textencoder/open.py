@@ -32,9 +32,9 @@ def load_text_encoder(name: str = "embedded") -> TextEncoder:
     if is_extension(name):
         encoder: TextEncoder = make_extension(name, "text encoder")
         return encoder
-    from pipeline.openclip.model import load_clip
+    from pipeline.openclip.model import load_openclip
 
-    return load_clip(name)
+    return load_openclip(name)
 
 
 def text_encoder_file(name: str) -> Path:

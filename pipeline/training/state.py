@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.store.atomic import append_line, draft, sync, write_bytes
+from pipeline.store.atomic import append_line, atomic_path, sync, write_bytes
 
 METRICS_NAME = "metrics.jsonl"
 
@@ -21,7 +21,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     import torch
 
     # a file, not its name: torch would put the temporary name into the bytes
-    with draft(path, sole=True) as temporary, temporary.open("wb") as file:
+    with atomic_path(path, sole=True) as temporary, temporary.open("wb") as file:
         torch.save(state, file)
 
 

@@ -52,7 +52,7 @@ def server() -> Iterator[Any]:
 def write_recipe(path: Path, clip_folder: Path, url: str, least: float = 0.001) -> Path:
     path.write_text(
         f"""
-[clip]
+[openclip]
 model = "{clip_folder}"
 frames = 2
 [select]

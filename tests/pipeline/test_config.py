@@ -12,7 +12,7 @@ from pipeline import config
 
 SECTIONS = [
     config.IngestConfig,
-    config.ClipConfig,
+    config.OpenClipConfig,
     config.SelectConfig,
     config.BestConfig,
     config.BalanceConfig,

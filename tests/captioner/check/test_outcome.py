@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.backends.base import Reply
-from captioner.check.outcome import settle
+from captioner.check.outcome import check_reply
 
 FIELDS = {"subjects": [{"name": "dog", "count": 1, "action": "runs to the left"}], "text": ["OPEN"]}
 
@@ -36,18 +36,18 @@ def reply(text: str | None, kind: str = "dense", **what: Any) -> Reply:
     ],
 )
 def test_wording_is_repaired_recapitalised_and_kept_beside(said: str, stored: str) -> None:
-    settled = settle(reply(said))
-    assert (settled.text, settled.raw_text, settled.outcome) == (stored, said, "ok")
-    assert settled.repairs == ("thinking",) if "<think>" in said else ("boilerplate",)
-    assert settled.checks == ()
+    checked = check_reply(reply(said))
+    assert (checked.text, checked.raw_text, checked.outcome) == (stored, said, "ok")
+    assert checked.repairs == ("thinking",) if "<think>" in said else ("boilerplate",)
+    assert checked.checks == ()
 
 
 def test_what_cannot_be_repaired_safely_stays_and_is_named() -> None:
     for text in ("In this clip,", "The video shows."):
-        settled = settle(reply(text))
-        assert settled.text == text and settled.raw_text is None and not settled.repairs
-        assert settled.outcome != "ok"
-    fine = settle(reply("A dog runs."))
+        checked = check_reply(reply(text))
+        assert checked.text == text and checked.raw_text is None and not checked.repairs
+        assert checked.outcome != "ok"
+    fine = check_reply(reply("A dog runs."))
     assert (fine.raw_text, fine.repairs, fine.outcome, fine.frames_hash) == (None, (), "ok", "f")
 
 
@@ -77,9 +77,9 @@ def test_what_cannot_be_repaired_safely_stays_and_is_named() -> None:
 def test_marks_and_what_a_model_cannot_make_out_are_taken_out(
     said: str, stored: str, repairs: tuple[str, ...]
 ) -> None:
-    settled = settle(reply(said))
-    assert (settled.text, settled.raw_text, settled.outcome) == (stored, said, "ok")
-    assert settled.repairs == repairs and settled.checks == ()
+    checked = check_reply(reply(said))
+    assert (checked.text, checked.raw_text, checked.outcome) == (stored, said, "ok")
+    assert checked.repairs == repairs and checked.checks == ()
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_marks_and_what_a_model_cannot_make_out_are_taken_out(
     ],
 )
 def test_what_a_video_model_must_learn_is_not_touched(text: str) -> None:
-    settled = settle(reply(text))
-    assert (settled.text, settled.outcome, settled.repairs) == (text, "ok", ())
+    checked = check_reply(reply(text))
+    assert (checked.text, checked.outcome, checked.repairs) == (text, "ok", ())
 
 
 WORDS = st.sampled_from(
@@ -114,54 +114,54 @@ WORDS = st.sampled_from(
 def test_no_word_is_lost_where_the_video_is_not_spoken_of(sentences: list[list[str]]) -> None:
     """Whatever the words, only talk about a medium is ever taken out."""
     text = " ".join("Dogs " + " ".join(words) + "." for words in sentences)
-    settled = settle(reply(text))
-    assert settled.text == text and settled.repairs == ()
+    checked = check_reply(reply(text))
+    assert checked.text == text and checked.repairs == ()
 
 
 def test_checks_of_english_words_are_for_english_captions() -> None:
     german = (
         "Die Kamera folgt einer Frau, die in der Stadt an einem Haus und einem Baum vorbei geht."
     )
-    assert settle(reply(german)).outcome == "off_language"
-    assert settle(reply(german), language="de").outcome == "ok"
+    assert check_reply(reply(german)).outcome == "off_language"
+    assert check_reply(reply(german), language="de").outcome == "ok"
     spanish = "La video muestra una mujer. The video shows a man."
-    assert settle(reply(spanish), language="es").text == spanish
+    assert check_reply(reply(spanish), language="es").text == spanish
     refused = "I'm sorry, but I can't help with that request."
-    assert settle(reply(refused), language="de").outcome == "refused"
+    assert check_reply(reply(refused), language="de").outcome == "refused"
     looped = "Die Frau geht nach links. " * 5
-    assert settle(reply(looped), language="de").outcome == "looped"
+    assert check_reply(reply(looped), language="de").outcome == "looped"
 
 
 def test_structured_replies_are_validated_and_their_json_mended() -> None:
     whole = json.dumps(FIELDS)
-    sound = settle(reply(whole, "structured"))
+    sound = check_reply(reply(whole, "structured"))
     assert sound.outcome == "ok" and sound.repairs == ()
     for said in (f"```json\n{whole}\n```", whole[:-1] + ",}", str(FIELDS), f"Here: {whole}"):
-        settled = settle(reply(said, "structured"))
-        assert settled.text == sound.text and settled.raw_text == said
-        assert settled.outcome == "ok" and settled.repairs == ("json",)
+        checked = check_reply(reply(said, "structured"))
+        assert checked.text == sound.text and checked.raw_text == said
+        assert checked.outcome == "ok" and checked.repairs == ("json",)
     for said in (
         "A dog runs.",
         whole.replace("subjects", "things"),  # unknown field
         whole.replace('"count": 1', '"count": "one"'),  # wrong type
         '{"subjects": []}',
     ):
-        settled = settle(reply(said, "structured"))
-        assert settled.text == said and settled.outcome == "malformed" and not settled.repairs
-    cut = settle(reply(whole[:-20], "structured", finish="length"))
+        checked = check_reply(reply(said, "structured"))
+        assert checked.text == said and checked.outcome == "malformed" and not checked.repairs
+    cut = check_reply(reply(whole[:-20], "structured", finish="length"))
     assert cut.outcome == "truncated", "half of the fields are not the caption"
 
 
 def test_the_better_of_two_answers_is_taken_and_the_second_question_is_recorded() -> None:
-    looped = settle(reply("The dog runs to the left. " * 9))
-    fine = settle(reply("A dog runs."), before=looped)
+    looped = check_reply(reply("The dog runs to the left. " * 9))
+    fine = check_reply(reply("A dog runs."), before=looped)
     assert (fine.text, fine.outcome, fine.repairs) == ("A dog runs.", "ok", ("asked_again",))
-    refused = settle(reply("I'm sorry, but I can't help with that."))
-    kept = settle(reply(None, error="timeout: 5 s"), before=refused)
+    refused = check_reply(reply("I'm sorry, but I can't help with that."))
+    kept = check_reply(reply(None, error="timeout: 5 s"), before=refused)
     assert kept.outcome == "refused" and kept.error is None and kept.repairs == ("asked_again",)
-    failed = settle(reply(None, error="timeout: 5 s"))
+    failed = check_reply(reply(None, error="timeout: 5 s"))
     assert (failed.text, failed.outcome, failed.error) == (None, "error", "timeout: 5 s")
-    assert settle(reply("A dog.", schema_refused=True)).repairs == ("schema_refused",)
+    assert check_reply(reply("A dog.", schema_refused=True)).repairs == ("schema_refused",)
 
 
 @pytest.mark.parametrize(
@@ -176,16 +176,16 @@ def test_the_better_of_two_answers_is_taken_and_the_second_question_is_recorded(
 )
 def test_how_generation_ended_is_judged_through_every_repair(said: str, kind: str) -> None:
     """A caption cut at the token limit that counts as whole trains a model to stop in the middle."""
-    assert settle(reply(said, kind)).outcome == "ok"
-    cut = settle(reply(said, kind, finish="length"))
+    assert check_reply(reply(said, kind)).outcome == "ok"
+    cut = check_reply(reply(said, kind, finish="length"))
     assert (cut.outcome, "truncated" in cut.checks) == ("truncated", True)
-    filtered = settle(reply(said, kind, finish="content_filter"))
+    filtered = check_reply(reply(said, kind, finish="content_filter"))
     assert filtered.outcome == "refused" and "refused" in filtered.checks
 
 
 def test_what_no_repair_saves_is_kept_word_for_word() -> None:
     said = "The video shows a dog that runs over the grass."
-    cut = settle(reply(said, finish="length"))
+    cut = check_reply(reply(said, finish="length"))
     assert (cut.text, cut.raw_text, cut.repairs) == (said, None, ())
 
 
@@ -196,13 +196,13 @@ def test_an_error_is_an_error_whatever_text_came_with_it(
     text: str | None, error: str | None
 ) -> None:
     """Half an answer of a broken connection is no caption."""
-    settled = settle(reply(text, finish=None, error=error))
-    assert (settled.outcome, settled.checks) == ("error", ("error",))
-    assert (settled.text, settled.raw_text, settled.error) == (None, text, error)
+    checked = check_reply(reply(text, finish=None, error=error))
+    assert (checked.outcome, checked.checks) == ("error", ("error",))
+    assert (checked.text, checked.raw_text, checked.error) == (None, text, error)
 
 
 def test_only_the_first_thought_is_taken_off() -> None:
     """What follows is the answer, even if it speaks in the same marks; it is judged as such."""
-    settled = settle(reply("<think>one</think><think>two</think> A dog runs."))
-    assert settled.text is not None and settled.text.startswith("<think>two</think>")
-    assert settled.outcome == "malformed" and settled.repairs == ("thinking",)
+    checked = check_reply(reply("<think>one</think><think>two</think> A dog runs."))
+    assert checked.text is not None and checked.text.startswith("<think>two</think>")
+    assert checked.outcome == "malformed" and checked.repairs == ("thinking",)

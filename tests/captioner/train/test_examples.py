@@ -10,9 +10,9 @@ import pytest
 
 from captioner.ask.frames import clip_frames
 from captioner.train.examples import (
-    Lesson,
-    lessons_hash,
-    lessons_of,
+    TrainingExample,
+    examples_hash,
+    examples_of,
     read_texts,
     shard_texts,
     split,
@@ -29,47 +29,50 @@ def manifest(tmp_path_factory: pytest.TempPathFactory):
     return open_manifest(make_shards(tmp_path_factory.mktemp("shards"), rows))
 
 
-def lessons(manifest, texts) -> list[Lesson]:
-    return lessons_of(
+def examples(manifest, texts) -> list[TrainingExample]:
+    return examples_of(
         manifest.table.select(list(s.READ_COLUMNS)).to_pylist(), texts, lambda row: manifest.root
     )
 
 
-def test_clips_without_words_are_no_lessons(manifest) -> None:
-    short = lessons(manifest, shard_texts(manifest, "short"))
-    dense = lessons(manifest, shard_texts(manifest, "dense"))
+def test_clips_without_words_are_no_examples(manifest) -> None:
+    short = examples(manifest, shard_texts(manifest, "short"))
+    dense = examples(manifest, shard_texts(manifest, "dense"))
     assert (len(short), len(dense)) == (5, 6)
-    assert all(lesson.text.startswith("clip number") for lesson in dense)
+    assert all(example.text.startswith("clip number") for example in dense)
     assert shard_texts(manifest, "structured") == {}
-    assert lessons(manifest, {dense[0].clip_id: "  ", "elsewhere": "a clip"}) == []
+    assert examples(manifest, {dense[0].clip_id: "  ", "elsewhere": "a clip"}) == []
 
 
 def test_frames_are_those_of_captioning(manifest) -> None:
-    lesson = lessons(manifest, shard_texts(manifest, "dense"))[0]
-    index = manifest.table[s.CLIP_ID].to_pylist().index(lesson.clip_id)
+    example = examples(manifest, shard_texts(manifest, "dense"))[0]
+    index = manifest.table[s.CLIP_ID].to_pylist().index(example.clip_id)
     row = manifest.row(index)
     shape = {name: row[name] for name in ("n_frames", "fps", "width", "height")}
     theirs = clip_frames(manifest.read(index), **shape, frames=3, side=24)
-    assert lesson.frames(3, 24).hash == theirs.hash
+    assert example.frames(3, 24).hash == theirs.hash
 
 
 def test_held_out_clips_stay_held_out_when_data_are_added(manifest) -> None:
     some = [
-        Lesson(root="", row={s.CLIP_ID: f"c{i}", s.VIDEO_XXH3: "x"}, text="a") for i in range(900)
+        TrainingExample(root="", row={s.CLIP_ID: f"c{i}", s.VIDEO_XXH3: "x"}, text="a")
+        for i in range(900)
     ]
     learned, held = split(some, 0.1, 1000)
     assert len(learned) + len(held) == 900 and 60 < len(held) < 130
-    again = {lesson.clip_id for lesson in split(some[:450], 0.1, 1000)[1]}
-    assert again == {lesson.clip_id for lesson in held} & {x.clip_id for x in some[:450]}
+    again = {example.clip_id for example in split(some[:450], 0.1, 1000)[1]}
+    assert again == {example.clip_id for example in held} & {x.clip_id for x in some[:450]}
     assert len(split(some, 0.5, 7)[1]) == 7 and split(some, 0.0, 7)[1] == []
 
 
 def test_identity_is_of_words_and_pixels(manifest) -> None:
     texts = shard_texts(manifest, "dense")
-    one = lessons(manifest, texts)
-    assert lessons_hash(one) == lessons_hash(lessons(manifest, dict(texts)))
-    assert lessons_hash(one) != lessons_hash(lessons(manifest, {**texts, one[0].clip_id: "other"}))
-    assert lessons_hash(one) != lessons_hash(one[1:])
+    one = examples(manifest, texts)
+    assert examples_hash(one) == examples_hash(examples(manifest, dict(texts)))
+    assert examples_hash(one) != examples_hash(
+        examples(manifest, {**texts, one[0].clip_id: "other"})
+    )
+    assert examples_hash(one) != examples_hash(one[1:])
 
 
 def test_words_from_a_file_of_any_of_three_formats(tmp_path: Path) -> None:

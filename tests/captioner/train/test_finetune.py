@@ -13,7 +13,7 @@ from captioner.ask.prompts import prompt_set
 from captioner.backends.base import Request
 from captioner.backends.open import open_backend
 from captioner.config import CaptionConfig
-from captioner.train.examples import Lesson, lessons_of, shard_texts
+from captioner.train.examples import TrainingExample, examples_of, shard_texts
 from captioner.train.finetune import STATE_NAME, TuneConfig, finetune, learning_rate
 from pipeline import schema as s
 from pipeline.openclip.torchvision_compat import prepare_torchvision
@@ -32,14 +32,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def lessons(tmp_path_factory: pytest.TempPathFactory) -> list[Lesson]:
-    return make_lessons(tmp_path_factory.mktemp("shards"), 8)
+def examples(tmp_path_factory: pytest.TempPathFactory) -> list[TrainingExample]:
+    return make_examples(tmp_path_factory.mktemp("shards"), 8)
 
 
-def make_lessons(folder: Path, count: int) -> list[Lesson]:
+def make_examples(folder: Path, count: int) -> list[TrainingExample]:
     manifest = open_manifest(make_shards(folder, make_rows(count)))
     texts = shard_texts(manifest, "dense")
-    return lessons_of(
+    return examples_of(
         manifest.table.select(list(s.READ_COLUMNS)).to_pylist(), texts, lambda row: manifest.root
     )
 
@@ -62,41 +62,43 @@ def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("lora", [0, 2])
-def test_a_killed_run_goes_on_and_ends_in_the_same_bits(base, lessons, tmp_path, lora) -> None:
+def test_a_killed_run_goes_on_and_ends_in_the_same_bits(base, examples, tmp_path, lora) -> None:
     run = config(base, lora_rank=lora)
-    finetune(run, lessons, tmp_path / "once")
-    assert finetune(run, lessons, tmp_path / "twice", stop_after=3) == {}  # one step is lost
+    finetune(run, examples, tmp_path / "once")
+    assert finetune(run, examples, tmp_path / "twice", stop_after=3) == {}  # one step is lost
     assert not (tmp_path / "twice" / "weights").exists()
-    assert finetune(run, lessons, tmp_path / "twice", resume=True)["steps"] == 4
+    assert finetune(run, examples, tmp_path / "twice", resume=True)["steps"] == 4
     assert same(weights(tmp_path / "once"), weights(tmp_path / "twice"))
     steps = [json.loads(x) for x in (tmp_path / "twice" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in steps] == [0, 1, 2, 3, 4]
     assert (tmp_path / "once" / "adapter").exists() == bool(lora)
 
 
-def test_killed_after_its_last_step_a_run_still_writes_its_weights(base, lessons, tmp_path) -> None:
+def test_killed_after_its_last_step_a_run_still_writes_its_weights(
+    base, examples, tmp_path
+) -> None:
     import shutil
 
     run = config(base)
-    finetune(run, lessons, tmp_path)
+    finetune(run, examples, tmp_path)
     before = weights(tmp_path)
     shutil.rmtree(tmp_path / "weights")
-    finetune(run, lessons, tmp_path, resume=True)
+    finetune(run, examples, tmp_path, resume=True)
     assert same(weights(tmp_path), before)
 
 
-def test_another_seed_is_another_order(base, lessons, tmp_path) -> None:
-    finetune(config(base), lessons, tmp_path / "a")
-    finetune(config(base, seed=1), lessons, tmp_path / "b")
+def test_another_seed_is_another_order(base, examples, tmp_path) -> None:
+    finetune(config(base), examples, tmp_path / "a")
+    finetune(config(base, seed=1), examples, tmp_path / "b")
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "b"))
 
 
-def test_micro_batches_change_memory_and_not_the_result(base, lessons, tmp_path):
+def test_micro_batches_change_memory_and_not_the_result(base, examples, tmp_path):
     """Rows of unequal length: a mean of means would weigh their tokens unequally."""
-    lessons = [replace(x, text=x.text * (1 + i % 3)) for i, x in enumerate(lessons)]
+    examples = [replace(x, text=x.text * (1 + i % 3)) for i, x in enumerate(examples)]
     for micro in (1, 3, 4):
         run = config(base, steps=1, batch=4, micro_batch=micro, precision="fp32")
-        finetune(run, lessons, tmp_path / str(micro))
+        finetune(run, examples, tmp_path / str(micro))
     rows = [
         json.loads((tmp_path / str(m) / "metrics.jsonl").read_text().splitlines()[-1])
         for m in (1, 3, 4)
@@ -105,12 +107,12 @@ def test_micro_batches_change_memory_and_not_the_result(base, lessons, tmp_path)
     assert rows[0]["grad_norm"] == pytest.approx(rows[2]["grad_norm"], rel=1e-4)
 
 
-def test_it_learns_and_its_folder_is_a_caption_model(base, lessons, tmp_path) -> None:
+def test_it_learns_and_its_folder_is_a_caption_model(base, examples, tmp_path) -> None:
     """Two clips learned by heart; ``[caption] model = FOLDER`` asks the question they were learned with."""
     run = config(
         base, steps=60, lr=1e-2, prompt="What drifts in {frames} frames?", checkpoint_every=60
     )
-    finetune(run, lessons[:2], tmp_path)
+    finetune(run, examples[:2], tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     losses = [row["loss"] for row in rows if "loss" in row]
     assert losses[-1] < 0.1 * losses[0]
@@ -118,63 +120,65 @@ def test_it_learns_and_its_folder_is_a_caption_model(base, lessons, tmp_path) ->
     assert prompt_set(model)["dense"] == run.prompt
     backend = open_backend(CaptionConfig(model=model, frames=2, max_new_tokens=40))
     backend.model.generation_config.suppress_tokens = None  # the tiny base's, for its own tests
-    for lesson in lessons[:2]:
-        frames = lesson.frames(2, 384)
+    for example in examples[:2]:
+        frames = example.frames(2, 384)
         request = Request(
-            clip_id=lesson.clip_id,
+            clip_id=example.clip_id,
             kind="dense",
             frames=frames,
             prompt=f"What drifts in {len(frames)} frames?",
         )
         (reply,) = backend.caption([request])
-        assert (reply.text, reply.finish) == (lesson.text, "stop")
+        assert (reply.text, reply.finish) == (example.text, "stop")
 
 
-def test_held_out_clips_are_measured_with_and_without_pixels(base, lessons, tmp_path) -> None:
-    figures = finetune(config(base, steps=1, held_out_share=0.5), lessons, tmp_path)
+def test_held_out_clips_are_measured_with_and_without_pixels(base, examples, tmp_path) -> None:
+    figures = finetune(config(base, steps=1, held_out_share=0.5), examples, tmp_path)
     assert 0 < figures["held_out"] < 20 and 0 < figures["held_out_blind"] < 20
     assert figures["held_out"] != figures["held_out_blind"]
-    assert figures["clips"] < len(lessons)
+    assert figures["clips"] < len(examples)
 
 
-def test_another_class_trains_as_well(lessons, tmp_path) -> None:
+def test_another_class_trains_as_well(examples, tmp_path) -> None:
     prepare_torchvision()
     run = config(smolvlm(tmp_path / "m"), steps=2, lora_rank=2, recompute=True)
-    assert finetune(run, lessons, tmp_path / "out")["steps"] == 2
+    assert finetune(run, examples, tmp_path / "out")["steps"] == 2
     assert open_backend(CaptionConfig(model=str(tmp_path / "out" / "weights")))
 
 
 def test_a_bad_clip_is_put_in_quarantine_and_training_goes_on(base, tmp_path) -> None:
-    lessons = make_lessons(tmp_path / "shards", 6)
-    flip_byte(tmp_path / "shards", lessons[1].row)
-    lessons[2] = replace(lessons[2], text="a <image> b")
-    assert finetune(config(base, steps=6), lessons, tmp_path / "out")["skipped"] == 0
+    examples = make_examples(tmp_path / "shards", 6)
+    flip_byte(tmp_path / "shards", examples[1].row)
+    examples[2] = replace(examples[2], text="a <image> b")
+    assert finetune(config(base, steps=6), examples, tmp_path / "out")["skipped"] == 0
     lines = (tmp_path / "out" / "quarantine.jsonl").read_text().splitlines()
     bad = {json.loads(line)[s.CLIP_ID]: json.loads(line)["error"] for line in lines}
-    assert bad.keys() == {lessons[1].clip_id, lessons[2].clip_id}
-    assert "special token" in bad[lessons[2].clip_id]
-    spoilt = [replace(lesson, text="<image>") for lesson in lessons]
+    assert bad.keys() == {examples[1].clip_id, examples[2].clip_id}
+    assert "special token" in bad[examples[2].clip_id]
+    spoilt = [replace(example, text="<image>") for example in examples]
     with pytest.raises(ValueError, match="6 of 6 clips are unreadable"):
         finetune(config(base), spoilt, tmp_path / "none")
 
 
-def test_a_run_is_resumed_with_its_own_data_base_and_settings_only(base, lessons, tmp_path) -> None:
+def test_a_run_is_resumed_with_its_own_data_base_and_settings_only(
+    base, examples, tmp_path
+) -> None:
     run = config(base)
-    finetune(run, lessons, tmp_path, stop_after=2)
+    finetune(run, examples, tmp_path, stop_after=2)
     prepare_torchvision()
     for changed, data, says in (
-        (replace(run, lr=2e-3), lessons, r"trained with lr = 0.001 \(now 0.002\); give the same"),
-        (run, lessons[1:], "trained on other clips or captions"),
-        (replace(run, model=fast_vlm(tmp_path / "other")), lessons, "this run with other@"),
+        (replace(run, lr=2e-3), examples, r"trained with lr = 0.001 \(now 0.002\); give the same"),
+        (run, examples[1:], "trained on other clips or captions"),
+        (replace(run, model=fast_vlm(tmp_path / "other")), examples, "this run with other@"),
     ):
         with pytest.raises(ValueError, match=says):
             finetune(changed, data, tmp_path, resume=True)
     with pytest.raises(ValueError, match=r"steps = 4 \(now 5\)"):  # the cosine would differ
-        finetune(replace(run, steps=5), lessons, tmp_path, resume=True)
-    assert finetune(run, lessons, tmp_path, resume=True)["steps"] == 4
+        finetune(replace(run, steps=5), examples, tmp_path, resume=True)
+    assert finetune(run, examples, tmp_path, resume=True)["steps"] == 4
     (tmp_path / STATE_NAME).write_bytes(b"half")
     with pytest.raises(ValueError, match="is not a readable training state"):
-        finetune(run, lessons, tmp_path, resume=True)
+        finetune(run, examples, tmp_path, resume=True)
 
 
 def test_settings_that_cannot_be_are_refused() -> None:

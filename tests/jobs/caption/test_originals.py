@@ -40,7 +40,7 @@ def set_originals(folder: Path, texts: list[str | None]) -> None:
 def answer(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """In place of Ray's workers: every caption that is asked for is answered. Returns how many each run asked for."""
     from captioner.backends.base import Reply, model_id
-    from captioner.check.outcome import settle
+    from captioner.check.outcome import check_reply
 
     asked: list[int] = []
 
@@ -52,7 +52,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> list[int]:
                     clip_id=clip[s.CLIP_ID], kind=kind, frames_hash="f" * 16, text=f"A {kind} one."
                 )
                 made = made_with(config, model_id(config), clip)[kind]
-                rows.append(caption_row((clip[s.CLIP_ID], kind), settle(reply), made))
+                rows.append(caption_row((clip[s.CLIP_ID], kind), check_reply(reply), made))
         write_part(folder / "captions", rows)
         asked.append(len(rows))
         return {name: 0 for name in caption.COUNTS} | {"rows": len(rows), "tries": len(rows)}

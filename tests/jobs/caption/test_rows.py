@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from captioner.backends.base import Reply
-from captioner.check.outcome import settle
+from captioner.check.outcome import check_reply
 from captioner.config import CaptionConfig
 from jobs.caption import rows as caption_rows
 from jobs.caption.rows import (
@@ -38,7 +38,7 @@ def row(
         clip_id=clip, kind=kind, text=None if error else text, finish=None if error else "stop",
         error=error or None, frames_hash="e" * 32,
     )  # fmt: skip
-    return caption_row((clip, kind), settle(reply), made, TOLD)
+    return caption_row((clip, kind), check_reply(reply), made, TOLD)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

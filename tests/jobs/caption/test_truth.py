@@ -91,9 +91,9 @@ def test_the_reference_is_chosen_once(folder: Path) -> None:
     import numpy as np
 
     rng = np.random.default_rng(0)
-    from pipeline.openclip.model import load_clip
+    from pipeline.openclip.model import load_openclip
 
-    model = load_clip("embedded")
+    model = load_openclip("embedded")
 
     def write(count: int) -> None:
         vectors = [rng.normal(size=model.dim).astype(np.float16) for _ in range(count)]

@@ -46,7 +46,7 @@ def test_predicates_of_our_recipes_run_on_a_manifest(name: str):
     from pipeline.select.predicates import evaluate
 
     recipe = load_recipe(name)
-    empty = schema.manifest_schema(tuple(recipe.clip.concepts)).empty_table()
+    empty = schema.manifest_schema(tuple(recipe.openclip.concepts)).empty_table()
     assert set(evaluate(empty, recipe.select.where)) == set(recipe.select.where)
 
 
@@ -61,10 +61,10 @@ def test_defaults_are_in_the_sections_themselves(tmp_path: Path):
 
 def test_odd_text_survives_the_round_trip(tmp_path: Path):
     odd = 'say "hi"\n\tto \\ ünïcode \x7f \x01'
-    recipe = load_recipe(None, {"select.where": {"mine": odd}, "clip.concepts": {"a b": [odd]}})
+    recipe = load_recipe(None, {"select.where": {"mine": odd}, "openclip.concepts": {"a b": [odd]}})
     again = load_recipe(write(tmp_path, to_toml(recipe)))
     assert again.select.where == {"mine": odd}
-    assert again.clip.concepts == {"a b": (odd,)}
+    assert again.openclip.concepts == {"a b": (odd,)}
 
 
 def test_overrides_win_over_the_file(tmp_path: Path):
@@ -134,7 +134,10 @@ def test_a_recipe_that_is_not_text_is_named(tmp_path: Path):
     ("text", "expected"),
     [
         ("ingest.crf=20", ("ingest.crf", 20)),
-        ("clip.model=ViT-B-32/laion2b_s34b_b79k", ("clip.model", "ViT-B-32/laion2b_s34b_b79k")),
+        (
+            "openclip.model=ViT-B-32/laion2b_s34b_b79k",
+            ("openclip.model", "ViT-B-32/laion2b_s34b_b79k"),
+        ),
         ("pack.kinds=['dense']", ("pack.kinds", ["dense"])),
         ('select.where.a="x = 1"', ("select.where.a", "x = 1")),
         ("select.where.a=motion_mean > 0.1", ("select.where.a", "motion_mean > 0.1")),
@@ -158,4 +161,4 @@ def test_a_run_folder_remembers_its_recipe(tmp_path: Path):
     assert folder_recipe(tmp_path, None).key == first.key
     save_recipe(tmp_path, first)
     assert (tmp_path / "recipe.toml").stat().st_mtime_ns == stamp, "unchanged, so not rewritten"
-    assert folder_recipe(tmp_path, "laptop").clip.model.startswith("ViT-B-32")
+    assert folder_recipe(tmp_path, "laptop").openclip.model.startswith("ViT-B-32")

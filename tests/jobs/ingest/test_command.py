@@ -22,7 +22,7 @@ from jobs.ingest.command import run
 from jobs.ingest.ledger import STAMP, Ledger, check_settings, exclusive
 from jobs.ingest.plan import is_settled, name_contents
 from pipeline import schema as s
-from pipeline.config import ClipConfig, IngestConfig
+from pipeline.config import IngestConfig, OpenClipConfig
 from pipeline.shards.ranges import read_range
 from pipeline.source.listing import source_stamp
 from pipeline.video.decode import decode_clip
@@ -36,9 +36,9 @@ CONFIG = IngestConfig(min_clip_s=0.5, max_clip_s=2.0)
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> ClipConfig:
+def clip(tmp_path_factory: pytest.TempPathFactory) -> OpenClipConfig:
     folder = write_folder(tmp_path_factory.mktemp("clip"), VIT_LIKE)
-    return ClipConfig(model=str(folder), frames=3, concepts={"blank": ("a black frame",)})
+    return OpenClipConfig(model=str(folder), frames=3, concepts={"blank": ("a black frame",)})
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(raw: Path, clip: ClipConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(raw: Path, clip: OpenClipConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "out"
     run(CONFIG, clip, [str(raw)], out)
     return out
@@ -170,7 +170,7 @@ def test_cells_are_plain_bytes(finished: Path) -> None:
 def test_rerun_does_nothing(
     finished: Path,
     raw: Path,
-    clip: ClipConfig,
+    clip: OpenClipConfig,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -187,7 +187,7 @@ def test_rerun_does_nothing(
 
 
 def test_killed_run_resumes_to_the_same_rows(
-    finished: Path, raw: Path, clip: ClipConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, raw: Path, clip: OpenClipConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stop after the first source; what a kill leaves behind is swept, finished sources are not redone."""
     out = tmp_path / "out"
@@ -220,13 +220,15 @@ def test_killed_run_resumes_to_the_same_rows(
 
 
 def test_windows_of_four_sources_give_the_same_rows(
-    finished: Path, raw: Path, clip: ClipConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, raw: Path, clip: OpenClipConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Executions of Ray Data that begin while others end."""
     sizes: list[int] = []
     execute = ingest_pipeline.execute
 
-    def note(folder: Path, config: IngestConfig, clip: ClipConfig, window: Any) -> Iterator[Any]:
+    def note(
+        folder: Path, config: IngestConfig, clip: OpenClipConfig, window: Any
+    ) -> Iterator[Any]:
         sizes.append(len(window))
         return execute(folder, config, clip, window)
 
@@ -239,12 +241,12 @@ def test_windows_of_four_sources_give_the_same_rows(
     assert tables(tmp_path / "out") == tables(finished)
 
 
-def test_other_settings_are_refused(finished: Path, raw: Path, clip: ClipConfig) -> None:
+def test_other_settings_are_refused(finished: Path, raw: Path, clip: OpenClipConfig) -> None:
     with pytest.raises(UserError, match="other .* settings; choose another --out"):
         run(IngestConfig(max_clip_s=3.0), clip, [str(raw)], finished)
 
 
-def test_wrong_settings_are_refused(raw: Path, clip: ClipConfig, tmp_path: Path) -> None:
+def test_wrong_settings_are_refused(raw: Path, clip: OpenClipConfig, tmp_path: Path) -> None:
     for bad, word in (
         ({"min_clip_s": 20.0}, "min_clip_s"),
         ({"crf": 99}, "crf"),
@@ -261,7 +263,7 @@ def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
 
 @needs_mount
 def test_a_full_disk_is_one_line_and_a_rerun_with_space_finishes(
-    finished: Path, raw: Path, clip: ClipConfig, tmp_path: Path
+    finished: Path, raw: Path, clip: OpenClipConfig, tmp_path: Path
 ) -> None:
     with tiny_disk(tmp_path, "32m") as disk:
         filler, out = disk.path / "filler", disk.path / "out"
@@ -288,7 +290,7 @@ def test_a_full_disk_is_one_line_and_a_rerun_with_space_finishes(
 
 
 def test_sources_add_up_and_copies_are_not_done_twice(
-    finished: Path, clip: ClipConfig, tmp_path: Path
+    finished: Path, clip: OpenClipConfig, tmp_path: Path
 ) -> None:
     """A later run with other sources keeps the rows of the earlier ones; a copy is recorded, not ingested."""
     out = Path(shutil.copytree(finished, tmp_path / "out"))
@@ -323,10 +325,10 @@ def test_a_changed_file_is_done_again(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_before_anything_is_ingested_claims_no_folder(
-    raw: Path, clip: ClipConfig, tmp_path: Path
+    raw: Path, clip: OpenClipConfig, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    absent = ClipConfig(model="hf-hub:laion/no-such-model")
+    absent = OpenClipConfig(model="hf-hub:laion/no-such-model")
     with pytest.raises(ValueError, match="not in the local cache"):
         run(CONFIG, absent, [str(raw)], out)
     assert not out.exists(), "nothing was touched"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from jobs.ingest.index import ORIGINAL, Index
+from jobs.ingest.index import COPY_OF, Index
 from pipeline import schema as s
 from pipeline.source.listing import list_sources
 
 
 def line(uri: str, source: str, clips: int = 0, original: str | None = None) -> bytes:
-    record = {s.SOURCE_URI: uri, s.SOURCE_ID: source, s.N_CLIPS: clips, ORIGINAL: original}
+    record = {s.SOURCE_URI: uri, s.SOURCE_ID: source, s.N_CLIPS: clips, COPY_OF: original}
     return json.dumps(record).encode()
 
 

@@ -17,7 +17,7 @@ from jobs.ingest.ledger import Ledger, exclusive
 from jobs.ingest.plan import name_contents
 from jobs.ingest.windows import Row
 from pipeline import schema as s
-from pipeline.config import ClipConfig, IngestConfig
+from pipeline.config import IngestConfig, OpenClipConfig
 
 
 def test_what_a_killed_run_left_half_written_is_swept_before_and_after(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_fault_of_the_disk_ends_the_run_with_one_line_and_no_record(
     (tmp_path / "a.mp4").write_bytes(b"video")
     out = tmp_path / "out"
     with pytest.raises(OSError) as caught:
-        ingest.run(IngestConfig(), ClipConfig(), [str(tmp_path / "a.mp4")], out)
+        ingest.run(IngestConfig(), OpenClipConfig(), [str(tmp_path / "a.mp4")], out)
     line = user_message(caught.value)
     assert line and line.startswith("no space left on the disk of out/clips/part-1; free some")
     assert list(Ledger(out).all()) == [] and not (out / "sources.parquet").exists()

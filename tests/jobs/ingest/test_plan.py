@@ -137,7 +137,7 @@ def test_copies_of_a_file_that_changed_are_looked_at_again(raw: Path, tmp_path: 
     admission = Admission(ledger, False, lambda _: None)
     windows = Windows(named(unsettled(ledger, False, lambda _: None), at_once), admission, 9)
     assert [source.uri for (window) in windows for source, _ in window] == [str(raw / "a.mp4")]
-    assert admission.lost_original
+    assert admission.first_copy_changed
     ledger.write(
         {s.SOURCE_ID: "new", s.SOURCE_URI: str(raw / "a.mp4"), s.OUTCOME: "done", s.N_CLIPS: 0}
     )

@@ -157,7 +157,7 @@ def test_sources_that_were_too_slow_go_through_with_a_longer_deadline(
     ledger.write(record(str(raw / "finished.mp4")))
     (raw / "gone.mp4").unlink()
     clip = write_folder(tmp_path / "clip", VIT_LIKE)
-    text = f'[ingest]\nmin_clip_s = 0.5\n[clip]\nmodel = "{clip}"\nframes = 2\n'
+    text = f'[ingest]\nmin_clip_s = 0.5\n[openclip]\nmodel = "{clip}"\nframes = 2\n'
     (out / "recipe.toml").write_text(text)
     assert cli.main(["retry", str(out), "--only", "timeout"]) == 3
     printed = capsys.readouterr().out

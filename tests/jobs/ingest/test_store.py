@@ -22,7 +22,7 @@ from jobs.core.recipe import load_recipe, save_recipe
 from jobs.ingest import retry
 from jobs.ingest.command import run
 from pipeline import schema as s
-from pipeline.config import ClipConfig, IngestConfig
+from pipeline.config import IngestConfig, OpenClipConfig
 from pipeline.store.paths import Location, ObjectPath, matching, parquet_input
 from tests.helpers.clip_folders import VIT_LIKE, write_folder
 from tests.helpers.counter_media import write_counter, write_video
@@ -52,9 +52,9 @@ def server(own_ray: None) -> Iterator[ObjectServer]:
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> ClipConfig:
+def clip(tmp_path_factory: pytest.TempPathFactory) -> OpenClipConfig:
     folder = write_folder(tmp_path_factory.mktemp("clip"), VIT_LIKE)
-    return ClipConfig(model=str(folder), frames=2, concepts={"blank": ("a black frame",)})
+    return OpenClipConfig(model=str(folder), frames=2, concepts={"blank": ("a black frame",)})
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def ends(folder: Location) -> dict[str, tuple[str, str | None]]:
 
 
 def test_from_and_to_a_store_under_failures(
-    server: ObjectServer, raw: Path, clip: ClipConfig, tmp_path: Path
+    server: ObjectServer, raw: Path, clip: OpenClipConfig, tmp_path: Path
 ) -> None:
     bucket = ObjectPath("s3://bucket")
     for path in raw.iterdir():
@@ -131,7 +131,7 @@ def test_from_and_to_a_store_under_failures(
 
 
 def test_an_outage_at_a_rerun_takes_no_clips_away(
-    server: ObjectServer, raw: Path, clip: ClipConfig, tmp_path: Path
+    server: ObjectServer, raw: Path, clip: OpenClipConfig, tmp_path: Path
 ) -> None:
     bucket = ObjectPath("s3://bucket")
     (bucket / "few" / "shots.mp4").write_bytes(raw / "shots.mp4")
@@ -144,7 +144,7 @@ def test_an_outage_at_a_rerun_takes_no_clips_away(
 
 
 def test_a_store_that_is_gone_is_one_line_and_leaves_nothing(
-    server: ObjectServer, raw: Path, clip: ClipConfig
+    server: ObjectServer, raw: Path, clip: OpenClipConfig
 ) -> None:
     bucket = ObjectPath("s3://bucket")
     server.faults.append(Fault(kind="503", method="PUT", path="/clips/"))
@@ -160,7 +160,7 @@ def test_a_store_that_is_gone_is_one_line_and_leaves_nothing(
 
 @pytest.mark.slow
 def test_killed_again_and_again_it_ends_in_the_same_objects(
-    server: ObjectServer, raw: Path, clip: ClipConfig, tmp_path: Path
+    server: ObjectServer, raw: Path, clip: OpenClipConfig, tmp_path: Path
 ) -> None:
     """kill -9 of the whole session of ``filmstock ingest`` at several moments; then one run to the end."""
     bucket = ObjectPath("s3://bucket")
@@ -171,7 +171,7 @@ def test_killed_again_and_again_it_ends_in_the_same_objects(
 
     def start(out: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "jobs.cli", "ingest", "s3://bucket/kill", "--out", out]
-        command += ["--set", "ingest.min_clip_s=0.2", "--set", "clip.frames=2"]
+        command += ["--set", "ingest.min_clip_s=0.2", "--set", "openclip.frames=2"]
         return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
 
     began = time.monotonic()

@@ -192,7 +192,7 @@ def test_clips_of_an_earlier_run_are_kept_out_and_the_folder_remembers(
     old = make_run(tmp_path / "old", [0.5, 0.5], hashes=["x", "y"])
     new = make_run(tmp_path / "new", [0.5, 0.5, 0.5], hashes=["y", "z", "x"])
     assert cli.main(["select", str(old), "--set", "select.where.a=clip_id = 'c0'"]) == 0
-    assert cli.main(["select", str(new), "--against", str(old)]) == 0
+    assert cli.main(["select", str(new), "--dedup-against", str(old)]) == 0
     rows = pq.read_table(new / "selection.parquet").to_pylist()
     assert [row["duplicate_of"] for row in rows] == [None, None, "c0"], "old kept only its c0"
     assert [row["duplicate_in"] for row in rows] == [None, None, str(old)]

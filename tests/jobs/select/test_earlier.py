@@ -51,7 +51,7 @@ def select_old(folder: Path) -> None:
 
 
 def test_a_run_gives_what_it_kept_or_before_that_what_did_not_fail(old: Path, tmp_path: Path):
-    config = SelectConfig(against=(str(old),))
+    config = SelectConfig(dedup_against=(str(old),))
     found = read_earlier(tmp_path / "new", config, None)
     assert found is not None and found.embeddings is None
     assert found.table["clip_id"].to_pylist() == ["a", "c"]
@@ -64,7 +64,7 @@ def test_a_run_gives_what_it_kept_or_before_that_what_did_not_fail(old: Path, tm
 
 
 def test_embeddings_come_along_when_they_can_be_compared(old: Path, tmp_path: Path):
-    config = SelectConfig(against=(str(old),), dedup_cosine=0.9)
+    config = SelectConfig(dedup_against=(str(old),), dedup_cosine=0.9)
     found = read_earlier(tmp_path / "new", config, OURS)
     assert found is not None and found.embeddings is not None
     assert found.embeddings.clip_ids.to_pylist() == ["a", "c"]
@@ -77,7 +77,7 @@ def test_a_shards_folder_gives_every_clip_and_says_what_it_lacks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     shards = make_shards(tmp_path / "shards", make_rows(3))
-    config = SelectConfig(against=(str(shards),))
+    config = SelectConfig(dedup_against=(str(shards),))
     found = read_earlier(tmp_path / "new", config, None)
     assert found is not None and found.table.num_rows == 3
     manifest = pq.read_table(shards / "manifest.parquet")
@@ -97,7 +97,7 @@ def test_a_shards_folder_gives_every_clip_and_says_what_it_lacks(
 
 
 def test_files_that_decide_are_those_that_are_read(old: Path, tmp_path: Path):
-    config = SelectConfig(against=(str(old),))
+    config = SelectConfig(dedup_against=(str(old),))
     names = [path.name for path in earlier_files(tmp_path / "new", config)]
     assert names == ["manifest", "selection.parquet"]
     assert read_earlier(tmp_path, SelectConfig(), None) is None
@@ -109,8 +109,8 @@ def test_a_folder_without_a_dataset_or_our_own_is_refused(old: Path, tmp_path: P
         (tmp_path, "has no manifest/ and no manifest.parquet"),
     ):
         with pytest.raises(UserError, match=says):
-            earlier_files(tmp_path / "new", SelectConfig(against=(str(name),)))
+            earlier_files(tmp_path / "new", SelectConfig(dedup_against=(str(name),)))
     (old / "shards").mkdir()
     for own in (old, old / "shards"):
         with pytest.raises(UserError, match="is the dataset that is selected"):
-            earlier_files(old, SelectConfig(against=(str(own),)))
+            earlier_files(old, SelectConfig(dedup_against=(str(own),)))

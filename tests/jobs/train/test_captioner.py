@@ -71,12 +71,12 @@ def test_trains_once_and_says_what_to_do_next(shards, base, tmp_path, capsys) ->
 
 def test_the_same_command_goes_on_and_resume_needs_a_checkpoint(shards, base, tmp_path, capsys):
     from captioner.train.finetune import TuneConfig, finetune
-    from jobs.train.captioner import find_lessons
+    from jobs.train.captioner import find_examples
     from pipeline.store.paths import location
 
     config = TuneConfig(model=base, steps=2, batch=2, frames=2, checkpoint_every=1)
-    lessons = find_lessons(location(str(shards)), "dense", None)
-    finetune(config.settled(), lessons, tmp_path / "cut", stop_after=1)  # as a kill would
+    examples = find_examples(location(str(shards)), "dense", None)
+    finetune(config.settled(), examples, tmp_path / "cut", stop_after=1)  # as a kill would
     assert main(words(shards, tmp_path / "cut", base)) == 0
     assert "going on from" in capsys.readouterr().out
     with pytest.raises(UserError, match="holds no checkpoint .state.pt. to go on from"):

@@ -10,7 +10,7 @@ import pytest
 import jobs.train.clip as job
 from jobs.cli import main
 from jobs.core.errors import UserError
-from pipeline.openclip.model import load_clip
+from pipeline.openclip.model import load_openclip
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_trains_once_and_says_so_the_second_time(
     assert main(args(tmp_path)) == 0
     said = capsys.readouterr().out
     assert "dense_top1" in said
-    model = load_clip(tmp_path / "model")
+    model = load_openclip(tmp_path / "model")
     assert model.id in said
     metrics = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert metrics[-1]["steps"] == 3 and 0 <= metrics[-1]["dense_top1"] <= 1
@@ -77,7 +77,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(
     monkeypatch.setattr(Trainer, "step", step)
     assert main(args(cut)) == 0
     assert "going on from" in (said := capsys.readouterr().out) and "step 2 of 3" in said
-    assert load_clip(cut / "model").id == load_clip(tmp_path / "whole" / "model").id
+    assert load_openclip(cut / "model").id == load_openclip(tmp_path / "whole" / "model").id
 
 
 def test_other_settings_are_refused_by_name_and_touch_nothing(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pipeline.config import ClipConfig
+from pipeline.config import OpenClipConfig
 from pipeline.openclip import evaluate as clip_eval
 from pipeline.openclip.evaluate import concept_quality, retrieval
-from pipeline.openclip.model import load_clip
+from pipeline.openclip.model import load_openclip
 from pipeline.world.captions import caption
 
 
@@ -46,9 +46,9 @@ def test_evaluation_scenes_are_held_out_and_vary_in_shape() -> None:
 
 def test_the_embedded_model_retrieves_and_filters() -> None:
     """The shipped weights, on one small gallery; the full figures are in its card."""
-    model = load_clip("embedded")
+    model = load_openclip("embedded")
     assert retrieval(model, galleries=1, size=50, kinds=("dense",))["dense_top1"] >= 0.8
-    settings = ClipConfig()
+    settings = OpenClipConfig()
     kinds = {"text": ("text",), "blank": ("black",)}
     concepts = {name: settings.concepts[name] for name in kinds}
     quality = concept_quality(model, concepts, settings.neutral, kinds, n=16)
@@ -59,7 +59,7 @@ def test_the_embedded_model_retrieves_and_filters() -> None:
 def test_prompts_of_the_default_concepts_are_in_the_training_bank(text: str) -> None:
     from pipeline.openclip.data import prompt_bank
 
-    settings = ClipConfig()
+    settings = OpenClipConfig()
     bank = set(prompt_bank())
     assert text in bank
     assert {p for group in settings.concepts.values() for p in group} | set(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.openclip import find as clip_find
-from pipeline.openclip.find import find_clip
+from pipeline.openclip.find import find_openclip
 from pipeline.store.hub import offline
 from tests.helpers.clip_folders import VIT_LIKE, write_folder
 from tests.helpers.hub_cache import put_in_cache
@@ -22,7 +22,7 @@ def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def _one_line(model: str) -> str:
     with pytest.raises(ValueError) as caught:
-        find_clip(model)
+        find_openclip(model)
     text = str(caught.value)
     assert "\n" not in text and repr(model) in text
     return text
@@ -51,10 +51,10 @@ def test_a_cached_model_is_found_by_its_revision(tmp_path: Path) -> None:
     for revision in ("aaa", "bbb"):
         put_in_cache(tmp_path / "cache", LAION, folder, revision)
     snapshots = tmp_path / "cache" / "models--laion--CLIP-ViT-B-32-laion2B-s34B-b79K" / "snapshots"
-    assert find_clip("ViT-B-32/laion2b_s34b_b79k").folder == snapshots / "bbb", "main"
-    found = find_clip("ViT-B-32/laion2b_s34b_b79k@aaa")
+    assert find_openclip("ViT-B-32/laion2b_s34b_b79k").folder == snapshots / "bbb", "main"
+    found = find_openclip("ViT-B-32/laion2b_s34b_b79k@aaa")
     assert (found.folder, found.spec) == (snapshots / "aaa", f"local-dir:{snapshots / 'aaa'}")
-    assert find_clip(f"hf-hub:{LAION}@aaa").folder == found.folder
+    assert find_openclip(f"hf-hub:{LAION}@aaa").folder == found.folder
     text = _one_line("ViT-B-32/laion2b_s34b_b79k@ccc")
     assert "revision aaa, bbb is, ccc is asked for" in text
 
@@ -68,7 +68,7 @@ def test_weights_that_came_in_part_are_none(tmp_path: Path) -> None:
 
 def test_none_is_no_model() -> None:
     with pytest.raises(ValueError, match="no CLIP model"):
-        find_clip("none")
+        find_openclip("none")
 
 
 def test_unknown_names_and_tags() -> None:
@@ -79,19 +79,19 @@ def test_unknown_names_and_tags() -> None:
 
 def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="does not exist"):
-        find_clip(str(tmp_path / "none"))
+        find_openclip(str(tmp_path / "none"))
     with pytest.raises(ValueError, match="has no open_clip_config.json"):
-        find_clip(str(tmp_path))
+        find_openclip(str(tmp_path))
     config = tmp_path / "open_clip_config.json"
     config.write_text("{")
     with pytest.raises(ValueError, match="not valid JSON"):
-        find_clip(str(tmp_path))
+        find_openclip(str(tmp_path))
     config.write_text(json.dumps({"model_cfg": {}, "filmstock": {"domain": "here"}}))
-    assert find_clip(f"local-dir:{tmp_path}") == find_clip(str(tmp_path))
-    assert find_clip(str(tmp_path)).domain == "here"
+    assert find_openclip(f"local-dir:{tmp_path}") == find_openclip(str(tmp_path))
+    assert find_openclip(str(tmp_path)).domain == "here"
     monkeypatch.setattr(clip_find, "EMBEDDED", tmp_path / "gone")
     with pytest.raises(ValueError, match="rebuild it with: filmstock train-clip"):
-        find_clip("embedded")
+        find_openclip("embedded")
 
 
 def test_offline_is_undone_even_after_an_error() -> None:

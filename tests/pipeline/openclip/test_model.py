@@ -1,4 +1,4 @@
-"""open_clip models through ``load_clip``: stock classes, shapes, token features, and ids that follow content."""
+"""open_clip models through ``load_openclip``: stock classes, shapes, token features, and ids that follow content."""
 
 import logging
 import shutil
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.openclip.find import EMBEDDED
-from pipeline.openclip.model import ClipModel, load_clip, real_length
+from pipeline.openclip.model import OpenClipModel, load_openclip, real_length
 from tests.helpers.clip_folders import SIGLIP_LIKE, VIT_LIKE, write_folder
 
 TEXTS = ["a red circle moves left", "a", "a blue ring and a red circle"]
@@ -28,15 +28,17 @@ def siglip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=["vit", "siglip", "embedded"])
-def model(request: pytest.FixtureRequest, vit_folder: Path, siglip_folder: Path) -> ClipModel:
-    return load_clip({"vit": vit_folder, "siglip": siglip_folder}.get(request.param, "embedded"))
+def model(request: pytest.FixtureRequest, vit_folder: Path, siglip_folder: Path) -> OpenClipModel:
+    return load_openclip(
+        {"vit": vit_folder, "siglip": siglip_folder}.get(request.param, "embedded")
+    )
 
 
 def frames(n: int, height: int = 40, width: int = 72, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (n, height, width, 3), dtype=np.uint8)
 
 
-def test_image_embeddings_are_unit_rows_for_any_size(model: ClipModel) -> None:
+def test_image_embeddings_are_unit_rows_for_any_size(model: OpenClipModel) -> None:
     mixed = [frames(1)[0], frames(1, 20, 20)[0], frames(1, 200, 31)[0]]
     rows = model.embed_images(mixed)
     assert rows.shape == (3, model.dim) and rows.dtype == np.float32
@@ -45,14 +47,14 @@ def test_image_embeddings_are_unit_rows_for_any_size(model: ClipModel) -> None:
     assert model.embed_images([]).shape == (0, model.dim)
 
 
-def test_a_clip_is_the_normalised_mean_of_its_frames(model: ClipModel) -> None:
+def test_a_clip_is_the_normalised_mean_of_its_frames(model: OpenClipModel) -> None:
     shot = frames(5)
     mean = model.embed_images(shot).mean(axis=0)
     np.testing.assert_allclose(model.embed_clip(shot), mean / np.linalg.norm(mean), atol=1e-5)
     np.testing.assert_allclose(model.embed_clip(shot), model.embed_clip(shot[::-1]), atol=1e-4)
 
 
-def test_text_embeddings_are_open_clips_own(model: ClipModel) -> None:
+def test_text_embeddings_are_open_clips_own(model: OpenClipModel) -> None:
     rows = model.embed_texts(TEXTS)
     with torch.inference_mode():
         expected = model.model.encode_text(model.tokenizer(TEXTS), normalize=True).numpy()
@@ -60,7 +62,7 @@ def test_text_embeddings_are_open_clips_own(model: ClipModel) -> None:
     assert model.embed_texts([]).shape == (0, model.dim)
 
 
-def test_token_features_have_one_row_per_real_token(model: ClipModel) -> None:
+def test_token_features_have_one_row_per_real_token(model: OpenClipModel) -> None:
     tokens = model.text_tokens(TEXTS)
     ids = model.tokenizer(TEXTS)
     for row, feature in zip(ids.tolist(), tokens, strict=True):
@@ -72,7 +74,7 @@ def test_token_features_have_one_row_per_real_token(model: ClipModel) -> None:
 
 
 def test_token_features_are_the_states_that_are_pooled(vit_folder: Path) -> None:
-    model = load_clip(vit_folder)
+    model = load_openclip(vit_folder)
     feature = model.text_tokens(["a red circle"])[0]
     with torch.inference_mode():
         pooled = torch.from_numpy(feature[-1:].astype(np.float32)) @ model.model.text_projection
@@ -81,27 +83,27 @@ def test_token_features_are_the_states_that_are_pooled(vit_folder: Path) -> None
 
 
 def test_the_id_follows_content_not_place(siglip_folder: Path, tmp_path: Path) -> None:
-    here = load_clip(siglip_folder)
+    here = load_openclip(siglip_folder)
     copy = Path(shutil.copytree(siglip_folder, tmp_path / "copy"))
-    assert load_clip(copy).id == here.id == load_clip(f"local-dir:{copy}").id
+    assert load_openclip(copy).id == here.id == load_openclip(f"local-dir:{copy}").id
     from safetensors.torch import load_file, save_file
 
     state = load_file(str(copy / "open_clip_model.safetensors"))
     state["text.positional_embedding"][0, 0] += 1e-3
     save_file(state, str(copy / "open_clip_model.safetensors"))
-    assert load_clip(copy).id != here.id
+    assert load_openclip(copy).id != here.id
 
 
 def test_a_folder_can_say_that_its_domain_is_narrow(vit_folder: Path, siglip_folder: Path) -> None:
-    assert load_clip(vit_folder).warning is None
-    warning = load_clip(siglip_folder).warning
+    assert load_openclip(vit_folder).warning is None
+    warning = load_openclip(siglip_folder).warning
     assert warning is not None and "two sentences only" in warning and "\n" not in warning
 
 
 def test_text_beyond_the_context_is_cut_and_logged(
     vit_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = load_clip(vit_folder)
+    model = load_openclip(vit_folder)
     with caplog.at_level(logging.WARNING):
         tokens = model.text_tokens(["ring " * 50, "ring"])
     assert len(tokens[0]) == model.context_length == 20
@@ -109,7 +111,7 @@ def test_text_beyond_the_context_is_cut_and_logged(
 
 
 def test_wrong_input_is_refused(vit_folder: Path) -> None:
-    model = load_clip(vit_folder)
+    model = load_openclip(vit_folder)
     with pytest.raises(ValueError, match="uint8"):
         model.embed_images(frames(1).astype(np.float32))
     with pytest.raises(ValueError, match="no frames"):
@@ -122,7 +124,7 @@ def test_weights_that_do_not_fit_are_one_line(vit_folder: Path, tmp_path: Path) 
     broken = Path(shutil.copytree(vit_folder, tmp_path / "broken"))
     (broken / "open_clip_model.safetensors").write_bytes(b"xx")
     with pytest.raises(ValueError, match="does not load") as caught:
-        load_clip(broken)
+        load_openclip(broken)
     assert "\n" not in str(caught.value)
 
 
@@ -136,5 +138,5 @@ def test_real_length(ids: list[int], length: int) -> None:
 def test_the_embedded_model_is_small_and_reads_long_captions() -> None:
     size = sum(f.stat().st_size for f in EMBEDDED.rglob("*") if f.is_file())
     assert size < 8 << 20
-    model = load_clip("embedded")
+    model = load_openclip("embedded")
     assert model.context_length == 128 and model.text_width == 128 and model.warning is not None

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.openclip.data import Pool, build_pool, tokenizer_corpus
-from pipeline.openclip.model import load_clip
+from pipeline.openclip.model import load_openclip
 from pipeline.openclip.tokenizer import train_bpe
 from pipeline.openclip.train import (
     ClipTrainConfig,
@@ -83,7 +83,7 @@ def test_the_saved_folder_is_the_trained_model(
     for i in range(3):
         trainer.step(i, 0.0)
     save_model(tmp_path, trainer.model, SMALL, tokenizer)
-    loaded = load_clip(tmp_path)
+    loaded = load_openclip(tmp_path)
     assert loaded.warning is not None and loaded.text_width == 32
     frames = pool.frames[:6, 0]
     with torch.inference_mode():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.store import atomic
-from pipeline.store.atomic import Draft, append_line, draft, write_bytes
+from pipeline.store.atomic import AtomicFile, append_line, atomic_path, write_bytes
 from pipeline.store.paths import ObjectPath
 from tests.helpers.object_server import no_faults, object_server
 
@@ -42,7 +42,7 @@ def test_until_the_end_of_the_block_the_old_file_stands(tmp_path: Path) -> None:
     """A reader in between sees the old file, and nothing that a pattern for tables would match."""
     path = tmp_path / "part-0.parquet"
     path.write_bytes(b"old")
-    with draft(path) as tmp:
+    with atomic_path(path) as tmp:
         tmp.write_bytes(b"new")
         assert path.read_bytes() == b"old"
         assert tmp.parent == tmp_path, "a rename is atomic on one disk only"
@@ -54,7 +54,7 @@ def test_until_the_end_of_the_block_the_old_file_stands(tmp_path: Path) -> None:
 def test_what_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    with pytest.raises(RuntimeError, match="stop"), draft(path) as tmp:
+    with pytest.raises(RuntimeError, match="stop"), atomic_path(path) as tmp:
         tmp.write_bytes(b"half")
         raise RuntimeError("stop")
     assert path.read_bytes() == b"old" and names(tmp_path) == ["a.bin"]
@@ -104,7 +104,7 @@ def test_a_rename_that_fails_leaves_the_old_file_and_says_which(
 
 
 def test_two_writers_of_one_name_do_not_share_a_draft(tmp_path: Path) -> None:
-    first, second = Draft(tmp_path / "a.bin"), Draft(tmp_path / "a.bin")
+    first, second = AtomicFile(tmp_path / "a.bin"), AtomicFile(tmp_path / "a.bin")
     assert first.tmp != second.tmp
     first.tmp.write_bytes(b"first")
     second.tmp.write_bytes(b"second")
@@ -119,23 +119,23 @@ def test_an_object_is_put_whole_and_its_scratch_file_goes(bucket: ObjectPath) ->
     path = bucket / "table.parquet"
     write_bytes(path, b"one")
     assert path.read_bytes() == b"one"
-    with draft(path) as tmp:
+    with atomic_path(path) as tmp:
         tmp.write_bytes(b"two")
         assert path.read_bytes() == b"one"
         assert tmp.parent == Path(tempfile.gettempdir())
     assert path.read_bytes() == b"two" and not tmp.exists()
-    with pytest.raises(RuntimeError, match="stop"), draft(path) as tmp:
+    with pytest.raises(RuntimeError, match="stop"), atomic_path(path) as tmp:
         tmp.write_bytes(b"half")
         raise RuntimeError("stop")
     assert path.read_bytes() == b"two" and not tmp.exists()
-    opened = Draft(path)
+    opened = AtomicFile(path)
     assert opened.written_to == str(opened.tmp), "an error of the disk is about the scratch file"
 
 
 def test_file_and_folder_are_brought_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     synced = []
     monkeypatch.setattr(atomic, "sync", lambda path: synced.append(path))
-    with draft(tmp_path / "x") as temporary:
+    with atomic_path(tmp_path / "x") as temporary:
         temporary.write_bytes(b"1")
     assert synced == [temporary, tmp_path]
 
@@ -143,7 +143,7 @@ def test_file_and_folder_are_brought_to_the_disk(tmp_path: Path, monkeypatch: py
 def test_a_sole_writer_uses_one_temporary_name_and_others_do_not(tmp_path: Path):
     names = set()
     for sole in (True, True, False, False):
-        with draft(tmp_path / "state", sole=sole) as temporary:
+        with atomic_path(tmp_path / "state", sole=sole) as temporary:
             temporary.write_bytes(b"1")
             names.add(temporary.name)
     assert len(names) == 3

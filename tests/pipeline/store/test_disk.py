@@ -14,7 +14,7 @@ import pytest
 
 from pipeline import schema as s
 from pipeline.shards.part import OpenPart
-from pipeline.store import atomic as draft
+from pipeline.store import atomic
 from pipeline.store.atomic import write_bytes
 from pipeline.store.disk import disk_trouble, writing
 from pipeline.store.parquet import write_table
@@ -72,7 +72,7 @@ def test_a_failed_sync_leaves_the_old_file(
     def fail(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(draft.os, "fsync", fail)
+    monkeypatch.setattr(atomic.os, "fsync", fail)
     with pytest.raises(OSError) as caught:
         WRITERS[name](path, 1000)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))

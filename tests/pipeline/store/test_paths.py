@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.store.atomic import draft, write_bytes
+from pipeline.store.atomic import atomic_path, write_bytes
 from pipeline.store.client import reason
 from pipeline.store.parquet import write_table
 from pipeline.store.paths import (
@@ -163,7 +163,7 @@ def test_nothing_half_written_is_visible(folder: ObjectPath, server: ObjectServe
     with pytest.raises(ConnectionError):
         (folder / "large").write_bytes(big)
     server.faults.clear()
-    with pytest.raises(KeyError), draft(folder / "table") as local:
+    with pytest.raises(KeyError), atomic_path(folder / "table") as local:
         local.write_bytes(b"half")
         raise KeyError("the writer dies")
     assert not local.exists() and not folder.exists()
