@@ -69,6 +69,9 @@ class CaptionConfig:
     """Score each caption against its frames with the model of ``[openclip]``, and hold it against measurements."""
     retries_per_row: int = 1
     """Times that a reply which is empty, refused, looped, cut short or otherwise unusable is asked for again."""
+    failure_budget: float = 0.5
+    """Share of captions that may end without an answer before the stage stops and says why, counted from the 50th on.
+    It stops at once when the first dozen all fail alike."""
     batch_size: int = 16
     """Clips and kinds described at once by the transformers and vllm backends."""
     workers: int = 1

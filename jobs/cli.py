@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -164,6 +165,8 @@ class NoPandas:
             raise ModuleNotFoundError("pandas is not used by this command", name=name)
 
 
+SAID = frozenset({"ValueError", "UserError"})
+"""Kinds of errors whose text says it all."""
 LOST = frozenset(
     {
         "ActorDiedError",
@@ -263,6 +266,8 @@ def user_message(error: BaseException) -> str | None:
         return line
     if isinstance(error, UserError):
         return _one_line(error)
+    if (line := start_failure(error)) is not None:
+        return line
     if type(error).__module__ == "ray.exceptions" and type(error).__name__ in LOST:
         return (
             f"Ray lost one of its processes ({type(error).__name__}: killed, or out of memory); "
@@ -284,6 +289,20 @@ def user_message(error: BaseException) -> str | None:
     if isinstance(error, ValueError) and _raised_by_us(error):
         return _one_line(error)
     return None
+
+
+def start_failure(error: BaseException) -> str | None:
+    """What a Ray worker raised when it started, such as a model that its node does not have; None for anything else."""
+    text = str(error)
+    if type(error).__module__ != "ray.exceptions" or "creation task" not in text:
+        return None
+    raised = re.findall(r"^(?:\w+\.)*(\w*(?:Error|Exception)): (.+)$", text, re.MULTILINE)
+    if not raised:
+        return None
+    node = re.search(r"\bip=([\d.]+)", text)
+    where = f" on node {node[1]}" if node else ""
+    kind, said = raised[-1]
+    return f"a worker{where} cannot start: {said if kind in SAID else f'{kind}: {said}'}"
 
 
 def _raised_by_us(error: BaseException) -> bool:

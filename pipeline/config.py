@@ -175,6 +175,8 @@ class EncodeConfig:
     text_encoder: str = "embedded"
     """Whose token features condition the DiT: ``embedded``, what ``[openclip] model`` takes, ``transformers:PATH`` for
     T5 or umt5, or ``module:object`` of another (``pipeline.TextEncoder``)."""
+    allow_out_of_domain: bool = False
+    """Let the embedded text encoder, which knows the synthetic world only, encode captions of other footage."""
     kinds: tuple[str, ...] = ("short", "dense", "structured", "original", "facts")
     """Caption kinds encoded for every clip, of those it has; ``[mix]`` can draw no other."""
     renderings: int = 4

@@ -18,6 +18,7 @@ import msgspec
 
 from captioner.ask.frames import ClipFrames, ServerFrames, as_video, for_server
 from captioner.backends.base import Reply, Request, error_reply, frame_time, model_id, reply_to
+from captioner.backends.health import Health
 from captioner.config import CaptionConfig
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class OpenAIBackend:
         self.config = config
         self.model_id = model_id(config)
         self.takes_schema = True
+        self.health = Health()
         self.pulls = 1
         self.url = config.base_url.rstrip("/") + "/chat/completions"
         # A connection per request: on one that is used again, a second copy of an earlier answer that some proxy
@@ -150,6 +152,7 @@ class OpenAIBackend:
                     self.url, content=_stream(chunks), headers={"Content-Length": str(size)}
                 )
                 if response.status_code == 200:
+                    self.health.answered()
                     reply = parse_answer(request, response.content, **told)
                     if told.get("schema_refused"):
                         self.takes_schema = False
@@ -164,9 +167,13 @@ class OpenAIBackend:
                         continue
                     if response.status_code not in RETRY_STATUS:
                         return error_reply(request, asked.problem, **told)
+                    self.health.missed(response.status_code)
                     wait_s = retry_after_s(response.headers.get("retry-after"))
             except httpx.TransportError as error:
+                self.health.missed(None)
                 asked.problem = f"{type(error).__name__}: {error}"
+            if self.health.hopeless:
+                return error_reply(request, asked.problem, **told)
             if wait_s is None:
                 ceiling = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (asked.tries - 1))
                 wait_s = random.uniform(ceiling / 2, ceiling)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ from jobs.caption.rows import (
     tidy,
     work_clips,
 )
-from jobs.caption.worker import COUNTS, CaptionWorker
+from jobs.caption.worker import CAUSE, COUNTS, CaptionWorker
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
@@ -34,6 +35,7 @@ from jobs.core.fresh import open_stage
 from jobs.core.recipe import parse_override
 from jobs.core.run import RunFolder, open_run
 from jobs.core.stage import Stage
+from jobs.core.systemic import Failures
 from pipeline import schema as s
 from pipeline.store.paths import Location
 
@@ -222,12 +224,15 @@ def ask(config: CaptionConfig, folder: Location, work: list[dict[str, Any]]) -> 
     told.context.target_max_block_size = 1  # or counts would come at the end of a block
     counts: Counter[str] = Counter()
     rows = sum(len(clip[KINDS].split(",")) for clip in work)
+    failures = Failures(STAGE, "captions", budget=config.failure_budget)
     with Progress(STAGE, rows, "captions") as progress:
         for batch in told.iter_batches(batch_size=None, batch_format="numpy"):
             more = {name: int(batch[name].sum()) for name in COUNTS}
             counts.update(more)
             note = f"{counts['errors']} failed" if counts["errors"] else ""
             progress.update(more["rows"], note)
+            causes = [cause for told in batch[CAUSE] for cause in json.loads(str(told))]
+            failures.add(more["rows"] - more["errors"], causes)
     return counts
 
 

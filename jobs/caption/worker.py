@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ REPORT_S = 0.5
 """Seconds between the counts that a worker sends to the driver."""
 COUNTS = ("rows", "errors", "tries", "strays")
 """What a worker counts: captions checked, captions without an answer, requests sent, replies nobody waited for."""
+CAUSE = "cause"
+"""Beside the counts: why rows failed, as JSON of a list; of a single row, the text or None."""
 
 
 class CaptionWorker:
@@ -48,15 +51,21 @@ class CaptionWorker:
         names = list(block)
         columns = (np.asarray(block[name]).tolist() for name in names)
         clips = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-        counts, reported = dict.fromkeys(COUNTS, 0), time.monotonic()
+        counts, reported, causes = dict.fromkeys(COUNTS, 0), time.monotonic(), list[str]()
+
+        def told() -> dict[str, Any]:
+            columns = {name: np.array([count]) for name, count in counts.items()}
+            return columns | {CAUSE: np.array([json.dumps(causes)])}
+
         for more in self.block(clips):
             counts = {name: counts[name] + more.get(name, 0) for name in COUNTS}
+            causes += [more[CAUSE]] if more.get(CAUSE) else []
             if time.monotonic() - reported >= REPORT_S:
-                yield {name: np.array([count]) for name, count in counts.items()}
-                counts, reported = dict.fromkeys(COUNTS, 0), time.monotonic()
-        yield {name: np.array([count]) for name, count in counts.items()}
+                yield told()
+                counts, reported, causes = dict.fromkeys(COUNTS, 0), time.monotonic(), []
+        yield told()
 
-    def block(self, clips: list[Clip]) -> Iterator[dict[str, int]]:
+    def block(self, clips: list[Clip]) -> Iterator[dict[str, Any]]:
         """Caption some clips, every wanted kind of each exactly once, and store the rows; yields what to count.
 
         A row is on disk when it is counted: in the block's journal first, in its part at the end.
@@ -70,7 +79,8 @@ class CaptionWorker:
         }
         for row in journal.rows():
             if pending.pop((row[s.CLIP_ID], row[s.KIND]), None):
-                yield {"rows": 1, "errors": row[s.OUTCOME] == s.CaptionOutcome.ERROR}
+                failed = row[s.OUTCOME] == s.CaptionOutcome.ERROR
+                yield {"rows": 1, "errors": failed, CAUSE: row[s.ERROR_MESSAGE] if failed else None}
         held: dict[Key, CheckedReply] = {}
         for attempt in range(self.config.retries_per_row + 1):
             again: dict[Key, Clip] = {}
@@ -90,7 +100,8 @@ class CaptionWorker:
                 made = made_with(self.config, self.backend.model_id, clip)[reply.kind]
                 journal.add(caption_row(key, checked, made, hinted(clip)))
                 error = checked.outcome == s.CaptionOutcome.ERROR
-                yield {"rows": 1, "errors": error, "tries": reply.tries}
+                told: dict[str, Any] = {"rows": 1, "errors": error, "tries": reply.tries}
+                yield told | {CAUSE: checked.error if error else None}
             pending = again
         write_part(table, list(journal.rows()))
         journal.remove()

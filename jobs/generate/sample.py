@@ -63,6 +63,8 @@ def run(args: Args) -> list[Path]:
         prompts = expand_or_refuse(prompts, like=args.like)
         for prompt in prompts:
             say(f"sample: {prompt}")
+    if args.dit == "embedded":
+        warn_of_other_worlds(prompts)
     width, height = parse_size(args.size)
     picture = None if args.image is None else read_picture(args.image, (width, height))
     if picture is not None and args.frames == 1:
@@ -94,6 +96,18 @@ def run(args: Args) -> list[Path]:
         f"sample: {len(prompts)} videos in {clock(time.monotonic() - start)}, all in {args.out / 'grid.png'}"
     )
     return paths
+
+
+def warn_of_other_worlds(prompts: list[str]) -> None:
+    """Say which prompts the embedded DiT cannot follow: it has seen coloured shapes and nothing else."""
+    from pipeline.world.vocabulary import is_far, strange_words
+
+    for prompt in filter(is_far, prompts):
+        words = ", ".join(strange_words(prompt)[:5])
+        warn(
+            f"the embedded DiT knows the synthetic world only, coloured shapes that move, and not {words} of "
+            f"{prompt[:60]!r}: it will draw something else; train one on footage of such things (train-dit)"
+        )
 
 
 def read_prompts(args: Args) -> list[str]:

@@ -22,6 +22,7 @@ from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, require
 from jobs.core.keys import config_key, files_key
 from jobs.core.recipe import load_recipe, parse_override, save_recipe
 from jobs.core.stage import Stage, clear_done, done_info
+from jobs.core.systemic import Failures
 from jobs.ingest.detector import check_detector
 from jobs.ingest.ledger import Ledger, check_settings, commit_source, compile_sources, exclusive
 from jobs.ingest.plan import Admission, Source, Windows, named, unsettled, window_size
@@ -36,6 +37,8 @@ from pipeline.source.listing import check_apart, list_sources
 from pipeline.store.paths import Location, location
 
 STAGE = "ingest"
+SYSTEMIC = frozenset({"connection", "denied", "memory"})
+"""Reasons for a quarantine that are of the machine or the network when every source has them."""
 OUTPUTS = ("sources.parquet", "dropped.parquet", "clips", "manifest", "embeddings")
 
 
@@ -211,6 +214,7 @@ def commit_rows(
     waiting: dict[int, list[tuple[dict[str, Any], bytes | None]]] = {}
     ends: dict[int, dict[str, Any]] = {}
     hours, n_clips = 0.0, 0
+    failures = Failures(STAGE, "sources or clips")
     for kind, order, body, vector in rows:
         if kind == FAULT:
             raise OSError(body["errno"], body["text"], body["path"])
@@ -221,7 +225,9 @@ def commit_rows(
         end = ends.get(order)
         if end is None or len(waiting.get(order, [])) < end[s.N_CLIPS]:
             continue
-        commit_source(ledger, ends.pop(order), waiting.pop(order, []), concepts, extra)
+        clips = waiting.pop(order, [])
+        commit_source(ledger, ends.pop(order), clips, concepts, extra)
+        failures.add(*systemic(end, [row for row, _ in clips]))
         if end[s.OUTCOME] == s.SourceOutcome.DONE:
             hours += (end.get(s.DURATION_S) or 0.0) / 3600
             n_clips += end[s.N_CLIPS]
@@ -230,3 +236,16 @@ def commit_rows(
         raise RuntimeError(
             f"{len(ends)} sources ended without all of their clips; run the same command again"
         )
+
+
+def systemic(end: dict[str, Any], clips: list[dict[str, Any]]) -> tuple[int, list[str]]:
+    """What a source says of the run: how many things went well, and failures that are not of its own bytes.
+
+    A broken file is its own fault, however many there are; a store that is gone or a model that fails is not.
+    """
+    causes = []
+    if end.get(s.ERROR_TYPE) in SYSTEMIC:
+        causes.append(f"{end[s.ERROR_TYPE]}: {end[s.ERROR_MESSAGE]}")
+    failed = [str(row[s.ERROR]) for row in clips if s.CLIP_EMBEDDING in str(row.get(s.ERROR))]
+    well = len(clips) - len(failed) + (end[s.OUTCOME] == s.SourceOutcome.DONE and not failed)
+    return well, causes + failed

@@ -1,8 +1,8 @@
 """Fetch a model from the Hugging Face hub into its local cache: all of it and checked, or nothing that can be loaded.
 
-huggingface_hub does the transfer: its progress bars, its resume of a file that broke off, mirrors by ``HF_ENDPOINT``,
-tokens by ``HF_TOKEN``. It does not hash what came; that is done here, against what the hub says of each file. A
-snapshot that is not whole is taken out of sight again, while the bytes that came stay for the next try.
+huggingface_hub does the transfer: its progress bars, its resume of a connection that broke off, mirrors by
+``HF_ENDPOINT``, tokens by ``HF_TOKEN``. It does not hash what came; that is done here, against what the hub says of
+each file. A snapshot that is not whole is taken out of sight again; the files that came whole stay for the next try.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def fetch(need: Need, remote: Remote, say: Callable[[str], None]) -> Path:
         hide(need, remote, None)
         raise UserError(
             f"{need.repository} came in part only ({_line(error)}); "
-            "what came is kept, run the same command again to go on"
+            "files that came whole are kept, run the same command again to go on"
         ) from error
     say(f"models: checking {remote.size / 1e6:.1f} MB of {need.repository}")
     bad = [file for file in remote.files if not is_intact(folder / file.name, file)]

@@ -19,6 +19,7 @@ from jobs.core.keys import config_key, files_key
 from jobs.core.recipe import folder_recipe, parse_override
 from jobs.core.run import run_of
 from jobs.core.stage import Stage
+from jobs.core.systemic import Failures
 from jobs.shards.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encode_metadata
 from jobs.shards.encode_settings import keep_settings
 from pipeline import schema as s
@@ -108,6 +109,9 @@ def run(
         say(f"encode: nothing to do, {rows} rows in {target} are up to date")
         return EncodeResult(rows=rows, reused=rows)
     encoder = Encoder(config)
+    domain = getattr(encoder.text, "domain", None)  # other text encoders have none
+    if domain and not config.allow_out_of_domain:
+        refuse_foreign(domain, manifest.table, config.text_encoder)
     tasks, uncaptioned = plan_tasks(encoder, manifest)
     if not tasks:
         raise UserError(
@@ -144,14 +148,31 @@ def bring_up(
         else (encoder.encode(chunk, manifest.root, target) for chunk in chunks)
     )
     encoded, failed = 0, list[str]()
+    failures = Failures(STAGE, "clips")
     with Progress(STAGE, len(todo), "clips") as progress:
         for done in results:
             encoded += done.rows
             failed += done.failed
+            failures.add(done.clips - len(done.failed), done.failed)
             progress.update(done.clips)
     rows = parts.commit(target, {**encode_metadata(encoder), SHARDS_HASH: manifest.hash})
     counts = {"encoded": encoded, "reused": len(kept), "dropped": dropped, "failed": len(failed)}
     return EncodeResult(rows=rows, **counts), failed
+
+
+def refuse_foreign(domain: str, clips: Any, name: str) -> None:
+    """Raise one line when clips came from footage that the text encoder has no words for; clips that name no source
+    were made by a program, which knows what it does."""
+    columns = clips.column_names
+    if s.SOURCE_ID not in columns or s.DOMAIN not in columns:
+        return
+    pairs = zip(clips[s.SOURCE_ID].to_pylist(), clips[s.DOMAIN].to_pylist(), strict=True)
+    foreign = sum(source is not None and of != domain for source, of in pairs)
+    if foreign:
+        raise UserError(
+            f"text encoder {name!r} knows {domain} only, and {foreign} clips are of other footage: name a general one "
+            "with --text (recipe laptop has one), or set encode.allow_out_of_domain=true"
+        )
 
 
 def report(result: EncodeResult, target: Location, failed: list[str], uncaptioned: int) -> None:

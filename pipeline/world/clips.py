@@ -102,6 +102,7 @@ def scene_row(
     ``split`` goes into the provenance.
     """
     from pipeline.video.encode import encode_mp4
+from pipeline.video.tags import WORLD
 
     (width, height), image = size, n_frames == 1
     frames = render(scene, width=width, height=height, fps=fps, n_frames=n_frames)
@@ -119,6 +120,7 @@ def scene_row(
         s.HEIGHT: height,
         s.SOURCE_ID: source,
         s.SOURCE_URI: uri,
+        s.DOMAIN: WORLD,
         s.START_S: 0.0,
         s.END_S: n_frames / fps,
     }

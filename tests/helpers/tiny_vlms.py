@@ -26,7 +26,7 @@ TEXT = {
 }
 
 
-def tokenizer_with(extra: list[str], end: str) -> Any:
+def tokenizer_with(extra: list[str], end: str, text: str = "a red circle moves left") -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -35,7 +35,7 @@ def tokenizer_with(extra: list[str], end: str) -> Any:
     tokenizer.decoder = decoders.ByteLevel()
     specials = ["<pad>", end, *extra]
     tokenizer.train_from_iterator(
-        ["a red circle moves left"] * 4,
+        [text] * 4,
         trainers.BpeTrainer(
             vocab_size=400,
             special_tokens=specials,
@@ -48,7 +48,28 @@ def tokenizer_with(extra: list[str], end: str) -> Any:
     )
 
 
-def smolvlm(folder: Path) -> str:
+WORDS = "the a of in is and with to on at by from as while over near dog runs lawn green man walks"
+
+
+def speaking_smolvlm(folder: Path) -> str:
+    """A SmolVLM with random weights whose replies are some English words and then end: a caption, as texts go."""
+    import json
+
+    smolvlm(folder, text=f" {WORDS}")
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    spoken = {tokenizer.encode(f" {word}", add_special_tokens=False)[0] for word in WORDS.split()}
+    path = folder / "generation_config.json"
+    settings = json.loads(path.read_text())
+    kept = spoken | {tokenizer.eos_token_id}
+    settings["suppress_tokens"] = [i for i in range(len(tokenizer)) if i not in kept]
+    settings |= {"no_repeat_ngram_size": 2, "exponential_decay_length_penalty": [12, 1.5]}
+    path.write_text(json.dumps(settings))
+    return str(folder)
+
+
+def smolvlm(folder: Path, text: str = "a red circle moves left") -> str:
     pytest.importorskip("num2words", reason="SmolVLM's processor needs it")
     from transformers import (
         SmolVLMConfig,
@@ -61,6 +82,7 @@ def smolvlm(folder: Path) -> str:
     tokenizer = tokenizer_with(
         ["<image>", "<fake_token_around_image>", "<global-img>", "<|im_start|>", "<video>"],
         "<end_of_utterance>",
+        text,
     )
     sizes = {"size": {"longest_edge": 128}, "max_image_size": {"longest_edge": 32}}
     processor = SmolVLMProcessor(

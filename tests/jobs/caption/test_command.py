@@ -306,3 +306,18 @@ def test_the_embedded_captioner_runs_from_the_command_line(
     for row in (r for r in found if r[s.KIND] == "structured" and r[s.OUTCOME] == "ok"):
         assert "derived" in row[s.CHECKS]
         assert plain(parse(row[s.TEXT])) == said[row[s.CLIP_ID]]
+
+
+def test_a_server_that_can_serve_nothing_stops_the_stage_and_says_why(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = ("short", "dense", "structured")
+    dead = {kind: f"bad {kind} {{frames}}" for kind in kinds}
+    with FaultyServer() as server:
+        config = settings(server, kinds=kinds, prompts=dead, concurrency=4)
+        with pytest.raises(UserError) as caught:
+            run(config, open_run(folder))
+        line = str(caught.value)
+        assert "caption stopped: the first" in line and "HTTP 400: image is" in line
+        fine = settings(server, kinds=kinds, prompts={k: f"json {k} {{frames}}" for k in kinds})
+        assert run(fine, open_run(folder)).rows == 3 * len(KEPT), "the next run goes on"
