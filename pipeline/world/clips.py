@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import schema as s
+from pipeline.video.tags import WORLD
 from pipeline.world.captions import caption, structured
 from pipeline.world.render import render
 from pipeline.world.scene import SPLITS, Scene, random_scene
@@ -102,7 +103,6 @@ def scene_row(
     ``split`` goes into the provenance.
     """
     from pipeline.video.encode import encode_mp4
-from pipeline.video.tags import WORLD
 
     (width, height), image = size, n_frames == 1
     frames = render(scene, width=width, height=height, fps=fps, n_frames=n_frames)
