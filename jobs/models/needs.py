@@ -115,8 +115,8 @@ def openclip_need(model: str, *roles: str) -> Need | None:
     local = model.removeprefix("local-dir:")
     if model in ("embedded", NONE) or local != model or Path(local).expanduser().is_dir():
         return None
-    if model.startswith(("/", ".", "~")):
-        return None
+    if model.startswith(("/", ".", "~")) or (":" in model and not model.startswith("hf-hub:")):
+        return None  # a folder, or a text encoder of another kind
     repository, revision, weights = clip_repository(model)
     return Need(
         roles=roles,
