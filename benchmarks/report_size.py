@@ -12,6 +12,7 @@ import argparse
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from pipeline.store.parquet import write_table
 
 FPS = 12.0
 CLIPS_PER_SOURCE = 10
+LOOK = "1" + b64encode(bytes(72)).decode()
+"""The look of every clip."""
 KINDS = ("cut", "cut", "cut", "fade", "dissolve", "wipe", "split")
 RECIPE = f"""[select]
 dedup_exact = false  # the rows share a few files
@@ -89,6 +92,7 @@ def make_run(
                 **scores,
                 s.CONCEPT_PREFIX + "text": float(rng.random()),
                 s.PHASH: int(rng.integers(0, 1 << 63)) if i % 9 else 7,
+                s.LOOK: LOOK,
                 s.SHARD: shard,
                 s.BYTE_OFFSET: starts[i % files],
                 s.BYTE_LENGTH: len(blobs[i % files]),
