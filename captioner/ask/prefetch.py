@@ -1,4 +1,4 @@
-"""Work done ahead of the one who needs it: clips are decoded while others are described."""
+"""Decode clips ahead of the captioner, so that it never waits for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON as models write it, read for what it says: never a value that is not in the text.
+"""Read JSON as models write it: mend its syntax, never add a value that is not in the text.
 
 Models fence their JSON, quote with the wrong marks, forget to escape, leave commas over, and stop in the middle. All
 of that leaves no doubt about the values that are complete; a value that was cut off is dropped with its key. What

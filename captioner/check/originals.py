@@ -1,4 +1,4 @@
-"""Judges captions that came with the sources. They are never repaired: whoever wrote them meant what they say."""
+"""Judge captions that came with the sources. They are never repaired: their authors meant what they wrote."""
 
 from __future__ import annotations
 

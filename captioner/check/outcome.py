@@ -1,4 +1,4 @@
-"""What becomes of a reply: repaired where its own words allow it, judged, and never changed in silence."""
+"""Check a reply, repair it as far as its own words allow, and record both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short prompt to a caption like those a model was trained on.
+"""Expand a short prompt to a caption like those a model was trained on.
 
 Offline: the prompt's own subjects are kept; what it leaves open (size, speed, place, background, camera, light) is
 taken from the nearest dense captions of a dataset, field by field, and everything is rendered by the renderer of the

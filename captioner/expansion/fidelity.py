@@ -1,4 +1,4 @@
-"""Whether an expansion still says what the prompt said: every object, number, colour and relation, each still bound."""
+"""Check that an expansion keeps what the prompt said: each object, number, colour and relation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts expanded by a language model behind an OpenAI-compatible server, which also gives its verdict on them."""
+"""Expand prompts with a language model behind an OpenAI-compatible server, which also judges their safety."""
 
 from __future__ import annotations
 

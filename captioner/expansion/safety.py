@@ -1,4 +1,4 @@
-"""An explicit verdict on a prompt, by category; never a silent rewrite.
+"""Judge a prompt: safe, or refused by category. A prompt is never rewritten in silence.
 
 Wan 2.2's prompt expander swaps unsafe prompts for unrelated ones without a word, and its list also erases some harmless
 ones. Here a prompt is either expanded as it is or refused by name. The list below is all there is offline: it knows

@@ -1,4 +1,4 @@
-"""Heads used while training only: they make the vision tower state each frame's truth before a language model listens.
+"""Auxiliary heads for training only: they make the vision tower predict each frame's attributes.
 
 A caption gives one word of supervision on colour; a scene's exact truth gives it for every object in every frame. The
 heads read the connector's visual tokens, are trained beside the tower, and are thrown away.

@@ -1,4 +1,4 @@
-"""What a captioner is fine-tuned on: clips, each with the words that it should learn to say about it."""
+"""Fine-tuning examples: clips, each with the caption that the model should learn."""
 
 from __future__ import annotations
 

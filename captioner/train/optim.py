@@ -1,4 +1,4 @@
-"""Which weights of the embedded captioner are treated alike by its optimizer."""
+"""Group the embedded captioner's weights for its optimizer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the embedded captioner is taught with: token ids, pixels and the loss of a reply.
+"""Token ids, pixels and loss of a reply, for training the embedded captioner.
 
 Frames and prompts bypass the Hugging Face processor here, which would take longer than the model; a test holds the two
 paths equal.

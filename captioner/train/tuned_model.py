@@ -1,4 +1,4 @@
-"""Which weights of a vision-language model are fine-tuned, all or LoRA's, and how they become a model folder again.
+"""Choose which weights are fine-tuned, all or LoRA's, and save the result as a model folder.
 
 LoRA: Hu et al. 2021, arXiv 2106.09685; here through the library peft.
 """

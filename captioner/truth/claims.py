@@ -1,4 +1,4 @@
-"""What a caption claims that its words alone, or measurements, can refute.
+"""Find claims of a caption that its own words or measurements can refute.
 
 Camera and motion claims are read out to be compared with what was measured; hedging, statements of absence and
 contradictions within a caption are faults of its own. Text in quotation marks is what the picture says, not what the

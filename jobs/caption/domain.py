@@ -1,4 +1,4 @@
-"""Clips that a captioner does not know: it is not asked about them, and their captions end as ``out_of_domain``.
+"""Find clips of a domain that the captioner does not know; their captions end as ``out_of_domain``.
 
 The embedded captioner knows the synthetic world alone, and answers with its shapes and colours whatever it is shown.
 ``filmstock film`` marks its files; clips of any other source are foreign to it.

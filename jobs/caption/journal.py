@@ -1,4 +1,4 @@
-"""Answers on their way to a part file: one JSON line each, on disk before the next reply is read.
+"""Journal of captions: one JSON line per answer, on disk before the next reply is read.
 
 A block of clips has one journal, named by the clips and kinds that it asks for. A worker that is started again on the
 same block goes on from it; a run that was killed leaves journals, which the next run turns into parts. A line that the

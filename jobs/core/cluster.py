@@ -1,4 +1,4 @@
-"""Joining a Ray cluster: the address, the code that is shipped to it, and the folder that all of its nodes must see."""
+"""Join a Ray cluster: find its address, ship the code, check that every node sees the folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting Ray, the same way for every job: local and quiet by default, a cluster when RAY_ADDRESS says so."""
+"""Start Ray the same way for every job: local and quiet by default, a cluster when RAY_ADDRESS is set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scratch tables of one ingest: the sources it was given, in order, and the records of those that have ended.
+"""Scratch tables of one ingest: its sources in order, and the records of those that have ended.
 
 They live in a nameless file of SQLite's in TMPDIR that is gone when the process is, so a million sources cost the
 driver a few megabytes of cache. The truth is in the run folder (``ingest_commit``); this is read from it at the start.

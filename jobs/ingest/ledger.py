@@ -1,4 +1,4 @@
-"""What ingest leaves behind, source by source, so that a kill at any instant and a rerun end in the same rows.
+"""Record how each source ended, so that a killed run and its rerun end in the same rows.
 
 Order of a commit: ``clips/`` (by the splitter), ``embeddings/``, ``manifest/``, and last the source's record. Every
 name is derived from the source's content, every write is a rename, so doing a source twice writes the same files.

@@ -1,4 +1,4 @@
-"""What is left to do of a list of sources of any length: looked at in order, a few at a time, ahead of the work.
+"""List what is left to do of any number of sources: in order, a few at a time, ahead of the work.
 
 A source whose record stands and whose file looks as it did is passed over unread. The others are named by their
 content, in Ray tasks, for a source is read whole mebibytes deep. Then, in the order of the list: the first of a

@@ -1,4 +1,4 @@
-"""Windows of sources through Ray Data, one after another, with no pause between them.
+"""Run windows of sources through Ray Data, one after another and without a pause.
 
 Ray Data keeps the origin and the figures of every block until an execution ends, so a list of any length goes through
 in executions of a bounded number of sources. The next one begins when the last sources of this one are being worked

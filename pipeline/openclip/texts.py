@@ -1,4 +1,4 @@
-"""Captions as the text tower trains on them: token ids, and what each sentence states, at its full stop."""
+"""Tokenize captions for the text tower, with the attributes that each sentence states."""
 
 from __future__ import annotations
 

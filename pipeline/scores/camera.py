@@ -1,4 +1,4 @@
-"""What the camera does in a clip, in one word and four numbers, from the steps of ``camera_motion``."""
+"""Classify the camera motion of a clip: one word and four numbers, from the steps of ``camera_motion``."""
 
 from __future__ import annotations
 

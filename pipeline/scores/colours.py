@@ -1,4 +1,4 @@
-"""The main colours of a clip, by name: what nobody who sees the picture would call otherwise.
+"""Name the main colours of a clip; a colour is named only where every viewer would agree.
 
 Pixels are named by lightness, chroma and hue in CIELAB (D65). The regions leave gaps where people disagree, between
 grey and a faint tint, beige and brown, green and cyan; a pixel in a gap has no name and counts for none.

@@ -1,4 +1,4 @@
-"""Which way things in a clip move, apart from the camera: what a caption's "moves to the left" is held against."""
+"""Measure which way objects move in a clip, with camera motion taken out; captions are checked against it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pairs of 64-bit hashes that differ in few bits, without comparing all pairs.
+"""Find pairs of 64-bit hashes that differ in few bits, without comparing all pairs.
 
 Cut 64 bits into ``bits + k`` blocks: two hashes within ``bits`` of each other agree on at least ``k`` whole blocks
 (pigeonhole). So for every choice of k blocks, only hashes that agree on them are compared. More blocks to agree on

@@ -1,4 +1,4 @@
-"""Which transitions are none, because the old picture is still there or comes back: things that cross, and pop-ups.
+"""Drop transitions that are none: the old picture is still there or comes back (objects that cross, pop-ups).
 
 A lorry that fills the picture of a fixed camera looks like a wipe to the lorry and another one away from it, and light
 that fades and returns like two dissolves. The net sees a second or two; here the pictures before a transition and for

@@ -1,4 +1,4 @@
-"""What a frame looks like in about a thousand numbers, and how unlike the frames of a file are to those before them.
+"""Describe each frame by about a thousand numbers, and compare it with the frames before it.
 
 Structure: grey at 32x18 as a vector of length 1, so that a product is a correlation (blind to exposure). Colour: a
 histogram of 96 cells (blind to motion). Picture: 16x9 cells of luma and chroma. Profiles: means of rows and of columns,

@@ -1,4 +1,4 @@
-"""What the user named, as a list of files: files, folders, and lists (one path or URI a line), in a stable order."""
+"""List the source files that the user named: files, folders, and lists with one path or URI a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The caption that came with a source: a text beside the file, as web datasets have it, or the tags inside the file.
+"""Find the caption that came with a source: a text file beside it, as web datasets have it, or a tag inside it.
 
 DALL-E 3 mixes such captions in so that a model does not learn the habits of a captioner alone (Betker et al. 2023,
 section 2). Whoever wrote them wrote anything: names of files, addresses, other people's markup. What says nothing is

@@ -1,4 +1,4 @@
-"""One writer at a time for a prefix of an object store, where no file can be locked: an object says who it is.
+"""Allow one writer at a time on a prefix of an object store: a lease object names its holder.
 
 It is made with a conditional PUT (If-None-Match), renewed while its holder lives, and taken over (If-Match) from a
 holder that has not renewed it for ``LEASE_S``, or that is a dead process of this machine.

@@ -1,4 +1,4 @@
-"""Sources of an object store on this machine's disk, one at a time: what decodes them opens local files only."""
+"""Copy sources from an object store to the local disk, one at a time: decoders open local files only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite kill: the step in hand is finished and saved, then the run ends."""
+"""Handle Ctrl-C and SIGTERM: finish and save the current step, then end the run."""
 
 from __future__ import annotations
 

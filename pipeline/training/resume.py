@@ -1,4 +1,4 @@
-"""Going on with a run: the same command does; another setting is refused by name, before anything is touched."""
+"""Resume a run by the same command; refuse other settings by name, before anything is touched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that come a few at a time over hours, in one block of memory.
+"""Collect rows that arrive over hours in one block of memory.
 
 Small arrays that stay, made between large ones that go, pin the heap: a few megabytes of an hour's statistics kept it
 from shrinking by three times as much.

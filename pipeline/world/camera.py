@@ -1,4 +1,4 @@
-"""Camera movement from pixels: one shift and one zoom rate fitted to all neighbouring frames at once."""
+"""Measure camera movement from pixels: fit one shift and one zoom rate to all neighbouring frames at once."""
 
 from __future__ import annotations
 

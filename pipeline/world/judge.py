@@ -1,4 +1,4 @@
-"""Reads a video of the world back into attributes, by rule and not by a learned model.
+"""Read a video of the world back into attributes, by rules and not by a learned model.
 
 Objects are saturated and grounds are not, so: find pixels of strong chroma, name them by hue, follow each hue's centre
 over time (motion), compare its mask with the six shapes on a common grid (shape), and register the rest of the picture
