@@ -38,6 +38,7 @@ from captioner.train.optim import make_optimizers
 from captioner.train.reply_loss import caption_loss, visual_tokens
 from captioner.train.world_data import Example, WorldPool, augment
 from pipeline import schema as s
+from pipeline.shards.layout import manifest_of
 from pipeline.shards.read import open_manifest
 from pipeline.shards.write import ShardWriter
 from pipeline.training.compute import bf16_is_faster
@@ -153,7 +154,7 @@ def shown_words(scene: Scene) -> set[str]:
 def small_set(folder: Path, clips: int) -> Path:
     """Shards of ``clips`` scenes that may be taught, with true short and dense captions."""
     config = WorldConfig(seed=5, split="train", image_share=0.0, max_objects=2)
-    if not (folder / "manifest.parquet").exists():
+    if not manifest_of(folder).exists():
         with ShardWriter(folder, s.shards_schema(), overwrite=True) as writer:
             index = added = 0
             while added < clips:

@@ -164,6 +164,8 @@ class PackConfig:
     """Size at which a shard is closed, bytes."""
     row_group_bytes: int = ROW_GROUP_BYTES
     """Size of a row group, bytes of video."""
+    validation_share: float = 0.05
+    """Share of the sources, drawn by a hash of their ids, whose clips are marked split = validation; 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)

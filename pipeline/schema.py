@@ -28,6 +28,8 @@ END_S = "end_s"
 TRANSITION_IN = "transition_in"
 TRANSITION_OUT = "transition_out"
 SHOT = "shot"
+SHOT_ID = "shot_id"
+SPLIT = "split"
 
 # -- shape
 N_FRAMES = "n_frames"
@@ -249,6 +251,20 @@ def clip_id(source: str, start_pts: int, end_pts: int) -> str:
     return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
+def shot_id(source: str, shot: int) -> str:
+    """Id of shot number ``shot``, from 0, of a source."""
+    return f"{source}-{shot:05d}"
+
+
+def split_of(source: str, validation_share: float) -> str:
+    """``validation`` for a share of all sources, drawn by a hash of their ids, else ``train``.
+
+    It stays the same when sources are added, and no clip of a source in one split is in the other.
+    """
+    digest = hashlib.blake2b(b"split:" + source.encode(), digest_size=4).digest()
+    return "validation" if int.from_bytes(digest, "big") < validation_share * 2**32 else "train"
+
+
 def _score_fields(concepts: tuple[str, ...], extra: tuple[str, ...]) -> list[pa.Field]:
     import pyarrow as pa
 
@@ -456,7 +472,11 @@ def truth_schema() -> pa.Schema:
 
 
 def shards_schema(concepts: tuple[str, ...] = (), extra: tuple[str, ...] = ()) -> pa.Schema:
-    """``shards/part-*``: a kept clip with its bytes, captions, shape, scores and provenance."""
+    """``shards/part-*``: a kept clip with its bytes, captions, shape, scores and provenance.
+
+    ``source_uri`` is a URI, or the name of a local file without its folders. ``shot_id`` is the same for clips cut from
+    one shot, ``split`` (``train`` or ``validation``) for all clips of a source.
+    """
     import pyarrow as pa
 
     return pa.schema(
@@ -477,6 +497,8 @@ def shards_schema(concepts: tuple[str, ...] = (), extra: tuple[str, ...] = ()) -
         + _fields(
             (SOURCE_ID, pa.string()),
             (SOURCE_URI, pa.string()),
+            (SHOT_ID, pa.string()),
+            (SPLIT, pa.string()),
             (START_S, pa.float64()),
             (END_S, pa.float64()),
             (DOMAIN, pa.string()),
@@ -487,7 +509,7 @@ def shards_schema(concepts: tuple[str, ...] = (), extra: tuple[str, ...] = ()) -
 
 
 def shard_manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
-    """``shards/manifest.parquet``: every column of the shards but the bytes, plus their byte range."""
+    """``shards.manifest.parquet``: every column of the shards but the bytes, plus their byte range."""
     import pyarrow as pa
 
     fields = [field for field in shards_schema(concepts) if field.name != VIDEO]

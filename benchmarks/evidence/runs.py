@@ -46,10 +46,10 @@ def write_shards(
     folder: Path, n: int, *, seed: int, sizes: tuple[tuple[int, int], ...], edit: Edit | None = None
 ) -> Path:
     """Shards of ``n`` world images, each passed through ``edit``; the folder that holds them."""
-    from pipeline.shards.layout import MANIFEST_NAME
+    from pipeline.shards.layout import manifest_of
     from pipeline.shards.write import ShardWriter
 
-    if not (folder / "shards" / MANIFEST_NAME).exists():
+    if not manifest_of(folder / "shards").exists():
         config = WorldConfig(clips=n, seed=seed, sizes=sizes, frames=1)
         with ShardWriter(folder / "shards", s.shards_schema()) as writer:
             for index in range(n):

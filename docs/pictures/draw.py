@@ -135,7 +135,7 @@ def demo_figures(demo: Path) -> dict[str, Any]:
     data = demo / "set"
     selection = pq.read_table(data / "selection.parquet", columns=[s.DECISION])
     captions = [pq.read_metadata(path).num_rows for path in data.glob("captions/part-*.parquet")]
-    shards = pq.read_table(data / "shards" / "manifest.parquet").to_pylist()
+    shards = pq.read_table(data / "shards.manifest.parquet").to_pylist()
     latents = pq.read_table(data / "latents" / "manifest.parquet", columns=[s.CLIP_ID])
     metrics = [
         json.loads(line) for line in (demo / "dit" / "metrics.jsonl").read_text().splitlines()

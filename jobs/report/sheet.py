@@ -9,7 +9,7 @@ from typing import Any
 from jobs.core.errors import UserError
 from pipeline import schema as s
 from pipeline.store.atomic import write_bytes
-from pipeline.store.paths import Location, matching, parquet_input
+from pipeline.store.paths import Location, location, matching, parquet_input
 
 STRIP_HEIGHT = 96
 """Height of a frame on the sheet, pixels."""
@@ -81,13 +81,13 @@ def write_sheet(
 
 def find_clips(path: Location) -> Clips:
     """Clips of a video file of ours, a shard folder or a run folder (its shards, else its clips)."""
-    from pipeline.shards.layout import MANIFEST_NAME
+    from pipeline.shards.layout import MANIFEST_SUFFIX, manifest_of
 
-    if path.is_file() and path.name != MANIFEST_NAME:
+    if path.is_file() and not path.name.endswith(MANIFEST_SUFFIX):
         return _file_clips(path)
-    folder = path.parent if path.is_file() else path
+    folder = location(str(path).removesuffix(MANIFEST_SUFFIX))
     for root in (folder, folder / "shards"):
-        if (root / MANIFEST_NAME).exists():
+        if manifest_of(root).exists():
             return _shard_clips(root, folder.name)
     if (folder / "manifest").is_dir() and (folder / "clips").is_dir():
         return _run_clips(folder)

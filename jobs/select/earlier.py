@@ -13,6 +13,7 @@ from jobs.select.tables import read_embeddings, read_parts
 from pipeline import schema as s
 from pipeline.config import SelectConfig
 from pipeline.select.candidates import Earlier, Embeddings
+from pipeline.shards.layout import manifest_of
 from pipeline.store.paths import Location, location, parquet_input
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def read_earlier(
 
 
 def _manifest(folder: Location, earlier: Location) -> Location:
-    """``manifest/`` of an earlier run folder, or ``manifest.parquet`` of its or another shards folder."""
+    """``manifest/`` of an earlier run folder, or the manifest of its or another shards folder."""
     if not earlier.is_dir():
         raise UserError(
             f"--dedup-against {earlier} is no folder; name an earlier run or shards folder"
@@ -76,14 +77,14 @@ def _manifest(folder: Location, earlier: Location) -> Location:
         )
     places = (
         earlier / "manifest",
-        earlier / "manifest.parquet",
-        earlier / "shards" / "manifest.parquet",
+        manifest_of(earlier),
+        manifest_of(earlier / "shards"),
     )
     for place in places:
         if place.exists():
             return place
     raise UserError(
-        f"--dedup-against {earlier} has no manifest/ and no manifest.parquet; name a folder that "
+        f"--dedup-against {earlier} has no manifest/ and is no shards folder; name a folder that "
         "filmstock ingest or filmstock pack wrote"
     )
 

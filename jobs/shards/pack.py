@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -16,6 +17,7 @@ from jobs.core.recipe import parse_override
 from jobs.core.run import RunFolder, open_run
 from pipeline import schema as s
 from pipeline.config import PackConfig
+from pipeline.shards.layout import manifest_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,6 +77,7 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
         stage.log(vars(result))
         pattern = "*.parquet" if config.writer == "parquet" else "*"
         outputs = sorted(f"shards/{path.name}" for path in folder.shards.glob(pattern))
+        outputs += [path.name for path in [manifest_of(folder.shards)] if path.exists()]
         stage.finish({**vars(result), "outputs": outputs})
     return result
 
@@ -96,6 +99,7 @@ def write_shards(config: PackConfig, folder: RunFolder, key: str) -> PackResult:
     if config.writer != "parquet":  # what another writer left would pass for the result of this one
         for stale in folder.shards.glob("*"):
             stale.unlink()
+        manifest_of(folder.shards).unlink(missing_ok=True)
     with (
         open_writer(config.writer)(
             folder.shards,
@@ -111,12 +115,23 @@ def write_shards(config: PackConfig, folder: RunFolder, key: str) -> PackResult:
             found = captions.get(row[s.CLIP_ID], {})
             texts = {s.caption_column(kind): text for kind, text in found.items()}
             row.pop(s.CAPTION_ORIGINAL, None)  # as it came; captions/ says whether it is usable
+            row |= provenance(row, config.validation_share)
             outcome = _add(writer, columns, folder, row, texts)
             counts[outcome] += 1
             if outcome == "packed":
                 seconds += row[s.END_S] - row[s.START_S]
             progress.update(1, f"{writer.n_bytes / 1e6:.0f} MB")
     return PackResult(**counts, hours=seconds / 3600)
+
+
+def provenance(row: dict[str, Any], validation_share: float) -> dict[str, str | None]:
+    """Where a clip is from as a shard says it: nothing about this machine's folders."""
+    uri, source, shot = row.get(s.SOURCE_URI), row[s.SOURCE_ID], row.get(s.SHOT)
+    return {
+        s.SOURCE_URI: uri if uri is None or "://" in uri else PurePath(uri).name,
+        s.SHOT_ID: None if shot is None else s.shot_id(source, shot),
+        s.SPLIT: s.split_of(source, validation_share),
+    }
 
 
 def open_writer(name: str) -> Callable[..., Any]:

@@ -82,11 +82,11 @@ def token_means(
 
 def manifest_beside(data: TrainingPacks) -> Any:
     """The manifest of the shards that lie beside the latents, or None."""
-    from pipeline.shards.layout import MANIFEST_NAME
+    from pipeline.shards.layout import manifest_of
     from pipeline.shards.read import open_manifest
 
     shards = data.store.root.parent / "shards"
-    return open_manifest(shards) if (shards / MANIFEST_NAME).exists() else None
+    return open_manifest(shards) if manifest_of(shards).exists() else None
 
 
 def view_of(data: TrainingPacks) -> str:

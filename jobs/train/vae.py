@@ -15,6 +15,7 @@ from jobs.train.checkpoints import check_out, going_on
 from jobs.train.run_json import write_run
 from jobs.train.vae_args import Args
 from jobs.train.vae_results import EVALUATED, finish, sheet
+from pipeline.shards.layout import manifest_of
 from pipeline.store.paths import absolute, location
 from vae.config import PRESETS, VAEConfig
 
@@ -41,7 +42,7 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
     shards = shards_folder(args.shards)
     heldout = shards_folder(args.heldout) if args.heldout else None
     args = replace(args, shards=shards, heldout=heldout)
-    manifests = [f"{folder}/manifest.parquet" for folder in (shards, heldout) if folder]
+    manifests = [manifest_of(location(folder)) for folder in (shards, heldout) if folder]
     key = config_key(args.preset, args.init, asdict(args.train), files_key(manifests))
     stage = Stage(args.out, STAGE, key)
     if stage.info:
@@ -97,14 +98,12 @@ def check_run(args: Args) -> None:
 
 def shards_folder(name: str) -> str:
     """``name`` or ``name/shards``, whichever holds a manifest."""
-    from pipeline.shards.layout import MANIFEST_NAME
-
     path = location(name)
     for folder in (path, path / "shards"):
-        if (folder / MANIFEST_NAME).is_file():
+        if manifest_of(folder).is_file():
             return str(folder)
     raise UserError(
-        f"{name} holds no {MANIFEST_NAME}; give shards of `filmstock pack` or `filmstock world`"
+        f"{name} holds no finished shards; give shards of `filmstock pack` or `filmstock world`"
     )
 
 

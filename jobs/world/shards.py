@@ -96,7 +96,7 @@ def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
             for row in rows:
                 writer.add(row)
             progress.update(len(rows), f"{writer.n_bytes / 1e6:.1f} MB")
-    stage.finish({"outputs": ["shards/manifest.parquet"], "clips": config.clips})
+    stage.finish({"outputs": ["shards.manifest.parquet"], "clips": config.clips})
     say(f"world: {config.clips} clips of split {config.split} in {shards}")
     return shards
 

@@ -1,15 +1,8 @@
-"""The ``README.md`` of a shard folder: tells people and the Hugging Face loader which files are data.
-
-With it ``datasets.load_dataset("DIR/shards")`` works: without, the loader would take the manifest for
-a part of the data.
-"""
+"""The card of a shard folder, for people: what the columns hold and how one clip is read by its byte range."""
 
 from __future__ import annotations
 
 CARD = """---
-configs:
-- config_name: default
-  data_files: "part-*.parquet"
 task_categories:
 - text-to-video
 size_categories:
@@ -22,16 +15,16 @@ size_categories:
 
 | file | what |
 |---|---|
-| `part-*.parquet` | one row per clip: `video` (bytes and a file name), captions, shape, scores, provenance |
-| `manifest.parquet` | the same columns without the bytes, and where the bytes lie |
+| `shards/part-*.parquet` | one row per clip: `video` (bytes and a file name), captions, shape, scores, provenance |
+| `shards.manifest.parquet` | the same columns without the bytes, and where the bytes lie |
 
 `(shard, byte_offset, byte_length)` of a manifest row is the byte range of one MP4 file inside a part:
 
 ```python
 import pyarrow.parquet as pq
 
-row = pq.read_table("manifest.parquet").to_pylist()[0]
-with open(row["shard"], "rb") as part:
+row = pq.read_table("shards.manifest.parquet").to_pylist()[0]
+with open("shards/" + row["shard"], "rb") as part:
     part.seek(row["byte_offset"])
     mp4 = part.read(row["byte_length"])
 ```

@@ -16,7 +16,7 @@ import numpy as np
 import xxhash
 
 from pipeline import schema as s
-from pipeline.shards.layout import MANIFEST_NAME
+from pipeline.shards.layout import MANIFEST_NAME, manifest_of
 from pipeline.shards.pages import cell_ranges
 from pipeline.shards.ranges import ClipError, ShardFiles
 from pipeline.shards.read import open_manifest
@@ -161,7 +161,7 @@ def refuse_stale(folder: str | Path) -> None:
 
     root = latents_root(folder)
     shards = root.parent / "shards"
-    if not ((root / MANIFEST_NAME).exists() and (shards / MANIFEST_NAME).exists()):
+    if not ((root / MANIFEST_NAME).exists() and manifest_of(shards).exists()):
         return
     table = pq.read_table(parquet_input(root / MANIFEST_NAME))
     metadata = table.schema.metadata or {}

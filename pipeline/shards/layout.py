@@ -14,14 +14,35 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline import schema as s
+from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MANIFEST_NAME = "manifest.parquet"
+"""Name of the manifest in a folder of latents."""
+MANIFEST_SUFFIX = ".manifest.parquet"
+"""What the manifest beside a folder of shards is named after it, see ``manifest_of``."""
+CARD_SUFFIX = ".README.md"
 VERSION_KEY = "filmstock.schema_version"
 VIDEO_LEAF = s.VIDEO + ".bytes"
 VIDEO_PATH_LEAF = s.VIDEO + ".path"
+
+
+def manifest_of(shards: Location) -> Location:
+    """The manifest of a folder of shards: ``DIR/shards.manifest.parquet`` for ``DIR/shards``.
+
+    It lies beside the folder, which so holds clips and nothing else: pandas, polars, DuckDB, pyarrow and Hugging Face
+    take every file of a folder for data, the last two hidden ones apart.
+    """
+    folder = shards.absolute()
+    return folder.parent / f"{folder.name}{MANIFEST_SUFFIX}"
+
+
+def card_of(shards: Location) -> Location:
+    """The card of a folder of shards: what to name README.md where the folder is published."""
+    folder = shards.absolute()
+    return folder.parent / f"{folder.name}{CARD_SUFFIX}"
 
 
 def manifest_schema_of(schema: pa.Schema) -> pa.Schema:

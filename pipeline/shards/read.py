@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import xxhash
 
 from pipeline import schema as s
-from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY
+from pipeline.shards.layout import MANIFEST_SUFFIX, VERSION_KEY, manifest_of
 from pipeline.shards.ranges import ShardFiles, read_range
 from pipeline.store.paths import Location, each, location, matching, parquet_input
 
@@ -79,32 +79,31 @@ class Manifest:
 
 
 def open_manifest(folder: str | Location) -> Manifest:
-    """Open finished shards: a shard folder, its ``manifest.parquet``, or a run folder with ``shards/``."""
+    """Open finished shards: a shard folder, its manifest, or a run folder with ``shards/``."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     root = shard_root(folder)
+    path = manifest_of(location(root))
     try:
         # Not read_table: that imports pandas, half a second and 50 MB in every worker.
-        with pq.ParquetFile(parquet_input(f"{root}/{MANIFEST_NAME}"), pre_buffer=False) as file:
+        with pq.ParquetFile(parquet_input(path), pre_buffer=False) as file:
             table = file.read()
     except FileNotFoundError:
         raise ValueError(_no_manifest(root)) from None
     except (PermissionError, ConnectionError):
         raise
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(
-            f"{root}/{MANIFEST_NAME} is not a readable Parquet file: {error}"
-        ) from None
+        raise ValueError(f"{path} is not a readable Parquet file: {error}") from None
     version = (table.schema.metadata or {}).get(VERSION_KEY.encode(), b"?").decode()
     if version != s.SCHEMA_VERSION:
         raise ValueError(
-            f"{root}/{MANIFEST_NAME} has schema version {version}, this filmstock reads "
+            f"{path} has schema version {version}, this filmstock reads "
             f"{s.SCHEMA_VERSION}; write the shards again with `filmstock pack`"
         )
     missing = [name for name in (s.CLIP_ID, *RANGE_COLUMNS) if name not in table.column_names]
     if missing:
-        raise ValueError(f"{root}/{MANIFEST_NAME} lacks {', '.join(missing)}: not a shard manifest")
+        raise ValueError(f"{path} lacks {', '.join(missing)}: not a shard manifest")
     table = table.sort_by(s.CLIP_ID).combine_chunks()
     return Manifest(root=root, table=table, hash=manifest_hash(table))
 
@@ -129,12 +128,12 @@ def manifest_hash(table: pa.Table) -> str:
 def shard_root(folder: str | Location) -> str:
     """Folder of the shard files, from a shard folder, its manifest, or a run folder."""
     text = str(folder).rstrip("/")
-    if text.endswith(f"/{MANIFEST_NAME}"):
-        text = text[: -len(MANIFEST_NAME) - 1]
+    if text.endswith(MANIFEST_SUFFIX):
+        text = text[: -len(MANIFEST_SUFFIX)]
     path = location(text)
     if not path.exists():
         raise ValueError(f"{path} does not exist; give a run folder or a folder of shards")
-    if not (path / MANIFEST_NAME).is_file() and (path / "shards").is_dir():
+    if not manifest_of(path).is_file() and (path / "shards").is_dir():
         path = path / "shards"
     return str(path)
 
@@ -142,12 +141,10 @@ def shard_root(folder: str | Location) -> str:
 def _no_manifest(root: str) -> str:
     if any(location(root).glob("part-*.parquet")):
         return (
-            f"{root} has shard files but no {MANIFEST_NAME}: the write was interrupted; "
-            "run the command that makes it again"
+            f"{root} has shard files but no {manifest_of(location(root)).name} beside it: the write was "
+            "interrupted; run the command that makes it again"
         )
-    return (
-        f"{root} holds no {MANIFEST_NAME}; make shards with `filmstock pack` or `filmstock world`"
-    )
+    return f"{root} holds no finished shards; make them with `filmstock pack` or `filmstock world`"
 
 
 def open_table(folder: str | Location, columns: list[str] | None = None) -> pa.Table:

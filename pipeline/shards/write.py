@@ -1,7 +1,7 @@
 """Write video tables as Parquet files with exact byte ranges, and roll rows into shards.
 
 Layout and reasons: ``layout.py``. Every file appears under its name only when it is complete, and a
-shard folder is finished when its ``manifest.parquet``, written last, is there.
+shard folder is finished when the manifest beside it, written last, is there.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from pipeline import schema as s
 from pipeline.config import ROW_GROUP_BYTES, SHARD_BYTES
 from pipeline.shards.card import dataset_card
 from pipeline.shards.layout import (
-    MANIFEST_NAME,
+    card_of,
     file_metadata,
+    manifest_of,
     manifest_schema_of,
 )
 from pipeline.shards.part import OpenPart, video_hash
 from pipeline.store.atomic import write_bytes
 from pipeline.store.parquet import write_table
-from pipeline.store.paths import Location, location
+from pipeline.store.paths import Location, location, matching
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,7 +66,7 @@ def _row_groups(table: pa.Table, row_group_bytes: int) -> Iterator[pa.Table]:
 
 
 class ShardWriter:
-    """Rolls rows into ``part-00000.parquet`` ... and commits ``manifest.parquet`` last.
+    """Rolls rows into ``part-00000.parquet`` ... and commits the manifest beside the folder last.
 
     Memory stays near one row group. A folder without a manifest is an interrupted write: its parts
     are removed when a writer starts there again. Use as a context manager; the manifest is written
@@ -99,10 +100,11 @@ class ShardWriter:
         self._clear_folder(overwrite)
 
     def _clear_folder(self, overwrite: bool) -> None:
-        manifest = self.out_dir / MANIFEST_NAME
-        if manifest.exists() and not overwrite:
+        manifest = manifest_of(self.out_dir)
+        # a manifest whose folder was removed stands for nothing
+        if not overwrite and manifest.exists() and matching(self.out_dir):
             raise ValueError(
-                f"{self.out_dir} already holds finished shards ({MANIFEST_NAME}); "
+                f"{self.out_dir} already holds finished shards ({manifest.name} is there); "
                 "choose another folder or remove it first"
             )
         self.out_dir.mkdir(parents=True, exist_ok=True)
@@ -168,8 +170,8 @@ class ShardWriter:
         table = pa.concat_tables(self._manifest) if self._manifest else schema.empty_table()
         table = table.replace_schema_metadata(file_metadata(schema, self.metadata))
         card = dataset_card(self.n_rows, self.n_bytes)
-        write_bytes(self.out_dir / "README.md", card.encode())
-        path = self.out_dir / MANIFEST_NAME
+        write_bytes(card_of(self.out_dir), card.encode())
+        path = manifest_of(self.out_dir)
         write_table(path, table)
         return path
 

@@ -102,7 +102,7 @@ def test_footage_becomes_shards_and_a_rerun_does_nothing(
     decisions = pq.read_table(out / "selection.parquet").to_pylist()
     assert sorted(row[s.DECISION] for row in decisions) == ["keep", "reject", "reject"]
     assert sorted(sum((row[s.REASONS] for row in decisions), [])) == ["duplicate_phash", "still"]
-    (shard,) = pq.read_table(out / "shards" / "manifest.parquet").to_pylist()
+    (shard,) = pq.read_table(out / "shards.manifest.parquet").to_pylist()
     assert shard[s.CAPTION_SHORT] and shard[s.CAPTION_DENSE]
     assert shard[s.CAPTION_ORIGINAL] == "A texture that moves."
     assert "1 captions came with the sources: 1 ok" in printed

@@ -75,7 +75,7 @@ def test_run_folder_shows_what_each_table_says(folder, capsys):
 
 
 def test_single_files_and_folders(folder, capsys):
-    text = shown(capsys, folder / "shards" / "manifest.parquet")
+    text = shown(capsys, folder / "shards.manifest.parquet")
     assert re.search(r"byte_offset +int64", text)
     assert len(re.findall(r"clip number \d drifts slowly", text)) == 3
     assert "[filmstock.schema_version]" in text
@@ -94,7 +94,7 @@ def pictures(page):
 
 
 @pytest.mark.parametrize(
-    "place", ["", "shards", "shards/manifest.parquet", "shards/part-00000.parquet"]
+    "place", ["", "shards", "shards.manifest.parquet", "shards/part-00000.parquet"]
 )
 def test_contact_sheet_is_self_contained(folder, place, capsys):
     out = folder / "sheet.html"
@@ -110,7 +110,7 @@ def test_contact_sheet_is_self_contained(folder, place, capsys):
 
 
 def test_sheet_stays_small_and_shows_what_is_broken(folder, capsys, monkeypatch):
-    row = pq.read_table(folder / "shards" / "manifest.parquet").to_pylist()[0]
+    row = pq.read_table(folder / "shards.manifest.parquet").to_pylist()[0]
     flip_byte(folder / "shards", row)
     out = folder / "sheet.html"
     shown(capsys, folder, "--html", out)
@@ -140,6 +140,6 @@ def test_errors_are_one_line_with_the_fix(folder, tmp_path):
         main([str(tmp_path / "broken.parquet")])
     with pytest.raises(UserError, match="has no 'video' column"):
         main([str(folder / "captions"), "--html", str(tmp_path / "x.html")])
-    (folder / "shards" / "manifest.parquet").unlink()
+    (folder / "shards.manifest.parquet").unlink()
     with pytest.raises(UserError, match="holds no clips to show"):
         main([str(folder), "--html", str(tmp_path / "x.html")])

@@ -15,6 +15,7 @@ from jobs.select.earlier import earlier_files, read_earlier
 from pipeline import schema
 from pipeline.config import SelectConfig
 from pipeline.select.candidates import Embeddings
+from pipeline.shards.layout import manifest_of
 from tests.helpers.shard_media import make_rows, make_shards
 
 OURS = Embeddings(clip_ids=pa.array(["n"]), vectors=np.ones((1, 2), np.float16))
@@ -80,7 +81,7 @@ def test_a_shards_folder_gives_every_clip_and_says_what_it_lacks(
     config = SelectConfig(dedup_against=(str(shards),))
     found = read_earlier(tmp_path / "new", config, None)
     assert found is not None and found.table.num_rows == 3
-    manifest = pq.read_table(shards / "manifest.parquet")
+    manifest = pq.read_table(manifest_of(shards))
     assert found.table["video_xxh3"].to_pylist() == manifest["video_xxh3"].to_pylist()
     assert "no perceptual hashes" in capsys.readouterr().err
     for missing in (["look"], ["phash", "look"]):
@@ -88,7 +89,7 @@ def test_a_shards_folder_gives_every_clip_and_says_what_it_lacks(
         if "phash" in kept.column_names:  # of a time when it was all there was
             at = kept.column_names.index("phash")
             kept = kept.set_column(at, "phash", pa.array([1, 2, 3], pa.uint64()))
-        pq.write_table(kept, shards / "manifest.parquet")
+        pq.write_table(kept, manifest_of(shards))
         found = read_earlier(tmp_path / "new", config, OURS)
         assert found is not None and found.table["phash"].null_count == 3
         assert "of an older version" in capsys.readouterr().err
@@ -106,7 +107,7 @@ def test_files_that_decide_are_those_that_are_read(old: Path, tmp_path: Path):
 def test_a_folder_without_a_dataset_or_our_own_is_refused(old: Path, tmp_path: Path):
     for name, says in (
         (tmp_path / "nowhere", "is no folder"),
-        (tmp_path, "has no manifest/ and no manifest.parquet"),
+        (tmp_path, "has no manifest/ and is no shards folder"),
     ):
         with pytest.raises(UserError, match=says):
             earlier_files(tmp_path / "new", SelectConfig(dedup_against=(str(name),)))

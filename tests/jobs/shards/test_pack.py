@@ -130,3 +130,30 @@ def test_unknown_kind_and_folder_are_refused(folder):
         run(PackConfig(kinds=("long",)), open_run(folder))
     with pytest.raises(UserError, match="does not exist; filmstock ingest"):
         main([str(folder / "nope")])
+
+
+def test_shards_name_no_folder_of_this_machine_and_say_shot_and_split(folder):
+    for path in (folder / "manifest").iterdir():
+        rows = pq.read_table(path)
+        uris = [f"/home/me/raw/{i}.mp4" for i in range(3)] + [
+            f"s3://raw/{i}.mp4" for i in (3, 4, 5)
+        ]
+        for name, values in ((s.SOURCE_URI, uris), (s.SHOT, [0, 0, 1, 1, 2, 2])):
+            kind = rows.schema.field(name).type
+            rows = rows.set_column(rows.column_names.index(name), name, pa.array(values, kind))
+        write_table(path, rows)
+    run(PackConfig(), open_run(folder))
+    found = open_manifest(folder).table.to_pylist()
+    assert {row[s.SOURCE_URI] for row in found} == {"0.mp4", "1.mp4", "s3://raw/3.mp4"}
+    assert {row[s.SHOT_ID] for row in found} == {"source-00000", "source-00001"}
+    assert {row[s.SPLIT] for row in found} == {"train"}
+    run(PackConfig(validation_share=1.0), open_run(folder))
+    assert {row[s.SPLIT] for row in open_manifest(folder).table.to_pylist()} == {"validation"}
+
+
+def test_a_source_keeps_its_split_and_the_share_is_kept():
+    names = [f"{i:016x}" for i in range(4000)]
+    drawn = [s.split_of(name, 0.05) for name in names]
+    assert 140 < drawn.count("validation") < 260
+    assert drawn == [s.split_of(name, 0.05) for name in names]
+    assert {s.split_of(name, 0.0) for name in names} == {"train"}

@@ -14,6 +14,7 @@ from jobs.core.errors import UserError
 from jobs.train.captioner import main
 from pipeline import schema as s
 from pipeline.openclip.torchvision_compat import prepare_torchvision
+from pipeline.shards.layout import manifest_of
 from pipeline.shards.read import open_table
 from tests.helpers.caption_media import make_run_folder
 from tests.helpers.shard_media import make_rows, make_shards
@@ -114,7 +115,7 @@ def test_the_caption_job_runs_on_what_was_trained(base, tmp_path) -> None:
 
 
 def test_words_of_ones_own(shards, base, tmp_path) -> None:
-    ids = open_table(shards / "manifest.parquet", [s.CLIP_ID])[s.CLIP_ID].to_pylist()
+    ids = open_table(manifest_of(shards), [s.CLIP_ID])[s.CLIP_ID].to_pylist()
     lines = [json.dumps({"clip_id": i, "text": f"words of {i}"}) for i in ids[:3]]
     (tmp_path / "own.jsonl").write_text("\n".join(lines))
     out = tmp_path / "out"
@@ -131,7 +132,7 @@ def test_wrong_input_is_one_line_and_leaves_nothing(shards, base, tmp_path) -> N
         (words(shards, tmp_path / "o", "org/none"), "filmstock models get org/none"),
         (words(shards, tmp_path / "o", base, "--captions", str(tmp_path / "none.csv")), "no dense"),
         (words(tmp_path / "nowhere", tmp_path / "o", base), "does not exist"),
-        (words(run, tmp_path / "o", base), "holds no manifest.parquet"),
+        (words(run, tmp_path / "o", base), "holds no finished shards"),
         (words(shards, tmp_path / "o", base, "--lora-rank", "2", "--lora-targets", "wq"), "q_proj"),
         (words(shards, tmp_path / "o", base, "--prompt", "{who}?"), "placeholder"),
         (words(shards, tmp_path / "o", base, "--batch", "0"), "--batch 0: it must be at least 1"),

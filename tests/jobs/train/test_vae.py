@@ -107,7 +107,7 @@ def test_a_senseless_setting_is_one_line_and_touches_nothing(shards, tmp_path, o
 
 
 def test_wrong_input_is_one_line(shards, tmp_path):
-    with pytest.raises(UserError, match=r"holds no manifest.parquet"):
+    with pytest.raises(UserError, match=r"holds no finished shards"):
         main(words(tmp_path, tmp_path / "out"))
     with pytest.raises(UserError, match="no VAE preset 'huge'"):
         main(words(shards, tmp_path / "out", "--preset", "huge"))

@@ -17,18 +17,18 @@ def test_shards_hold_the_rows_of_the_config(
     assert main([str(tmp_path), "--clips", "5", "--seed", "9", "--workers", "1"]) == 0
     config = WorldConfig(clips=5, seed=9)
     want = [world_row(config, i) for i in range(5)]
-    manifest = pq.read_table(tmp_path / "shards" / "manifest.parquet").to_pylist()
+    manifest = pq.read_table(tmp_path / "shards.manifest.parquet").to_pylist()
     assert [row[s.CLIP_ID] for row in manifest] == [row[s.CLIP_ID] for row in want]
     for row, entry in zip(want, manifest, strict=True):
         with (tmp_path / "shards" / entry[s.SHARD]).open("rb") as handle:
             handle.seek(entry[s.BYTE_OFFSET])
             assert handle.read(entry[s.BYTE_LENGTH]) == row[s.VIDEO]
         assert entry[s.CAPTION_DENSE] == row[s.CAPTION_DENSE]
-    before = (tmp_path / "shards" / "manifest.parquet").stat().st_mtime_ns
+    before = (tmp_path / "shards.manifest.parquet").stat().st_mtime_ns
     capsys.readouterr()
     run(config, tmp_path, workers=1)
     assert "nothing to do" in capsys.readouterr().out
-    assert (tmp_path / "shards" / "manifest.parquet").stat().st_mtime_ns == before
+    assert (tmp_path / "shards.manifest.parquet").stat().st_mtime_ns == before
 
 
 def test_sizes_are_parsed_or_refused() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline import schema as s
+from pipeline.shards.layout import manifest_of
 from pipeline.shards.ranges import ClipError, read_clip, read_range
 from pipeline.shards.read import iter_videos, manifest_hash, open_manifest, open_table
 from tests.helpers.shard_media import flip_byte, make_rows, make_shards
@@ -41,7 +42,7 @@ def test_a_manifest_that_has_been_read_from_travels_to_other_processes(tmp_path,
 
 def test_accepts_run_folder_shard_folder_manifest_file_and_uri(tmp_path, rows):
     folder = make_shards(tmp_path / "shards", rows)
-    places = [tmp_path, folder, folder / "manifest.parquet", f"file://{folder}"]
+    places = [tmp_path, folder, manifest_of(folder), f"file://{folder}"]
     opened = [open_manifest(place) for place in places]
     assert len({m.hash for m in opened}) == 1
     assert all(m.read(3) == opened[0].read(3) for m in opened)
@@ -87,11 +88,11 @@ def test_unfinished_or_wrong_folders_say_what_to_do(tmp_path, rows):
     with pytest.raises(ValueError, match="filmstock pack"):
         open_manifest(tmp_path)
     folder = make_shards(tmp_path / "shards", rows)
-    manifest = (folder / "manifest.parquet").read_bytes()
-    (folder / "manifest.parquet").unlink()
+    manifest = manifest_of(folder).read_bytes()
+    manifest_of(folder).unlink()
     with pytest.raises(ValueError, match="the write was interrupted"):
         open_manifest(folder)
-    (folder / "manifest.parquet").write_bytes(manifest[:-20])
+    manifest_of(folder).write_bytes(manifest[:-20])
     with pytest.raises(ValueError, match="not a readable Parquet file"):
         open_manifest(folder)
 

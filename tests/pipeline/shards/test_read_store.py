@@ -13,6 +13,7 @@ from pipeline import schema as s
 from pipeline.loader.quarantine import DataError
 from pipeline.loader.videos import VideoBatches
 from pipeline.loader.workers import with_workers
+from pipeline.shards.layout import manifest_of
 from pipeline.shards.part import OpenPart
 from pipeline.shards.ranges import ClipError, read_clip
 from pipeline.shards.read import open_manifest
@@ -134,7 +135,7 @@ def test_an_interrupted_write_is_no_dataset(folder: ObjectPath) -> None:
             writer.add(row)
         raise KeyError("killed")
     left = matching(folder)
-    assert left and not (folder / "manifest.parquet").exists()
+    assert left and not manifest_of(folder).exists()
     with pytest.raises(ValueError, match="the write was interrupted"):
         open_manifest(folder)
     write(folder, 2)

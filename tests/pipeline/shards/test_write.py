@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import schema as s
+from pipeline.shards.layout import card_of, manifest_of
 from pipeline.shards.pages import cell_ranges
 from pipeline.shards.write import ShardWriter, video_hash, write_video_table
 from pipeline.store.parquet import write_table
@@ -83,7 +85,7 @@ def test_writer_rolls_shards_and_commits_a_manifest(tmp_path):
     folder = make_shards(tmp_path / "shards", rows, shard_bytes=12_000)
     parts = sorted(folder.glob("part-*.parquet"))
     assert len(parts) > 3
-    manifest = pq.read_table(folder / "manifest.parquet").to_pylist()
+    manifest = pq.read_table(manifest_of(folder)).to_pylist()
     assert [row[s.CLIP_ID] for row in manifest] == [row[s.CLIP_ID] for row in rows]
     for want, row in zip(rows, manifest, strict=True):
         with (folder / row[s.SHARD]).open("rb") as file:
@@ -92,7 +94,7 @@ def test_writer_rolls_shards_and_commits_a_manifest(tmp_path):
         assert data == want[s.VIDEO]
         assert row[s.VIDEO_XXH3] == video_hash(data)
         assert row[s.CAPTION_DENSE] == want[s.CAPTION_DENSE]
-    schema = pq.read_schema(folder / "manifest.parquet")
+    schema = pq.read_schema(manifest_of(folder))
     assert schema.names == s.shard_manifest_schema().names
     assert pq.read_metadata(parts[0]).num_rows < len(rows)
 
@@ -114,14 +116,14 @@ def test_error_inside_the_block_leaves_no_manifest_and_the_next_writer_cleans_up
         for row in rows:
             writer.add(row)
         raise RuntimeError("stop")
-    assert not (folder / "manifest.parquet").exists()
+    assert not manifest_of(folder).exists()
     assert list(folder.glob("part-*.parquet"))  # finished parts of the interrupted write
     (folder / ".part-00099.parquet.tmp-0011").write_bytes(b"left by a kill")
     make_shards(folder, rows[:4])
-    assert pq.read_table(folder / "manifest.parquet").num_rows == 4
+    assert pq.read_table(manifest_of(folder)).num_rows == 4
     assert not list(folder.glob(".*"))
-    assert "4 clips" in (folder / "README.md").read_text()
-    named = {row[s.SHARD] for row in pq.read_table(folder / "manifest.parquet").to_pylist()}
+    assert "4 clips" in card_of(folder).read_text()
+    named = {row[s.SHARD] for row in pq.read_table(manifest_of(folder)).to_pylist()}
     assert named == {path.name for path in folder.glob("part-*.parquet")}
 
 
@@ -139,12 +141,12 @@ def test_overwriting_takes_the_old_manifest_away_before_anything_else(tmp_path, 
         Path, "unlink", lambda self, **kw: (gone.append(self.name), unlink(self, **kw))[1]
     )
     with ShardWriter(folder, s.shards_schema(), overwrite=True) as writer:
-        assert gone[0] == "manifest.parquet" and len(gone) > 2, gone
-        assert not (folder / "manifest.parquet").exists()
+        assert gone[0] == "shards.manifest.parquet" and len(gone) > 2, gone
+        assert not manifest_of(folder).exists()
         assert not list(folder.glob("part-*"))
         writer.add(make_rows(1)[0])
-        assert not (folder / "manifest.parquet").exists()
-    assert pq.read_table(folder / "manifest.parquet").num_rows == 1
+        assert not manifest_of(folder).exists()
+    assert pq.read_table(manifest_of(folder)).num_rows == 1
 
 
 def test_overwriting_that_fails_leaves_no_finished_set(tmp_path):
@@ -154,9 +156,9 @@ def test_overwriting_that_fails_leaves_no_finished_set(tmp_path):
         ShardWriter(folder, s.shards_schema(), overwrite=True),
     ):
         raise RuntimeError("stop")
-    assert not (folder / "manifest.parquet").exists()
+    assert not manifest_of(folder).exists()
     make_shards(folder, make_rows(2))
-    assert pq.read_table(folder / "manifest.parquet").num_rows == 2
+    assert pq.read_table(manifest_of(folder)).num_rows == 2
 
 
 def test_bad_rows_are_refused(tmp_path):
@@ -197,7 +199,7 @@ def test_opens_with_datasets_as_video(tmp_path, monkeypatch):
             assert sum(1 for _ in container.decode(video=0)) == row[s.N_FRAMES]
 
 
-def test_folder_opens_with_datasets_by_its_card(tmp_path, monkeypatch):
+def test_folder_opens_with_datasets(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
 
@@ -205,7 +207,7 @@ def test_folder_opens_with_datasets_by_its_card(tmp_path, monkeypatch):
     data = datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
     assert data.num_rows == 5 and isinstance(data.features["video"], datasets.Video)
     assert "byte_offset" not in data.features
-    card = (folder / "README.md").read_text()
+    card = card_of(folder).read_text()
     assert "5 clips" in card and "n<1K" in card
 
 
@@ -216,10 +218,36 @@ def test_opens_with_duckdb(tmp_path):
     folder = make_shards(tmp_path / "shards", rows, shard_bytes=6_000)
     query = f"""
         select p.clip_id, octet_length(p.video.bytes), m.byte_length, m.caption_short
-        from '{folder}/part-*.parquet' p join '{folder}/manifest.parquet' m using (clip_id)
+        from '{folder}/part-*.parquet' p join '{manifest_of(folder)}' m using (clip_id)
         where m.n_frames = 9 order by m.start_s
     """
     want = [row for row in rows if row[s.N_FRAMES] == 9]
     assert duckdb.sql(query).fetchall() == [
         (row[s.CLIP_ID], len(row[s.VIDEO]), len(row[s.VIDEO]), row[s.CAPTION_SHORT]) for row in want
     ]
+
+
+READERS = {
+    "pandas, folder": lambda folder: len(import_module("pandas").read_parquet(folder)),
+    "pyarrow, folder": lambda folder: import_module("pyarrow.dataset").dataset(folder).count_rows(),
+    "pyarrow, table": lambda folder: pq.read_table(folder).num_rows,
+    "duckdb, glob": lambda folder: len(
+        import_module("duckdb").sql(f"select clip_id from '{folder}/*.parquet'").fetchall()
+    ),
+    "polars, folder": lambda folder: import_module("polars").read_parquet(folder).height,
+    "polars, glob": lambda folder: import_module("polars").read_parquet(f"{folder}/*").height,
+    "datasets, folder": lambda folder: (
+        import_module("datasets")
+        .load_dataset(folder, split="train", cache_dir=f"{folder}/../cache")
+        .num_rows
+    ),
+}
+"""How people open a folder of Parquet files, without a word about which of them hold clips."""
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_plain_read_of_the_folder_gives_the_clips(reader, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    pytest.importorskip(reader.partition(",")[0])
+    folder = make_shards(tmp_path / "shards", make_rows(5), shard_bytes=6_000)
+    assert READERS[reader](str(folder)) == 5
