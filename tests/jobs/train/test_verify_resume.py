@@ -77,5 +77,5 @@ def test_a_rank_that_depends_on_its_world_is_noticed(shards, capsys, monkeypatch
 def test_wrong_input_is_one_line(shards, tmp_path):
     with pytest.raises(UserError, match="a step of 24 units feeds 1 to 24 ranks"):
         verify_resume.main([str(shards), "--worlds", "99"])
-    with pytest.raises(UserError, match="make shards with"):
+    with pytest.raises(UserError, match="holds no finished shards; make them with"):
         verify_resume.main([str(tmp_path)])
