@@ -80,6 +80,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "captioner/backends/test_vllm.py",
         "one function that opens one",
     ),
+    "captioner/backends/show.py": ("jobs/caption/test_show.py", "what --show prints"),
     "captioner/backends/video_input.py": (
         "captioner/backends/test_transformers.py",
         "what models are shown",

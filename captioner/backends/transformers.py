@@ -164,24 +164,40 @@ def prompt_inputs(
 
 def load_model(name: str) -> tuple[Any, Any]:
     """(processor, model) of ``embedded``, a local folder, or ``ORG/NAME[@REVISION]`` that is in the local cache."""
+    processor = load_processor(name)
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    on_gpu = torch.cuda.is_available()
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(
+            str(find_captioner(name)),
+            local_files_only=True,
+            dtype="auto" if on_gpu else torch.float32,
+        )
+    except OSError as error:
+        raise ValueError(f"caption model {name!r} does not load: {_line(error)}") from error
+    except ImportError as error:
+        raise ValueError(f"caption model {name!r} needs a package: {_line(error)}") from error
+    return processor, model.to("cuda" if on_gpu else "cpu").eval()
+
+
+def load_processor(name: str) -> Any:
+    """The processor of a model that is on this machine: it pads on the left and makes no tiles."""
     from pipeline.openclip.torchvision_compat import prepare_torchvision
 
     prepare_torchvision()
-    import torch
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoProcessor
     from transformers.utils import logging as hf_logging
 
-    source = str(find_captioner(name))
     hf_logging.disable_progress_bar()
-    on_gpu = torch.cuda.is_available()
     # Pillow resizes alike on every machine; our own weights were trained on its pixels.
     note = read_note(name)
     pil = name == "embedded" or (note is not None and note.image_backend == "pil")
     choice = {"backend": "pil"} if pil else {}
     try:
-        processor = AutoProcessor.from_pretrained(source, local_files_only=True, **choice)
-        model = AutoModelForImageTextToText.from_pretrained(
-            source, local_files_only=True, dtype="auto" if on_gpu else torch.float32
+        processor = AutoProcessor.from_pretrained(
+            str(find_captioner(name)), local_files_only=True, **choice
         )
     except OSError as error:
         raise ValueError(f"caption model {name!r} does not load: {_line(error)}") from error
@@ -197,7 +213,7 @@ def load_model(name: str) -> tuple[Any, Any]:
     if getattr(image_processor, "do_image_splitting", False):
         # Tiles are for reading documents; eight frames in seventeen tiles each would drown the question.
         image_processor.do_image_splitting = False
-    return processor, model.to("cuda" if on_gpu else "cpu").eval()
+    return processor
 
 
 def check_model(name: str) -> None:

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -27,6 +28,7 @@ from jobs.caption.rows import (
     tidy,
     work_clips,
 )
+from jobs.caption.show import show_clip
 from jobs.caption.worker import CAUSE, COUNTS, CaptionWorker
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
@@ -57,6 +59,10 @@ class Args:
     """Recipe file or name; its [caption] section is used. Default: the folder's own recipe."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Override a setting: --set caption.model=HuggingFaceTB/SmolVLM2-500M-Video-Instruct; may be repeated."""
+    show: str | None = None
+    """Id of a kept clip, or its opening: write what the model is sent of it (frames, prompt, tokens); ask nothing."""
+    show_to: Path | None = None
+    """Folder for what --show writes. Default: show-CLIP in this directory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +92,9 @@ def main(argv: list[str]) -> int:
     folder.need()
     overrides = dict(parse_override(text) for text in args.set)
     recipe = folder.recipe(args.recipe, overrides)
+    if args.show is not None:
+        show_clip(recipe.caption, folder, args.show, args.show_to or Path(f"show-{args.show}"))
+        return EXIT_OK
     result = run(recipe.caption, folder)
     if recipe.caption.check and result.ok:
         truth.run(recipe.caption, folder, recipe.openclip.model)
