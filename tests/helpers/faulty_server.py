@@ -185,7 +185,10 @@ class FaultyServer:
         message = {"role": "assistant", "content": text}
         if mode == "filter":
             message |= {"content": None, "refusal": "I will not describe this."}
-        return {"message": message, "finish_reason": "length" if mode == "cut" else "stop"}
+        cut = mode == "cut" or (mode == "room" and body["max_tokens"] < 100)
+        if cut and mode == "room":
+            message["content"] = f"A caption of {name} that"
+        return {"message": message, "finish_reason": "length" if cut else "stop"}
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from captioner.ask.frames import clip_frames, for_server
 from captioner.backends.base import Reply, Request, chat_messages, reply_to
 from captioner.config import CaptionConfig
-from jobs.caption.rows import KINDS, recover
+from jobs.caption.rows import KINDS, recover, work_clips
 from jobs.caption.worker import CaptionWorker
 from jobs.core.run import open_run
 from pipeline import schema as s
@@ -251,3 +252,57 @@ def test_a_run_that_was_killed_leaves_journals_that_become_parts(folder: Path) -
         journal.add(row)
     assert recover(folder / "captions") == 12 and recover(folder / "captions") == 0
     assert stored(folder) == rows and not journal.path.exists()
+
+
+def test_a_reply_that_was_cut_is_asked_for_again_with_more_room_and_not_lost(folder: Path) -> None:
+    """Dropped, long captions would be missing of just those clips in which most happens."""
+    with FaultyServer() as server:
+        config = settings(server, "room", kinds=("dense",), max_new_tokens=60)
+        counted(CaptionWorker(config, str(folder), 2), work(folder, "dense"))
+        asked = Counter((body["max_tokens"], body["temperature"]) for body in server.bodies)
+    assert asked == {(60, 0.0): CLIPS - 1, (120, 0.0): CLIPS - 1}, "twice the room, and no dice"
+    for (clip, _), row in stored(folder).items():
+        if clip != BROKEN:
+            assert row[s.OUTCOME] == "ok" and row[s.TEXT].endswith(".")
+            assert row[s.REPAIRS] == ["asked_again"]
+
+
+def test_hints_are_in_the_question_and_beside_the_caption(folder: Path) -> None:
+    part = next((folder / "manifest").glob("*.parquet"))
+    measured = {
+        s.CAMERA: "pan",
+        s.CAMERA_PAN: 0.2,
+        s.CAMERA_TILT: 0.0,
+        s.CAMERA_ZOOM: 0.0,
+        s.LEGIBLE_TEXT: ["EXIT"],
+        s.COLOURS: ["red"],
+    }
+    rows = [row | measured for row in pq.read_table(part).to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, schema=s.manifest_schema()), part)
+    camera = "The view pans fast to the right, by 0.25 of the frame's diagonal."
+    text = 'The text "EXIT" can be read.'
+
+    def caption(server: Any, *hints: str) -> dict[str, Any]:
+        config = settings(server, "plain", kinds=("dense",), hints=hints)
+        clips = work_clips(open_run(folder).kept_clips(), config)
+        block = {name: np.array([clip[name] for clip in clips]) for name in clips[0]}
+        block[KINDS] = np.array(["dense"] * len(clips))
+        counted(CaptionWorker(config, str(folder), 2), block)
+        (path,) = (folder / "captions").glob("part-*.parquet")
+        (row, *_) = pq.read_table(path).to_pylist()
+        path.unlink()
+        return row
+
+    with FaultyServer() as server:
+        told = caption(server, "camera", "text")
+        question = server.bodies[0]["messages"][0]["content"][-1]["text"]
+        assert question.endswith(f"{camera} {text}") and "colour is" not in question
+        plain = caption(server)
+        assert camera not in server.bodies[-1]["messages"][0]["content"][-1]["text"]
+    assert told[s.HINTS] == [camera, text]
+    assert [fact[s.FACT_COLUMNS] for fact in told[s.FACTS]] == [
+        [s.CAMERA, s.CAMERA_PAN, s.START_S, s.END_S],
+        [s.LEGIBLE_TEXT],
+    ]
+    assert plain[s.HINTS] == [] and plain[s.FACTS] == []
+    assert told[s.PROMPT_HASH] != plain[s.PROMPT_HASH], "another question, so it is asked again"
