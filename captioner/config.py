@@ -136,6 +136,11 @@ class CaptionConfig:
             raise ValueError(
                 f"backend {self.backend!r} needs model = the name that its captions are stored with"
             )
+        if self.hints and self.model == "embedded":
+            raise ValueError(
+                "caption.hints: the embedded captioner knows two questions by heart and no hints; "
+                "use them with a model that follows instructions"
+            )
         if self.backend == "openai" and self.model == "embedded":
             raise ValueError(
                 "backend 'openai' needs the name of a model its server has; "

@@ -41,3 +41,28 @@ def test_a_recipe_that_asks_otherwise_than_was_taught_is_told_so(tmp_path: Path)
     assert unlike_training(CaptionConfig()) is None
     (tmp_path / NOTE_NAME).unlink()
     assert unlike_training(CaptionConfig(model=model)) is None
+
+
+def test_hints_are_for_models_that_follow_instructions() -> None:
+    with pytest.raises(ValueError, match="knows two questions by heart"):
+        CaptionConfig(hints=("camera",))
+    with pytest.raises(ValueError, match="what is measured is camera"):
+        CaptionConfig(model="org/vlm", hints=("smell",))
+    assert CaptionConfig(model="org/vlm", hints=("camera", "text")).hints == ("camera", "text")
+
+
+def test_kinds_languages_and_forms_are_checked_before_anything_runs() -> None:
+    assert CaptionConfig(kinds=("facts",)).asked == ()
+    assert CaptionConfig(kinds=("facts", "dense")).asked == ("dense",)
+    for wrong, why in (
+        ({"kinds": ("original",)}, "comes with the source"),
+        ({"language": "xx"}, "use one of en, de"),
+        ({"shown_as": "film"}, "use one of auto"),
+        ({"max_model_len": 100}, "must hold the frames"),
+        ({"gpu_memory": 0.0}, "a share"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            CaptionConfig(**wrong)  # type: ignore[arg-type]
+    german = prompt_set("org/vlm", None, "de")
+    assert all(text.endswith(" Write in German.") for text in german.values())
+    assert prompt_set("org/vlm", {"dense": "Mine."}, "de")["dense"] == "Mine."

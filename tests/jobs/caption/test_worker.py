@@ -21,7 +21,7 @@ from captioner.ask.frames import clip_frames, for_server
 from captioner.backends.base import Reply, Request, chat_messages, reply_to
 from captioner.config import CaptionConfig
 from jobs.caption.rows import KINDS, recover, work_clips
-from jobs.caption.worker import CaptionWorker
+from jobs.caption.worker import COUNTS, CaptionWorker
 from jobs.core.run import open_run
 from pipeline import schema as s
 from tests.helpers import caption_media as media
@@ -54,7 +54,7 @@ def work(folder: Path, kinds: str = "short,dense") -> dict[str, Any]:
 def counted(worker: CaptionWorker, block: dict[str, Any]) -> Counter[str]:
     total: Counter[str] = Counter()
     for counts in worker(block):
-        total.update({name: int(values.sum()) for name, values in counts.items()})
+        total.update({name: int(counts[name].sum()) for name in COUNTS})
     return total
 
 
