@@ -44,14 +44,12 @@ class Alikes:
         self,
         hashes: np.ndarray,
         known: np.ndarray,
-        looks: pa.Array,
+        looks: Callable[[np.ndarray], list[str]],
         shots: Callable[[np.ndarray], np.ndarray],
         bits: int,
     ) -> None:
-        """Of N clips: ``hashes`` uint64, ``known`` where there is one, ``looks`` string; ``shots``: rows to
-        ``shot_ids``; ``bits`` in which near hashes differ at most."""
-        import pyarrow as pa
-
+        """Of N clips: ``hashes`` uint64, ``known`` where there is one, ``looks``: those of some rows; ``shots``: the
+        ``shot_ids`` of some rows; ``bits`` in which near hashes differ at most."""
         rows = np.flatnonzero(known)
         order = rows[np.argsort(hashes[rows])]
         hashes = hashes[order]
@@ -68,11 +66,7 @@ class Alikes:
         self.rows: list[int] = self._row.tolist()
         """Rows that may match another."""
         self._at = dict(zip(self.rows, range(len(self.rows)), strict=True))
-        self._looks = (
-            read_looks(looks.take(pa.array(self._row)).to_pylist())
-            if self.rows
-            else np.zeros((0, WORDS), np.uint64)
-        )
+        self._looks = read_looks(looks(self._row)) if self.rows else np.zeros((0, WORDS), np.uint64)
         self._shots = shots(self._row)
         self._kept = np.zeros(len(self.rows), bool)
         total = int((counts[near[:, 0]] * counts[near[:, 1]]).sum() + (counts**2 // 2).sum())

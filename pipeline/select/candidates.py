@@ -74,7 +74,7 @@ def make_candidates(
     rows = pa.array(passed)
     hashes = manifest.column(schema.PHASH).combine_chunks().take(rows)
     videos = take(manifest.column(schema.VIDEO_XXH3).combine_chunks(), passed)
-    looks = _looks(manifest, config).take(rows)
+    looks, look_rows = _looks(manifest, config), passed
     sources, shots = _pieces(manifest, rows, config)
     vectors = None
     if config.dedup_cosine is not None and embeddings is not None:
@@ -83,10 +83,12 @@ def make_candidates(
     count = 0
     if earlier is not None:
         count = earlier.table.num_rows
-        mine = ((schema.PHASH, hashes), (schema.VIDEO_XXH3, videos), (schema.LOOK, looks))
-        hashes, videos, looks = (
+        mine = ((schema.PHASH, hashes), (schema.VIDEO_XXH3, videos))
+        hashes, videos = (
             pa.concat_arrays([column, *earlier.table.column(name).chunks]) for name, column in mine
         )
+        looks = pa.chunked_array([*looks.chunks, *earlier.table.column(schema.LOOK).chunks])
+        look_rows = np.concatenate([passed, manifest.num_rows + np.arange(count)])
         if sources is not None and shots is not None:
             sources = pa.concat_arrays([sources, pa.nulls(count, pa.string())])
             shots = np.concatenate([shots, np.full(count, -1, shots.dtype)])
@@ -99,8 +101,9 @@ def make_candidates(
         video_hash=videos,
         phash=hashes.fill_null(0).to_numpy(),
         has_phash=(hashes.is_valid().to_numpy(zero_copy_only=False))
-        & looks.is_valid().to_numpy(zero_copy_only=False),
+        & looks.is_valid().to_numpy()[look_rows],
         looks=looks,
+        look_rows=look_rows,
         sources=sources,
         shots=shots,
         embeddings=vectors,
@@ -108,19 +111,19 @@ def make_candidates(
     )
 
 
-def _looks(manifest: pa.Table, config: SelectConfig) -> pa.Array:
+def _looks(manifest: pa.Table, config: SelectConfig) -> pa.ChunkedArray:
     """string (N,): looks of a manifest; NULLs where nobody asks for them. Raises ValueError for a run of a time when
     there were none: its hashes alone cannot tell clips of a fixed camera apart."""
     import pyarrow as pa
 
     if schema.LOOK in manifest.column_names:
-        return manifest.column(schema.LOOK).combine_chunks()
+        return manifest.column(schema.LOOK)
     if config.dedup_phash:
         raise ValueError(
             f"this run has no column {schema.LOOK}, which duplicates are told by: it was ingested by an older version. "
             "Ingest it anew into another folder, or set dedup_phash = false"
         )
-    return pa.nulls(manifest.num_rows, pa.string())
+    return pa.chunked_array([pa.nulls(manifest.num_rows, pa.string())])
 
 
 def _pieces(

@@ -46,8 +46,10 @@ class Candidates:
     """uint64 (N,): perceptual hashes."""
     has_phash: np.ndarray
     """bool (N,): where there is one, and a look; the others never match."""
-    looks: pa.Array
-    """string (N,): looks, see ``scores.look``."""
+    looks: pa.Array | pa.ChunkedArray
+    """string (R,): looks, see ``scores.look``, of these clips or of more: they are long, and few are looked at."""
+    look_rows: np.ndarray | None = None
+    """int64 (N,): which of ``looks`` is each clip's; None: they are in order."""
     sources: pa.Array | None = None
     """string (N,): source of each clip; None: all clips are of different shots."""
     shots: np.ndarray | None = None
@@ -92,7 +94,12 @@ def find_duplicates(
     shots = partial(shot_ids, clips.sources, clips.shots)
     alikes = None
     if phash_bits is not None:
-        alikes = Alikes(clips.phash, clips.has_phash, clips.looks, shots, phash_bits)
+
+        def looks(rows: np.ndarray) -> list[str]:
+            at = rows if clips.look_rows is None else clips.look_rows[rows]
+            return list(clips.looks.take(at).to_pylist())
+
+        alikes = Alikes(clips.phash, clips.has_phash, looks, shots, phash_bits)
     first_bytes: dict[int, int] = {}  # group -> the kept row that came first
     suspects = np.array(sorted({*same_bytes, *(alikes.rows if alikes else ())}), np.int64)
     # only rows that may match something are put in order, which for a million clips is most of the time saved
