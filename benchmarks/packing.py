@@ -94,7 +94,7 @@ def step_seconds(model: DiT, shapes: list[Shape]) -> float:
     config = model.config
     texts = [torch.randn(CAPTION, config.text_dim) for _ in shapes]
     layout = make_layout(shapes, texts, patch=config.patch, text_dim=config.text_dim)
-    n = int(layout.cu[-1])
+    n = layout.segments.ends[-1]
     x, t = torch.randn(n, config.token_dim), torch.rand(n)
     start = time.process_time()
     model(x, t, layout, torch.zeros(n, dtype=torch.bool)).square().mean().backward()

@@ -1,13 +1,15 @@
-"""The one attention seam: ``attend(q, k, v, cu_q, cu_k)`` over packed segments.
+"""The one attention seam: ``attend(q, k, v, queries, keys)`` over packed segments.
 
-Segment i holds queries ``cu_q[i]:cu_q[i+1]`` and keys ``cu_k[i]:cu_k[i+1]`` and attends to nothing else. On the CPU,
-segments of like length run as one batch, so a pack of small clips is one batched product rather than a loop of tiny
-ones; short tails are masked. On CUDA the varlen kernel takes the pack whole.
+Queries of segment i attend to the keys of segment i and to nothing else. On the CPU, segments of like length run as one
+batch, so a pack of small clips is one batched product rather than a loop of tiny ones; short tails are masked. On CUDA
+neighbours of equal length run as one dense batch, which has the fastest kernels, and a ragged pack goes to the varlen
+kernel whole. Lengths are known on the host (``Segments``), so nothing here waits for the GPU.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -15,23 +17,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dit.chunked import attend_chunked
+from dit.segments import Segments
 
 EXPLICIT_LIMIT = 1 << 18
 """Largest queries x keys of a segment whose scores are formed explicitly; longer ones do without."""
 SLACK = 1.15
 """Queries and keys of a batch are padded to at most this multiple of its shortest (plus ``SLACK_MIN``)."""
 SLACK_MIN = 8
+MOST_RUNS = 4
+"""On CUDA, a pack of more stretches of equal segments goes to the varlen kernel."""
 
 
-def segment_ends(lengths: list[int], device: torch.device | str | None = None) -> Tensor:
-    """Cumulative lengths with a leading zero, int32 (segments + 1,): what ``cu_q`` and ``cu_k`` are."""
-    ends = [0]
-    for length in lengths:
-        ends.append(ends[-1] + length)
-    return torch.tensor(ends, dtype=torch.int32, device=device)
-
-
-class _Pick(torch.autograd.Function):
+class Pick(torch.autograd.Function):
     """Rows of x by index, when each row of x is picked at most once for real.
 
     The general gradient of a gather adds into rows; here it is itself a gather (``back``: where each row of x went,
@@ -72,9 +69,9 @@ class _Side:
             if self.in_order:
                 rows = self.rows - self.span[0]
                 back = self.real.flatten().nonzero()[:, 0]
-                part = _Pick.apply(part, rows.to(x.device), back.to(x.device))
+                part = Pick.apply(part, rows, back)
             else:
-                part = x.index_select(0, self.rows.to(x.device))
+                part = x.index_select(0, self.rows)
         return part.reshape(len(self.real), self.longest, *x.shape[1:])
 
 
@@ -141,49 +138,89 @@ def _attend_batch(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tenso
     return (scores.softmax(-1) @ v).transpose(1, 2)
 
 
-def attend_batched(q: Tensor, k: Tensor, v: Tensor, cu_q: Tensor, cu_k: Tensor) -> Tensor:
-    """CPU backend (runs anywhere): segments of like length as batches. Shapes as in ``attend``."""
-    batches, positions = _plan(tuple(cu_q.tolist()), tuple(cu_k.tolist()))
+def attend_batched(q: Tensor, k: Tensor, v: Tensor, queries: Segments, keys: Segments) -> Tensor:
+    """CPU backend: segments of like length as batches. Shapes as in ``attend``."""
+    batches, positions = _plan(queries.ends, keys.ends)
     outs = []
     for batch in batches:
-        mask = None if batch.mask is None else batch.mask.to(q.device)
-        out = _attend_batch(batch.q.take(q), batch.k.take(k), batch.k.take(v), mask)
+        out = _attend_batch(batch.q.take(q), batch.k.take(k), batch.k.take(v), batch.mask)
         outs.append(out.reshape(-1, *q.shape[1:]))
     packed = outs[0] if len(outs) == 1 else torch.cat(outs)
-    return packed if positions is None else _Pick.apply(packed, positions.to(q.device), None)
+    return packed if positions is None else Pick.apply(packed, positions, None)
 
 
-def attend_loop(q: Tensor, k: Tensor, v: Tensor, cu_q: Tensor, cu_k: Tensor) -> Tensor:
+def attend_loop(q: Tensor, k: Tensor, v: Tensor, queries: Segments, keys: Segments) -> Tensor:
     """Reference: one fused SDPA call per segment. Shapes as in ``attend``."""
     outs = []
-    ends_q, ends_k = cu_q.tolist(), cu_k.tolist()
-    for i in range(len(ends_q) - 1):
-        qs, ks, vs = (
-            x[None].transpose(1, 2)
-            for x in (
-                q[ends_q[i] : ends_q[i + 1]],
-                k[ends_k[i] : ends_k[i + 1]],
-                v[ends_k[i] : ends_k[i + 1]],
-            )
-        )
-        outs.append(F.scaled_dot_product_attention(qs, ks, vs).transpose(1, 2)[0])
+    parts = (x.split(s.lengths) for x, s in ((q, queries), (k, keys), (v, keys)))
+    for qs, ks, vs in zip(*parts, strict=True):
+        one = (x[None].transpose(1, 2) for x in (qs, ks, vs))
+        outs.append(F.scaled_dot_product_attention(*one).transpose(1, 2)[0])
     return torch.cat(outs)
 
 
-def attend_varlen(q: Tensor, k: Tensor, v: Tensor, cu_q: Tensor, cu_k: Tensor) -> Tensor:
-    """CUDA backend: torch's varlen kernel (bf16 or fp16 inputs). Shapes as in ``attend``."""
+def equal_runs(queries: Segments, keys: Segments) -> list[tuple[int, int, int]]:
+    """(segments, queries of each, keys of each) of every stretch of neighbours that agree in both."""
+    runs: list[tuple[int, int, int]] = []
+    for number, lengths in enumerate(zip(queries.lengths, keys.lengths, strict=True)):
+        if lengths[0] and not lengths[1]:
+            raise ValueError(
+                f"attend: segment {number} has queries but no keys; give it at least one"
+            )
+        if runs and runs[-1][1:] == lengths:
+            runs[-1] = (runs[-1][0] + 1, *lengths)
+        else:
+            runs.append((1, *lengths))
+    return runs
+
+
+def attend_runs(q: Tensor, k: Tensor, v: Tensor, runs: list[tuple[int, int, int]]) -> Tensor:
+    """Dense attention over each stretch of equal segments, see ``equal_runs``; all segments together are all tokens."""
+    outs = []
+    at_q = at_k = 0
+    for count, n_q, n_k in runs:
+        end_q, end_k = at_q + count * n_q, at_k + count * n_k
+        batch: Iterable[Tensor] = (
+            x.unflatten(0, (count, -1)).transpose(1, 2)
+            for x in (q[at_q:end_q], k[at_k:end_k], v[at_k:end_k])
+        )
+        outs.append(_dense(*batch).transpose(1, 2).flatten(0, 1) if n_q else q[:0])
+        at_q, at_k = end_q, end_k
+    return outs[0] if len(outs) == 1 else torch.cat(outs)
+
+
+def _dense(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """SDPA, on CUDA by cuDNN's kernel where it can: it is the fastest on Hopper."""
+    if q.is_cuda:
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        order = [
+            SDPBackend.CUDNN_ATTENTION,
+            SDPBackend.FLASH_ATTENTION,
+            SDPBackend.EFFICIENT_ATTENTION,
+            SDPBackend.MATH,
+        ]
+        if q.dtype == torch.float32 and torch.are_deterministic_algorithms_enabled():
+            order = [SDPBackend.MATH]  # the others sum gradients in any order
+        with sdpa_kernel(order, set_priority=True):
+            return F.scaled_dot_product_attention(q, k, v)
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+def attend_varlen(q: Tensor, k: Tensor, v: Tensor, queries: Segments, keys: Segments) -> Tensor:
+    """CUDA backend for ragged packs: torch's varlen kernel (bf16 or fp16 inputs). Shapes as in ``attend``."""
     from torch.nn.attention.varlen import varlen_attn
 
-    longest_q = int((cu_q[1:] - cu_q[:-1]).max())
-    longest_k = int((cu_k[1:] - cu_k[:-1]).max())
-    return varlen_attn(q, k, v, cu_q, cu_k, longest_q, longest_k)
+    return varlen_attn(q, k, v, queries.cu, keys.cu, queries.longest, keys.longest)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, cu_q: Tensor, cu_k: Tensor) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, queries: Segments, keys: Segments) -> Tensor:
     """Attention within segments: q (N, heads, head_dim), k and v (M, heads, head_dim) -> (N, heads, head_dim).
 
-    ``cu_q`` and ``cu_k``: int32 (segments + 1,) cumulative lengths on the device of q; scale is 1/sqrt(head_dim).
+    ``queries`` and ``keys`` have as many segments; scale is 1/sqrt(head_dim). ValueError: queries without keys.
     """
-    if q.is_cuda and q.dtype in (torch.bfloat16, torch.float16):
-        return attend_varlen(q, k, v, cu_q, cu_k)
-    return attend_batched(q, k, v, cu_q, cu_k)
+    if q.device.type == "cpu":
+        return attend_batched(q, k, v, queries, keys)
+    runs = equal_runs(queries, keys)
+    ragged = len(runs) > MOST_RUNS and q.dtype in (torch.bfloat16, torch.float16)
+    return attend_varlen(q, k, v, queries, keys) if ragged else attend_runs(q, k, v, runs)

@@ -50,7 +50,7 @@ def draw_given(frames: int, share: float, generator: torch.Generator) -> Tensor:
 
 def spread_frames(given: Sequence[Tensor], layout: Layout, patch_frames: int = 1) -> Tensor:
     """Latent-frame masks of each clip -> token mask (N,) bool."""
-    ends = layout.cu.tolist()
+    ends = layout.segments.ends
     parts = []
     for i, mask in enumerate(given):
         rows = layout.coords[ends[i] : ends[i + 1], 0] * patch_frames

@@ -6,14 +6,27 @@ from dataclasses import asdict, dataclass, replace
 
 PRESETS: dict[str, dict[str, int]] = {
     "tiny": {"width": 192, "depth": 6, "heads": 4, "mlp_ratio": 3, "refiner_depth": 1},
-    "S": {"width": 384, "depth": 12, "heads": 6, "mlp_ratio": 4, "refiner_depth": 2},
-    "B": {"width": 768, "depth": 12, "heads": 12, "mlp_ratio": 4, "refiner_depth": 2},
-    "L": {"width": 1024, "depth": 24, "heads": 16, "mlp_ratio": 4, "refiner_depth": 2},
-    "XL": {"width": 1152, "depth": 28, "heads": 16, "mlp_ratio": 4, "refiner_depth": 2},
+    "S": {"width": 384, "depth": 12, "heads": 3, "mlp_ratio": 4, "refiner_depth": 2},
+    "B": {"width": 768, "depth": 12, "heads": 6, "mlp_ratio": 4, "refiner_depth": 2},
+    "L": {"width": 1024, "depth": 24, "heads": 8, "mlp_ratio": 4, "refiner_depth": 2},
+    "XL": {"width": 1152, "depth": 28, "heads": 9, "mlp_ratio": 4, "refiner_depth": 2},
+    "1.3B": {"width": 1536, "depth": 30, "heads": 12, "mlp_ratio": 6, "refiner_depth": 2},
+    "5B": {"width": 3072, "depth": 30, "heads": 24, "mlp_ratio": 5, "refiner_depth": 2},
+    "14B": {"width": 5120, "depth": 40, "heads": 40, "mlp_ratio": 3, "refiner_depth": 2},
 }
-"""Widths and depths of S to XL follow the DiT paper; tiny is made for two CPU cores."""
+"""Widths and depths of S to XL follow the DiT paper, those of 1.3B to 14B Wan's (arXiv 2503.20314, table 2), whose MLPs
+are 5.8, 4.7 and 2.7 times as wide as the model; tiny is made for two CPU cores."""
 
-LEARNING_RATES = {"tiny": 2e-3, "S": 1e-3, "B": 5e-4, "L": 3e-4, "XL": 3e-4}
+LEARNING_RATES = {
+    "tiny": 2e-3,
+    "S": 1e-3,
+    "B": 5e-4,
+    "L": 3e-4,
+    "XL": 3e-4,
+    "1.3B": 2e-4,
+    "5B": 1e-4,
+    "14B": 1e-4,
+}
 """Peak rates per preset; only tiny's has been tuned by measurement."""
 
 ATTENTIONS = ("full", "factorised")
@@ -146,6 +159,9 @@ class TrainConfig:
     """Spread weights, gradients and optimiser over the processes (FSDP2)."""
     compile: bool = False
     """Compile the blocks with torch.compile."""
+    deterministic: bool = True
+    """On a GPU use kernels whose sums are the same bits every time, so that a resumed run ends in the same weights;
+    False is faster where attention takes most of the time (``benchmarks/gpu.py`` says by how much)."""
     recompute: bool = False
     """Gradient checkpointing: keep only what enters each block and compute the rest again in the backward pass."""
     seed: int = 0

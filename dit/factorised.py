@@ -11,22 +11,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dit.attention import segment_ends
 from dit.packing import Layout
+from dit.segments import Segments, segments
+from pipeline.training.device import to_device
 
 
 @dataclass(frozen=True, kw_only=True)
 class Factors:
     """How a pack falls into frames and into columns."""
 
-    frames: Tensor
-    """int32, ends of the frames: the pack's own order is frame by frame."""
+    frames: Segments
+    """The frames: the pack's own order is frame by frame."""
     order: Tensor
     """(N,) int64: the tokens column by column, each column in order of time."""
     back: Tensor
     """(N,) int64: inverse of ``order``."""
-    columns: Tensor
-    """int32, ends of the columns in ``order``."""
+    columns: Segments
+    """The columns in ``order``."""
 
 
 def factors_of(layout: Layout) -> Factors:
@@ -35,7 +36,7 @@ def factors_of(layout: Layout) -> Factors:
     columns: list[int] = []
     orders = []
     start = 0
-    for t, h, w in layout.grids.tolist():
+    for t, h, w in layout.grid:
         frames += [h * w] * t
         columns += [t] * (h * w)
         orders.append(start + torch.arange(t * h * w).view(t, h * w).t().reshape(-1))
@@ -43,8 +44,8 @@ def factors_of(layout: Layout) -> Factors:
     order = torch.cat(orders)
     device = layout.coords.device
     return Factors(
-        frames=segment_ends(frames, device),
-        order=order.to(device),
-        back=order.argsort().to(device),
-        columns=segment_ends(columns, device),
+        frames=segments(frames).to(device),
+        order=to_device(order, device),
+        back=to_device(order.argsort(), device),
+        columns=segments(columns).to(device),
     )

@@ -3,6 +3,7 @@
 On CPUs the composites cost several times the passes over memory (autograd's formulas scale, zero-fill and copy),
 as much as all matrix products of a small model together. Each function here is tested against its composite, which
 takes its place under torch.compile: the compiler fuses plain operations itself, and stumbles over in-place ones.
+On GPUs the arithmetic is that of ``dit.kernels``, one kernel a step.
 """
 
 from __future__ import annotations
@@ -14,7 +15,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-EPS = 1e-6
+from dit import kernels
+from dit.kernels import EPS
+from dit.segments import runs_of
+
+COMPILED = [True]
+"""Whether the kernels of ``dit.kernels`` are compiled where tensors lie on a GPU; False runs them as they stand."""
+
+
+def _kernel(function: Any, device: torch.device) -> Any:
+    """``function`` of ``dit.kernels``, compiled where that is possible and asked for."""
+    return kernels.compiled(function) if device.type == "cuda" and COMPILED[0] else function
 
 
 def _turned(x: Tensor, turns: Tensor | None, *, back: bool = False) -> Tensor:
@@ -49,10 +60,27 @@ class _NormTurn(torch.autograd.Function):
         return wide.to(grad.dtype), product.sum((0, 1)), None
 
 
+class _NormTurnGPU(torch.autograd.Function):
+    """``_NormTurn`` by ``dit.kernels``; of the forward pass only x and the norms are kept."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain: Tensor, turns: Tensor | None) -> Tensor:  # type: ignore[override]
+        out, inverse = _kernel(kernels.norm_turn, x.device)(x, gain, turns)
+        ctx.save_for_backward(x, gain, inverse, turns)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+        grad_x, grad_gain = _kernel(kernels.norm_turn_back, grad.device)(grad, *ctx.saved_tensors)
+        return grad_x, grad_gain.sum(0), None
+
+
 def norm_turn(x: Tensor, gain: Tensor, turns: Tensor | None) -> Tensor:
     """RMS-norm x (N, heads, D) over D, times ``gain`` (D,), its pairs turned by ``turns`` (N, 1, D / 2)."""
     if torch.compiler.is_compiling():
         return composite_norm_turn(x, gain, turns)
+    if x.device.type != "cpu":
+        return _NormTurnGPU.apply(x, gain, turns)
     return _NormTurn.apply(x, gain, turns)
 
 
@@ -71,15 +99,8 @@ MOST_RUNS = 32
 
 def rows_of(index: Tensor) -> Rows:
     """Rows of a pack on the CPU with its runs, which stand in for gathers: clips of one shape lie side by side."""
-    if index.device.type != "cpu":
-        return Rows(index)
-    runs: list[tuple[int, int]] = []
-    for tokens in torch.bincount(index).tolist():
-        if runs and runs[-1][1] == tokens:
-            runs[-1] = (runs[-1][0] + 1, tokens)
-        else:
-            runs.append((1, tokens))
-    return Rows(index, tuple(runs) if len(runs) <= MOST_RUNS else None)
+    runs = runs_of(torch.bincount(index).tolist())
+    return Rows(index, runs if len(runs) <= MOST_RUNS else None)
 
 
 def _by_run(
@@ -98,6 +119,11 @@ def _by_run(
 
 def _sum_rows(values: Tensor, rows: Rows, count: int) -> Tensor:
     """Sums of values (N, C) over tokens of the same row: (count, C)."""
+    if (
+        rows.runs is None and values.device.type != "cpu"
+    ):  # adding by index gives other bits each time there
+        owner = torch.arange(count, device=values.device)[:, None] == rows.index
+        return owner.to(values.dtype) @ values
     out = torch.zeros(count, values.shape[1], device=values.device)
     if rows.runs is None:
         return out.index_add_(0, rows.index, values)
@@ -147,10 +173,69 @@ class _Modulate(torch.autograd.Function):
         return grad_x, grad_shift, grad_scale, None, None
 
 
+class _ModulateGPU(torch.autograd.Function):
+    """``_Modulate`` by ``dit.kernels``, a kernel for each run; of the forward pass only x and its moments are kept."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, x: Tensor, shift: Tensor, scale: Tensor, rows: Rows, dtype: torch.dtype
+    ) -> Tensor:
+        step = _kernel(kernels.modulate, x.device)
+        parts = [step(*part, dtype) for part in _by_run(_runs(rows), (x,), (shift, scale))]
+        outs, *moments = ([p.flatten(0, 1) for p in each] for each in zip(*parts, strict=True))
+        mean, inverse = (_joined(each) for each in moments)
+        ctx.save_for_backward(x, mean, inverse, scale)
+        ctx.rows = rows
+        return _joined(outs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        x, mean, inverse, scale = ctx.saved_tensors
+        step = _kernel(kernels.modulate_back, x.device)
+        parts = [
+            step(*part) for part in _by_run(_runs(ctx.rows), (grad, x, mean, inverse), (scale,))
+        ]
+        found = (_joined([p.flatten(0, 1) for p in each]) for each in zip(*parts, strict=True))
+        return (*found, None, None)
+
+
+class _AddGatedGPU(torch.autograd.Function):
+    """``_AddGated`` by ``dit.kernels``, a kernel for each run."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gate: Tensor, rows: Rows, h: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(gate, h)
+        ctx.rows = rows
+        step = _kernel(kernels.add_gated, x.device)
+        parts = _by_run(_runs(rows), (x, h), (gate,))
+        return _joined([step(a, gates, b).flatten(0, 1) for a, b, gates in parts])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        gate, h = ctx.saved_tensors
+        step = _kernel(kernels.add_gated_back, grad.device)
+        parts = [step(g, gates, b) for g, b, gates in _by_run(_runs(ctx.rows), (grad, h), (gate,))]
+        found = (_joined([p.flatten(0, 1) for p in each]) for each in zip(*parts, strict=True))
+        grad_gate, grad_h = found
+        return grad, grad_gate, None, grad_h
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _runs(rows: Rows) -> tuple[tuple[int, int], ...]:
+    """Runs of rows that must have some."""
+    assert rows.runs is not None
+    return rows.runs
+
+
 def modulate(x: Tensor, shift: Tensor, scale: Tensor, rows: Rows, dtype: torch.dtype) -> Tensor:
     """Normed x (N, C) under the modulation of each token's row: shift and scale (rows, C)."""
     if torch.compiler.is_compiling():
         return composite_modulate(x, shift, scale, rows, dtype)
+    if x.device.type != "cpu" and rows.runs is not None:
+        return _ModulateGPU.apply(x, shift, scale, rows, dtype)
     return _Modulate.apply(x, shift, scale, rows, dtype)
 
 
@@ -184,6 +269,10 @@ def add_gated(x: Tensor, gate: Tensor, rows: Rows | None, h: Tensor) -> Tensor:
     """Float32 x (N, C) + gate * h, h (N, C): a row of gate (rows, C) for each token, or one gate (C,) without rows."""
     if torch.compiler.is_compiling():
         return composite_add_gated(x, gate, rows, h)
+    if x.device.type != "cpu" and (rows is None or rows.runs is not None):
+        one = Rows(torch.empty(0), ((1, len(x)),))
+        gate = gate if rows is not None else gate[None]
+        return _AddGatedGPU.apply(x, gate, rows or one, h)
     return _AddGated.apply(x, gate, rows, h)
 
 
@@ -191,7 +280,9 @@ def composite_norm_turn(x: Tensor, gain: Tensor, turns: Tensor | None) -> Tensor
     """``norm_turn`` from plain operations."""
     wide = x.float()
     wide = gain * wide / (wide.square().mean(-1, keepdim=True).sqrt() + EPS)
-    if turns is not None:
+    if turns is not None and not turns.is_complex():
+        wide = kernels.turn(wide, turns)
+    elif turns is not None:
         pairs = torch.view_as_complex(wide.unflatten(-1, (-1, 2)).contiguous())
         wide = torch.view_as_real(pairs * turns).flatten(-2)
     return wide.to(x.dtype)

@@ -20,6 +20,7 @@ from dit.config import SampleConfig
 from dit.packing import token_count
 from dit.samplers import generate as generate_latents
 from pipeline.loader.packs import plan_packs
+from pipeline.training.device import pick_device
 
 if TYPE_CHECKING:
     from pipeline.contracts import TextEncoder, Vae
@@ -28,17 +29,19 @@ TOKENS_PER_PACK = 4096
 """Latent tokens sampled together; more is faster up to the size of the caches."""
 
 
-def load(path: str | Path = "embedded") -> Loaded:
-    """Load a DiT to sample with, in the number format that is fastest on this machine.
+def load(path: str | Path = "embedded", *, device: str = "cpu") -> Loaded:
+    """Load a DiT to sample with, in the number format that is fastest where it computes.
 
     Args:
         path: ``embedded``, a ``dit.safetensors``, or a folder of ``train-dit``.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: a GPU where there is one.
 
     Raises:
-        ValueError: there is no DiT of ours at ``path``.
+        ValueError: there is no DiT of ours at ``path``, or no such device.
     """
     loaded = load_dit(path)
-    loaded.model.set_compute(fastest_compute())
+    there = pick_device(device)
+    loaded.model.to(there).set_compute(fastest_compute(there))
     return loaded
 
 

@@ -13,24 +13,34 @@ def cfg(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
 
 def _per_clip(values: Tensor, clip: Tensor, clips: int) -> Tensor:
     """Sums over a clip's numbers: (N, D) -> (clips,)."""
-    return torch.zeros(clips, device=values.device).index_add(0, clip, values.sum(1))
+    if values.device.type != "cpu":  # adding by index gives other bits each time on a GPU
+        owner = torch.arange(clips, device=values.device)[:, None] == clip
+        return owner.to(values.dtype) @ values.sum(1)
+    return torch.zeros(clips).index_add(0, clip, values.sum(1))
 
 
-def projection(conditional: Tensor, unconditional: Tensor, clip: Tensor) -> Tensor:
+def projection(conditional: Tensor, unconditional: Tensor, clip: Tensor, clips: int) -> Tensor:
     """(N, 1): per clip, the factor s that brings s * unconditional closest to conditional in least squares."""
-    clips = int(clip.max()) + 1
     dot = _per_clip(conditional * unconditional, clip, clips)
     norm = _per_clip(unconditional.square(), clip, clips)
     return (dot / norm.clamp(min=1e-12))[clip, None]
 
 
-def cfg_zero_star(conditional: Tensor, unconditional: Tensor, scale: float, clip: Tensor) -> Tensor:
+def cfg_zero_star(
+    conditional: Tensor, unconditional: Tensor, scale: float, clip: Tensor, clips: int
+) -> Tensor:
     """CFG-Zero* (arXiv 2503.18886): guidance against the unconditional velocity rescaled to fit the conditional one."""
-    return cfg(conditional, projection(conditional, unconditional, clip) * unconditional, scale)
+    fit = projection(conditional, unconditional, clip, clips)
+    return cfg(conditional, fit * unconditional, scale)
 
 
 def apg(
-    conditional: Tensor, unconditional: Tensor, scale: float, clip: Tensor, parallel: float = 0.0
+    conditional: Tensor,
+    unconditional: Tensor,
+    scale: float,
+    clip: Tensor,
+    clips: int,
+    parallel: float = 0.0,
 ) -> Tensor:
     """Adaptive projected guidance (arXiv 2410.02416) without its momentum and norm limit.
 
@@ -38,5 +48,5 @@ def apg(
     1 is plain CFG.
     """
     difference = conditional - unconditional
-    along = projection(difference, conditional, clip) * conditional
+    along = projection(difference, conditional, clip, clips) * conditional
     return conditional + (scale - 1) * (difference - along + parallel * along)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from dit.attention import attend
 from dit.fused import norm_turn
+from dit.segments import Segments
 
 
 class Linear(nn.Linear):
@@ -43,10 +44,10 @@ class Attention(nn.Module):
     def forward(
         self,
         x: Tensor,
-        cu: Tensor,
+        clips: Segments,
         *,
         memory: Tensor | None = None,
-        memory_cu: Tensor | None = None,
+        captions: Segments | None = None,
         turns: Tensor | None = None,
     ) -> Tensor:
         """(N, width) -> (N, width) in the compute dtype; queries and keys are RMS-normed, then turned."""
@@ -57,7 +58,7 @@ class Attention(nn.Module):
             q = self.q(x).unflatten(1, split)
             k, v = (part.unflatten(1, split) for part in self.kv(memory).chunk(2, dim=1))
         q, k = norm_turn(q, self.scale[0, 0], turns), norm_turn(k, self.scale[1, 0], turns)
-        mixed = self.attend(q, k, v, cu, cu if memory_cu is None else memory_cu)
+        mixed = self.attend(q, k, v, clips, captions or clips)
         if self.gate is not None:
             mixed = mixed * (2 * torch.sigmoid(self.gate(x)))[:, :, None]
         return self.out(mixed.flatten(1))

@@ -16,13 +16,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
 
-from dit.attention import attend
+from dit.attention import Pick, attend
 from dit.config import DiTConfig
 from dit.factorised import Factors, factors_of
-from dit.fused import Rows, add_gated, modulate, rows_of
+from dit.fused import Rows, add_gated, modulate
 from dit.layers import Attention, Linear, Mlp
+from dit.levels import Levels, levels_of
 from dit.packing import Layout
 from dit.rope import rope_turns
+from dit.segments import Segments
 from dit.text import TextRefiner
 
 TIME_FEATURES = 128
@@ -75,23 +77,23 @@ class Block(nn.Module):
         x: Tensor,
         table: Tensor,
         rows: Rows,
-        cu: Tensor,
+        clips: Segments,
         turns: Tensor,
         memory: Tensor,
-        memory_cu: Tensor,
+        captions: Segments,
         factors: Factors | None = None,
     ) -> Tensor:
         """x (N, width) float32; ``table`` (rows, 6, width) of modulation, ``rows`` which of them each token uses."""
         compute = self.compute
         shift1, scale1, gate1, shift2, scale2, gate2 = (table + self.bias).unbind(1)
         h = modulate(x, shift1, scale1, rows, compute)
-        h = self.attention(h, cu if factors is None else factors.frames, turns=turns)
+        h = self.attention(h, clips if factors is None else factors.frames, turns=turns)
         x = add_gated(x, gate1, rows, h)
         if factors is not None:
-            h = self.time_norm(x)[factors.order]
+            h = Pick.apply(self.time_norm(x), factors.order, factors.back)
             h = self.along_time(h, factors.columns, turns=turns[factors.order])
-            x = add_gated(x, self.time_gate, None, h[factors.back])
-        h = self.cross(self.cross_norm(x), cu, memory=memory, memory_cu=memory_cu)
+            x = add_gated(x, self.time_gate, None, Pick.apply(h, factors.back, factors.order))
+        h = self.cross(self.cross_norm(x), clips, memory=memory, captions=captions)
         x = add_gated(x, self.cross_gate, None, h)
         h = modulate(x, shift2, scale2, rows, compute)
         return add_gated(x, gate2, rows, self.mlp(h))
@@ -139,23 +141,21 @@ class DiT(nn.Module):
     def forward(
         self,
         tokens: Tensor,
-        t: Tensor,
+        t: Tensor | Levels,
         layout: Layout,
         given: Tensor | None = None,
-        memory: tuple[Tensor, Tensor, Tensor] | None = None,
+        memory: tuple[Tensor, Segments, Tensor] | None = None,
     ) -> Tensor:
         """Tokens (N, token_dim), noise levels t (N,) in [0, 1] -> velocity (N, token_dim).
 
-        ``given`` (N,) bool marks clean tokens; ``memory`` is ``self.text(...)`` of the layout, if already at hand.
+        On a GPU give the levels as ``levels_of`` makes them on the CPU, then nothing waits for the GPU. ``given`` (N,)
+        bool marks clean tokens; ``memory`` is ``self.text(...)`` of the layout, if already at hand.
         """
-        text, text_cu, pooled = memory or self.text(layout.text, layout.text_cu)
-        clip = layout.clip
-        fresh = torch.ones(len(t), dtype=torch.bool, device=t.device)
-        fresh[1:] = (t[1:] != t[:-1]) | (clip[1:] != clip[:-1])
-        row = fresh.cumsum(0) - 1
-        rows = Rows(row) if self.compiled else rows_of(row)
-        level = self.time(sinusoids(t[fresh], TIME_FEATURES, 1.0, 1000.0))
-        signal = F.silu(level + pooled[clip[fresh]])
+        text, captions, pooled = memory or self.text(layout.text, layout.text_rows)
+        levels = t if isinstance(t, Levels) else levels_of(t.cpu(), layout.clip.cpu()).to(t.device)
+        rows = Rows(levels.rows.index) if self.compiled else levels.rows
+        level = self.time(sinusoids(levels.value, TIME_FEATURES, 1.0, 1000.0))
+        signal = F.silu(level + levels.of_clips(pooled))
         table = self.modulation(signal).unflatten(1, (6, -1))
         turns = rope_turns(layout.coords, self.config.head_dim, self.config.rope_theta)
         x = self.inp(tokens).float() + self.place(place_features(layout)).float()
@@ -163,7 +163,7 @@ class DiT(nn.Module):
             x = x + given[:, None] * self.given
         factors = factors_of(layout) if self.config.attention == "factorised" else None
         for block in self.blocks:
-            arguments = (x, table, rows, layout.cu, turns, text, text_cu, factors)
+            arguments = (x, table, rows, layout.segments, turns, text, captions, factors)
             if self.checkpoint_blocks and torch.is_grad_enabled():
                 x = recompute(block, *arguments, use_reentrant=False)
             else:

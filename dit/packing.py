@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dit.attention import segment_ends
+from dit.segments import Segments, segments
+from pipeline.training.device import to_device
 
 Shape = tuple[int, int, int]
 Patch = tuple[int, int, int]
@@ -72,25 +73,70 @@ def grid_coords(grid: Shape) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextRows:
+    """Where the tokens of a pack's captions stand once every clip without a caption has the null token."""
+
+    segments: Segments
+    """Captions, each of at least one token; M' tokens together."""
+    real: Tensor
+    """(M,) int64: rows of the given text tokens."""
+    null: Tensor
+    """(clips without a caption,) int64: rows of the null token."""
+    owner: Tensor
+    """(M',) int64: clip of each row."""
+    position: Tensor
+    """(M', 1) int64: place of each row in its caption."""
+    counts: Tensor
+    """(clips,) int64: rows of each caption."""
+
+    def to(self, device: torch.device | str) -> TextRows:
+        """The same with its tensors on ``device``."""
+        return replace(
+            self, **{name: to_device(value, device) for name, value in vars(self).items()}
+        )
+
+
+def text_rows(lengths: Sequence[int]) -> TextRows:
+    """Rows of captions of ``lengths`` tokens; 0 is no caption."""
+    full = [max(1, length) for length in lengths]
+    counts = torch.tensor(full)
+    owner = torch.repeat_interleave(torch.arange(len(full)), counts)
+    rows = segments(full)
+    missing = torch.tensor([length == 0 for length in lengths])[owner]
+    return TextRows(
+        segments=rows,
+        real=(~missing).nonzero()[:, 0],
+        null=missing.nonzero()[:, 0],
+        owner=owner,
+        position=(torch.arange(len(owner)) - rows.cu[:-1].long()[owner])[:, None],
+        counts=counts,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """What the transformer needs to know of a pack besides the numbers in its tokens."""
 
     shapes: tuple[Shape, ...]
     """Latent (T, H, W) of each clip."""
+    grid: tuple[Shape, ...]
+    """Tokens along (frames, rows, columns) of each clip."""
     coords: Tensor
     """(N, 3) int64 grid coordinates of every token."""
     grids: Tensor
-    """(clips, 3) int64 grid sizes."""
+    """(clips, 3) int64, ``grid`` on the device."""
     fps: Tensor
     """(clips,) float32 frames per second of the decoded video."""
-    cu: Tensor
-    """(clips + 1,) int32 ends of the clips' tokens."""
+    segments: Segments
+    """The clips' tokens."""
     clip: Tensor
     """(N,) int64 index of each token's clip."""
     text: Tensor
     """(M, text_dim) token features of the captions."""
-    text_cu: Tensor
-    """(clips + 1,) int32 ends of the captions' tokens; a clip without text tokens has the null caption."""
+    captions: Segments
+    """The captions' tokens; a clip without any has the null caption."""
+    text_rows: TextRows
+    """Where they stand together with the null captions."""
 
     @property
     def n_clips(self) -> int:
@@ -99,12 +145,9 @@ class Layout:
 
     def to(self, device: torch.device | str) -> Layout:
         """The same layout with its tensors on ``device``."""
-        moved = {
-            name: value.to(device)
-            for name, value in vars(self).items()
-            if isinstance(value, Tensor)
-        }
-        return replace(self, **moved)
+        return replace(
+            self, **{name: to_device(value, device) for name, value in vars(self).items()}
+        )
 
 
 def make_layout(
@@ -131,19 +174,21 @@ def make_layout(
     some = [text.float() for text in texts if text is not None and len(text)]
     return Layout(
         shapes=tuple((int(s[0]), int(s[1]), int(s[2])) for s in shapes),
+        grid=tuple(grids),
         coords=torch.cat([grid_coords(grid) for grid in grids]),
         grids=torch.tensor(grids, dtype=torch.int64),
         fps=torch.tensor(rates, dtype=torch.float32),
-        cu=segment_ends(counts),
+        segments=segments(counts),
         clip=torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)),
         text=torch.cat(some) if some else torch.zeros(0, text_dim),
-        text_cu=segment_ends(lengths),
+        captions=segments(lengths),
+        text_rows=text_rows(lengths),
     )
 
 
 def split_pack(tokens: Tensor, layout: Layout, patch: Patch) -> list[Tensor]:
     """Latents (C, T, H, W) of each clip of a pack's tokens (N, token_dim)."""
-    ends = layout.cu.tolist()
+    ends = layout.segments.ends
     return [
         unpatchify(tokens[ends[i] : ends[i + 1]], shape, patch)
         for i, shape in enumerate(layout.shapes)

@@ -16,7 +16,8 @@ def axis_pairs(head_dim: int, axes: int) -> list[int]:
 def rope_turns(coords: Tensor, head_dim: int, theta: float) -> Tensor:
     """Unit complex numbers (N, 1, head_dim / 2), complex64, of integer or real coordinates (N, axes).
 
-    Axis a turns its pair j by ``coords[:, a] * theta ** (-j / pairs_a)``.
+    Axis a turns its pair j by ``coords[:, a] * theta ** (-j / pairs_a)``. On a GPU, whose kernels fuse real numbers
+    only, they come as ``real_turns`` (N, 2, head_dim).
     """
     parts = []
     for axis, pairs in enumerate(axis_pairs(head_dim, coords.shape[1])):
@@ -24,7 +25,17 @@ def rope_turns(coords: Tensor, head_dim: int, theta: float) -> Tensor:
         frequencies = theta ** (-steps / max(1, pairs))
         parts.append(coords[:, axis, None].float() * frequencies)
     angles = torch.cat(parts, dim=1)
+    if coords.device.type != "cpu":
+        return real_turns(angles)
     return torch.polar(torch.ones_like(angles), angles)[:, None]
+
+
+def real_turns(angles: Tensor) -> Tensor:
+    """(N, 2, D) from angles (N, D / 2): cosines, and sines signed as ``kernels.turn`` wants them."""
+    cos, sin = angles.cos(), angles.sin()
+    return torch.stack(
+        (torch.stack((cos, cos), -1).flatten(-2), torch.stack((-sin, sin), -1).flatten(-2)), 1
+    )
 
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:

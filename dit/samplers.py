@@ -8,17 +8,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from dit.conditioning import hold, spread_frames, token_times
+from dit.conditioning import hold
 from dit.flow import shift_time
-from dit.guidance import apg, cfg, cfg_zero_star
+from dit.guided import GUIDANCES as GUIDANCES
+from dit.guided import Plan, Velocity, guided_velocity, plan_pack
 from dit.model import DiT
-from dit.packing import make_layout, patchify, split_pack
-from dit.paths import first_level, seen, velocity_of
-
-Velocity = Callable[[Tensor, float], Tensor]
-"""(x, t) -> dx/dt at the noise level t."""
-
-GUIDANCES = ("cfg", "cfg-zero", "apg")
+from dit.packing import make_layout, split_pack
+from dit.paths import first_level
 
 
 def schedule(steps: int, shift: float = 1.0, first: float = 1.0) -> list[float]:
@@ -66,77 +62,37 @@ def generate(
     fps: Sequence[float] | float = 8.0,
     clean: Sequence[Tensor | None] | None = None,
     given: Sequence[Tensor | None] | None = None,
+    cuda_graph: bool = False,
 ) -> list[Tensor]:
     """Normalised latents (C, T, H, W) of one clip per shape (T, H, W), all in one pack.
 
     ``texts[i]`` (L, text_dim) or None; ``seeds[i]`` fixes clip i whatever else is in the pack. ``given[i]`` (T,) bool
     marks latent frames taken from ``clean[i]`` (C, T, H, W): image-to-video, extension, both ends.
+    ``rule`` as in ``dit.guided.guided_velocity``, ``cuda_graph`` as its ``graph``.
     """
-    patch, path, n = model.config.patch, model.config.path, len(shapes)
-    if rule not in GUIDANCES:
-        raise ValueError(f"guidance rule {rule!r} is unknown; use one of {', '.join(GUIDANCES)}")
     if solver not in SOLVERS:
         raise ValueError(f"solver {solver!r} is unknown; use one of {', '.join(SOLVERS)}")
-    device = next(model.parameters()).device
-    guided = guidance != 1.0
-    copies = 2 if guided else 1
-    rates = [float(fps)] * n if isinstance(fps, int | float) else list(fps)
-    layout = make_layout(
-        list(shapes) * copies,
-        list(texts) + [None] * (n if guided else 0),
-        patch=patch,
-        text_dim=model.config.text_dim,
-        fps=rates * copies,
-    ).to(device)
-    x, known, mask = _start(model, shapes, seeds or range(n), clean, given)
-    x, known, mask = x.to(device), known.to(device), mask.to(device)
-    held = mask.repeat(copies)
-    memory = model.text(layout.text, layout.text_cu)
-    clip = layout.clip[: len(x)]
-
-    def velocity(x: Tensor, t: float) -> Tensor:
-        x = hold(x, known, mask).repeat(copies, 1)
-        level = torch.full((n * copies,), t, dtype=torch.float32, device=device)
-        levels = token_times(level, layout, held)
-        out = model(seen(path, x, levels), levels, layout, held, memory)
-        out = velocity_of(path, out, x, levels)
-        if not guided:
-            return out
-        conditional, unconditional = out.chunk(2)
-        if rule == "cfg":
-            return cfg(conditional, unconditional, guidance)
-        if rule == "apg":
-            return apg(conditional, unconditional, guidance, clip)
-        return cfg_zero_star(conditional, unconditional, guidance, clip)
-
-    first = first_level(path)
-    x = x * math.hypot(first, 1 - first)  # noise of unit variance at the level it starts from
-    x = hold(SOLVERS[solver](velocity, x, schedule(steps, shift, first)), known, mask).cpu()
-    single = make_layout(shapes, [None] * n, patch=patch, text_dim=model.config.text_dim)
-    return split_pack(x, single, patch)
+    plan = plan_pack(
+        model.config,
+        shapes,
+        texts,
+        guided=guidance != 1.0,
+        seeds=seeds,
+        fps=fps,
+        clean=clean,
+        given=given,
+    ).to(next(model.parameters()).device)
+    velocity = guided_velocity(model, plan, guidance, rule, graph=cuda_graph)
+    first = first_level(model.config.path)
+    x = solve(velocity, plan, schedule(steps, shift, first), solver).cpu()
+    single = make_layout(
+        shapes, [None] * len(shapes), patch=model.config.patch, text_dim=model.config.text_dim
+    )
+    return split_pack(x, single, model.config.patch)
 
 
-def _start(
-    model: DiT,
-    shapes: Sequence[Sequence[int]],
-    seeds: Sequence[int],
-    clean: Sequence[Tensor | None] | None,
-    given: Sequence[Tensor | None] | None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Noise tokens, clean tokens and the token mask of what is given, for one copy of each clip."""
-    config = model.config
-    noise, known, masks = [], [], []
-    for i, shape in enumerate(shapes):
-        generator = torch.Generator().manual_seed(int(seeds[i]))
-        size = (config.latent_channels, *shape)
-        noise.append(patchify(torch.randn(size, generator=generator), config.patch))
-        source = clean[i] if clean is not None else None
-        if source is not None and tuple(source.shape) != size:
-            raise ValueError(
-                f"clip {i}: given latents are {tuple(source.shape)}, the clip is {size}"
-            )
-        known.append(patchify(torch.zeros(size) if source is None else source, config.patch))
-        mask = given[i] if given is not None and source is not None else None
-        masks.append(torch.zeros(shape[0], dtype=torch.bool) if mask is None else mask)
-    layout = make_layout(shapes, [None] * len(shapes), patch=config.patch, text_dim=config.text_dim)
-    return torch.cat(noise), torch.cat(known), spread_frames(masks, layout, config.patch[0])
+def solve(velocity: Velocity, plan: Plan, times: Sequence[float], solver: str) -> Tensor:
+    """Tokens (N, token_dim) of the pack's clips at ``times[-1]``, from its noise; waits for no device."""
+    x = plan.noise * math.hypot(times[0], 1 - times[0])  # unit variance at the level it starts from
+    x = SOLVERS[solver](velocity, x, times)
+    return hold(x, plan.known, plan.given)

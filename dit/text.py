@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dit.attention import segment_ends
 from dit.config import DiTConfig
 from dit.layers import Attention, Linear, Mlp
+from dit.packing import TextRows
 from dit.rope import rope_turns
+from dit.segments import Segments
 
 
 class RefinerBlock(nn.Module):
@@ -20,9 +21,9 @@ class RefinerBlock(nn.Module):
         self.attention = Attention(width, heads)
         self.mlp = Mlp(width, 2)
 
-    def forward(self, x: Tensor, cu: Tensor, turns: Tensor) -> Tensor:
+    def forward(self, x: Tensor, captions: Segments, turns: Tensor) -> Tensor:
         """(M, width) -> (M, width), float32."""
-        x = x + self.attention(self.norm1(x), cu, turns=turns).float()
+        x = x + self.attention(self.norm1(x), captions, turns=turns).float()
         return x + self.mlp(self.norm2(x)).float()
 
 
@@ -41,35 +42,33 @@ class TextRefiner(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.pool = Linear(2 * config.width, config.width)
 
-    def forward(self, text: Tensor, cu: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(M, text_dim), (clips + 1,) -> tokens (M', width), their ends, pooled (clips, width).
+    def forward(self, text: Tensor, rows: TextRows) -> tuple[Tensor, Segments, Tensor]:
+        """Text tokens (M, text_dim) -> tokens (M', width), whose captions they are, pooled (clips, width).
 
         Captions without tokens get the null token, so M' = M + number of null captions.
         """
-        lengths = (cu[1:] - cu[:-1]).tolist()
-        x = self.inp(self.inp_norm(text)).float()
         # No row of the null caption still makes it part of the graph: every weight has a gradient in every pass, were
         # it zero, so that neither the optimiser nor other processes can tell who had use for it.
-        rows, start = [self.null[:0]], 0
-        for length in lengths:
-            rows.append(x[start : start + length] if length else self.null)
-            start += length
-        x = torch.cat(rows)
-        if 0 in lengths:
-            lengths = [max(1, length) for length in lengths]
-            cu = segment_ends(lengths, text.device)
-        counts = (cu[1:] - cu[:-1]).long()
-        owner = torch.repeat_interleave(torch.arange(len(counts), device=x.device), counts)
-        position = torch.arange(len(x), device=x.device) - cu[:-1].long()[owner]
-        turns = rope_turns(position[:, None], self.config.head_dim, 1000.0)
+        null = self.null.expand(len(rows.null), -1)
+        x = self.inp(self.inp_norm(text)).float()
+        x = x.new_zeros(len(rows.owner), x.shape[1]).index_copy(0, rows.real, x)
+        x = x.index_copy(0, rows.null, null)
+        turns = rope_turns(rows.position, self.config.head_dim, 1000.0)
         for block in self.blocks:
-            x = block(x, cu, turns)
+            x = block(x, rows.segments, turns)
         x = self.norm(x)
-        mean = torch.zeros(len(counts), x.shape[1], device=x.device, dtype=x.dtype)
-        mean = mean.index_add(0, owner, x) / counts[:, None]
-        peak = (
-            torch.segment_reduce(x, "max", lengths=counts)
-            if x.device.type == "cpu"
-            else (torch.stack([part.amax(0) for part in x.split(lengths)]))
-        )
-        return x, cu, self.pool(torch.cat((mean, peak), dim=1)).float()
+        pooled = torch.cat((_means(x, rows), _peaks(x, rows)), dim=1)
+        return x, rows.segments, self.pool(pooled).float()
+
+
+def _means(x: Tensor, rows: TextRows) -> Tensor:
+    """(clips, width) means over each caption's rows of x; on a GPU by a kernel whose sums are the same every time."""
+    if x.device.type == "cpu":
+        sums = x.new_zeros(len(rows.counts), x.shape[1]).index_add(0, rows.owner, x)
+        return sums / rows.counts[:, None]
+    return torch.segment_reduce(x, "mean", lengths=rows.counts, unsafe=True)
+
+
+def _peaks(x: Tensor, rows: TextRows) -> Tensor:
+    """(clips, width) largest values over each caption's rows of x."""
+    return torch.segment_reduce(x, "max", lengths=rows.counts, unsafe=x.device.type != "cpu")

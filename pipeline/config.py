@@ -80,6 +80,8 @@ class OpenClipConfig:
     """Let a model that knows one domain only (``embedded``: the synthetic world) measure footage of no such domain."""
     aesthetic_head: str | None = None
     """File of an aesthetic head over the embedding (safetensors); None leaves the score NULL."""
+    gpus: float = 0.25
+    """Share of a GPU that each worker asks Ray for where the cluster has GPUs; 0 keeps the model on the CPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +191,8 @@ class EncodeConfig:
     """Frames encoded of a clip, from its start; rounded down to 1 + 4k."""
     fps: float = 8.0
     """Frames per second the clip is sampled at."""
+    gpus: float = 1.0
+    """Share of a GPU that each worker asks Ray for where the cluster has GPUs; 0 keeps the models on the CPU."""
 
     def __post_init__(self) -> None:
         if self.renderings < 1:

@@ -72,6 +72,10 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "pipeline/world/outline.py": ("pipeline/world/test_judge.py", "shapes that the judge reads"),
     "pipeline/world/render.py": ("pipeline/world/test_judge.py", "pixels that the judge reads"),
     "pipeline/world/scene.py": ("pipeline/world/test_judge.py", "scenes that the judge reads"),
+    "dit/graphs.py": (
+        "dit/test_on_gpu.py",
+        "needs CUDA: held to eager sampling by benchmarks/gpu.py",
+    ),
     "captioner/ask/prompts.py": ("captioner/ask/test_model_note.py", "prompts per model"),
     "captioner/backends/base.py": ("captioner/backends/test_openai.py", "what backends share"),
     "captioner/backends/embedded.py": ("captioner/train/test_pretrain.py", "the model it trains"),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.extensions import is_extension, make_extension
+from pipeline.training.device import pick_device
 from vae.checkpoint import load_vae
 from vae.tiling import Tiling, decode_tiled, encode_tiled
 
@@ -57,7 +58,7 @@ class LoadedVae:
         return self.model.latent_mean.device
 
 
-def open_vae(name: str = "embedded") -> Vae:
+def open_vae(name: str = "embedded", *, device: str = "cpu") -> Vae:
     """The VAE that a recipe or an option names: as ``load`` takes it, or ``module:object``, called with nothing.
 
     Raises:
@@ -66,20 +67,23 @@ def open_vae(name: str = "embedded") -> Vae:
     if is_extension(name):
         vae: Vae = make_extension(name, "VAE")
         return vae
-    return load(name)
+    return load(name, device=device)
 
 
-def load(path: str | Path = "embedded", *, tiling: Tiling | None = None) -> LoadedVae:
+def load(
+    path: str | Path = "embedded", *, tiling: Tiling | None = None, device: str = "cpu"
+) -> LoadedVae:
     """Load a VAE of ours to encode and decode with.
 
     Args:
         path: ``embedded``, a ``vae.safetensors``, or a folder that holds one.
         tiling: Size of the tiles that large frames are taken apart into. Default: 512 pixels.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: a GPU where there is one.
 
     Raises:
         ValueError: there is no VAE of ours at ``path``.
     """
-    return LoadedVae(load_vae(path), tiling)
+    return LoadedVae(load_vae(path).to(pick_device(device)), tiling)
 
 
 if TYPE_CHECKING:

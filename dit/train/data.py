@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from dit.checkpoint import LatentSpec
 from dit.conditioning import draw_given, spread_frames, token_times
 from dit.config import DiTConfig, TrainConfig
 from dit.flow import token_means
+from dit.levels import Levels, levels_of
 from dit.packing import Layout, make_layout, patchify, real_share
 from dit.paths import draw_levels, known_floor, noised
 from pipeline import schema as s
@@ -27,6 +28,7 @@ from pipeline.loader.latent_packs import LatentPacks
 from pipeline.loader.mix import without_empty
 from pipeline.loader.packs import plan_packs
 from pipeline.shards.latents import TEXT_ENCODER_ID, VAE_ID
+from pipeline.training.device import to_device
 
 HELD_OUT_LIMIT = 256
 """Most clips kept out of training to measure the held-out loss."""
@@ -86,18 +88,33 @@ class Batch:
     """(N, token_dim) noisy tokens; given tokens are clean."""
     target: Tensor
     """(N, token_dim) velocity, or noise on the ``vp`` path."""
-    t: Tensor
-    """(N,) noise level of each token."""
+    levels: Levels
+    """Noise level of each token."""
     given: Tensor
     """(N,) bool: tokens that condition and carry no loss."""
     weight: Tensor
     """(N,) how much each token counts, see ``token_weights``; 0 where given."""
+    total: float
+    """Sum of ``weight``."""
     floor: Tensor
     """(N,) least loss of each token that any model can have, see ``dit.paths.known_floor``."""
     real: Tensor | None
     """(N, token_dim) bool, False on edge padding; None when there is none."""
     layout: Layout
     """Shapes, coordinates and captions of the pack."""
+
+    def to(self, device: torch.device | str) -> Batch:
+        """What the model and its loss need, on ``device``; ``floor``, which is only reported, stays."""
+        moved = to_device({name: v for name, v in vars(self).items() if name != "floor"}, device)
+        return replace(self, **moved)
+
+    def pinned(self) -> Batch:
+        """The same in pinned memory, from which a GPU copies while it computes."""
+        names = ("x_t", "target", "given", "weight", "real")
+        return replace(
+            self,
+            **{name: v.pin_memory() for name in names if (v := getattr(self, name)) is not None},
+        )
 
 
 def generator_for(*key: int) -> torch.Generator:
@@ -165,9 +182,10 @@ def make_batch(
     return Batch(
         x_t=x_t,
         target=target,
-        t=t,
+        levels=levels_of(t, layout.clip),
         given=given,
         weight=weight,
+        total=float(weight.sum()),
         floor=token_means(floor, real),
         real=real,
         layout=layout,

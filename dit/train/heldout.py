@@ -18,8 +18,16 @@ EVAL_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 def pack_loss(model: DiT, batch: Batch) -> torch.Tensor:
     """Weighted sum of token losses of one pack; divide by the step's total weight."""
-    velocity = model(batch.x_t, batch.t, batch.layout, batch.given)
+    velocity = model(batch.x_t, batch.levels, batch.layout, batch.given)
     return weighted_loss(velocity, batch.target, batch.weight, batch.real)
+
+
+@torch.no_grad()
+def held_out_losses(model: DiT, batch: Batch) -> torch.Tensor:
+    """(N,) unweighted token losses of a pack, where the model is."""
+    there = batch.to(next(model.parameters()).device)
+    velocity = model(there.x_t, there.levels, there.layout, there.given)
+    return token_losses(velocity, there.target, there.real)
 
 
 @torch.no_grad()
@@ -42,8 +50,7 @@ def held_out_loss(
                 generator_for(config.seed, -1, number),
                 times=torch.full((len(pack),), t),
             )
-            velocity = model(batch.x_t, batch.t, batch.layout, batch.given)
-            losses = token_losses(velocity, batch.target, batch.real) * batch.weight
+            losses = held_out_losses(model, batch).cpu() * batch.weight
             levels[t] += float(losses.sum())
             floor += float((batch.floor * batch.weight).sum())
             rows = torch.stack((losses, batch.weight), dim=1)

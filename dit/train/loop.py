@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from dit.checkpoint import STATE_NAME, WEIGHTS_NAME, save_dit
 from dit.config import DiTConfig, TrainConfig
 from dit.flow import zero_loss
 from dit.model import DiT
-from dit.train.data import TrainingPacks, generator_for, make_batch
+from dit.train.data import TrainingPacks
+from dit.train.feed import Feed, Ready
 from dit.train.heldout import held_out_loss, pack_loss
 from dit.train.lora import merged
 from dit.train.metrics import Window
@@ -29,12 +31,14 @@ from dit.train.optim import learning_rate
 from dit.train.parallel import (
     agreed,
     all_sum,
+    all_sum_tensor,
     clip_gradients,
     rank_and_world,
     sum_gradients,
     whole_model,
 )
 from dit.train.run import Run, run_state, start_run
+from pipeline.training.device import same_bits
 from pipeline.training.state import (
     add_metrics,
     keep_metrics,
@@ -58,32 +62,41 @@ def progress_of(run: Run, config: TrainConfig) -> float:
     return min(1.0, run.step / max(1, config.steps))
 
 
-def train_step(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, float]:
-    """One optimiser step over this process's packs; returns its numbers."""
-    rank, world = rank_and_world()
-    step = data.at(run.cursor)
-    batches = [
-        make_batch(
-            pack,
-            data.spec(),
-            run.model.config,
-            config,
-            generator_for(config.seed, run.step, rank + world * i),
-        )
-        for i, pack in enumerate(step.units)
-    ]
-    (total,) = all_sum([sum(float(batch.weight.sum()) for batch in batches)])
-    total = max(total, 1e-9)
-    value = floor = 0.0
-    for batch in batches:
-        loss = pack_loss(run.model, batch) / total
+def gradients(run: Run, config: TrainConfig, ready: Ready, total: float) -> Tensor:
+    """Gradients of a step, summed over packs and processes and clipped, in ``.grad``; waits for no device.
+
+    ``total``: sum of the weights of all tokens of the step. Returns (2,) float64 where the model is: loss and norm.
+    """
+    losses = []
+    for batch in ready.batches:
+        loss = pack_loss(run.model, batch.to(run.device)) / total
         loss.backward()
-        value += float(loss.detach())
-        floor += float((batch.floor * batch.weight).sum()) / total
+        losses.append(loss.detach().double())
     sum_gradients(run.model)
-    clips = float(sum(batch.layout.n_clips for batch in batches))
-    value, floor, clips = all_sum([value, floor, clips])
-    norm = clip_gradients(run.model, config.grad_clip)
+    loss = torch.stack(losses).sum() if losses else torch.zeros((), device=run.device).double()
+    norm = clip_gradients(run.model, config.grad_clip).double()
+    return torch.stack((all_sum_tensor(loss).to(norm.device), norm))
+
+
+def train_step(
+    run: Run, config: TrainConfig, data: TrainingPacks, feed: Feed | None = None
+) -> dict[str, float]:
+    """One optimiser step over this process's packs; returns its numbers.
+
+    ``feed`` hands out what it has made ahead; without one the step is made here. The host waits for the device once,
+    when it asks whether loss and gradient are finite.
+    """
+    ready = (feed or Feed(data, run.model.config, config, run.device, ahead=0)).take(
+        run.cursor, run.step
+    )
+    step = ready.step
+    (total,) = all_sum([sum(batch.total for batch in ready.batches)])
+    total = max(total, 1e-9)
+    there = gradients(run, config, ready, total)
+    floor = sum(float((batch.floor * batch.weight).sum()) / total for batch in ready.batches)
+    clips = float(sum(batch.layout.n_clips for batch in ready.batches))
+    floor, clips = all_sum([floor, clips])
+    value, norm = there.tolist()  # the one wait of a step
     rate = learning_rate(progress_of(run, config), run.step, config)
     if math.isfinite(norm) and math.isfinite(value):
         run.optimizer.step(rate)
@@ -120,13 +133,14 @@ def train(
     report: Report | None = None,
     on_sample: Callable[[int, DiT], None] | None = None,
     stop_after: int | None = None,
+    device: torch.device | None = None,
 ) -> Run:
     """Train, and write ``state.pt``, ``metrics.jsonl`` and ``dit.safetensors`` to ``out``.
 
     ``initial`` are weights to begin with, ``started_from`` their id and ``init`` where they lie, for the record; with
     adapters a resumed run needs them too. In the first process ``report`` gets the numbers of every logged step and
     ``on_sample(step, averaged_model)`` draws pictures. ``stop_after`` ends the run early after that many steps of
-    this call, as a kill would.
+    this call, as a kill would. ``device`` is where weights and packs go; default: the CPU.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -140,7 +154,13 @@ def train(
     state_file = out / STATE_NAME
     state = load_state(state_file) if resume and state_file.exists() else None
     run = start_run(
-        model_config, config, data, initial=initial, started_from=started_from, state=state
+        model_config,
+        config,
+        data,
+        initial=initial,
+        started_from=started_from,
+        state=state,
+        device=device,
     )
     run.init = init or run.init
     if leader:
@@ -151,9 +171,31 @@ def train(
     held = data.held_out_packs()
     start = zero_loss(1.0) if model_config.path == "flow" else 1.0  # latents have unit scale
     log.info("a model that predicts zero has loss %.2f", start)
+    feed = Feed(data, run.model.config, config, run.device)
+    try:
+        with same_bits(run.device, config.deterministic):
+            return _train_on(run, config, data, out, held, feed, report, on_sample, stop_after)
+    finally:
+        feed.close()
+
+
+def _train_on(
+    run: Run,
+    config: TrainConfig,
+    data: TrainingPacks,
+    out: Path,
+    held: list[list[dict[str, Any]]],
+    feed: Feed,
+    report: Report | None,
+    on_sample: Callable[[int, DiT], None] | None,
+    stop_after: int | None,
+) -> Run:
+    """Steps until the run is done or ``stop_after`` of them are, with all that is written on the way."""
+    leader = rank_and_world()[0] == 0
+    state_file = out / STATE_NAME
     began, done_before, start_step = time.monotonic(), run.elapsed_s, run.step
     while progress_of(run, config) < 1:
-        run.window.add(train_step(run, config, data))
+        run.window.add(train_step(run, config, data, feed))
         run.elapsed_s = agreed(done_before + time.monotonic() - began)
         last = progress_of(run, config) >= 1
         if held and (run.step % config.eval_every == 0 or last) and (leader or config.fsdp):

@@ -54,7 +54,7 @@ def estimate_memory(
     """Memory of training ``model`` in packs of ``config.tokens_per_pack``; ``clips`` are loader items to probe with."""
     shallow, deep = (DiT(replace(model, depth=depth)) for depth in (1, 2))
     for probe in (shallow, deep):
-        probe.set_compute(compute_dtype(config))
+        probe.set_compute(compute_dtype(config, torch.device("cpu")))
     one, two = (_counts(probe, config.optimizer) for probe in (shallow, deep))
     parameters, moments = (a + (model.depth - 1) * (b - a) for a, b in zip(one, two, strict=True))
     packs = [_pack(clips, tokens, spec, model, config) for tokens in PROBE_TOKENS]
@@ -96,7 +96,7 @@ def kept_bytes(model: DiT, batch: Batch) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        velocity = model(batch.x_t, batch.t, batch.layout, batch.given)
+        velocity = model(batch.x_t, batch.levels, batch.layout, batch.given)
     del velocity
     return sum(kept.values())
 

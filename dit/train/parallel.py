@@ -21,20 +21,33 @@ def rank_and_world() -> tuple[int, int]:
     return 0, 1
 
 
+def meeting_place() -> torch.device:
+    """Where tensors must be for the processes to exchange them: the GPU for NCCL, the CPU for gloo."""
+    nccl = dist.get_backend() == "nccl"
+    return torch.device("cuda", torch.cuda.current_device()) if nccl else torch.device("cpu")
+
+
 def all_sum(values: list[float]) -> list[float]:
     """Sums over all processes."""
     if rank_and_world()[1] == 1:
         return values
-    tensor = torch.tensor(values, dtype=torch.float64)
-    dist.all_reduce(tensor)
-    return tensor.tolist()
+    return all_sum_tensor(torch.tensor(values, dtype=torch.float64)).tolist()
+
+
+def all_sum_tensor(values: Tensor) -> Tensor:
+    """Sums over all processes, where ``values`` is or where they meet; waits for no GPU."""
+    if rank_and_world()[1] == 1:
+        return values
+    values = values.to(meeting_place())
+    dist.all_reduce(values)
+    return values
 
 
 def agreed(value: float) -> float:
     """The first process's number, for all: its clock, so that a timed run ends at the same step everywhere."""
     if rank_and_world()[1] == 1:
         return value
-    box = torch.tensor([value], dtype=torch.float64)
+    box = torch.tensor([value], dtype=torch.float64, device=meeting_place())
     dist.broadcast(box, 0)
     return float(box)
 
@@ -43,15 +56,34 @@ def sum_gradients(model: nn.Module) -> None:
     """Sum the gradients of all processes, in place; those of sharded weights were summed by the backward pass."""
     if rank_and_world()[1] == 1:
         return
-    for parameter in model.parameters():
-        if parameter.grad is not None and not is_shard(parameter):
-            dist.all_reduce(parameter.grad)
+    grads = [p.grad for p in model.parameters() if p.grad is not None and not is_shard(p)]
+    for bucket in _buckets(grads):
+        flat = torch.cat([grad.flatten() for grad in bucket])
+        dist.all_reduce(flat)
+        parts = flat.split([grad.numel() for grad in bucket])
+        torch._foreach_copy_(bucket, [p.view_as(g) for p, g in zip(parts, bucket, strict=True)])
 
 
-def clip_gradients(model: nn.Module, limit: float) -> float:
-    """Scale the gradients down to the norm ``limit``; returns the norm they had over all weights."""
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
-    return float(_whole(norm))
+BUCKET_NUMBERS = 1 << 25
+"""Numbers of gradients that are summed over processes in one exchange."""
+
+
+def _buckets(grads: list[Tensor]) -> list[list[Tensor]]:
+    """Gradients in groups of about ``BUCKET_NUMBERS`` numbers, in order."""
+    groups: list[list[Tensor]] = []
+    room = 0
+    for grad in grads:
+        if grad.numel() > room or not groups:
+            groups.append([])
+            room = BUCKET_NUMBERS
+        groups[-1].append(grad)
+        room -= grad.numel()
+    return groups
+
+
+def clip_gradients(model: nn.Module, limit: float) -> Tensor:
+    """Scale the gradients down to the norm ``limit``; returns the norm they had over all weights, where they are."""
+    return _whole(torch.nn.utils.clip_grad_norm_(model.parameters(), limit))
 
 
 def shard(model: DiT) -> DiT:

@@ -31,6 +31,7 @@ MAY_CHANGE = {
     "compile",
     "recompute",
     "fsdp",
+    "deterministic",
 }
 """Settings that may differ between a checkpoint and the run that resumes it."""
 
@@ -58,6 +59,8 @@ class Run:
     """Id of the weights that the run began with; empty for random ones."""
     init: str = ""
     """Where they lay."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    """Where weights and packs are."""
 
 
 def start_run(
@@ -68,6 +71,7 @@ def start_run(
     initial: Mapping[str, Tensor] | None = None,
     started_from: str = "",
     state: dict[str, Any] | None = None,
+    device: torch.device | None = None,
 ) -> Run:
     """A run at its first step, or where ``state`` (of ``run_state``) left off: bit for bit, for all that is random
     is a function of seed and step.
@@ -82,6 +86,8 @@ def start_run(
             model.load_state_dict(dict(initial))
         if config.lora_rank:
             add_lora(model, config.lora_rank, config.lora_alpha)
+    device = device or torch.device("cpu")
+    model = model.to(device)
     ema = Ema(model, config.ema_decay)
     if state is not None:
         _refuse_other(state, model_config, config, data, started_from)
@@ -96,8 +102,11 @@ def start_run(
         optimizer=Optimizer(model, config),
         ema=ema,
         cursor=data.state,
-        compute=compute_dtype(config) if state is None else getattr(torch, state["compute"]),
+        compute=compute_dtype(config, device)
+        if state is None
+        else getattr(torch, state["compute"]),
         started_from=started_from if state is None else state["started_from"],
+        device=device,
     )
     if state is not None:
         run.optimizer.load_state_dict(state["optimizer"])

@@ -198,9 +198,10 @@ class Checker:
     def __init__(self, config: CaptionConfig, folder: RunFolder, clip_model: str) -> None:
         from captioner.truth.grounding import VERSION
         from pipeline.openclip.model import load_openclip
+        from pipeline.training.device import pick_device
 
         self.config, self.folder = config, folder
-        self.model = load_openclip(clip_model)
+        self.model = load_openclip(clip_model, device=str(pick_device()))
         self.id = f"{self.model.id}:{VERSION}:{config.frames}x{config.frame_side}"
         self.reference = reference_vectors(folder, self.model.id, self.model.dim)
 

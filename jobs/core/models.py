@@ -11,37 +11,37 @@ if TYPE_CHECKING:
     from pipeline.contracts import TextEncoder, Vae
 
 
-def load_vae_for(spec: LatentSpec, path: str) -> Vae:
+def load_vae_for(spec: LatentSpec, path: str, device: str = "cpu") -> Vae:
     """The VAE at ``path``, which must be the one the latents were made with."""
     from dit.generation import check_vae
     from vae.loaded import open_vae
 
     try:
-        vae = open_vae(path)
+        vae = open_vae(path, device=device)
         check_vae(spec, vae)
     except ValueError as error:
         raise UserError(str(error)) from None
     return vae
 
 
-def load_text_for(spec: LatentSpec, name: str) -> TextEncoder:
+def load_text_for(spec: LatentSpec, name: str, device: str = "cpu") -> TextEncoder:
     """The text encoder ``name``, which must be the one the DiT was trained with."""
     from dit.generation import check_text_encoder
     from pipeline.textencoder.open import load_text_encoder
 
     try:
-        encoder = load_text_encoder(name)
+        encoder = load_text_encoder(name, device=device)
         check_text_encoder(spec, encoder)
     except ValueError as error:
         raise UserError(str(error)) from None
     return encoder
 
 
-def load_dit_at(path: str) -> Loaded:
-    """The DiT at ``path``, with the fast number format of this machine."""
+def load_dit_at(path: str, device: str = "cpu") -> Loaded:
+    """The DiT at ``path`` on ``device``, in the number format that is fast there."""
     from dit.generation import load
 
     try:
-        return load(path)
+        return load(path, device=device)
     except ValueError as error:
         raise UserError(str(error)) from None

@@ -38,6 +38,13 @@ def start_ray(num_cpus: int | None = None, *, shared: Location | str | None = No
         check_shared(shared)
 
 
+def gpu_share(share: float) -> float:
+    """What a worker that wants ``share`` of a GPU may ask Ray for: as much where the cluster has GPUs, else 0."""
+    import ray
+
+    return share if ray.cluster_resources().get("GPU", 0) >= min(share, 1) else 0
+
+
 def stop_ray() -> None:
     """Shut down what ``start_ray`` started; nothing happens when Ray was never imported."""
     ray = sys.modules.get("ray")

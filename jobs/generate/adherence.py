@@ -51,6 +51,8 @@ class Args(SampleConfig):
     """VAE the DiT was trained with."""
     text: str = "embedded"
     """Text encoder the DiT was trained with."""
+    device: str = "auto"
+    """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     out: Path | None = None
     """Folder for adherence.json and a contact sheet; default: print only."""
 
@@ -73,8 +75,8 @@ def run(args: Args) -> dict[str, Any]:
     width, height = parse_size(args.size)
     scenes = draw_scenes(args)
     captions = [caption(scene, "dense", still=args.frames == 1) for scene in scenes]
-    loaded = load_dit_at(args.dit)
-    vae = load_vae_for(loaded.latents, args.vae)
+    loaded = load_dit_at(args.dit, args.device)
+    vae = load_vae_for(loaded.latents, args.vae, args.device)
     start = time.monotonic()
     with Progress("adherence", len(scenes), "videos") as progress:
         videos = generate(args, loaded, vae, captions, on_done=progress.update)
@@ -111,7 +113,7 @@ def generate(
         texts,
         dit=loaded,
         vae=vae,
-        text_encoder=load_text_for(loaded.latents, args.text),
+        text_encoder=load_text_for(loaded.latents, args.text, args.device),
         width=width,
         height=height,
         config=args,

@@ -14,6 +14,7 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, clock, say, warn
 from jobs.core.errors import EXIT_OK, UserError
 from pipeline.store.atomic import write_bytes
+from pipeline.training.device import pick_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,8 @@ class Args(SampleConfig):
     """VAE the DiT was trained with."""
     text: str = "embedded"
     """Text encoder the DiT was trained with."""
+    device: str = "auto"
+    """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
 
 
 def main(argv: list[str]) -> int:
@@ -66,6 +69,7 @@ def run(args: Args) -> list[Path]:
     if args.dit == "embedded":
         warn_of_other_worlds(prompts)
     width, height = parse_size(args.size)
+    pick_device(args.device)  # refused before anything is loaded
     picture = None if args.image is None else read_picture(args.image, (width, height))
     if picture is not None and args.frames == 1:
         warn("--image with one frame leaves nothing to generate")
@@ -76,6 +80,7 @@ def run(args: Args) -> list[Path]:
             dit=args.dit,
             vae=args.vae,
             text=args.text,
+            device=args.device,
             width=width,
             height=height,
             config=args,

@@ -17,6 +17,7 @@ def generate_videos(
     dit: str = "embedded",
     vae: str = "embedded",
     text: str = "embedded",
+    device: str = "auto",
     width: int = 64,
     height: int = 64,
     config: SampleConfig | None = None,
@@ -31,6 +32,7 @@ def generate_videos(
         dit: ``embedded``, a ``dit.safetensors``, or a folder of ``train-dit``.
         vae: The VAE that the DiT was trained with: ``embedded``, or what ``train-vae`` wrote.
         text: The text encoder that the DiT was trained with: ``embedded``, or what ``[encode] text_encoder`` takes.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: a GPU where there is one.
         width, height: Size in pixels; multiples of the VAE's patch (8).
         config: Length, frame rate, steps, guidance. Default: ``SampleConfig()``.
         seed: Seed of the first video's noise; the next ones count up.
@@ -45,13 +47,13 @@ def generate_videos(
     """
     from dit.generation import generate
 
-    loaded = load_dit_at(dit)
+    loaded = load_dit_at(dit, device)
     try:
         return generate(
             prompts,
             dit=loaded,
-            vae=load_vae_for(loaded.latents, vae),
-            text_encoder=load_text_for(loaded.latents, text),
+            vae=load_vae_for(loaded.latents, vae, device),
+            text_encoder=load_text_for(loaded.latents, text, device),
             width=width,
             height=height,
             config=config,

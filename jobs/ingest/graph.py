@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from jobs.core.ray_runtime import gpu_share
 from jobs.ingest.ledger import STAMP
 from jobs.ingest.plan import Named, Source, name_contents
 from jobs.ingest.score_frames import FrameScorer, wanted
@@ -99,11 +100,13 @@ def dataset(
             compute=ray.data.ActorPoolStrategy(size=max(1, splitters // 8)),
             num_cpus=SCORER_CPUS,
         )
+    gpus = gpu_share(openclip.gpus)
     return split.map_batches(
         Embedder,
-        fn_constructor_args=(openclip, config.scorers),
+        fn_constructor_args=(openclip, config.scorers, "cuda" if gpus else "cpu"),
         batch_size=BATCH,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=max(1, splitters // 8)),
         num_cpus=EMBEDDER_CPUS,
+        num_gpus=gpus,
     )

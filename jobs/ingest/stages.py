@@ -242,7 +242,9 @@ class ClipParts:
 class Embedder:
     """Ray actor: adds CLIP embedding, concept scores and aesthetic score to clip rows; other rows pass through."""
 
-    def __init__(self, config: OpenClipConfig, scorers: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, config: OpenClipConfig, scorers: tuple[str, ...] = (), device: str = "cpu"
+    ) -> None:
         import torch
 
         from pipeline.openclip.find import NONE
@@ -252,7 +254,7 @@ class Embedder:
 
         torch.set_num_threads(1)
         self.allow_out_of_domain = config.allow_out_of_domain
-        self.model = None if config.model == NONE else load_openclip(config.model)
+        self.model = None if config.model == NONE else load_openclip(config.model, device=device)
         self.dim = self.model.dim if self.model else 1
         self.names = tuple(config.concepts)
         if self.model is not None:

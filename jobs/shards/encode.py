@@ -51,6 +51,8 @@ class Args:
     """Override [encode] text_encoder: embedded, or what open_clip calls a model."""
     workers: int = 0
     """Ray workers; 1 encodes in this process; 0 decides by the number of clips."""
+    device: str = "auto"
+    """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     recipe: str | None = None
     """Recipe file or name; its [encode] section is used. Default: the folder's own recipe."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
@@ -88,12 +90,17 @@ def main(argv: list[str]) -> int:
     if args.recipe is None:
         asked = [name.removeprefix("encode.") for name in overrides]
         config = keep_settings(config, asked, args.out or place / "latents")
-    result = run(config, args.folder, out=args.out, workers=args.workers)
+    result = run(config, args.folder, out=args.out, workers=args.workers, device=args.device)
     return EXIT_PARTIAL if result.failed else EXIT_OK
 
 
 def run(
-    config: EncodeConfig, folder: Location | str, *, out: Location | None = None, workers: int = 0
+    config: EncodeConfig,
+    folder: Location | str,
+    *,
+    out: Location | None = None,
+    workers: int = 0,
+    device: str = "auto",
 ) -> EncodeResult:
     """Bring ``latents/`` in line with the shards and the config; what is up to date is left alone."""
     from pipeline.shards import latent_parts as parts
@@ -108,7 +115,7 @@ def run(
         rows = int(info.get("rows", 0))
         say(f"encode: nothing to do, {rows} rows in {target} are up to date")
         return EncodeResult(rows=rows, reused=rows)
-    encoder = Encoder(config)
+    encoder = Encoder(config, device)
     domain = getattr(encoder.text, "domain", None)  # other text encoders have none
     if domain and not config.allow_out_of_domain:
         refuse_foreign(domain, manifest.table, config.text_encoder)
@@ -143,7 +150,7 @@ def bring_up(
     workers = workers or min(os.cpu_count() or 1, 1 + len(todo) // CLIPS_PER_WORKER)
     chunks = make_chunks(todo, workers)
     results = (
-        _with_ray(config, manifest.root, target, chunks, workers)
+        _with_ray(config, manifest.root, target, chunks, workers, encoder.device)
         if workers > 1
         else (encoder.encode(chunk, manifest.root, target) for chunk in chunks)
     )
@@ -247,16 +254,22 @@ def make_chunks(tasks: list[Task], workers: int) -> list[Chunk]:
 
 
 def _with_ray(
-    config: EncodeConfig, root: str, target: Location, chunks: list[Chunk], workers: int
+    config: EncodeConfig,
+    root: str,
+    target: Location,
+    chunks: list[Chunk],
+    workers: int,
+    device: str,
 ) -> Iterator[Any]:
     """Encode chunks on a pool of Ray Data actors; each writes its own part and returns counts."""
     import msgspec
     import ray
 
-    from jobs.core.ray_runtime import start_ray
+    from jobs.core.ray_runtime import gpu_share, start_ray
     from jobs.shards.encode_chunk import ChunkResult, RayEncoder
 
     start_ray(shared=target)
+    gpus = 0 if device == "cpu" else gpu_share(config.gpus)
     rows = [{"chunk": msgspec.msgpack.encode(chunk)} for chunk in chunks]
     data = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         RayEncoder,
@@ -264,9 +277,11 @@ def _with_ray(
             "config": config,
             "root": os.path.abspath(root) if "://" not in root else root,
             "target": str(target.resolve()),
+            "device": "cuda" if gpus else "cpu",
         },
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(chunks))),
         num_cpus=1,
+        num_gpus=gpus,
     )
     for row in data.iter_rows():
         yield msgspec.msgpack.decode(row["result"], type=ChunkResult)

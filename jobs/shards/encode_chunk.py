@@ -68,14 +68,14 @@ class ChunkResult:
 class Encoder:
     """VAE, text encoder and the view that clips are encoded at."""
 
-    def __init__(self, config: EncodeConfig) -> None:
+    def __init__(self, config: EncodeConfig, device: str = "auto") -> None:
         from pipeline.loader.view import ClipView
         from pipeline.textencoder.open import load_text_encoder
         from vae.loaded import open_vae
 
-        self.config = config
-        self.vae: Vae = open_vae(config.vae)
-        self.text: TextEncoder = load_text_encoder(config.text_encoder)
+        self.config, self.device = config, device
+        self.vae: Vae = open_vae(config.vae, device=device)
+        self.text: TextEncoder = load_text_encoder(config.text_encoder, device=device)
         self.view = ClipView(
             fps=config.fps,
             max_frames=config.max_frames,
@@ -164,11 +164,11 @@ class Encoder:
 class RayEncoder:
     """``Encoder`` as a Ray Data actor: one chunk per row."""
 
-    def __init__(self, config: EncodeConfig, root: str, target: str) -> None:
+    def __init__(self, config: EncodeConfig, root: str, target: str, device: str) -> None:
         import torch
 
         torch.set_num_threads(1)
-        self.encoder, self.root, self.target = Encoder(config), root, location(target)
+        self.encoder, self.root, self.target = Encoder(config, device), root, location(target)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         import msgspec

@@ -69,7 +69,7 @@ def run(args: Args) -> Path:
         {
             k: v
             for k, v in vars(args).items()
-            if k not in ("out", "resume", "latents", "vae", "dry_run", "tensorboard")
+            if k not in ("out", "resume", "latents", "vae", "dry_run", "tensorboard", "device")
         },
         data.store.hash,
     )

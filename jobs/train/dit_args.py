@@ -86,6 +86,8 @@ class Args:
     lora: int = 0
     """With --init: train adapters of this rank (LoRA, by peft) in place of the weights; checkpoints are small, and
     dit.safetensors has them merged."""
+    device: str = "auto"
+    """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     workers: int = 1
     """Processes; more than one run through Ray Train."""
     fsdp: bool = False

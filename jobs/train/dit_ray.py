@@ -9,17 +9,17 @@ from jobs.core.ray_runtime import start_ray
 from jobs.train.dit_args import Args, settled
 from jobs.train.dit_setup import open_data, train_here
 from pipeline.store.paths import absolute
+from pipeline.training.device import pick_device
 
 
 def fit(args: Args) -> None:
     """Run ``args.workers`` training processes and wait for them."""
-    import torch
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
     there = dataclasses.replace(args, latents=absolute(args.latents), out=args.out.resolve())
     start_ray(max(args.workers, 1), shared=there.out)
-    cuda = torch.cuda.is_available()
+    cuda = pick_device(args.device).type == "cuda"
     trainer = TorchTrainer(
         _worker,
         train_loop_config={"args": there},
@@ -38,6 +38,7 @@ def _worker(config: dict[str, Any]) -> None:
     """One process: its slice of every global step; after a failure it goes on from the last checkpoint."""
     import torch
     from ray import train
+    from ray.train.torch import get_device
 
     from dit.checkpoint import STATE_NAME
 
@@ -48,4 +49,5 @@ def _worker(config: dict[str, Any]) -> None:
     # `run` removed the state of an earlier run unless asked to resume: one that is there is ours.
     if (args.out / STATE_NAME).exists():
         args = settled(dataclasses.replace(args, resume=True, init=None))
-    train_here(args, open_data(args, rank, world), leader=rank == 0)
+    device = get_device() if args.device == "auto" else torch.device(args.device)
+    train_here(args, open_data(args, rank, world), leader=rank == 0, device=device)

@@ -10,6 +10,8 @@ from pipeline.config import MixConfig
 from pipeline.loader.mix import FALLBACK
 
 if TYPE_CHECKING:
+    import torch
+
     from dit.checkpoint import LatentSpec
     from dit.config import DiTConfig
     from dit.train.data import TrainingPacks
@@ -44,12 +46,19 @@ def open_data(args: Args, rank: int, world: int, *, note: bool = True) -> Traini
     )
 
 
-def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
-    """The training loop in this process (one of several when torch.distributed is up)."""
+def train_here(
+    args: Args,
+    data: TrainingPacks,
+    *,
+    leader: bool = True,
+    device: torch.device | None = None,
+) -> None:
+    """The training loop in this process (one of several when torch.distributed is up); ``device`` default: --device."""
     from dit.checkpoint import load_dit
     from dit.train.loop import train
     from jobs.train.dit_progress import Reports
     from jobs.train.dit_results import make_sheet
+    from pipeline.training.device import pick_device
 
     config = train_config(args)
     reports = Reports(args) if leader else None
@@ -80,6 +89,7 @@ def train_here(args: Args, data: TrainingPacks, *, leader: bool = True) -> None:
         on_sample=make_sheet(args, data, reports.picture)
         if reports and config.sample_every
         else None,
+        device=device or pick_device(args.device),
     )
 
 

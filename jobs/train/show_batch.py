@@ -121,11 +121,12 @@ def pack_cells(
 
     layout, spec = batch.layout, data.spec()
     cells: list[Cell] = []
+    levels = batch.levels.of_tokens()
     noised = split_pack(batch.x_t, layout, patch)
     for i, clip in enumerate(in_layout_order(pack)):
-        tokens = slice(int(layout.cu[i]), int(layout.cu[i + 1]))
+        tokens = slice(*layout.segments.ends[i : i + 2])
         given = batch.given[tokens]
-        level = float(batch.t[tokens][~given].max())
+        level = float(levels[tokens][~given].max())
         held = sorted(set((layout.coords[tokens][given][:, 0] * patch[0]).tolist()))
         shape = "x".join(str(clip[name]) for name in (s.N_FRAMES, s.WIDTH, s.HEIGHT))
         facts = f"pack {index}  {clip[s.CLIP_ID]}  {shape}  {len(given)} tokens  t {level:.3f}"

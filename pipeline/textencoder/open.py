@@ -14,27 +14,31 @@ TRANSFORMERS = "transformers:"
 """Prefix of the name of an encoder that transformers loads."""
 
 
-def load_text_encoder(name: str = "embedded") -> TextEncoder:
+def load_text_encoder(name: str = "embedded", *, device: str = "cpu") -> TextEncoder:
     """Load a text encoder.
 
     Args:
         name: ``embedded``; an open_clip ``architecture/pretrained`` pair or a local folder of open_clip;
             ``transformers:PATH`` for T5, umt5 and other encoders of transformers, by folder or by a repository in the
             local cache; or ``module:object`` of an encoder of your own (``pipeline.TextEncoder``), called with nothing.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: a GPU where there is one.
 
     Raises:
         ValueError: there is no such model here; the message says how to fetch it.
     """
+    from pipeline.training.device import pick_device
+
+    there = str(pick_device(device))
     if name.startswith(TRANSFORMERS):
         from pipeline.textencoder.transformers import load_transformers_encoder
 
-        return load_transformers_encoder(name.removeprefix(TRANSFORMERS))
+        return load_transformers_encoder(name.removeprefix(TRANSFORMERS), device=there)
     if is_extension(name):
         encoder: TextEncoder = make_extension(name, "text encoder")
         return encoder
     from pipeline.openclip.model import load_openclip
 
-    return load_openclip(name)
+    return load_openclip(name, device=there)
 
 
 def text_encoder_file(name: str) -> Path:

@@ -50,7 +50,7 @@ class TransformersEncoder:
         return out
 
 
-def load_transformers_encoder(name: str) -> TransformersEncoder:
+def load_transformers_encoder(name: str, *, device: str = "cpu") -> TransformersEncoder:
     """The encoder of a folder, or of a repository in the local cache; nothing is downloaded.
 
     Raises:
@@ -70,7 +70,7 @@ def load_transformers_encoder(name: str) -> TransformersEncoder:
         raise ValueError(
             f"text encoder {name!r} does not load: {first}; {HOW.format(name=name)}"
         ) from None
-    return TransformersEncoder(model, tokenizer)
+    return TransformersEncoder(model.to(device), tokenizer)
 
 
 def content_id(model: Any, tokenizer: Any) -> str:

@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dit.attention import attend, attend_loop, segment_ends
+from dit.attention import attend, attend_loop
 from dit.chunked import attend_chunked
+from dit.segments import segments
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -28,7 +29,7 @@ def test_it_equals_fused_attention(dtype, bound, masked):
 
 def test_long_segments_of_a_pack_take_it_and_stay_apart():
     torch.manual_seed(0)
-    lengths, cu = [700, 650, 40], segment_ends([700, 650, 40])
+    lengths, cu = [700, 650, 40], segments([700, 650, 40])
     q, k, v = (torch.randn(sum(lengths), 2, 16, dtype=torch.bfloat16) for _ in range(3))
     out = attend(q, k, v, cu, cu)
     reference = attend_loop(q.float(), k.float(), v.float(), cu, cu)

@@ -2,11 +2,11 @@
 
 import torch
 
-from dit.attention import segment_ends
 from dit.factorised import factors_of
 from dit.layers import Attention
 from dit.packing import make_layout
 from dit.rope import rope_turns
+from dit.segments import segments
 
 SHAPES = [(3, 4, 6), (1, 8, 8), (2, 5, 7)]
 
@@ -21,12 +21,12 @@ def test_frames_and_columns_cover_every_token_once():
     n = len(layout.coords)
     assert factors.order.sort().values.tolist() == list(range(n))
     assert torch.equal(factors.order[factors.back], torch.arange(n))
-    frames = factors.frames.tolist()
+    frames = factors.frames.ends
     for start, stop in zip(frames[:-1], frames[1:], strict=True):
         assert (
             len({(int(layout.clip[i]), int(layout.coords[i, 0])) for i in range(start, stop)}) == 1
         )
-    columns = factors.columns.tolist()
+    columns = factors.columns.ends
     for start, stop in zip(columns[:-1], columns[1:], strict=True):
         rows = factors.order[start:stop]
         places = {(int(layout.clip[i]), *layout.coords[i, 1:].tolist()) for i in rows}
@@ -53,7 +53,7 @@ def test_each_half_equals_attention_over_frames_or_columns_alone():
         groups["column"].setdefault((clip, y, w), []).append(i)
     for out, kind in ((spatial, "frame"), (along, "column")):
         for rows in groups[kind].values():
-            alone = layer(x[rows], segment_ends([len(rows)]), turns=turns[rows])
+            alone = layer(x[rows], segments([len(rows)]), turns=turns[rows])
             torch.testing.assert_close(out[rows], alone, atol=1e-5, rtol=1e-5)
 
 
@@ -63,7 +63,7 @@ def test_a_gate_of_zero_logits_changes_nothing_and_a_closed_one_silences_its_hea
     gated.load_state_dict(plain.state_dict(), strict=False)
     for parameter in gated.gate.parameters():
         torch.nn.init.zeros_(parameter)
-    x, cu = torch.randn(9, 24), segment_ends([5, 4])
+    x, cu = torch.randn(9, 24), segments([5, 4])
     turns = rope_turns(torch.arange(9)[:, None], 12, 100.0)
     torch.testing.assert_close(gated(x, cu, turns=turns), plain(x, cu, turns=turns))
     with torch.no_grad():

@@ -17,10 +17,12 @@ def test_plain_guidance_goes_on_from_the_unconditional_through_the_conditional()
 
 def test_the_projection_is_that_of_the_whole_clip_and_of_no_other():
     """First clip: c.u = 3 + 0 + 0 + 4 = 7 and u.u = 1 + 1 + 4 = 6; second: c.u = 8 and u.u = 8."""
-    factor = projection(C, U, CLIP)
+    factor = projection(C, U, CLIP, 2)
     assert factor.shape == (3, 1)
     torch.testing.assert_close(factor[:, 0], torch.tensor([7 / 6, 7 / 6, 1.0]))
-    assert projection(C, torch.zeros(3, 2), CLIP).tolist() == [[0.0]] * 3, "of nothing: 0, no NaN"
+    assert projection(C, torch.zeros(3, 2), CLIP, 2).tolist() == [[0.0]] * 3, (
+        "of nothing: 0, no NaN"
+    )
 
 
 def test_a_small_unconditional_velocity_is_projected_on_all_the_same():
@@ -31,14 +33,14 @@ def test_a_small_unconditional_velocity_is_projected_on_all_the_same():
 
 def test_cfg_zero_star_rescales_the_unconditional_first():
     scaled = torch.tensor([[7 / 6], [7 / 6], [1.0]]) * U
-    torch.testing.assert_close(cfg_zero_star(C, U, 3.0, CLIP), scaled + 3 * (C - scaled))
+    torch.testing.assert_close(cfg_zero_star(C, U, 3.0, CLIP, 2), scaled + 3 * (C - scaled))
 
 
 def test_apg_leaves_out_what_is_along_the_conditional_velocity():
     """First clip: d.c = 2*3 + 1*1 + 0 + 0 = 7 and c.c = 14; second: d.c = 8 and c.c = 16; so half of each c goes."""
     across = (C - U) - 0.5 * C
-    torch.testing.assert_close(apg(C, U, 3.0, CLIP), C + 2 * across)
-    torch.testing.assert_close(apg(C, U, 3.0, CLIP, parallel=0.25), C + 2 * (across + 0.125 * C))
+    torch.testing.assert_close(apg(C, U, 3.0, CLIP, 2), C + 2 * across)
+    torch.testing.assert_close(apg(C, U, 3.0, CLIP, 2, parallel=0.25), C + 2 * (across + 0.125 * C))
 
 
 def test_guidance_identities():
@@ -47,20 +49,20 @@ def test_guidance_identities():
     clip = torch.arange(3).repeat_interleave(4)
     assert torch.equal(cfg(c, u, 0.0), u)
     torch.testing.assert_close(cfg(c, u, 1.0), c)
-    torch.testing.assert_close(apg(c, u, 1.0, clip), c)
-    torch.testing.assert_close(apg(c, u, 3.0, clip, parallel=1.0), cfg(c, u, 3.0))
-    torch.testing.assert_close(cfg_zero_star(c, u, 1.0, clip), c)
-    factor = projection(c, u, clip)
+    torch.testing.assert_close(apg(c, u, 1.0, clip, 3), c)
+    torch.testing.assert_close(apg(c, u, 3.0, clip, 3, parallel=1.0), cfg(c, u, 3.0))
+    torch.testing.assert_close(cfg_zero_star(c, u, 1.0, clip, 3), c)
+    factor = projection(c, u, clip, 3)
     for i in range(3):
         rows = clip == i
         best = torch.linalg.lstsq(u[rows].reshape(-1, 1), c[rows].reshape(-1, 1)).solution
         torch.testing.assert_close(factor[rows][0, 0], best[0, 0])
     assert torch.allclose(
-        (apg(c, u, 3.0, clip) - c).mul(c)[clip == 0].sum(), torch.tensor(0.0), atol=1e-5
+        (apg(c, u, 3.0, clip, 3) - c).mul(c)[clip == 0].sum(), torch.tensor(0.0), atol=1e-5
     )
 
 
 @pytest.mark.parametrize("rule", [cfg_zero_star, apg])
 def test_a_clip_is_guided_alike_whatever_else_is_in_the_pack(rule):
-    whole = rule(C, U, 3.0, CLIP)
-    torch.testing.assert_close(whole[2:], rule(C[2:], U[2:], 3.0, CLIP[2:] - 1))
+    whole = rule(C, U, 3.0, CLIP, 2)
+    torch.testing.assert_close(whole[2:], rule(C[2:], U[2:], 3.0, CLIP[2:] - 1, 1))

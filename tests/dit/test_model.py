@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dit.attention import attend, attend_loop, segment_ends
+from dit.attention import attend, attend_loop
 from dit.config import PRESETS, DiTConfig
 from dit.model import DiT
 from dit.packing import (
@@ -18,6 +18,7 @@ from dit.packing import (
     unpatchify,
 )
 from dit.rope import rope_turns, rotate
+from dit.segments import segments
 
 SMALL = DiTConfig(width=48, depth=2, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
 VARIANTS = {
@@ -76,7 +77,7 @@ def test_patchify_round_trip(shape, patch):
 )
 def test_attend_equals_loop(queries, keys):
     torch.manual_seed(0)
-    cu_q, cu_k = segment_ends(queries), segment_ends(keys)
+    cu_q, cu_k = segments(queries), segments(keys)
     made = [torch.randn(n, 2, 8, requires_grad=True) for n in (sum(queries), sum(keys), sum(keys))]
     weight = torch.randn(sum(queries), 2, 8)
     results = []
@@ -91,7 +92,7 @@ def test_attend_equals_loop(queries, keys):
 def test_attend_without_keys_is_refused():
     q, k = torch.randn(4, 1, 8), torch.randn(2, 1, 8)
     with pytest.raises(ValueError, match="no keys"):
-        attend(q, k, k, segment_ends([2, 2]), segment_ends([2, 0]))
+        attend(q, k, k, segments([2, 2]), segments([2, 0]))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -125,7 +126,7 @@ def test_changing_one_clip_leaves_the_others_bitwise_equal(dtype, variant):
     model = awake(VARIANTS[variant]).set_compute(dtype)
     _, _, tokens, t, layout = pack()
     before = split_pack(model(tokens, t[layout.clip], layout), layout, SMALL.patch)
-    ends, text_ends = layout.cu.tolist(), layout.text_cu.tolist()
+    ends, text_ends = layout.segments.ends, layout.captions.ends
     changed, level = tokens.clone(), t.clone()
     changed[ends[2] : ends[3]] = torch.randn_like(changed[ends[2] : ends[3]]) * 5
     layout.text[text_ends[2] : text_ends[3]] += 3

@@ -118,7 +118,7 @@ def test_accumulated_packs_equal_one_pack(folder):
 
 
 def len_tokens(batches) -> int:
-    return sum(len(b.t) for b in batches)
+    return sum(len(b.x_t) for b in batches)
 
 
 def _fixed(clips, data, config):
@@ -281,8 +281,10 @@ def test_no_model_gets_below_the_floor_of_a_pack_unless_it_cheats(folder, path):
         means = torch.cat([patchify(latents[c["clip_id"]], model.patch) for c in order])
         spread = [data.spec().scale((0.5 * c["latent_logvar"]).exp()).square() for c in order]
         variance = torch.cat([patchify(v, model.patch) for v in spread])
-        t = batch.t[:, None].clamp(min=1e-4)
-        x_t = batch.x_t if path == "flow" else batch.x_t / vp_scale(batch.t)[:, None]
+        t = batch.levels.of_tokens()[:, None].clamp(min=1e-4)
+        x_t = (
+            batch.x_t if path == "flow" else batch.x_t / vp_scale(batch.levels.of_tokens())[:, None]
+        )
         gain = (1 - t) * variance / ((1 - t).square() * variance + t.square())
         best_x0 = means + gain * (x_t - (1 - t) * means)
         best_noise = (x_t - (1 - t) * best_x0) / t

@@ -77,12 +77,12 @@ def test_a_dit_step_is_the_one_that_was_trained_on(dit_run):
         levels = [float(f.split("  t ")[1].split()[0]) for f in facts]
         want, dropped, marked = [], [], []
         for _, batch in packs:
-            ends = batch.layout.cu.tolist()
+            ends = batch.layout.segments.ends
             for i in range(batch.layout.n_clips):
                 span = slice(ends[i], ends[i + 1])
-                want.append(float(batch.t[span].max()))
+                want.append(float(batch.levels.of_tokens()[span].max()))
                 marked.append(bool(batch.given[span].any()))
-            dropped += (batch.layout.text_cu.diff() == 0).tolist()
+            dropped += [length == 0 for length in batch.layout.captions.lengths]
         np.testing.assert_allclose(levels, want, atol=6e-4)
         assert [cell.lines[1][0].startswith("no caption drawn") for cell in cells] == dropped
         assert [any(cell.strips[1].marked) for cell in cells] == marked

@@ -1,0 +1,50 @@
+"""Noise levels of a pack: a table of the few there are, and which of them each token has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dit.fused import Rows, rows_of
+from pipeline.training.device import to_device
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """Neighbouring tokens of a clip that have the same level share a row of the table."""
+
+    value: Tensor
+    """(rows,) float32 noise level of each row, in [0, 1]."""
+    clip: Tensor
+    """(rows,) int64: clip of each row."""
+    rows: Rows
+    """Row of each token."""
+
+    def to(self, device: torch.device | str) -> Levels:
+        """The same with its tensors on ``device``."""
+        return Levels(**to_device(vars(self), device))
+
+    def at(self, value: Tensor) -> Levels:
+        """The same rows at other levels ``value`` (rows,)."""
+        return replace(self, value=value)
+
+    def of_tokens(self) -> Tensor:
+        """(N,) noise level of each token."""
+        return self.value[self.rows.index]
+
+    def of_clips(self, table: Tensor) -> Tensor:
+        """(rows, C): for each row that of its clip in ``table`` (clips, C)."""
+        if table.device.type == "cpu":
+            return table[self.clip]
+        # as a product, for a gather's gradient adds in another order each time on a GPU
+        owner = self.clip[:, None] == torch.arange(len(table), device=table.device)
+        return owner.to(table.dtype) @ table
+
+
+def levels_of(t: Tensor, clip: Tensor) -> Levels:
+    """Levels of tokens with noise levels t (N,) that belong to clips ``clip`` (N,); both on the CPU."""
+    fresh = torch.ones(len(t), dtype=torch.bool)
+    fresh[1:] = (t[1:] != t[:-1]) | (clip[1:] != clip[:-1])
+    return Levels(value=t[fresh], clip=clip[fresh], rows=rows_of(fresh.cumsum(0) - 1))

@@ -1,0 +1,98 @@
+"""Which device a command computes on: found once at its top, passed down, and the one way that tensors get there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device that ``name`` asks for: ``auto`` (a CUDA GPU where there is one, else the CPU), ``cpu``, ``cuda``,
+    ``cuda:1``.
+
+    A device that is not here, or a name that is none, is refused by ValueError: a run never falls back in silence.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device {name!r} is unknown; use auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            have = f"torch {torch.__version__} sees {count} GPUs here"
+            raise ValueError(f"device {name!r} is not there: {have}; use auto or cpu")
+    elif device.type != "cpu":
+        raise ValueError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
+    return device
+
+
+def to_device(value: T, device: torch.device | str) -> T:
+    """``value`` with every tensor in it on ``device``: a tensor, a list, tuple or dict, or anything with a ``to``.
+
+    Copies from the CPU to a GPU go through pinned memory and do not wait for the GPU. What is no tensor stays.
+    """
+    import torch
+
+    device = torch.device(device)
+
+    def move(item: Any) -> Any:
+        if isinstance(item, torch.Tensor):
+            if item.device == device or (item.device.type, device.index) == (device.type, None):
+                return item
+            if device.type == "cuda" and item.device.type == "cpu":
+                pinned = item if item.is_pinned() else item.pin_memory()
+                return pinned.to(device, non_blocking=True)
+            return item.to(device)
+        if isinstance(item, Mapping):
+            return {name: move(each) for name, each in item.items()}
+        if isinstance(item, tuple):
+            parts = [move(each) for each in item]
+            return type(item)(*parts) if hasattr(item, "_fields") else tuple(parts)
+        if isinstance(item, list):
+            return [move(each) for each in item]
+        return item.to(device) if hasattr(item, "to") else item
+
+    return move(value)
+
+
+def device_line(device: torch.device) -> str:
+    """What computes, in a few words for the first line of a command: ``NVIDIA H100 (80 GB)`` or ``8 CPU threads``."""
+    import torch
+
+    if device.type == "cuda":
+        found = torch.cuda.get_device_properties(device)
+        return f"{found.name} ({found.total_memory / 2**30:.0f} GB)"
+    return f"{torch.get_num_threads()} CPU threads"
+
+
+@contextmanager
+def same_bits(device: torch.device, on: bool = True) -> Iterator[None]:
+    """Inside it, kernels on a GPU sum in a fixed order, so that equal inputs give equal bits; a CPU always does."""
+    import torch
+
+    if device.type != "cuda" or not on:
+        yield
+        return
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # cuBLAS asks for it before its first product
+    before = torch.are_deterministic_algorithms_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a pass over memory for nothing
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.utils.deterministic.fill_uninitialized_memory = fill

@@ -1,0 +1,63 @@
+"""Steps made ahead are the steps that would have been made in their turn, and their errors come at theirs."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.gpu_checks import SMALL, packs
+from dit.config import TrainConfig
+from dit.train.feed import Feed, make_ready
+
+CONFIG = TrainConfig(condition_share=0.5)
+
+
+def feed(data: Any, ahead: int) -> Feed:
+    return Feed(data, SMALL, CONFIG, torch.device("cpu"), ahead=ahead)
+
+
+def walk(data: Any, ahead: int, steps: int) -> list:
+    source, cursor, found = feed(data, ahead), data.state, []
+    for number in range(steps):
+        ready = source.take(cursor, number)
+        cursor = ready.step.state
+        found.append(ready)
+    source.close()
+    return found
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_what_is_made_ahead_is_what_is_made_in_turn(ahead):
+    for ours, theirs in zip(walk(packs(SMALL), ahead, 7), walk(packs(SMALL), 0, 7), strict=True):
+        assert (ours.number, ours.step.step) == (theirs.number, theirs.step.step)
+        for one, two in zip(ours.batches, theirs.batches, strict=True):
+            assert torch.equal(one.x_t, two.x_t) and torch.equal(one.target, two.target)
+
+
+def test_a_jump_is_followed():
+    data = packs(SMALL)
+    source = feed(data, 2)
+    first = source.take(data.state, 0)
+    again = source.take(data.state, 5)
+    direct = make_ready(data, SMALL, CONFIG, data.state, 5)
+    assert torch.equal(again.batches[0].x_t, direct.batches[0].x_t)
+    assert not torch.equal(again.batches[0].x_t, first.batches[0].x_t)
+    source.close()
+
+
+def test_an_error_comes_at_its_own_step():
+    data = packs(SMALL)
+    read = data.at
+
+    def broken(state):
+        if state.step == 2:
+            raise ValueError("clip 7 is gone")
+        return read(state)
+
+    data.at = broken
+    source, cursor = feed(data, 3), data.state
+    for number in range(2):
+        cursor = source.take(cursor, number).step.state
+    with pytest.raises(ValueError, match="clip 7"):
+        source.take(cursor, 2)
+    source.close()

@@ -1,0 +1,54 @@
+"""A device is found or refused by name, and everything with tensors in it gets there."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from benchmarks.fake_gpu import fake_gpu
+from pipeline.training.device import device_line, pick_device, same_bits, to_device
+
+
+def test_auto_is_the_best_there_is():
+    want = "cuda" if torch.cuda.is_available() else "cpu"
+    assert pick_device().type == want
+    assert pick_device("cpu") == torch.device("cpu")
+    assert device_line(torch.device("cpu")).endswith("CPU threads")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(
+        ValueError, match=r"device 'cuda:3' is not there: .* sees 0 GPUs here; use auto"
+    ):
+        pick_device("cuda:3")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "meta"])
+def test_what_is_no_device_is_refused(name):
+    with pytest.raises(ValueError, match="use auto, cpu, cuda or cuda:N"):
+        pick_device(name)
+
+
+@dataclass
+class Box:
+    x: torch.Tensor
+
+    def to(self, device):
+        return Box(to_device(self.x, device))
+
+
+def test_tensors_move_and_the_rest_stays():
+    x = torch.arange(3.0)
+    value = {"a": [x, 1], "b": (Box(x), "word", None)}
+    assert to_device(value, "cpu")["a"][0] is x
+    with fake_gpu() as device:
+        fake = torch.empty(3)
+        moved = to_device({"a": [fake, 1], "b": (Box(fake), "word", None)}, device)
+        assert moved["a"][0].device == moved["b"][0].x.device == device
+        assert moved["a"][1] == 1 and moved["b"][1:] == ("word", None)
+
+
+def test_sums_in_order_are_a_gpus_affair():
+    with same_bits(torch.device("cpu")):
+        assert not torch.are_deterministic_algorithms_enabled()
