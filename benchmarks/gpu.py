@@ -63,14 +63,9 @@ def train(args: argparse.Namespace) -> None:
     for name in args.presets:
         for tokens in args.tokens:
             for options in options_of(args, tokens):
-                label = " ".join(k for k, v in options.items() if v is True) or "-"
-                heads = (
-                    {"heads": size(name).width // 128} if options.pop("wide_heads", False) else {}
-                )
+                label = " ".join(k if v is True else str(v) for k, v in options.items()) or "-"
                 try:
-                    found = train_speed(
-                        size(name, **heads), tokens, seconds=args.seconds, **options
-                    )
+                    found = train_speed(size(name), tokens, seconds=args.seconds, **options)
                 except torch.OutOfMemoryError:
                     print(f"  {name:<8}{tokens:>8}  {label:<26} does not fit")
                     continue
@@ -89,7 +84,7 @@ def options_of(args: argparse.Namespace, tokens: int) -> list[dict]:
     if args.profile:
         plain[0]["profile"] = True
     if args.vary:
-        plain += [{**plain[0], "deterministic": True}, {**plain[0], "wide_heads": True}]
+        plain += [{**plain[0], "deterministic": True}, {**plain[0], "optimizer": "muon"}]
     return plain
 
 
@@ -161,9 +156,7 @@ def main() -> int:
     parser.add_argument("--tokens", nargs="+", type=int, default=[2048, 8192, 32768, 100_000])
     parser.add_argument("--recompute-above", type=int, default=40_000)
     parser.add_argument("--profile", action="store_true", help="also the kernels of a step")
-    parser.add_argument(
-        "--vary", action="store_true", help="also fixed order of sums, and heads of 128"
-    )
+    parser.add_argument("--vary", action="store_true", help="also sums in a fixed order, and Muon")
     parser.add_argument("--seconds", type=float, default=3.0, help="of timing for each row")
     args = parser.parse_args()
     if args.fake:
