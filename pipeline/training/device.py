@@ -21,6 +21,8 @@ def pick_device(name: str = "auto") -> torch.device:
     """
     import torch
 
+    # cuBLAS reads it before its first product: sums then have the same order every time
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -84,9 +86,6 @@ def same_bits(device: torch.device, on: bool = True) -> Iterator[None]:
     if device.type != "cuda" or not on:
         yield
         return
-    os.environ.setdefault(
-        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-    )  # cuBLAS asks for it before its first product
     before = torch.are_deterministic_algorithms_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
