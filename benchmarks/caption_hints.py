@@ -26,7 +26,7 @@ from typing import Any
 from captioner.ask.frames import ClipFrames, clip_frames
 from captioner.ask.prompts import HINTED
 from captioner.backends.open import open_backend
-from captioner.check.outcome import settle
+from captioner.check.outcome import check_reply
 from captioner.config import CaptionConfig
 from captioner.describe import request_for
 from captioner.facts import facts
@@ -139,7 +139,7 @@ def main() -> None:
                 counts: Counter[str] = Counter()
                 for reply in backend.caption(requests):
                     true, row, _ = clips[int(reply.clip_id.removeprefix("clip"))]
-                    text = settle(reply).text or ""
+                    text = check_reply(reply).text or ""
                     counts["right"] += read_claims(text).camera == read_claims(true).camera
                     counts["flagged"] += camera_contradiction(text, manifest_camera(row))
                 share = counts["right"] / len(clips)
