@@ -179,7 +179,7 @@ def need_of(model: str) -> Need:
 
 
 def require_models(recipe: Recipe, named: str) -> None:
-    """Raise one line when models of the recipe are not on this machine; ``named`` is what ``--recipe`` takes."""
+    """Raise one line when models of the recipe are not here, or not on its server; ``named`` is what ``--recipe`` takes."""
     absent = [need for need in needs(recipe) if need.lacking and need.roles[0] != "text encoder"]
     if absent:
         size = sum(CATALOGUE[n.repository].size_gb for n in absent if n.repository in CATALOGUE)
@@ -188,6 +188,10 @@ def require_models(recipe: Recipe, named: str) -> None:
             f"{listed(absent)} not on this machine{told}; get what the recipe needs once with: "
             f"filmstock models get --recipe {named}"
         )
+    if recipe.caption.asked:
+        from captioner.backends.open import check_backend
+
+        check_backend(recipe.caption)  # also that its server is there, and has the model
 
 
 def listed(absent: Sequence[Need]) -> str:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -114,8 +115,14 @@ def test_laptop_from_footage_to_a_sample(raw: Path, here: None, tmp_path: Path) 
     assert list((tmp_path / "samples").glob("*.mp4"))
 
 
-def test_cluster_with_a_server(here: None, raw: Path, tmp_path: Path) -> None:
-    out = tmp_path / "set"
+@pytest.mark.slow
+def test_cluster_with_a_server(here: None, tmp_path: Path) -> None:
+    """The server's model knows the synthetic world, so it is shown films of it."""
+    from pipeline.world.film import shoot
+
+    out, raw = tmp_path / "set", tmp_path / "films"
+    shoot(raw, minutes=0.3, files=2, seed=3, formats=((96, 64, Fraction(12)),), corrupt=1)
+    (raw / "film-01.mp4").unlink()  # a broken recording by design
     with caption_server(SERVED) as url:
         words = ["curate", str(raw), "--out", str(out), "--recipe", "cluster"]
         words += ["--set", f"caption.base_url={url}"]
