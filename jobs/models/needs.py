@@ -179,7 +179,7 @@ def need_of(model: str) -> Need:
 
 
 def require_models(recipe: Recipe, named: str) -> None:
-    """Raise one line when models of the recipe are not here, or not on its server; ``named`` is what ``--recipe`` takes."""
+    """Raise one line when models of the recipe are not here or not on its server; ``named``: as ``--recipe``."""
     absent = [need for need in needs(recipe) if need.lacking and need.roles[0] != "text encoder"]
     if absent:
         size = sum(CATALOGUE[n.repository].size_gb for n in absent if n.repository in CATALOGUE)
