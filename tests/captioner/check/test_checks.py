@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from captioner.check.checks import is_looped, is_refusal, judge_reply
+from captioner.check.checks import LONG_WORDS, is_looped, is_truncated, judge_reply
+from captioner.check.refusal import is_refusal
 from pipeline.world.captions import caption
 from pipeline.world.scene import random_scene
 
@@ -137,3 +138,29 @@ def test_how_generation_ended_decides_too() -> None:
 )
 def test_a_stutter_is_a_loop(text: str, looped: bool) -> None:
     assert is_looped(text) is looped
+
+
+WORDS = "a dog runs over the wet green grass of a wide lawn"
+
+
+@pytest.mark.parametrize("mark", list(".!?…:;)]\"'”’*") + [".**", '."'])
+def test_a_server_that_does_not_say_how_it_ended_is_judged_by_the_last_mark(mark: str) -> None:
+    """Cut captions that count as whole teach a model to stop in the middle."""
+    assert len(WORDS.split()) == LONG_WORDS
+    assert is_truncated(WORDS, None) and judge_reply(WORDS).outcome == "truncated"
+    assert not is_truncated(WORDS + mark, None)
+    assert not is_truncated(WORDS.rpartition(" ")[0], None), "a short one may be a title"
+    assert not is_truncated(WORDS, "stop") and is_truncated(WORDS + mark, "length")
+
+
+def test_an_error_is_one_with_and_without_text() -> None:
+    for text in (None, "", "A dog runs."):
+        verdict = judge_reply(text, error="timeout: 5 s")
+        assert (verdict.outcome, verdict.checks) == ("error", ("error",))
+    assert judge_reply(None).checks == ("error",)
+
+
+def test_counting_is_a_loop_and_two_of_a_kind_are_none() -> None:
+    assert is_looped("Progress 5 percent, progress 10 percent, progress 15 percent.")
+    assert not is_looped("Progress 5 percent, progress 10 percent, then the end.")
+    assert is_looped("The dog runs. the Dog runs, THE DOG RUNS and then it stops.")
