@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,8 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/ingest/detector.py": ("jobs/ingest/test_shots.py", "a detector that is not there"),
     "jobs/ingest/graph.py": ("jobs/ingest/test_command.py", WHOLE),
     "jobs/ingest/summary.py": ("jobs/ingest/test_command.py", WHOLE),
+    "jobs/models/check.py": ("jobs/models/test_needs.py", "needs real weights; its models' needs"),
+    "jobs/models/command.py": ("jobs/models/test_needs.py", "the command over it"),
     "jobs/report/sheet.py": ("jobs/report/test_pictures.py", "sheets of pictures"),
     "jobs/shards/encode_chunk.py": ("jobs/shards/test_encode.py", WHOLE),
     "jobs/train/batch_sheet.py": ("jobs/train/test_show_batch.py", WHOLE),
@@ -201,3 +204,10 @@ def test_tests_use_what_is_public() -> None:
     folder = ROOT / "tests"
     used = {str(path.relative_to(folder)): private_names(path) for path in folder.rglob("*.py")}
     assert {name: names for name, names in used.items() if names} == PRIVATE
+
+
+def test_the_files_that_run_first_are_there() -> None:
+    """A renamed one would be handed out last, and keep one process busy while the others wait."""
+    names = re.findall(r'"([\w/]+/test_\w+)"', (ROOT / "tests" / "conftest.py").read_text())
+    assert len(names) > 5
+    assert [name for name in names if not (ROOT / "tests" / f"{name}.py").exists()] == []
