@@ -34,7 +34,7 @@ def test_foreign_footage_is_described_by_no_model_that_does_not_know_it(
     assert not all_of_the_world([str(foreign)])
     chosen = choose([str(foreign)], tmp_path / "out")
     assert chosen.named == "laptop" and is_measured_only(chosen.recipe)
-    assert chosen.recipe.clip.model == "none" and chosen.recipe.caption.kinds == ("facts",)
+    assert chosen.recipe.openclip.model == "none" and chosen.recipe.caption.kinds == ("facts",)
     assert chosen.recipe.select.dedup_cosine is None
     assert chosen.note is not None and "filmstock models get --recipe laptop" in chosen.note
 

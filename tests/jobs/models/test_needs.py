@@ -9,7 +9,7 @@ import pytest
 from jobs.core.errors import EXIT_OK, EXIT_USAGE, UserError
 from jobs.core.recipe import load_recipe
 from jobs.models.command import main
-from jobs.models.needs import CATALOGUE, caption_need, clip_need, need_of, needs, require_models
+from jobs.models.needs import CATALOGUE, caption_need, need_of, needs, openclip_need, require_models
 from tests.helpers.hub_cache import put_in_cache
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -42,7 +42,7 @@ def test_shipped_recipes_pin_what_the_catalogue_knows(cache: Path) -> None:
     "model", ["embedded", "none", "local-dir:/x", "/models/clip", "./clip", "~/c"]
 )
 def test_what_is_part_of_filmstock_or_a_folder_is_not_fetched(model: str) -> None:
-    assert clip_need(model, "clip") is None
+    assert openclip_need(model, "clip") is None
     assert model in ("none",) or caption_need(model) is None
 
 
