@@ -6,7 +6,7 @@ The world gets a seventh shape here, a star. No model has seen one: neither DiT 
 not met the word. A user's own shards hold stars (single images of 64x64) and, against forgetting, as many of the old
 shapes (``--old 0`` shows what happens without). The real commands encode them (``jobs.shards.encode``) and
 fine-tune on them:
-``train-dit --init embedded``, then with ``--lora``. Images of held-out scenes with a star, and with the six old shapes,
+``train-dit --init embedded``, then with adapters. Images of held-out scenes with a star, and with the six old shapes,
 are generated and judged. One core. Exit code 1 unless an arm learns the star (80 % judged right) and keeps the old ones
 within 5 points.
 """
@@ -164,7 +164,7 @@ def main() -> int:
         f"{data} --init embedded --steps {options.steps} --tokens-per-pack 640 --sample-every 0 --eval-every 1000"
     ).split()
     for name in options.arms:
-        more = ["--lora", str(options.rank)] if name == "lora" else ["--lr", options.lr]
+        more = ["--lora-rank", str(options.rank)] if name == "lora" else ["--lr", options.lr]
         out = options.work / name
         train_dit.main([*common, "--out", str(out), *more])
         size = f"{(out / 'state.pt').stat().st_size / 1e6:.1f} MB"

@@ -37,7 +37,7 @@ TIMED = {"elapsed_s", "tokens_per_s", "clips_per_s"}
 def start(latents: Path, out: Path, options: argparse.Namespace) -> subprocess.Popen[bytes]:
     """The command, in a session of its own; its output goes to a file beside ``out``."""
     words = (
-        f"train-dit {latents} --out {out} --resume --steps {options.steps} --checkpoint-every 3 --eval-every 4 "
+        f"train-dit {latents} --out {out} --steps {options.steps} --checkpoint-every 3 --eval-every 4 "
         f"--tokens-per-pack 120 --packs-per-step 2 --sample-every 0 --precision fp32 --workers {options.workers}"
     ).split()
     if options.fsdp:

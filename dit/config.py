@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from pipeline.bounds import (
+    Count,
+    Decay,
+    PartShare,
+    Positive,
+    Share,
+    Whole,
+    check_bounds,
+)
+from pipeline.training.config import BaseTrainConfig, OptimizerName
 
 PRESETS: dict[str, dict[str, int]] = {
     "tiny": {"width": 192, "depth": 6, "heads": 4, "mlp_ratio": 3, "refiner_depth": 1},
@@ -29,40 +42,50 @@ LEARNING_RATES = {
 }
 """Peak rates per preset; only tiny's has been tuned by measurement."""
 
-ATTENTIONS = ("full", "factorised")
-PATHS = ("flow", "vp")
+FINE_TUNING_SHARE = 0.1
+"""Share of a size's usual rate that weights which are trained already go on with; adapters take all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiTConfig:
-    """Everything that fixes the parameters of a ``DiT``."""
+class ModelKind:
+    """What kind of transformer it is, whatever its size."""
 
-    width: int = 192
-    """Channels of the residual stream."""
-    depth: int = 6
-    """Transformer blocks."""
-    heads: int = 4
-    """Attention heads; ``width / heads`` must be even."""
-    mlp_ratio: int = 3
-    """Hidden width of the MLPs over ``width``."""
-    refiner_depth: int = 1
-    """Blocks of the small transformer that text tokens pass through."""
-    latent_channels: int = 8
-    """Channels of the VAE's latents."""
-    text_dim: int = 192
-    """Channels of the text encoder's token features."""
-    patch: tuple[int, int, int] = (1, 2, 2)
-    """Latent frames, rows and columns of one token."""
-    rope_theta: float = 100.0
-    """Longest rotary wavelength over 2 pi, in tokens along an axis."""
-    attention: str = "full"
-    """``full`` attention over all tokens of a clip, or ``factorised``: within each frame, then along time."""
+    attention: Literal["full", "factorised"] = "full"
+    """Over all tokens of a clip, or factorised: within each frame, then along time (ViViT)."""
     head_gate: bool = False
     """Let every token scale the output of each self-attention head by a learned factor (adaptive attention)."""
-    path: str = "flow"
-    """From data to noise: ``flow`` (rectified, predicts velocity) or ``vp`` (DDPM, predicts noise)."""
+    path: Literal["flow", "vp"] = "flow"
+    """From data to noise: flow (rectified, predicts velocity) or vp (DDPM with linear betas, predicts noise)."""
 
     def __post_init__(self) -> None:
+        check_bounds(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiTConfig(ModelKind):
+    """Everything that fixes the parameters of a ``DiT``."""
+
+    width: Count = 192
+    """Channels of the residual stream."""
+    depth: Count = 6
+    """Transformer blocks."""
+    heads: Count = 4
+    """Attention heads; ``width / heads`` must be even."""
+    mlp_ratio: Count = 3
+    """Hidden width of the MLPs over ``width``."""
+    refiner_depth: Whole = 1
+    """Blocks of the small transformer that text tokens pass through."""
+    latent_channels: Count = 8
+    """Channels of the VAE's latents."""
+    text_dim: Count = 192
+    """Channels of the text encoder's token features."""
+    patch: tuple[Count, Count, Count] = (1, 2, 2)
+    """Latent frames, rows and columns of one token."""
+    rope_theta: Positive = 100.0
+    """Longest rotary wavelength over 2 pi, in tokens along an axis."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(
                 f"DiTConfig: width {self.width} over {self.heads} heads gives no even head size; "
@@ -72,14 +95,6 @@ class DiTConfig:
             raise ValueError(
                 f"DiTConfig: head size {self.head_dim} is below 6, too small for 3D RoPE"
             )
-        for name, value, known in (
-            ("attention", self.attention, ATTENTIONS),
-            ("path", self.path, PATHS),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f"DiTConfig: {name} {value!r} is unknown; use one of {', '.join(known)}"
-                )
 
     @property
     def head_dim(self) -> int:
@@ -114,66 +129,81 @@ class DiTConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(BaseTrainConfig):
     """One training run; together with the data it determines every weight."""
 
-    steps: int = 2000
-    """Optimiser steps; ignored when ``minutes`` is set."""
-    minutes: float | None = None
-    """Wall-clock budget, minutes; the rate decays over the last ``decay_share`` of it. Not bitwise repeatable."""
-    tokens_per_pack: int = 2560
-    """Latent tokens in one forward and backward pass."""
-    packs_per_step: int = 1
-    """Packs whose gradients are summed into one optimiser step, over all workers."""
-    lr: float = 2e-3
-    """Peak learning rate."""
-    optimizer: str = "muon"
-    """``muon`` (matrices by Muon, the rest by AdamW) or ``adamw``."""
-    weight_decay: float = 0.01
-    """Decoupled decay of matrices, per unit of learning rate."""
-    warmup_steps: int = 100
-    """Steps of linear warm-up."""
-    decay_share: float = 0.4
-    """Last share of the run over which the rate falls linearly to zero."""
-    grad_clip: float = 1.0
-    """Largest gradient norm of a step."""
-    ema_decay: float = 0.999
-    """Limit of the moving average's decay; it warms up as (1 + n) / (10 + n)."""
-    shift: float = 1.5
-    """Timestep shift alpha: logit t moves up by ln(alpha), towards noise."""
-    condition_share: float = 0.1
+    minutes: Positive | None = None
+    """Train for this many minutes instead of a number of steps. Not repeatable to the bit."""
+    tokens_per_pack: Count = 2560
+    """Latent tokens of one forward and backward pass; 2560 is 32 clips of 17x64x64."""
+    packs_per_step: Count = 1
+    """Packs whose gradients are summed into one optimizer step, over all workers."""
+    lr: Positive | None = None
+    """Peak learning rate; None: the size's own, a tenth of it where trained weights go on (adapters: all of it)."""
+    optimizer: OptimizerName | None = None
+    """muon (matrices of blocks by Muon, the rest by AdamW) or adamw; None: muon, for adapters adamw."""
+    decay_share: Share = 0.4
+    """Last share of the run over which the learning rate falls linearly to zero."""
+    ema_decay: Decay = 0.999
+    """Limit of the decay of the averaged weights; it warms up as (1 + n) / (10 + n)."""
+    shift: Positive = 1.5
+    """Timestep shift alpha: logit t moves up by ln(alpha); above 1 trains more on noisy levels."""
+    condition_share: Share = 0.1
     """Share of videos trained with some latent frames given clean (image-to-video, extension)."""
-    loss_unit: str = "token"
-    """What counts equally in the loss: every supervised ``token`` of a step, or every ``clip``."""
-    local_share: float = 0.0
+    loss_unit: Literal["token", "clip"] = "token"
+    """What counts equally in the loss: every supervised token of a step, or every clip."""
+    local_share: Share = 0.0
     """Share of a clip's loss that counts its first ``local_frames`` latent frames alone; 0.4 leaves 0.6 for all."""
-    local_frames: int = 1
+    local_frames: Count = 1
     """Latent frames that ``local_share`` counts."""
-    precision: str = "auto"
-    """Matrix products in ``fp32``, ``bf16``, or ``auto``: whichever a probe finds faster on this machine."""
-    lora_rank: int = 0
-    """Rank of low-rank adapters, which are trained in place of the weights; 0 trains the weights."""
-    lora_alpha: int = 16
+    held_out_share: PartShare = 0.02
+    """Share of the clips, at most 256, that are kept out of training for the held-out loss."""
+    lora_rank: Whole = 0
+    """Rank of low-rank adapters (LoRA, by peft), which are trained in place of the weights; 0 trains the weights."""
+    lora_alpha: Count = 16
     """Adapters are scaled by this over their rank."""
     fsdp: bool = False
-    """Spread weights, gradients and optimiser over the processes (FSDP2)."""
+    """Spread weights, gradients and optimizer over the processes (FSDP2), for models that none could hold."""
     compile: bool = False
     """Compile the blocks with torch.compile."""
     deterministic: bool = True
     """On a GPU use kernels whose sums are the same bits every time, so that a resumed run ends in the same weights;
     False is faster where attention takes most of the time (``benchmarks/gpu.py`` says by how much)."""
     recompute: bool = False
-    """Gradient checkpointing: keep only what enters each block and compute the rest again in the backward pass."""
-    seed: int = 0
-    """Seed of initial weights, noise, timesteps, dropout and data order."""
-    checkpoint_every: int = 500
-    """Steps between checkpoints."""
-    eval_every: int = 250
+    """Gradient checkpointing: keep only what enters each block; less memory, a third more work."""
+    eval_every: Count = 250
     """Steps between held-out losses."""
-    sample_every: int = 1000
+    sample_every: Whole = 1000
     """Steps between contact sheets of samples; 0 is never."""
-    log_every: int = 10
-    """Steps between lines of metrics."""
+
+    def settled(self, model: DiTConfig, *, started: bool = False) -> TrainConfig:
+        """The same with a number for ``lr`` and a name for ``optimizer``.
+
+        Args:
+            model: what is trained; its width decides the rate.
+            started: whether the run begins with trained weights.
+        """
+        usual = usual_rate(model.width)
+        if started and not self.lora_rank:
+            usual *= FINE_TUNING_SHARE
+        return replace(
+            self,
+            lr=usual if self.lr is None else self.lr,
+            optimizer=self.optimizer or ("adamw" if self.lora_rank else "muon"),
+        )
+
+    @property
+    def peak_lr(self) -> float:
+        """``lr`` of a settled config."""
+        if self.lr is None:
+            raise ValueError("lr is open; use TrainConfig.settled, or give a number")
+        return self.lr
+
+
+def usual_rate(width: int) -> float:
+    """Peak rate of the named size whose width is nearest, by ratio."""
+    name = min(PRESETS, key=lambda size: abs(math.log(PRESETS[size]["width"] / width)))
+    return LEARNING_RATES[name]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from dit.checkpoint import LatentSpec, Loaded, load_dit
-from dit.compute import fastest_compute
 from dit.conditioning import given_frames
 from dit.config import SampleConfig
 from dit.packing import token_count
 from dit.samplers import generate as generate_latents
 from pipeline.loader.packs import plan_packs
+from pipeline.training.compute import compute_dtype
 from pipeline.training.device import pick_device
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def load(path: str | Path = "embedded", *, device: str = "cpu") -> Loaded:
     """
     loaded = load_dit(path)
     there = pick_device(device)
-    loaded.model.to(there).set_compute(fastest_compute(there))
+    loaded.model.to(there).set_compute(compute_dtype("auto", str(there)))
     return loaded
 
 

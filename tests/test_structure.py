@@ -110,7 +110,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "vae/state.py": ("vae/test_train.py", "what a training resumes from"),
     "dit/attention.py": ("dit/test_model.py", "each way equals the plain one"),
     "dit/checkpoint.py": ("dit/train/test_loop.py", "saved weights come back"),
-    "dit/compute.py": ("dit/test_fused.py", VALUES),
     "dit/config.py": ("dit/test_model.py", VALUES),
     "dit/layers.py": ("dit/test_model.py", "layers of the model"),
     "dit/rope.py": ("dit/test_model.py", "positions in the model"),

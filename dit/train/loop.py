@@ -39,6 +39,7 @@ from dit.train.parallel import (
 )
 from dit.train.run import Run, run_state, start_run
 from pipeline.training.device import same_bits
+from pipeline.training.interrupt import Interrupts
 from pipeline.training.state import (
     add_metrics,
     keep_metrics,
@@ -140,10 +141,11 @@ def train(
     ``initial`` are weights to begin with, ``started_from`` their id and ``init`` where they lie, for the record; with
     adapters a resumed run needs them too. In the first process ``report`` gets the numbers of every logged step and
     ``on_sample(step, averaged_model)`` draws pictures. ``stop_after`` ends the run early after that many steps of
-    this call, as a kill would. ``device`` is where weights and packs go; default: the CPU.
+    this call, as a kill would. Ctrl-C ends it after the step in hand, with a checkpoint.
+    ``device`` is where weights and packs go; default: the CPU.
     """
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    config = config.settled(model_config, started=initial is not None)
     rank, world = rank_and_world()
     leader = rank == 0
     if config.fsdp and config.packs_per_step % world:
@@ -163,6 +165,7 @@ def train(
         device=device,
     )
     run.init = init or run.init
+    out.mkdir(parents=True, exist_ok=True)
     if leader:
         keep_metrics(out, run.step)
     run.model.checkpoint_blocks = config.recompute
@@ -191,34 +194,39 @@ def _train_on(
     stop_after: int | None,
 ) -> Run:
     """Steps until the run is done or ``stop_after`` of them are, with all that is written on the way."""
-    leader = rank_and_world()[0] == 0
+    rank, world = rank_and_world()
+    leader = rank == 0
     state_file = out / STATE_NAME
     began, done_before, start_step = time.monotonic(), run.elapsed_s, run.step
-    while progress_of(run, config) < 1:
-        run.window.add(train_step(run, config, data, feed))
-        run.elapsed_s = agreed(done_before + time.monotonic() - began)
-        last = progress_of(run, config) >= 1
-        if held and (run.step % config.eval_every == 0 or last) and (leader or config.fsdp):
-            run.held_out = held_out_loss(run.ema.model, held, data, config)
-            warn_of_leaks(run)
-        if run.step % config.log_every == 0 or last:
-            row = log_row(run, config)
-            run.window = Window()
-            if leader:
-                add_metrics(out, row)
-            if leader and report:
-                report(row)
-        if (run.step % config.checkpoint_every == 0 or last) and (leader or config.fsdp):
-            state = run_state(run, config, data)
-            if leader:
-                sync_metrics(out)
-                save_state(state_file, state)
-        if config.sample_every and (run.step % config.sample_every == 0 or last):
-            averaged = whole_model(run.ema.model)
-            if leader and on_sample:
-                on_sample(run.step, averaged)
-        if stop_after is not None and run.step - start_step >= stop_after:
-            return run
+    with Interrupts(world == 1) as stop:
+        while progress_of(run, config) < 1:
+            run.window.add(train_step(run, config, data, feed))
+            run.elapsed_s = agreed(done_before + time.monotonic() - began)
+            last = progress_of(run, config) >= 1
+            if held and (run.step % config.eval_every == 0 or last) and (leader or config.fsdp):
+                run.held_out = held_out_loss(run.ema.model, held, data, config)
+                warn_of_leaks(run)
+            if run.step % config.log_every == 0 or last:
+                row = log_row(run, config)
+                run.window = Window()
+                if leader:
+                    add_metrics(out, row)
+                if leader and report:
+                    report(row)
+            due = run.step % config.checkpoint_every == 0 or last or stop.asked
+            if due and (leader or config.fsdp):
+                state = run_state(run, config, data)
+                if leader:
+                    sync_metrics(out)
+                    save_state(state_file, state)
+            if config.sample_every and (run.step % config.sample_every == 0 or last):
+                averaged = whole_model(run.ema.model)
+                if leader and on_sample:
+                    on_sample(run.step, averaged)
+            if stop.asked and not last:
+                stop.end()
+            if stop_after is not None and run.step - start_step >= stop_after:
+                return run
     averaged = whole_model(run.ema.model)
     if leader:
         export(averaged, run, config, data, out)

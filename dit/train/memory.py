@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from dit.checkpoint import LatentSpec
-from dit.compute import compute_dtype
 from dit.config import DiTConfig, TrainConfig
 from dit.model import DiT
 from dit.train.data import Batch, generator_for, make_batch
 from dit.train.optim import parameter_groups
+from pipeline.training.compute import compute_dtype
 
 PROBE_TOKENS = (256, 768)
 """About how many latent tokens the two packs have that activations are probed with."""
@@ -54,8 +54,8 @@ def estimate_memory(
     """Memory of training ``model`` in packs of ``config.tokens_per_pack``; ``clips`` are loader items to probe with."""
     shallow, deep = (DiT(replace(model, depth=depth)) for depth in (1, 2))
     for probe in (shallow, deep):
-        probe.set_compute(compute_dtype(config, torch.device("cpu")))
-    one, two = (_counts(probe, config.optimizer) for probe in (shallow, deep))
+        probe.set_compute(compute_dtype(config.precision))
+    one, two = (_counts(probe, config.optimizer or "muon") for probe in (shallow, deep))
     parameters, moments = (a + (model.depth - 1) * (b - a) for a, b in zip(one, two, strict=True))
     packs = [_pack(clips, tokens, spec, model, config) for tokens in PROBE_TOKENS]
     if len(packs[0].x_t) == len(

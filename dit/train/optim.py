@@ -1,26 +1,27 @@
-"""Optimisers and the learning-rate schedule."""
+"""Which weights of the transformer are treated alike by its optimizer, and the learning rate of a step."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dit.config import TrainConfig
-from dit.train.parallel import shard_like
+from pipeline.training.optim import Group, Optimizer
+from pipeline.training.schedule import constant_then_linear, warmup
 
 
 def learning_rate(progress: float, step: int, config: TrainConfig) -> float:
-    """Warm-up (a tenth of a short run), constant, then linear to zero over the last ``decay_share`` of ``progress``."""
-    warm = min(1.0, max((step + 1) / max(1, config.warmup_steps), progress / 0.1))
-    left = (1 - progress) / max(config.decay_share, 1e-9)
-    return config.lr * min(warm, max(0.0, min(1.0, left)))
+    """Warm-up, constant, then linear to zero over the last ``decay_share`` of ``progress`` (0 to 1)."""
+    rise = warmup(step, progress, config.warmup_steps)
+    return config.peak_lr * min(rise, constant_then_linear(progress, config.decay_share))
 
 
-def parameter_groups(model: nn.Module) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+def parameter_groups(
+    model: nn.Module,
+) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
     """Of what is trained: (matrices in blocks, other matrices, vectors): for Muon, with decay, without."""
-    hidden: list[Tensor] = []
-    matrices: list[Tensor] = []
-    vectors: list[Tensor] = []
+    hidden: list[nn.Parameter] = []
+    matrices: list[nn.Parameter] = []
+    vectors: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -32,67 +33,15 @@ def parameter_groups(model: nn.Module) -> tuple[list[Tensor], list[Tensor], list
     return hidden, matrices, vectors
 
 
-class Optimizer:
-    """AdamW, or Muon for the matrices inside blocks and AdamW for the rest, under one learning rate.
-
-    Muon's updates are scaled to the size of AdamW's (0.2 sqrt(longer side) times an orthogonal matrix), so both
-    take the same rate.
-    """
-
-    def __init__(self, model: nn.Module, config: TrainConfig) -> None:
-        hidden, matrices, vectors = parameter_groups(model)
-        self.parts: list[torch.optim.Optimizer] = []
-        if config.optimizer == "muon":
-            self.parts.append(
-                torch.optim.Muon(
-                    hidden,
-                    lr=config.lr,
-                    weight_decay=config.weight_decay,
-                    adjust_lr_fn="match_rms_adamw",
-                )
-            )
-        elif config.optimizer == "adamw":
-            matrices = hidden + matrices
-        else:
-            raise ValueError(f"optimizer {config.optimizer!r} is unknown; use muon or adamw")
-        groups = [
-            {"params": matrices, "weight_decay": config.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        self.parts.append(torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98), foreach=True))
-
-    def step(self, rate: float) -> None:
-        """One update at learning rate ``rate``; gradients are then cleared."""
-        for part in self.parts:
-            for group in part.param_groups:
-                group["lr"] = rate
-            part.step()
-        self.zero_grad()
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for part in self.parts:
-            part.zero_grad(set_to_none=True)
-
-    def state_dict(self) -> list[dict]:
-        """State of each part."""
-        return [part.state_dict() for part in self.parts]
-
-    def load_state_dict(self, states: list[dict]) -> None:
-        """Inverse of ``state_dict``."""
-        if len(states) != len(self.parts):
-            raise ValueError(
-                "the checkpoint was trained with another optimizer; resume with the same"
-            )
-        for part, saved in zip(self.parts, states, strict=True):
-            parameters = [p for group in part.param_groups for p in group["params"]]
-            state = {
-                number: {
-                    name: shard_like(value, parameters[number])
-                    if isinstance(value, Tensor)
-                    else value
-                    for name, value in entries.items()
-                }
-                for number, entries in saved["state"].items()
-            }
-            part.load_state_dict({**saved, "state": state})
+def make_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
+    """The optimizer that ``config`` names: decay for matrices, none for vectors."""
+    hidden, matrices, vectors = parameter_groups(model)
+    decay = config.weight_decay
+    return Optimizer(
+        [
+            Group(params=hidden, hidden=True, weight_decay=decay),
+            Group(params=matrices, weight_decay=decay),
+            Group(params=vectors),
+        ],
+        optimizer=config.optimizer or "muon",
+    )

@@ -5,25 +5,27 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dit.compute import compute_dtype
 from dit.config import DiTConfig, TrainConfig
 from dit.model import DiT
 from dit.train.data import TrainingPacks
 from dit.train.lora import add_lora
 from dit.train.metrics import Window
-from dit.train.optim import Optimizer
-from dit.train.parallel import shard, whole
+from dit.train.optim import learning_rate, make_optimizer
+from dit.train.parallel import shard, shard_like, whole
 from pipeline.loader.order import LoaderState
+from pipeline.training.compute import compute_dtype
 from pipeline.training.ema import Ema
+from pipeline.training.optim import Optimizer
+from pipeline.training.resume import OTHER_OUT, refuse_other_settings, refuse_other_steps
 
 MAY_CHANGE = {
     "steps",
-    "minutes",
     "checkpoint_every",
     "eval_every",
     "sample_every",
@@ -33,7 +35,7 @@ MAY_CHANGE = {
     "fsdp",
     "deterministic",
 }
-"""Settings that may differ between a checkpoint and the run that resumes it."""
+"""Settings that may differ between a checkpoint and the run that goes on from it; ``steps`` within limits."""
 
 
 @dataclass(kw_only=True)
@@ -90,7 +92,13 @@ def start_run(
     model = model.to(device)
     ema = Ema(model, config.ema_decay)
     if state is not None:
-        _refuse_other(state, model_config, config, data, started_from)
+        refuse_other(
+            state,
+            model_config,
+            config,
+            data,
+            started_from=started_from if config.lora_rank else None,
+        )
         _load(model, state["model"])
         _load(ema.model, state["ema"]["weights"])
         ema.updates = int(state["ema"]["updates"])
@@ -99,17 +107,17 @@ def start_run(
         shard(ema.model)
     run = Run(
         model=model,
-        optimizer=Optimizer(model, config),
+        optimizer=make_optimizer(model, config),
         ema=ema,
         cursor=data.state,
-        compute=compute_dtype(config, device)
+        compute=compute_dtype(config.precision, str(device))
         if state is None
         else getattr(torch, state["compute"]),
         started_from=started_from if state is None else state["started_from"],
         device=device,
     )
     if state is not None:
-        run.optimizer.load_state_dict(state["optimizer"])
+        run.optimizer.load_state_dict(state["optimizer"], place=shard_like)
         run.cursor = LoaderState.from_dict(state["cursor"])
         run.window = Window(rows=list(state["window"]))
         run.step, run.elapsed_s = int(state["step"]), float(state["elapsed_s"])
@@ -156,35 +164,46 @@ def _load(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     model.load_state_dict({**model.state_dict(), **weights})
 
 
-def _refuse_other(
+def refuse_other(
     state: dict[str, Any],
     model_config: DiTConfig,
     config: TrainConfig,
     data: TrainingPacks,
-    started_from: str,
+    *,
+    started_from: str | None = None,
+    path: Path = Path("the checkpoint"),
 ) -> None:
-    """ValueError unless the state is of this model, these latents and these settings."""
-    if state["model_config"] != model_config.to_dict():
-        raise ValueError(
-            "the checkpoint holds a model of another size; resume with the same settings"
-        )
+    """ValueError, with every difference by name, unless the state is of this model, these latents and these settings.
+
+    ``started_from`` is the id of the weights that this run would begin with, "" for random ones; None is not compared.
+    """
+    refuse_other_settings(state["model_config"], model_config.to_dict(), path=path)
     if state["latents"] != data.spec().to_dict():
         raise ValueError(
-            "the latents were made by another VAE or text encoder than the checkpoint's"
+            f"the latents were made by another VAE or text encoder than those of {path}; {OTHER_OUT}"
         )
     if state["mix"] != (mix := dataclasses.asdict(data.mix)):
         raise ValueError(
-            f"the checkpoint was trained with captions mixed as {state['mix']}, this run has {mix}; "
-            "resume with the same, or start a new run with --init"
+            f"{path} was trained with captions mixed as {state['mix']} (now {mix}); {OTHER_OUT}"
         )
-    for name, value in dataclasses.asdict(config).items():
-        if name not in MAY_CHANGE and state["train_config"].get(name) != value:
-            raise ValueError(
-                f"the checkpoint was trained with {name} = {state['train_config'].get(name)!r}, this run "
-                f"has {value!r}; resume with the same, or start a new run with --init"
-            )
-    if config.lora_rank and state["started_from"] != started_from:
+    trained, wanted = state["train_config"], dataclasses.asdict(config)
+    timed = trained["minutes"] is not None and config.minutes is not None
+    may_change = MAY_CHANGE | ({"minutes"} if timed else set())
+    refuse_other_settings(trained, wanted, path=path, may_change=may_change)
+    if not timed:
+        refuse_other_steps(
+            int(state["step"]),
+            trained["steps"],
+            config.steps,
+            lambda step, steps: learning_rate(step / steps, step, config),
+            path=path,
+        )
+    if started_from is not None and state["started_from"] != started_from:
         raise ValueError(
-            f"the checkpoint's adapters belong to DiT {state['started_from']}, "
-            f"not to {started_from or 'random weights'}"
+            f"{path} was started from {_weights(state['started_from'])}, this run from {_weights(started_from)}; "
+            f"{OTHER_OUT}"
         )
+
+
+def _weights(name: str) -> str:
+    return f"DiT {name}" if name else "random weights"

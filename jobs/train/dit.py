@@ -17,13 +17,14 @@ from jobs.core.fresh import check_fresh
 from jobs.core.keys import config_key
 from jobs.core.run import run_of
 from jobs.core.stage import Stage
-from jobs.train.dit_args import Args, settled, train_config, with_mix
-from jobs.train.dit_setup import mix_line, open_data, train_here
+from jobs.train.checkpoints import check_out, going_on
+from jobs.train.dit_args import UNKEYED, Args, settled, train_config, with_mix
+from jobs.train.dit_setup import mix_line, open_data, start_of, train_here
 from jobs.train.run_json import write_run
 from pipeline.store.paths import absolute
 
 if TYPE_CHECKING:
-    pass
+    from dit.train.data import TrainingPacks
 
 STAGE = "train-dit"
 
@@ -50,46 +51,56 @@ def look(args: Args) -> None:
         raise UserError(str(error)) from error
 
 
+def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
+    """Raise ValueError where data, weights to start from, or the checkpoint at ``path`` do not fit; writes nothing."""
+    from dit.train.run import refuse_other
+    from pipeline.training.state import load_state
+
+    held = len(data.held_out)
+    say(
+        f"train-dit: {len(data.clip_ids) - held} clips, {held} held out, {data.steps.steps_in(0)} steps an epoch"
+    )
+    say(f"train-dit: {mix_line(data)}")
+    if not held:
+        warn(
+            f"0 of {len(data.clip_ids)} clips are held out, so no held-out loss is measured; raise --held-out-share "
+            f"({args.train.held_out_share:g})"
+        )
+    config, start = train_config(args), start_of(args, data)
+    if not path.is_file():
+        return
+    state = load_state(path)
+    refuse_other(state, start.model, config, data, started_from=start.id, path=path)
+    data.seek(state["cursor"])
+    steps = None if config.minutes else config.steps
+    say(going_on(STAGE, path, state["step"], steps))
+
+
 def run(args: Args) -> Path:
     """Train as asked; returns the path of ``dit.safetensors``."""
     from dit.checkpoint import STATE_NAME, WEIGHTS_NAME
     from pipeline.shards.latents import refuse_stale
 
-    train_config(args)  # refuses a wrong preset before anything is read
     weights = args.out / WEIGHTS_NAME
+    path = check_out(args.out, STATE_NAME, resume=args.resume)
     args = settled(args)
     try:
         refuse_stale(args.latents)
         check_fresh(run_of(args.latents), "shards")
         args = with_mix(args)
         data = open_data(args, 0, 1)
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    key = config_key(
-        {
-            k: v
-            for k, v in vars(args).items()
-            if k not in ("out", "resume", "latents", "vae", "dry_run", "tensorboard", "device")
-        },
-        data.store.hash,
-    )
-    stage = Stage(args.out, STAGE, key)
-    if stage.info:
-        say(f"train-dit: nothing to do, {weights} was trained with these settings on these latents")
-        return weights
-    stage.begin()
-    if not args.resume and (args.out / STATE_NAME).exists():
-        warn(
-            f"{args.out / STATE_NAME} is from an earlier run and is replaced; --resume would go on from it"
+        key = config_key(
+            {name: value for name, value in vars(args).items() if name not in UNKEYED},
+            data.store.hash,
         )
-        (args.out / STATE_NAME).unlink()
-        (args.out / "metrics.jsonl").unlink(missing_ok=True)
-    try:
-        say(
-            f"train-dit: {len(data.clip_ids) - len(data.held_out)} clips, {len(data.held_out)} held out, "
-            f"{data.steps.steps_in(0)} steps an epoch"
-        )
-        say(f"train-dit: {mix_line(data)}")
+        stage = Stage(args.out, STAGE, key)
+        if stage.info:
+            say(
+                f"train-dit: nothing to do, {weights} was trained with these settings on these latents"
+            )
+            return weights
+        check_run(args, data, path)
+        stage.begin()
         write_run(args.out, STAGE, dataclasses.replace(args, latents=absolute(args.latents)))
         if args.workers > 1:
             from jobs.train.dit_ray import fit

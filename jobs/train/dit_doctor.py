@@ -50,11 +50,11 @@ def run(args: Args) -> None:
 
     data = open_data(args, 0, 1, note=False)
     config, model = train_config(args), preset_for(args, data)
-    use = training_clips(data, args.tokens_per_pack)
+    use = training_clips(data, args.train.tokens_per_pack)
     say(f"train-dit --dry-run: {data.store.root}")
     say_shapes(data, use)
     say_epoch(data, use, args)
-    say_dropped(data, use, args.tokens_per_pack)
+    say_dropped(data, use, args.train.tokens_per_pack)
     say_texts(data, use)
     say(mix_line(data))
     moments = say_latents(data, use, model.patch)
@@ -65,7 +65,7 @@ def run(args: Args) -> None:
 
 def first_loss(args: Args, moments: Moments) -> str:
     """What the first step will print: a new model predicts zero, and what that costs is known."""
-    if args.path == "vp":
+    if args.model.path == "vp":
         expected, why = 1.0, "what zero costs where noise is to be predicted"
     else:
         expected = moments.first_loss
@@ -125,23 +125,23 @@ def say_epoch(data: TrainingPacks, use: Sequence[int], args: Args) -> None:
 
     inside = set(use)
     order = [i for i in data.steps.order(0) if i in inside]
-    packs = plan_packs(data.lengths, order, args.tokens_per_pack, data.window)
-    steps = n_steps(len(packs), args.packs_per_step)
-    waste = packing_waste(data.lengths, packs, args.tokens_per_pack)
+    packs = plan_packs(data.lengths, order, args.train.tokens_per_pack, data.window)
+    steps = n_steps(len(packs), args.train.packs_per_step)
+    waste = packing_waste(data.lengths, packs, args.train.tokens_per_pack)
     total = sum(data.lengths[i] for i in use)
     say(
-        f"epoch: {len(use)} clips, {total} tokens, {len(packs)} packs of {args.tokens_per_pack} "
-        f"({100 * waste:.1f}% waste), {steps} steps of {args.packs_per_step}; "
-        f"{args.steps} steps are {args.steps / steps:.1f} epochs"
+        f"epoch: {len(use)} clips, {total} tokens, {len(packs)} packs of {args.train.tokens_per_pack} "
+        f"({100 * waste:.1f}% waste), {steps} steps of {args.train.packs_per_step}; "
+        f"{args.train.steps} steps are {args.train.steps / steps:.1f} epochs"
     )
-    left = packs[steps * args.packs_per_step :]
+    left = packs[steps * args.train.packs_per_step :]
     if left:
         say(
             f"  {sum(map(len, left))} clips of the last {len(left)} packs fill no step; other ones each epoch"
         )
-    if len(packs) < args.packs_per_step:
+    if len(packs) < args.train.packs_per_step:
         warn(
-            f"{len(packs)} packs are fewer than --packs-per-step {args.packs_per_step}: "
+            f"{len(packs)} packs are fewer than --packs-per-step {args.train.packs_per_step}: "
             "clips repeat inside every step; lower --packs-per-step or --tokens-per-pack"
         )
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from jobs.core.ray_runtime import start_ray
-from jobs.train.dit_args import Args, settled
+from jobs.train.dit_args import Args
 from jobs.train.dit_setup import open_data, train_here
 from pipeline.store.paths import absolute
 from pipeline.training.device import pick_device
@@ -40,14 +40,10 @@ def _worker(config: dict[str, Any]) -> None:
     from ray import train
     from ray.train.torch import get_device
 
-    from dit.checkpoint import STATE_NAME
-
     context = train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
-    torch.set_num_threads(max(1, torch.get_num_threads() // world))
     args: Args = config["args"]
-    # `run` removed the state of an earlier run unless asked to resume: one that is there is ours.
-    if (args.out / STATE_NAME).exists():
-        args = settled(dataclasses.replace(args, resume=True, init=None))
+    if args.threads is None:
+        torch.set_num_threads(max(1, torch.get_num_threads() // world))
     device = get_device() if args.device == "auto" else torch.device(args.device)
     train_here(args, open_data(args, rank, world), leader=rank == 0, device=device)

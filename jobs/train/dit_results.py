@@ -80,7 +80,7 @@ Rectified-flow transformer over packed spacetime patches, {info["parameters"] / 
 | data | {info["clips"]} clips, latents of VAE `{loaded.latents.vae_id}`, text of `{loaded.latents.text_encoder_id}` |
 | started from | {f"DiT `{first}`" if (first := info["started_from"]) else "random weights"} |
 | steps | {info["steps"]} in {clock(info["seconds"])} |
-| seed | {args.seed} |
+| seed | {args.train.seed} |
 | held-out loss per number (zero prediction: 2) | {held} |
 
 The averaged (EMA) weights, matrices in bfloat16. `dit.safetensors` samples with `filmstock sample --dit DIR`.
@@ -88,7 +88,7 @@ The averaged (EMA) weights, matrices in bfloat16. `dit.safetensors` samples with
     write_bytes(weights.with_name("CARD.md"), text.encode())
 
 
-def _options(args: Args) -> list[str]:
+def _options(args: Any) -> list[str]:
     """Command-line options that differ from their defaults."""
     words = []
     for field in dataclasses.fields(args):
@@ -96,8 +96,10 @@ def _options(args: Args) -> list[str]:
         if field.name in ("latents", "out", "resume") or value == field.default:
             continue
         name = "--" + field.name.replace("_", "-")
-        if isinstance(value, dict):
+        if dataclasses.is_dataclass(value):
+            words += _options(value)
+        elif isinstance(value, dict):
             words += [name, *(f"{key} {share}" for key, share in value.items())]
-            continue
-        words += [name] if value is True else [name, str(value)]
+        else:
+            words += [name] if value is True else [name, str(value)]
     return words

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.core.errors import UserError
-from jobs.train.dit_args import KIND, Args, train_config
+from jobs.train.dit_args import Args, model_config, train_config
 from pipeline.config import MixConfig
 from pipeline.loader.mix import FALLBACK
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from dit.checkpoint import LatentSpec
     from dit.config import DiTConfig
@@ -35,13 +37,13 @@ def open_data(args: Args, rank: int, world: int, *, note: bool = True) -> Traini
 
     return TrainingPacks(
         args.latents,
-        token_budget=args.tokens_per_pack,
-        packs_per_step=args.packs_per_step,
-        seed=args.seed,
+        token_budget=args.train.tokens_per_pack,
+        packs_per_step=args.train.packs_per_step,
+        seed=args.train.seed,
         mix=MixConfig(**args.mix),
         rank=rank,
         world=world,
-        held_out_share=args.held_out_share,
+        held_out_share=args.train.held_out_share,
         quarantine=args.out / "quarantine.jsonl" if note else None,
     )
 
@@ -54,36 +56,26 @@ def train_here(
     device: torch.device | None = None,
 ) -> None:
     """The training loop in this process (one of several when torch.distributed is up); ``device`` default: --device."""
-    from dit.checkpoint import load_dit
+    import torch
+
     from dit.train.loop import train
     from jobs.train.dit_progress import Reports
     from jobs.train.dit_results import make_sheet
     from pipeline.training.device import pick_device
 
-    config = train_config(args)
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    start = start_of(args, data)
     reports = Reports(args) if leader else None
-    initial, started_from = None, ""
-    model_config = preset_for(args, data)
-    if args.init:
-        loaded = load_dit(args.init)
-        check_same_latents(loaded.latents, data.spec(), args.init, new_vae=args.new_vae)
-        for name in KIND:
-            have, value = getattr(loaded.model.config, name), getattr(args, name)
-            if value not in (have, Args.__dataclass_fields__[name].default):
-                flag = f"--{name.replace('_', '-')}"
-                raise UserError(
-                    f"{args.init} was trained with {name} {have!r}; leave {flag} out, or train from scratch"
-                )
-        initial, started_from = loaded.model.state_dict(), loaded.id
-        model_config = loaded.model.config
+    config = train_config(args)
     train(
-        model_config,
+        start.model,
         config,
         data,
         args.out,
-        resume=args.resume,
-        initial=initial,
-        started_from=started_from,
+        resume=True,
+        initial=start.weights,
+        started_from=start.id,
         init=args.init or "",
         report=reports,
         on_sample=make_sheet(args, data, reports.picture)
@@ -93,15 +85,41 @@ def train_here(
     )
 
 
-def preset_for(args: Args, data: TrainingPacks) -> DiTConfig:
-    """The model that the flags name, for these latents and this text encoder."""
-    from dit.config import DiTConfig
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a run begins with."""
 
-    return DiTConfig.preset(
-        args.preset,
-        latent_channels=len(data.store.channel_mean),
-        text_dim=data.store.text_dim,
-        **{name: getattr(args, name) for name in KIND},
+    model: DiTConfig
+    """Shape of the model."""
+    weights: dict[str, Tensor] | None = None
+    """Weights of ``--init``; None for random ones."""
+    id: str = ""
+    """Id of those weights."""
+
+
+def start_of(args: Args, data: TrainingPacks) -> Start:
+    """The model that the options name; UserError where the weights of ``--init`` do not fit the latents or them."""
+    from dit.checkpoint import load_dit
+    from dit.config import ModelKind
+
+    if not args.init:
+        return Start(model=preset_for(args, data))
+    loaded = load_dit(args.init)
+    check_same_latents(loaded.latents, data.spec(), args.init, new_vae=args.new_vae)
+    for name, value in vars(args.model).items():
+        have = getattr(loaded.model.config, name)
+        if value not in (have, getattr(ModelKind(), name)):
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError(
+                f"{args.init} was trained with {name} {have!r}; leave {flag} out, or train from scratch"
+            )
+    return Start(model=loaded.model.config, weights=loaded.model.state_dict(), id=loaded.id)
+
+
+def preset_for(args: Args, data: TrainingPacks) -> DiTConfig:
+    """The model that the options name, for these latents and this text encoder."""
+    return model_config(
+        args, latent_channels=len(data.store.channel_mean), text_dim=data.store.text_dim
     )
 
 

@@ -62,6 +62,9 @@ def run(args: ShowArgs) -> Path:
     if args.step < 1 or args.clips < 1:
         raise UserError(f"steps and clips count from 1, not {min(args.step, args.clips)}")
     of = read_run(args.run, args.data)
+    timed = getattr(of.train, "minutes", None) is not None
+    if not timed and args.step > of.train.steps:
+        raise UserError(f"--step {args.step}: {args.run} has {of.train.steps} steps")
     if isinstance(of, Args):
         title, cells = dit_cells(of, args.step, args.vae or of.vae, args.clips)
     else:

@@ -98,11 +98,8 @@ def open_loader(folder: str, seed: int | None) -> Batches:
     if (Path(folder) / RUN_NAME).is_file():
         settings = read_run(Path(folder))
         if seed is not None:
-            inner = getattr(settings, "train", None)
-            changed: Any = {"seed": seed}
-            if inner is not None:
-                changed = {"train": dataclasses.replace(inner, seed=seed)}
-            settings = dataclasses.replace(settings, **changed)
+            train: Any = dataclasses.replace(settings.train, seed=seed)
+            settings = dataclasses.replace(settings, train=train)
         return open_steps(settings)
     try:
         if holds_latents(folder):

@@ -23,7 +23,7 @@ from dit.flow import (
 from dit.model import DiT
 from dit.packing import make_layout, patchify, unpatchify
 from dit.samplers import euler, generate, heun, schedule
-from dit.train.optim import Optimizer, learning_rate
+from dit.train.optim import learning_rate, make_optimizer
 from pipeline.training.ema import Ema, ema_decay
 
 SMALL = DiTConfig(width=48, depth=1, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
@@ -90,7 +90,7 @@ def test_the_model_learns_gaussian_data_to_its_floor():
     )
     model = DiT(config)
     settings = TrainConfig(steps=200, lr=8e-3, warmup_steps=20, decay_share=0.6, optimizer="adamw")
-    optimizer = Optimizer(model, settings)
+    optimizer = make_optimizer(model, settings)
     layout = make_layout([(1, 2, 2)] * clips, [None] * clips, patch=config.patch, text_dim=8)
 
     def draw():
@@ -143,7 +143,7 @@ def test_the_model_learns_a_finite_set_to_its_floor_and_what_leaks_falls_below_i
     means, variances = 0.4 * torch.randn(clips, 16), torch.full((clips, 16), 0.3**2)
     model = DiT(config)
     settings = TrainConfig(steps=250, lr=8e-3, warmup_steps=20, decay_share=0.6, optimizer="adamw")
-    optimizer = Optimizer(model, settings)
+    optimizer = make_optimizer(model, settings)
     layout = make_layout([(1, 2, 2)] * batch, [None] * batch, patch=config.patch, text_dim=8)
 
     def draw():

@@ -12,13 +12,25 @@ SHAPES = ((4, 3, 4, 4), (4, 1, 4, 6), (4, 3, 4, 4), (4, 2, 6, 4))
 TEXT_DIM = 8
 
 
-def write_folder(folder: Path, clips: int = 24, *, seed: int = 0, vae_id: str = "vae0") -> Path:
-    """``clips`` clips of several shapes with dense (and some short) captions; returns the folder."""
+def write_folder(
+    folder: Path,
+    clips: int = 24,
+    *,
+    seed: int = 0,
+    vae_id: str = "vae0",
+    shapes: tuple[tuple[int, int, int, int], ...] = SHAPES,
+    rates: tuple[float, ...] = (8.0,),
+    logvars: tuple[float, ...] = (-4.0,),
+) -> Path:
+    """``clips`` clips of several ``shapes`` with dense (and some short) captions; returns the folder.
+
+    Clips take turns at ``rates``, frames per second; numbers of a latent take turns at ``logvars``.
+    """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for i in range(clips):
-        shape = SHAPES[i % len(SHAPES)]
+        shape = shapes[i % len(shapes)]
         signs = np.array([1, -1, 1, -1]).reshape(4, 1, 1, 1)
         mean = (signs + 0.3 * rng.standard_normal(shape)).astype(np.float16)
         for kind in ("dense", "short")[: 1 + i % 2]:
@@ -30,14 +42,14 @@ def write_folder(folder: Path, clips: int = 24, *, seed: int = 0, vae_id: str = 
                     s.CAPTION: f"caption {i} {kind}",
                     s.CACHE_KEY: latent_parts.cache_key(seed, i, kind),
                     s.LATENT_MEAN: mean.tobytes(),
-                    s.LATENT_LOGVAR: np.full(shape, -4, np.float16).tobytes(),
+                    s.LATENT_LOGVAR: np.resize(np.float16(logvars), shape).tobytes(),
                     s.LATENT_SHAPE: list(shape),
                     s.TEXT_FEATURES: text.tobytes(),
                     s.TEXT_LEN: len(text),
                     s.N_FRAMES: 1 + 4 * (shape[1] - 1),
                     s.WIDTH: 8 * shape[3],
                     s.HEIGHT: 8 * shape[2],
-                    s.FPS: 8.0,
+                    s.FPS: rates[i % len(rates)],
                 }
             )
     metadata = {

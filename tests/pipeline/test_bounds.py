@@ -80,6 +80,8 @@ def test_every_number_of_a_trainer_has_a_limit() -> None:
 
     from captioner.train.finetune import TuneConfig
     from captioner.train.pretrain import TrainConfig as PretrainConfig
+    from dit.config import DiTConfig
+    from dit.config import TrainConfig as DiTTrainConfig
     from pipeline.bounds import Limits
     from pipeline.openclip.train import ClipTrainConfig
     from vae.config import LossConfig
@@ -88,6 +90,8 @@ def test_every_number_of_a_trainer_has_a_limit() -> None:
     for config in (
         VaeTrainConfig,
         LossConfig,
+        DiTConfig,
+        DiTTrainConfig,
         TuneConfig,
         ClipTrainConfig,
         PretrainConfig,

@@ -27,9 +27,9 @@ def vae():
     return load_vae("embedded")
 
 
-def test_reaches_30_db_and_beats_pca(vae, heldout):
+def test_reaches_33_db_and_beats_pca(vae, heldout):
     ours = np.mean(clip_psnrs(vae, heldout))
-    assert ours >= 30
+    assert ours >= 33  # 33.6 when it was made: a decoder a little worse is another decoder
     # PCA may even be fitted on the very clips it is measured on
     assert ours > pca_psnr(fit_pca(heldout, components=vae.config.latent_channels), heldout) + 2
 

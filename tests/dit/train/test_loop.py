@@ -78,9 +78,9 @@ def test_resume_is_bitwise_equal(folder, tmp_path, optimizer):
 
 def test_resume_refuses_other_settings_and_other_latents(folder, tmp_path):
     train(MODEL, CONFIG, packs(folder), tmp_path, stop_after=3)
-    with pytest.raises(ValueError, match="lr = 0.002, this run has 0.1"):
+    with pytest.raises(ValueError, match=r"lr = 0.002 \(now 0.1\).*another --out"):
         train(MODEL, dataclasses.replace(CONFIG, lr=0.1), packs(folder), tmp_path, resume=True)
-    with pytest.raises(ValueError, match="another size"):
+    with pytest.raises(ValueError, match=r"trained with \w+ = "):
         other = dataclasses.replace(MODEL, depth=2)
         train(other, CONFIG, packs(folder), tmp_path, resume=True)
     foreign = write_folder(tmp_path / "foreign", vae_id="vae1")

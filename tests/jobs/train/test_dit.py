@@ -110,12 +110,10 @@ def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, 
     assert "random weights" in card
     rate = load_state(fine / "state.pt")["train_config"]["lr"]
     assert rate == pytest.approx(0.1 * LEARNING_RATES["tiny"])
-    assert train(folder, fine, "--resume", "--steps", "6") == 0  # with the rate it began with
+    (fine / ".done" / "train-dit.json").unlink()
+    assert train(folder, fine, "--resume") == 0  # with the start and the rate that it began with
     assert load_state(fine / "state.pt")["train_config"]["lr"] == rate
-    assert load_dit(fine).info["steps"] == 6
-    assert (
-        f"started from | DiT `{loaded.id}`" in (fine / "CARD.md").read_text()
-    )  # after a resume too
+    assert f"started from | DiT `{loaded.id}`" in (fine / "CARD.md").read_text()
 
 
 def test_options_of_model_and_loss_are_kept_with_the_weights(tmp_path):
@@ -146,8 +144,82 @@ def test_train_dit_errors_are_one_line(tmp_path):
     other = write_folder(tmp_path / "other", vae_id="vae1")
     with pytest.raises(UserError, match="encode again with that VAE, add --new-vae"):
         train(other, tmp_path / "run2", "--init", str(tmp_path / "run"))
-    with pytest.raises(UserError, match="give --init, leave --lora out"):
+    with pytest.raises(UserError, match="give --init, leave --lora-rank out"):
         train(other, tmp_path / "run2", "--new-vae")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_other_settings_are_refused_by_name_and_touch_nothing(tmp_path):
+    """A refused command once deleted state.pt and metrics.jsonl of a finished run."""
+    folder = write_folder(tmp_path / "latents")
+    out = tmp_path / "run"
+    assert train(folder, out) == 0
+    before = contents(out)
+    for more, said in (
+        (["--lr", "0.1"], r"lr = 0.002 \(now 0.1\); give the same, or another --out"),
+        (["--steps", "1000"], r"steps = 4 \(now 1000\), by which step . of 4"),
+        (["--steps", "2"], "4 steps done, more than steps = 2"),
+        (["--tokens-per-pack", "70", "--seed", "1"], r"seed = 0 \(now 1\).*tokens_per_pack = 60"),
+        (["--preset", "S"], r"width = 192 \(now 384\)"),
+        (["--mix", "dense", "1"], "captions mixed as"),
+        (["--init", "embedded"], "embedded was trained with VAE"),
+        (["--lr", "nan"], "--lr nan: it must be finite and above 0"),
+        (["--held-out-share", "1.5"], "--held-out-share 1.5"),
+        (["--fsdp"], "add --workers"),
+    ):
+        for resume in ([], ["--resume"]):
+            with pytest.raises(UserError, match=said):
+                train(folder, out, *more, *resume)
+            assert contents(out) == before, more
+    with pytest.raises(UserError, match="holds no checkpoint .state.pt. to go on from"):
+        train(folder, tmp_path / "new", "--resume")
+    assert not (tmp_path / "new").exists()
+
+
+def test_ctrl_c_and_the_same_command_end_in_the_same_weights(tmp_path, monkeypatch, capsys):
+    """The hint `run the same command again to go on` once started from step 0 and deleted the checkpoint."""
+    import os
+    import signal
+
+    import dit.train.loop
+    from jobs.cli import main
+
+    folder = write_folder(tmp_path / "latents")
+    often = ["--log-every", "1", "--checkpoint-every", "100"]
+    assert train(folder, tmp_path / "whole", *often) == 0
+    step = dit.train.loop.train_step
+
+    def interrupted(run, *rest):
+        row = step(run, *rest)
+        if run.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return row
+
+    words = ["train-dit", str(folder), "--out", str(tmp_path / "cut")]
+    words += ["--steps", "4", "--tokens-per-pack", "60", "--held-out-share", "0.15"]
+    words += ["--eval-every", "2", "--sample-every", "0", *often]
+    monkeypatch.setattr(dit.train.loop, "train_step", interrupted)
+    assert main(words) == 130
+    assert "run the same command again to go on" in capsys.readouterr().err
+    assert load_state(tmp_path / "cut" / "state.pt")["step"] == 3
+    monkeypatch.setattr(dit.train.loop, "train_step", step)
+    assert main(words) == 0
+    assert "step 3 of 4" in capsys.readouterr().out
+    assert load_dit(tmp_path / "cut").id == load_dit(tmp_path / "whole").id
+    steps = [
+        json.loads(line)["step"]
+        for line in (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert steps == [1, 2, 3, 4]
+
+
+def test_nothing_held_out_is_told(tmp_path, capsys):
+    folder = write_folder(tmp_path / "latents")
+    assert train(folder, tmp_path / "run", "--held-out-share", "0") == 0
+    assert "0 of 24 clips are held out" in capsys.readouterr().err
 
 
 def test_a_dit_moves_to_the_latents_of_another_vae_when_told_to(tmp_path):
@@ -317,17 +389,18 @@ def test_adapters_from_the_command_line(tmp_path):
     base = tmp_path / "base"
     assert train(folder, base) == 0
     fine = tmp_path / "fine"
-    assert train(folder, fine, "--init", str(base), "--lora", "2") == 0
+    assert train(folder, fine, "--init", str(base), "--lora-rank", "2") == 0
     assert load_dit(fine).info["train"]["optimizer"] == "adamw"
     assert (fine / "state.pt").stat().st_size < (base / "state.pt").stat().st_size / 5
     first = load_dit(fine).id
-    assert train(folder, fine, "--resume", "--steps", "6") == 0  # knows its base and rank
-    assert load_dit(fine).info["steps"] == 6
-    assert load_dit(fine).id != first
+    (fine / ".done" / "train-dit.json").unlink()
+    (fine / "dit.safetensors").unlink()
+    assert train(folder, fine, "--resume") == 0  # knows its base and rank
+    assert load_dit(fine).id == first
     with pytest.raises(UserError, match="name it with --init"):
-        train(folder, tmp_path / "none", "--lora", "2")
+        train(folder, tmp_path / "none", "--lora-rank", "2")
     for words, message in (
-        (["--workers", "2", "--lora", "2"], "adapters are small"),
+        (["--workers", "2", "--lora-rank", "2"], "adapters are small"),
         ([], "--wor"),
     ):
         with pytest.raises(UserError, match=message):

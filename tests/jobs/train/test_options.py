@@ -13,6 +13,7 @@ from jobs.cli import main
 
 TRAINERS = {
     "train-vae": ("jobs.train.vae_args", {"shards": "x"}),
+    "train-dit": ("jobs.train.dit_args", {"latents": "x"}),
     "train-clip": ("jobs.train.clip", {}),
     "train-captioner": ("jobs.train.captioner", {"data": "x"}),
     "pretrain-captioner": ("jobs.train.pretrain_captioner", {}),

@@ -1,0 +1,120 @@
+"""What the held-out loss is of: the averaged weights, told which tokens are given, at the clip's own frame rate."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from dit.model import DiT
+from dit.train.data import generator_for, make_batch
+from dit.train.heldout import held_out_loss, pack_loss
+from dit.train.loop import train
+from dit.train.run import start_run
+from pipeline import schema as s
+from tests.dit.train.test_loop import CONFIG, MODEL, packs
+from tests.helpers.latents import write_folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("latents"))
+
+
+def awake(model: DiT) -> DiT:
+    """A new model predicts zero whatever it sees; with drawn weights every input matters."""
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return model.requires_grad_(False)
+
+
+def test_held_out_losses_are_of_the_averaged_weights(folder: Path, tmp_path: Path) -> None:
+    """The averaged weights are what is exported: the raw ones' loss would choose another checkpoint."""
+    config = dataclasses.replace(CONFIG, lr=0.02, ema_decay=0.9, steps=6, eval_every=6)
+    data = packs(folder)
+    run = train(MODEL, config, data, tmp_path)
+    held = data.held_out_packs()
+    averaged = held_out_loss(run.ema.model, held, data, config)["held_out"]
+    raw = held_out_loss(run.model, held, data, config)["held_out"]
+    logged = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])["held_out"]
+    assert logged == pytest.approx(averaged, rel=1e-6)
+    assert abs(raw - averaged) > 1e-4
+
+
+def test_the_model_is_told_which_tokens_are_given(folder: Path) -> None:
+    """Untold, image-to-video trains on clean frames that look like noise of some level."""
+    data = packs(folder)
+    config = dataclasses.replace(CONFIG, condition_share=1.0)
+    run = start_run(MODEL, config.settled(MODEL), data)
+    model = awake(run.model)
+    pack = [data.store.item(rows["dense"]) for rows in data.clips[:8]]
+    batch = make_batch(pack, data.spec(), MODEL, config, generator_for(1))
+    assert batch.given.any() and not batch.given.all()
+    told = float(pack_loss(model, batch))
+    untold = float(
+        pack_loss(model, dataclasses.replace(batch, given=torch.zeros_like(batch.given)))
+    )
+    assert abs(told - untold) > 1e-3 * told
+
+
+def test_every_clip_has_its_own_frame_rate(tmp_path: Path) -> None:
+    """With all clips at 8 fps the model cannot tell a slow movement from a slow camera."""
+    folder = write_folder(tmp_path / "mixed", rates=(8.0, 24.0, 4.0))
+    data = packs(folder)
+    pack = [data.store.item(rows["dense"]) for rows in data.clips[:6]]
+    batch = make_batch(pack, data.spec(), MODEL, CONFIG, generator_for(1))
+    rates = sorted(batch.layout.fps.tolist())
+    assert rates == sorted(float(clip[s.FPS]) for clip in pack) == [4, 4, 8, 8, 24, 24]
+    run = start_run(MODEL, CONFIG.settled(MODEL), data)
+    model = awake(run.model)
+    same = [{**clip, s.FPS: 8.0} for clip in pack]
+    other = make_batch(same, data.spec(), MODEL, CONFIG, generator_for(1))
+    assert torch.equal(batch.x_t, other.x_t)
+    assert float(pack_loss(model, batch)) != pytest.approx(float(pack_loss(model, other)), rel=1e-4)
+
+
+def test_odd_sides_are_padded_and_the_padding_carries_no_loss(tmp_path: Path) -> None:
+    """A latent of 5 x 7 cells fills tokens of 2 x 2 only in part."""
+    folder = write_folder(tmp_path / "odd", shapes=((4, 3, 5, 7), (4, 2, 3, 4)))
+    data = packs(folder)
+    pack = [data.store.item(rows["dense"]) for rows in data.clips[:2]]
+    batch = make_batch(pack, data.spec(), MODEL, CONFIG, generator_for(1))
+    tokens = {(3, 5, 7): 3 * 3 * 4, (2, 3, 4): 2 * 2 * 2}
+    assert len(batch.x_t) == sum(tokens[tuple(shape)] for shape in batch.layout.shapes)
+    assert batch.real is not None
+    numbers = sum(4 * t * h * w for t, h, w in tokens)
+    assert int(batch.real.sum()) == numbers
+    run = start_run(MODEL, CONFIG.settled(MODEL), data)
+    model = awake(run.model)
+    spoiled = torch.where(batch.real, batch.target, torch.full_like(batch.target, 1e6))
+    before, after = (
+        float(pack_loss(model, b)) for b in (batch, dataclasses.replace(batch, target=spoiled))
+    )
+    assert before == pytest.approx(after)
+
+
+def test_each_number_has_its_own_posterior_deviation(tmp_path: Path) -> None:
+    """One deviation for all would add noise where the encoder is sure."""
+    folder = write_folder(tmp_path / "own", logvars=(-8.0, 0.0))
+    data = packs(folder)
+    clip = data.store.item(data.clips[0]["dense"])
+    draws = []
+    for key in range(200):
+        batch = make_batch(
+            [clip], data.spec(), MODEL, CONFIG, generator_for(key), times=torch.zeros(1)
+        )
+        draws.append(batch.x_t)
+    spread = torch.stack(draws).std(0)
+    std = torch.tensor(data.store.channel_std).repeat_interleave(
+        4
+    )  # a token is channels x 1 x 2 x 2
+    deviations = (spread * std).flatten()
+    sure, unsure = deviations[deviations < 0.2], deviations[deviations > 0.5]
+    assert len(sure) + len(unsure) == len(deviations) and len(sure) and len(unsure)
+    assert sure.mean() == pytest.approx(float(torch.tensor(-4.0).exp()), rel=0.1)
+    assert unsure.mean() == pytest.approx(1.0, rel=0.1)
