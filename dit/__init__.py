@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from dit.generation import generate as generate
     from dit.generation import load as load
     from dit.generation import sample_videos as sample_videos
+    from dit.guidance import Guidance as Guidance
     from dit.model import DiT as DiT
+    from dit.samplers import Solver as Solver
 
 __all__ = [
     "DiT",
     "DiTConfig",
+    "Guidance",
     "LatentSpec",
     "Loaded",
     "SampleConfig",
+    "Solver",
     "generate",
     "load",
     "sample_videos",
@@ -36,9 +40,11 @@ __getattr__ = lazy_exports(
     {
         "DiT": "dit.model:DiT",
         "DiTConfig": "dit.config:DiTConfig",
+        "Guidance": "dit.guidance:Guidance",
         "LatentSpec": "dit.checkpoint:LatentSpec",
         "Loaded": "dit.checkpoint:Loaded",
         "SampleConfig": "dit.config:SampleConfig",
+        "Solver": "dit.samplers:Solver",
         "generate": "dit.generation:generate",
         "load": "dit.generation:load",
         "sample_videos": "dit.generation:sample_videos",

@@ -219,8 +219,8 @@ class SampleConfig:
     guidance: float = 4.0
     """How strongly the caption is followed; 1 is no guidance."""
     rule: str = "cfg"
-    """Guidance rule: cfg, cfg-zero or apg."""
+    """Guidance rule: cfg, cfg-zero, apg, or module:function of your own."""
     solver: str = "euler"
-    """Solver: euler, or heun (twice the work per step)."""
+    """Solver: euler, heun (twice the work per step), or module:function of your own."""
     shift: float = 2.0
     """Timestep shift; above 1 spends more steps on noisy levels."""

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
+
+from pipeline.extensions import is_extension, load_extension
+
+
+class Guidance(Protocol):
+    """Combines the velocities of a pack, with captions and without, into the one that is followed."""
+
+    def __call__(
+        self, conditional: Tensor, unconditional: Tensor, scale: float, clip: Tensor, clips: int, /
+    ) -> Tensor:
+        """Velocity (N, D) of two velocities (N, D); ``clip`` (N,) is the clip of each token, below ``clips``."""
+        ...
 
 
 def cfg(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
@@ -50,3 +64,25 @@ def apg(
     difference = conditional - unconditional
     along = projection(difference, conditional, clip, clips) * conditional
     return conditional + (scale - 1) * (difference - along + parallel * along)
+
+
+def _plain(
+    conditional: Tensor, unconditional: Tensor, scale: float, clip: Tensor, clips: int
+) -> Tensor:
+    return cfg(conditional, unconditional, scale)
+
+
+RULES: dict[str, Guidance] = {"cfg": _plain, "cfg-zero": cfg_zero_star, "apg": apg}
+"""Guidance rules by name."""
+
+
+def guidance_named(name: str) -> Guidance:
+    """A rule of ours, or the function that ``module:function`` names. Raises ``ValueError`` for any other name."""
+    if is_extension(name):
+        rule: Guidance = load_extension(name, "guidance rule")
+        return rule
+    if name not in RULES:
+        raise ValueError(
+            f"guidance rule {name!r} is unknown; use one of {', '.join(RULES)}, or module:function"
+        )
+    return RULES[name]

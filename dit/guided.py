@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dit.conditioning import hold, spread_frames, token_times
 from dit.config import DiTConfig
-from dit.guidance import apg, cfg, cfg_zero_star
+from dit.guidance import RULES, guidance_named
 from dit.levels import Levels, levels_of
 from dit.model import DiT
 from dit.packing import Layout, make_layout, patchify
@@ -23,7 +23,7 @@ from pipeline.training.device import to_device
 Velocity = Callable[[Tensor, float], Tensor]
 """(x, t) -> dx/dt at the noise level t."""
 
-GUIDANCES = ("cfg", "cfg-zero", "apg")
+GUIDANCES = tuple(RULES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +101,10 @@ def guided_velocity(
 ) -> Velocity:
     """Velocity of one copy of the pack's tokens (N, token_dim); ``plan`` is where the model is.
 
-    ``rule``: ``cfg``, ``cfg-zero`` or ``apg`` (``dit.guidance``). With ``graph`` the model's kernels are recorded once
-    as a CUDA graph and replayed at every level.
+    ``rule`` names a guidance rule: ``cfg``, ``cfg-zero``, ``apg`` or ``module:function`` (``dit.guidance``). With
+    ``graph`` the model's kernels are recorded once as a CUDA graph and replayed at every level.
     """
-    if rule not in GUIDANCES:
-        raise ValueError(f"guidance rule {rule!r} is unknown; use one of {', '.join(GUIDANCES)}")
+    combine = guidance_named(rule)
     path, copies, layout = model.config.path, plan.copies, plan.layout
     held = plan.given.repeat(copies)
     memory = model.text(layout.text, layout.text_rows)
@@ -129,9 +128,6 @@ def guided_velocity(
         if copies == 1:
             return out
         conditional, unconditional = out.chunk(2)
-        if rule == "cfg":
-            return cfg(conditional, unconditional, guidance)
-        combine = apg if rule == "apg" else cfg_zero_star
         return combine(conditional, unconditional, guidance, clip, plan.clips)
 
     return velocity

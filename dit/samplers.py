@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from dit.guided import Plan, Velocity, guided_velocity, plan_pack
 from dit.model import DiT
 from dit.packing import make_layout, split_pack
 from dit.paths import first_level
+from pipeline.extensions import is_extension, load_extension
 
 
 def schedule(steps: int, shift: float = 1.0, first: float = 1.0) -> list[float]:
@@ -41,10 +43,28 @@ def heun(velocity: Velocity, x: Tensor, times: Sequence[float]) -> Tensor:
     return x
 
 
-SOLVERS: dict[str, Callable[[Velocity, Tensor, Sequence[float]], Tensor]] = {
-    "euler": euler,
-    "heun": heun,
-}
+class Solver(Protocol):
+    """Steps along a velocity from noise to data."""
+
+    def __call__(self, velocity: Velocity, x: Tensor, times: Sequence[float], /) -> Tensor:
+        """Data (N, D) of noise ``x`` (N, D); ``times`` are the noise levels, from 1 down to 0."""
+        ...
+
+
+SOLVERS: dict[str, Solver] = {"euler": euler, "heun": heun}
+"""Solvers by name."""
+
+
+def solver_named(name: str) -> Solver:
+    """A solver of ours, or the function that ``module:function`` names. Raises ``ValueError`` for any other name."""
+    if is_extension(name):
+        solver: Solver = load_extension(name, "solver")
+        return solver
+    if name not in SOLVERS:
+        raise ValueError(
+            f"solver {name!r} is unknown; use one of {', '.join(SOLVERS)}, or module:function"
+        )
+    return SOLVERS[name]
 
 
 @torch.no_grad()
@@ -70,8 +90,7 @@ def generate(
     marks latent frames taken from ``clean[i]`` (C, T, H, W): image-to-video, extension, both ends.
     ``rule`` as in ``dit.guided.guided_velocity``, ``cuda_graph`` as its ``graph``.
     """
-    if solver not in SOLVERS:
-        raise ValueError(f"solver {solver!r} is unknown; use one of {', '.join(SOLVERS)}")
+    solver_named(solver)
     plan = plan_pack(
         model.config,
         shapes,
@@ -94,5 +113,5 @@ def generate(
 def solve(velocity: Velocity, plan: Plan, times: Sequence[float], solver: str) -> Tensor:
     """Tokens (N, token_dim) of the pack's clips at ``times[-1]``, from its noise; waits for no device."""
     x = plan.noise * math.hypot(times[0], 1 - times[0])  # unit variance at the level it starts from
-    x = SOLVERS[solver](velocity, x, times)
+    x = solver_named(solver)(velocity, x, times)
     return hold(x, plan.known, plan.given)
