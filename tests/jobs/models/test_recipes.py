@@ -16,6 +16,7 @@ from jobs import cli
 from jobs.core.recipe import load_recipe
 from jobs.models.needs import Need, needs
 from pipeline import schema as s
+from pipeline.shards.read import open_manifest
 from tests.helpers.caption_server import caption_server
 from tests.helpers.clip_folders import VIT_LIKE, write_folder
 from tests.helpers.hub_cache import put_in_cache
@@ -93,7 +94,7 @@ def test_laptop_from_footage_to_a_sample(raw: Path, here: None, tmp_path: Path) 
     assert manifest["concept_text"].null_count == 0 and set(manifest[s.DOMAIN].to_pylist()) == {
         None
     }
-    shards = pq.read_table(out / "shards" / "manifest.parquet")
+    shards = open_manifest(out).table
     assert shards.num_rows >= 1 and shards[s.CAPTION_DENSE].null_count == 0
 
     text = need("laptop", "clip").model
@@ -174,7 +175,7 @@ def test_without_a_recipe_and_without_models_captions_are_facts_and_come_later(
     rows = captions(out)
     assert {(row[s.KIND], row[s.OUTCOME]) for row in rows} == {("facts", "ok")}
     assert pq.read_table(out / "manifest")["concept_text"].null_count == len(rows)
-    shards = pq.read_table(out / "shards" / "manifest.parquet")
+    shards = open_manifest(out).table
     assert shards.num_rows == len(rows) and shards[s.CAPTION_DENSE].null_count == len(rows)
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
