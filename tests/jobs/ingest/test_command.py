@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -257,7 +259,19 @@ def test_wrong_settings_are_refused(raw: Path, clip: OpenClipConfig, tmp_path: P
 
 
 def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
-    with exclusive(tmp_path), pytest.raises(UserError, match="another ingest"), exclusive(tmp_path):
+    code = (
+        "import fcntl, sys, time; lock = open(sys.argv[1], 'a+'); fcntl.flock(lock, fcntl.LOCK_EX); "
+        "print('held', flush=True); time.sleep(60)"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / ".lock")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout is not None and other.stdout.readline() == "held\n"
+            with pytest.raises(UserError, match="is writing to"), exclusive(tmp_path):
+                pass
+        finally:
+            other.kill()
+    with exclusive(tmp_path):
         pass
 
 
@@ -341,5 +355,5 @@ def test_settings_bind_only_once_a_source_is_recorded(tmp_path: Path) -> None:
     record = {s.SOURCE_ID: "0" * 16, s.SOURCE_URI: "/a.mp4", s.N_CLIPS: 0, STAMP: "x"}
     ledger.write({**record, s.OUTCOME: s.SourceOutcome.DONE})
     check_settings(ledger, "two", "b")
-    with pytest.raises(UserError, match="other \\[ingest\\] or \\[clip\\] settings"):
+    with pytest.raises(UserError, match=r"other \[ingest\] or \[openclip\] settings"):
         check_settings(ledger, "one", "a")
