@@ -19,6 +19,7 @@ from dit.samplers import SOLVERS, solve
 from dit.train.feed import make_ready
 from dit.train.heldout import held_out_losses
 from dit.train.loop import gradients
+from dit.train.optim import make_optimizer
 from dit.train.run import start_run
 
 TINY = DiTConfig(width=48, depth=2, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
@@ -44,7 +45,7 @@ def step(
         for model in (run.model, run.ema.model):
             on_fake_gpu(model)
         run.device = device
-        run.optimizer = type(run.optimizer)(run.model, settings)
+        run.optimizer = make_optimizer(run.model, settings)
         ready = replace(ready, batches=[there(batch, device) for batch in ready.batches])
         numbers = gradients(run, settings, ready, total)
         assert numbers.device.type == device.type
@@ -113,6 +114,25 @@ def vae_step() -> None:
         vae_loss(x, recon, mean, logvar, LossConfig())[0].backward()
 
 
+def noticed() -> None:
+    """What should be noticed is: operations on two devices, and reads by the host."""
+    with fake_gpu() as device:
+        x = torch.empty(3, 4, device=device)
+        reads: list[Callable[[], Any]] = [
+            lambda: x + torch.empty(3, 4),
+            lambda: float(x.sum()),
+            lambda: x.tolist(),
+            lambda: x[x > 0],
+            lambda: x.nonzero(),
+        ]
+        for number, read in enumerate(reads):
+            try:
+                read()
+            except Exception:  # noqa: BLE001 - torch raises a kind of its own for each
+                continue
+            raise AssertionError(f"read {number} passed unnoticed")
+
+
 def clip_embedding() -> None:
     """The embedded CLIP's images and texts."""
     from pipeline.openclip.model import load_openclip
@@ -137,6 +157,7 @@ def _picture() -> Any:
 
 def parts() -> Iterator[tuple[str, Callable[[], None]]]:
     """(name, what to run) of every part."""
+    yield "mixed devices and reads are noticed", noticed
     for precision in ("fp32", "bf16"):
         for recompute in (False, True):
             name = f"training step, {precision}{', recompute' if recompute else ''}"

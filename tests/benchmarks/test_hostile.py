@@ -31,7 +31,7 @@ def test_special_and_damaged_files_end_typed_and_in_time(
         "zeros.mp4": "open/invalid_data",
         "noise.mkv": "open/invalid_data",
         "archive.mp4": "open/invalid_data",
-        "picture.mp4": "done",
+        "picture.mp4": "open/container_refused",
         "sound.mp4": "probe/no_video_stream",
         "header-only.mp4": told["header-only.mp4"],
         "single-frame.mp4": "done",

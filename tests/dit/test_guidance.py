@@ -27,7 +27,7 @@ def test_the_projection_is_that_of_the_whole_clip_and_of_no_other():
 
 def test_a_small_unconditional_velocity_is_projected_on_all_the_same():
     """Late in sampling velocities are small; a floor under their norm must not reach them."""
-    factor = projection(0.002 * C, 0.001 * U, CLIP)
+    factor = projection(0.002 * C, 0.001 * U, CLIP, 2)
     torch.testing.assert_close(factor[:, 0], torch.tensor([7 / 3, 7 / 3, 2.0]))
 
 

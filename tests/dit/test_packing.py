@@ -68,22 +68,22 @@ def test_a_layout_says_where_every_clip_lies():
     layout = make_layout(shapes, texts, patch=(1, 2, 2), text_dim=8, fps=[24.0, 12.5])
     assert layout.n_clips == 2 and layout.shapes == ((2, 4, 6), (1, 3, 3))
     assert layout.grids.tolist() == [[2, 2, 3], [1, 2, 2]]
-    assert layout.cu.tolist() == [0, 12, 16] and layout.cu.dtype == torch.int32
+    assert layout.segments.ends == (0, 12, 16) and layout.segments.cu.dtype == torch.int32
     assert layout.clip.tolist() == [0] * 12 + [1] * 4
     assert layout.coords[:12].tolist() == grid_coords((2, 2, 3)).tolist()
     assert layout.coords[12:].tolist() == grid_coords((1, 2, 2)).tolist()
     assert layout.fps.tolist() == [24.0, 12.5] and layout.fps.dtype == torch.float32
-    assert layout.text.shape == (3, 8) and layout.text_cu.tolist() == [0, 3, 3]
+    assert layout.text.shape == (3, 8) and layout.captions.ends == (0, 3, 3)
     assert make_layout(shapes, texts, patch=(1, 2, 2), text_dim=8).fps.tolist() == [8.0, 8.0]
     assert (
         make_layout(shapes, texts, patch=(1, 2, 2), text_dim=8, fps=30).fps.tolist() == [30.0] * 2
     )
     empty = make_layout(shapes, [None, torch.zeros(0, 8)], patch=(1, 2, 2), text_dim=8)
-    assert empty.text.shape == (0, 8) and empty.text_cu.tolist() == [0, 0, 0]
+    assert empty.text.shape == (0, 8) and empty.captions.ends == (0, 0, 0)
     half = make_layout(shapes[:1], [torch.ones(2, 8).half()], patch=(1, 2, 2), text_dim=8)
     assert half.text.dtype == torch.float32
     moved = layout.to("meta")
-    assert moved.coords.device.type == moved.text_cu.device.type == "meta"
+    assert moved.coords.device.type == moved.captions.cu.device.type == "meta"
     assert moved.shapes == layout.shapes
 
 

@@ -93,9 +93,9 @@ def test_a_vp_model_samples_through_the_same_call():
 
 
 def test_an_unknown_path_is_refused():
-    with pytest.raises(ValueError, match="path 'cosine' is unknown; use one of flow, vp"):
+    with pytest.raises(ValueError, match="path is 'cosine'; it must be one of flow, vp"):
         dataclasses.replace(SMALL, path="cosine")
     with pytest.raises(
-        ValueError, match="attention 'axial' is unknown; use one of full, factorised"
+        ValueError, match="attention is 'axial'; it must be one of full, factorised"
     ):
         dataclasses.replace(SMALL, attention="axial")

@@ -19,7 +19,7 @@ def test_tokens_or_clips_count_equally():
     assert weights().tolist() == [1.0] * 16
     by_clip = weights(loss_unit="clip")
     torch.testing.assert_close(by_clip, torch.tensor([1 / 12] * 12 + [1 / 4] * 4))
-    with pytest.raises(ValueError, match="use token or clip"):
+    with pytest.raises(ValueError, match="one of token, clip"):
         weights(loss_unit="frame")
 
 

@@ -68,7 +68,9 @@ def models(monkeypatch, dit_file, vae_file) -> list[str]:
     """Options that name the small models; the text encoder is replaced."""
     import pipeline.textencoder.open
 
-    monkeypatch.setattr(pipeline.textencoder.open, "load_text_encoder", lambda name, **_: FakeText())
+    monkeypatch.setattr(
+        pipeline.textencoder.open, "load_text_encoder", lambda name, **_: FakeText()
+    )
     return ["--dit", str(dit_file), "--vae", str(vae_file)]
 
 

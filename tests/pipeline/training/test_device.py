@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from benchmarks.fake_gpu import fake_gpu
 from pipeline.training.device import device_line, pick_device, same_bits, to_device
 
 
@@ -42,13 +41,12 @@ def test_tensors_move_and_the_rest_stays():
     x = torch.arange(3.0)
     value = {"a": [x, 1], "b": (Box(x), "word", None)}
     assert to_device(value, "cpu")["a"][0] is x
-    with fake_gpu() as device:
-        fake = torch.empty(3)
-        moved = to_device({"a": [fake, 1], "b": (Box(fake), "word", None)}, device)
-        assert moved["a"][0].device == moved["b"][0].x.device == device
-        assert moved["a"][1] == 1 and moved["b"][1:] == ("word", None)
+    moved = to_device(value, "meta")
+    assert moved["a"][0].device.type == moved["b"][0].x.device.type == "meta"
+    assert moved["a"][1] == 1 and moved["b"][1:] == ("word", None)
 
 
 def test_sums_in_order_are_a_gpus_affair():
+    before = torch.are_deterministic_algorithms_enabled()
     with same_bits(torch.device("cpu")):
-        assert not torch.are_deterministic_algorithms_enabled()
+        assert torch.are_deterministic_algorithms_enabled() == before
