@@ -26,6 +26,7 @@ from pipeline.shards.read import open_manifest
 from pipeline.store.parquet import write_table
 from tests.helpers.shard_media import flip_byte, make_rows, make_shards
 from tests.helpers.tiny_models import tiny_clip, tiny_vae
+from vae.checkpoint import load_vae
 
 N = 12
 
@@ -65,7 +66,7 @@ def test_rows_hold_the_posterior_and_the_text_features(folder, config):
         frames = decode_view(manifest.read(rows[row[s.CLIP_ID]]), encoder.view, **native)
         assert frames.shape[:3] == (row[s.N_FRAMES], row[s.HEIGHT], row[s.WIDTH])
         x = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-        posterior = encoder.vae.encode(x)
+        posterior = load_vae(config.vae).encode(x)
         mean, logvar, text = store.payload(number)
         np.testing.assert_allclose(mean, posterior.mean[0].numpy(), atol=2e-3, rtol=2e-3)
         np.testing.assert_allclose(logvar, posterior.logvar[0].numpy(), atol=2e-3, rtol=2e-3)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import dit.train.loop
 import vae.train
+from dit.train import feed
 from jobs.core.errors import UserError
 from jobs.shards import encode
 from jobs.train import dit as train_dit
@@ -56,8 +56,8 @@ def dit_run(folder, tmp_path_factory):
         return batch
 
     patch = pytest.MonkeyPatch()
-    whole = dit.train.make_batch
-    patch.setattr(dit.train, "make_batch", spy)
+    whole = feed.make_batch
+    patch.setattr(feed, "make_batch", spy)
     train_dit.main(train_words(folder, out))
     patch.undo()
     return out, calls
@@ -66,7 +66,7 @@ def dit_run(folder, tmp_path_factory):
 def test_a_dit_step_is_the_one_that_was_trained_on(dit_run):
     out, calls = dit_run
     run = read_run(out)
-    assert len(calls) == 8
+    assert len(calls) >= 8  # steps that the feed made ahead are among them
     for number in (1, 2, 4):
         packs = calls[2 * (number - 1) : 2 * number]
         title, cells = show_batch.dit_cells(run, number, run.vae, most=100)
