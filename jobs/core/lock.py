@@ -60,6 +60,15 @@ def release(folder: Location | str) -> None:
         kept.close()
 
 
+def leave_nothing(folder: Path) -> None:
+    """Let go of a folder that a refused command held, and remove it when it holds nothing else."""
+    release(folder)
+    (folder / LOCK).unlink(missing_ok=True)
+    for place in (folder / ".done", folder):
+        if place.is_dir() and not any(place.iterdir()):
+            place.rmdir()
+
+
 def lock_holder(folder: Location) -> dict[str, Any] | None:
     """Who writes to a folder now (``command``, ``pid``, ``host``; ``{}`` if it does not say), None for nobody."""
     if isinstance(folder, ObjectPath):

@@ -14,6 +14,7 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.keys import config_key
+from jobs.core.lock import leave_nothing
 from jobs.core.run import open_run
 from jobs.core.stage import Stage
 from jobs.train.checkpoints import check_out, going_on
@@ -98,6 +99,7 @@ def run(args: Args) -> dict[str, Any]:
     try:
         figures = train(args, examples)
     except ValueError as error:
+        leave_nothing(args.out)
         raise UserError(str(error)) from error
     stage.log(figures)
     stage.finish({"outputs": ["weights"], **figures})

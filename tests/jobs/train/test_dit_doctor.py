@@ -137,6 +137,7 @@ def test_round_trip_is_the_psnr_of_the_vae_on_these_clips(tmp_path, capsys):
     from tests.helpers.tiny_models import tiny_clip, tiny_vae
     from vae.checkpoint import load_vae
     from vae.evaluate import clip_psnrs
+    from vae.loaded import load
 
     rows = make_rows(6)
     rows[2][s.CAPTION_SHORT] = rows[2][s.CAPTION_DENSE] = None
@@ -148,7 +149,7 @@ def test_round_trip_is_the_psnr_of_the_vae_on_these_clips(tmp_path, capsys):
     encode.run(config, tmp_path, workers=1)
     data, manifest = TrainingPacks(tmp_path, token_budget=60), open_manifest(tmp_path)
     vae = load_vae(file)
-    values = round_trip_psnrs(data, manifest, vae, 16)
+    values = round_trip_psnrs(data, manifest, load(file), 16)
     assert sorted(values) == data.clip_ids and len(values) == 5
     view = encode.Encoder(config).view
     for i in range(len(manifest)):
