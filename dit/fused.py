@@ -19,13 +19,10 @@ from dit import kernels
 from dit.kernels import EPS
 from dit.segments import runs_of
 
-COMPILED = [True]
-"""Whether the kernels of ``dit.kernels`` are compiled where tensors lie on a GPU; False runs them as they stand."""
-
 
 def _kernel(function: Any, device: torch.device) -> Any:
-    """``function`` of ``dit.kernels``, compiled where that is possible and asked for."""
-    return kernels.compiled(function) if device.type == "cuda" and COMPILED[0] else function
+    """``function`` of ``dit.kernels``, compiled where the tensors lie on a CUDA GPU."""
+    return kernels.compiled(function) if device.type == "cuda" else function
 
 
 def _turned(x: Tensor, turns: Tensor | None, *, back: bool = False) -> Tensor:
