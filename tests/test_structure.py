@@ -141,6 +141,8 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/train/run_json.py": ("jobs/train/test_show_batch.py", "what a run says of itself"),
     "jobs/train/vae_args.py": ("jobs/train/test_vae.py", WHOLE),
     "jobs/train/vae_results.py": ("jobs/train/test_vae.py", WHOLE),
+    "jobs/web/paths.py": ("jobs/web/test_app.py", "paths that lead out of a folder"),
+    "jobs/web/render.py": ("jobs/web/test_app.py", "templates that escape"),
     "jobs/world/judge.py": ("jobs/world/test_film.py", "films are judged"),
 }
 """Modules without a test file of their own: the file that tests them, and why that one does."""

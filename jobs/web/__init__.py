@@ -1,0 +1,1 @@
+"""What every page of filmstock stands on: guarded app, templates, assets, byte ranges, and the server itself."""
