@@ -112,11 +112,18 @@ def chosen_recipe(
     from jobs.models.default import choose
     from jobs.models.needs import require_models
 
+    refuse_file(folder)
     chosen = choose(sources, folder, named, overrides)
     require_models(chosen.recipe, chosen.named)
     if chosen.note:
         say(f"curate: {chosen.note}")
     return chosen.recipe
+
+
+def refuse_file(out: Location) -> None:
+    """UserError when the folder to write is a file."""
+    if out.is_file():
+        raise UserError(f"--out {out} is a file; name a folder")
 
 
 def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = "") -> CurateResult:
@@ -129,8 +136,7 @@ def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = 
     from jobs.shards import pack
 
     folder = open_run(out)
-    if folder.path.is_file():
-        raise UserError(f"--out {folder} is a file; name a folder")
+    refuse_file(folder.path)
     before = {stage: folder.stage_key(stage) for stage in report.STAGES}
     ingested = ingest.run(recipe.ingest, recipe.openclip, sources, folder.path)
     folder.save_recipe(recipe)
@@ -141,7 +147,7 @@ def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = 
         short = ", --set ingest.min_clip_s=0.5 keeps shorter shots" if "short" in dropped else ""
         raise UserError(
             f"no clip came out of {ingested.done + ingested.quarantined} sources; {why}"
-            f"sources.parquet, dropped.parquet and {folder / report.REPORT} say why{short}"
+            f"{folder / 'sources.parquet'}, dropped.parquet and {report.REPORT} beside it say why{short}"
         )
     result = CurateResult(
         folder=folder.path,

@@ -6,6 +6,7 @@ ends. In an object store it is a lease (``pipeline.store.lease``).
 
 from __future__ import annotations
 
+import atexit
 import errno
 import fcntl
 import json
@@ -50,6 +51,8 @@ def hold(folder: Location | str, command: str) -> None:
     """``locked`` without a block: until ``release``, or the end of this process."""
     place = str(location(folder).absolute())
     if place not in _HELD:
+        if not _KEPT:  # before the interpreter takes this module's names away
+            atexit.register(release_all)
         _KEPT[place] = ExitStack()
         _KEPT[place].enter_context(locked(folder, command))
 
@@ -58,6 +61,12 @@ def release(folder: Location | str) -> None:
     """Let go of a folder that ``hold`` took; nothing happens when it did not."""
     if kept := _KEPT.pop(str(location(folder).absolute()), None):
         kept.close()
+
+
+def release_all() -> None:
+    """Let go of every folder that ``hold`` took."""
+    for folder in list(_KEPT):
+        release(folder)
 
 
 def leave_nothing(folder: Path) -> None:
@@ -82,7 +91,7 @@ def lock_holder(folder: Location) -> dict[str, Any] | None:
 
 @contextmanager
 def _flock(place: Path, command: str) -> Iterator[None]:
-    with writing(place / LOCK):
+    with writing(place):
         place.mkdir(parents=True, exist_ok=True)
         lock = (place / LOCK).open("a+")
     with lock as file:

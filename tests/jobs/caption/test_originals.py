@@ -52,7 +52,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> list[int]:
                     clip_id=clip[s.CLIP_ID], kind=kind, frames_hash="f" * 16, text=f"A {kind} one."
                 )
                 made = made_with(config, model_id(config), clip)[kind]
-                rows.append(caption_row((clip[s.CLIP_ID], kind), check_reply(reply), made))
+                rows.append(caption_row((clip[s.CLIP_ID], kind), check_reply(reply), made, []))
         write_part(folder / "captions", rows)
         asked.append(len(rows))
         return {name: 0 for name in caption.COUNTS} | {"rows": len(rows), "tries": len(rows)}

@@ -124,7 +124,7 @@ def test_from_and_to_a_store_under_failures(
     server.faults.clear()
     assert not (bucket / "from-store" / ".lock" / "lease").exists()
 
-    save_recipe(bucket / "from-store", replace(load_recipe(), ingest=CONFIG, clip=clip))
+    save_recipe(bucket / "from-store", replace(load_recipe(), ingest=CONFIG, openclip=clip))
     (bucket / "raw" / "none.mp4").write_bytes((raw / "shots.mp4").read_bytes() + b"\0" * 9)
     assert retry.main(["s3://bucket/from-store", "--only", "not_found"]) == 0
     assert ends(bucket / "from-store")["none.mp4"] == ("done", None)
