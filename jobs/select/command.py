@@ -5,8 +5,9 @@ Only the columns that the rules read are loaded, so a million clips are decided 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -17,6 +18,8 @@ from jobs.core.fresh import open_stage
 from jobs.core.keys import files_key
 from jobs.core.recipe import parse_override
 from jobs.core.run import RunFolder, dropped_line, open_run
+from jobs.edits.apply import decide_by_hand, run_edits
+from jobs.edits.replay import Replayed
 from jobs.select.earlier import earlier_files, read_earlier
 from jobs.select.tables import (
     manifest_schema,
@@ -30,6 +33,9 @@ from pipeline.config import SelectConfig
 from pipeline.select.funnel import funnel_lines
 from pipeline.select.select import Selection, columns_read, select_clips
 from pipeline.store.atomic import write_bytes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 STAGE = "select"
 
@@ -73,12 +79,14 @@ def run(config: SelectConfig, folder: RunFolder) -> int:
     folder.need("manifest")
     inputs = ("manifest",) if config.dedup_cosine is None else ("manifest", "embeddings")
     earlier = files_key(earlier_files(folder.path, config))
-    stage = open_stage(folder, STAGE, config, earlier, inputs=inputs)
+    edits = run_edits(folder)
+    by_hand = edits.key("decisions")
+    stage = open_stage(folder, STAGE, config, earlier, by_hand, inputs=inputs)
     if info := stage.info:
         kept = int(info.get("kept", 0))
         say(f"select: nothing to do, {kept} clips kept by the same settings")
         return kept
-    (selection,) = decide(folder, [config])
+    (selection,) = decide(folder, [config], edits)
     with stage.working():
         write_bytes(folder.selection, table_bytes(selection.table))
         if dropped := folder.dropped():
@@ -86,7 +94,8 @@ def run(config: SelectConfig, folder: RunFolder) -> int:
         report(selection)
         funnel = {row.step: row.clips for row in selection.funnel}
         stage.log({"funnel": funnel, "hours": selection.funnel[-1].hours})
-        stage.finish({"kept": selection.kept, "outputs": [folder.selection.name]})
+        outputs = [folder.selection.name]
+        stage.finish({"kept": selection.kept, "by_hand": by_hand, "outputs": outputs})
     return selection.kept
 
 
@@ -94,13 +103,16 @@ def what_if(config: SelectConfig, folder: RunFolder, texts: tuple[str, ...]) -> 
     """Print how the predicates ``texts`` would change the selection; writes nothing."""
     columns = manifest_schema(folder.manifest).names
     where, changes = apply_what_if(config.where, texts, columns)
-    now, then = decide(folder, [config, replace(config, where=where)])
+    now, then = decide(folder, [config, replace(config, where=where)], run_edits(folder))
     for line in (*changes, *what_if_lines(now, then)):
         say(line)
 
 
-def decide(folder: RunFolder, configs: list[SelectConfig]) -> list[Selection]:
-    """Selections of a run folder's clips by several settings that differ in predicates only; writes nothing."""
+def decide(folder: RunFolder, configs: list[SelectConfig], edits: Replayed) -> list[Selection]:
+    """Selections of a run folder's clips by several settings that differ in predicates only; writes nothing.
+
+    What people decided in ``edits`` goes before what the rules say.
+    """
     kind = manifest_schema(folder.manifest)
     columns = set()
     for config in configs:
@@ -116,7 +128,27 @@ def decide(folder: RunFolder, configs: list[SelectConfig]) -> list[Selection]:
     if configs[0].dedup_cosine is not None:
         embeddings = read_embeddings(folder.embeddings)
     earlier = read_earlier(folder.path, configs[0], embeddings)
-    return [select_clips(manifest, config, embeddings, earlier) for config in configs]
+    found = [select_clips(manifest, config, embeddings, earlier) for config in configs]
+    decisions = edits.decisions()
+    if not decisions:
+        return found
+    seconds = clip_seconds(manifest, decisions)
+    return [decide_by_hand(selection, decisions, seconds) for selection in found]
+
+
+def clip_seconds(manifest: pa.Table, clips: Collection[str]) -> dict[str, float]:
+    """clip_id -> length in seconds, of the clips asked for that have one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ids = manifest[schema.CLIP_ID]
+    rows = manifest.filter(pc.is_in(ids, value_set=pa.array(list(clips), pa.string())))
+    columns = (rows[name].to_pylist() for name in (schema.CLIP_ID, schema.START_S, schema.END_S))
+    return {
+        clip: end - start
+        for clip, start, end in zip(*columns, strict=True)
+        if start is not None and end is not None
+    }
 
 
 def report(selection: Selection) -> None:

@@ -15,6 +15,8 @@ from jobs.core.errors import EXIT_OK, EXIT_PARTIAL
 from jobs.core.fresh import open_stage
 from jobs.core.recipe import parse_override
 from jobs.core.run import RunFolder, open_run
+from jobs.edits.apply import check_decided, correct, run_edits
+from jobs.edits.replay import Replayed
 from pipeline import schema as s
 from pipeline.config import PackConfig
 from pipeline.shards.layout import manifest_of
@@ -67,12 +69,14 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
     """Write ``shards/`` of the run folder, unless the same settings and inputs made it already."""
     open_writer(config.writer)  # one that is not there is refused before anything is read
     inputs = ("manifest", "selection.parquet", "captions")
-    stage = open_stage(folder, STAGE, config, inputs=inputs)
+    edits = run_edits(folder)
+    stage = open_stage(folder, STAGE, config, edits.key("captions"), inputs=inputs)
+    check_decided(folder, edits)
     if result := stage.finished(PackResult):
         say(f"pack: nothing to do, {result.packed} clips are in {folder.shards}")
         return result
     with stage.working():
-        result = write_shards(config, folder, stage.key)
+        result = write_shards(config, folder, stage.key, edits)
         report(result, folder)
         stage.log(vars(result))
         pattern = "*.parquet" if config.writer == "parquet" else "*"
@@ -82,9 +86,10 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
     return result
 
 
-def write_shards(config: PackConfig, folder: RunFolder, key: str) -> PackResult:
-    """Write every kept clip that has a caption; ``key`` is noted in the shards."""
-    manifest, captions = folder.kept_clips(), folder.usable_captions(config.kinds)
+def write_shards(config: PackConfig, folder: RunFolder, key: str, edits: Replayed) -> PackResult:
+    """Write every kept clip that has a caption, corrected as in ``edits``; ``key`` is noted in the shards."""
+    manifest = folder.kept_clips()
+    captions = correct(folder.usable_captions(config.kinds), edits, config.kinds)
     counts = dict.fromkeys(("packed", "uncaptioned", "unreadable"), 0)
     seconds = 0.0
     concepts = tuple(

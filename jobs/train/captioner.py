@@ -17,6 +17,7 @@ from jobs.core.keys import config_key
 from jobs.core.lock import leave_nothing
 from jobs.core.run import open_run
 from jobs.core.stage import Stage
+from jobs.edits.apply import run_edits
 from jobs.train.checkpoints import check_out, going_on
 from pipeline.bounds import Count, check_bounds
 from pipeline.store.paths import Location
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from captioner.train.examples import TrainingExample
 
 STAGE = "train-captioner"
+EDITS = "edits"
+"""Value of ``--captions`` for what people corrected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,8 @@ class Args:
     out: Path
     """Folder of the run: weights/, adapter/ with LoRA, state.pt, metrics.jsonl."""
     captions: Path | None = None
-    """Words to learn instead of the data's own: .parquet, .jsonl or .csv with clip_id and text (and kind)."""
+    """Words to learn instead of the data's own: .parquet, .jsonl or .csv with clip_id and text (and kind); or `edits`,
+    the captions that people corrected in `filmstock view`."""
     train: tyro.conf.OmitArgPrefixes[TuneConfig] = TuneConfig()
     """The fine-tuning."""
     threads: Count = 1
@@ -122,19 +126,25 @@ def run(args: Args) -> dict[str, Any]:
 def find_examples(data: Location, kind: str, captions: Path | None) -> list[TrainingExample]:
     """The clips at ``data`` that have words of ``kind``: a run folder's captions, else those of shards.
 
-    ``captions`` is a file of words that are taken instead. Raises ValueError where there are none.
+    ``captions`` is a file of words that are taken instead, or ``edits``: what people corrected. Raises ValueError where
+    there are none.
     """
     from captioner.train.examples import examples_of, read_texts, shard_texts
     from pipeline import schema as s
     from pipeline.shards.read import open_manifest
 
-    texts = read_texts(captions, kind) if captions else None
     columns = list(s.READ_COLUMNS)
     run = open_run(data)
+    texts: dict[str, str] | None = None
+    if captions == Path(EDITS) and not captions.exists():
+        found = run_edits(run).captions()
+        texts = {clip: kinds[kind] for clip, kinds in found.items() if kind in kinds}
+    elif captions:
+        texts = read_texts(captions, kind)
     if run.selection.exists() and (texts or run.captions.exists()):
         if texts is None:
-            found = run.usable_captions((kind,))
-            texts = {clip_id: row[kind] for clip_id, row in found.items()}
+            usable = run.usable_captions((kind,))
+            texts = {clip_id: row[kind] for clip_id, row in usable.items()}
         rows = run.kept_clips().select(columns).to_pylist()
         examples = examples_of(rows, texts, lambda row: run.clip_root(row[s.SHARD]))
     else:

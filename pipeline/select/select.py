@@ -173,8 +173,8 @@ def columns_read(columns: list[str], config: SelectConfig) -> list[str]:
         *(best.by for best in config.best.values()),
     ]
     names = set(FIXED_COLUMNS)
-    if config.dedup_phash:
-        names |= set(schema.HASH_COLUMNS)
+    if kinds_on(config):
+        names |= set(schema.HASH_COLUMNS) if config.dedup_phash else {schema.PHASH}
     if kinds_on(config) and not config.dedup_pieces:
         names |= {schema.SOURCE_ID, schema.SHOT}
     for balance in config.balance.values():

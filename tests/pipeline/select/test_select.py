@@ -264,7 +264,9 @@ def test_only_the_columns_that_rules_name_are_read():
     rest = {"motion_mean", "width", "height", "aesthetic", "concept_text", "blur"}
     told = {"phash", "look", "source_id", "shot"}
     assert set(columns_read(names, config)) == fixed | rest | told
-    off = replace(config, dedup_phash=False, dedup_pieces=True)
+    exact = replace(config, dedup_phash=False, dedup_pieces=True)
+    assert set(columns_read(names, exact)) == fixed | rest | {"phash"}
+    off = replace(exact, dedup_exact=False)
     assert set(columns_read(names, off)) == fixed | rest
 
 
