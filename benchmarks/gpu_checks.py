@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from benchmarks.gpu_data import MemoryPacks, clip
-from dit.config import DiTConfig, TrainConfig
+from dit.conditioning import given_frames, given_latents
+from dit.config import DiTConfig, SamplerConfig, TrainConfig
 from dit.model import DiT
 from dit.samplers import generate
 from dit.train.feed import make_ready
@@ -97,15 +98,14 @@ def parity(device: str) -> list[tuple[str, float, float]]:
     model = awake(SMALL).eval()
     texts = [torch.randn(9, SMALL.text_dim), None, torch.randn(4, SMALL.text_dim)]
     shapes = [(5, 8, 12), (1, 8, 8), (5, 8, 12)]
-    kept = {
-        "clean": [torch.randn(8, 5, 8, 12), None, None],
-        "given": [torch.tensor([True, False, False, False, False]), None, None],
-    }
+    given = given_latents(torch.randn(8, 5, 8, 12), given_frames(5, "first"))
+    conditions = [given, None, None]
     for rule in ("cfg", "cfg-zero", "apg"):
-        truth = generate(model.cpu(), shapes, texts, steps=6, rule=rule, **kept)
+        config = SamplerConfig(steps=6, rule=rule)
+        truth = generate(model.cpu(), shapes, texts, config, conditions=conditions)
         there = copy.deepcopy(model).to(device)
         for graph in (False, True):
-            ours = generate(there, shapes, texts, steps=6, rule=rule, cuda_graph=graph, **kept)
+            ours = generate(there, shapes, texts, config, conditions=conditions, cuda_graph=graph)
             worst = max(error(a, b) for a, b in zip(ours, truth, strict=True))
             rows.append((f"sampling, {rule}{', CUDA graph' if graph else ''}", worst, 1e-3))
     return rows

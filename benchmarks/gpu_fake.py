@@ -12,10 +12,12 @@ import torch
 
 from benchmarks.fake_gpu import fake_gpu, on_fake_gpu, there
 from benchmarks.gpu_checks import packs
-from dit.config import DiTConfig, TrainConfig
+from dit.conditioning import given_frames, given_latents
+from dit.config import DiTConfig, SamplerConfig, TrainConfig
 from dit.guided import GUIDANCES, guided_velocity, plan_pack
 from dit.model import DiT
-from dit.samplers import SOLVERS, solve
+from dit.samplers import solve
+from dit.solvers import SOLVERS
 from dit.train.feed import make_ready
 from dit.train.heldout import held_out_losses
 from dit.train.loop import gradients
@@ -71,13 +73,14 @@ def sampling(rule: str, solver: str, config: DiTConfig = TINY) -> None:
         config,
         [(3, 4, 6), (1, 8, 8)],
         [torch.randn(7, config.text_dim), None],
-        clean=[torch.randn(4, 3, 4, 6), None],
-        given=[torch.tensor([True, False, False]), None],
+        conditions=[given_latents(torch.randn(4, 3, 4, 6), given_frames(3, "first")), None],
     )
     with fake_gpu() as device, torch.no_grad():
         on_fake_gpu(model)
         plan = there(plan, device)
-        out = solve(guided_velocity(model, plan, 4.0, rule), plan, [1.0, 0.6, 0.0], solver)
+        out = solve(
+            guided_velocity(model, plan, SamplerConfig(rule=rule)), plan, [1.0, 0.6, 0.0], solver
+        )
         assert out.device.type == device.type
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dit.generation import sample_videos as sample_videos
     from dit.guidance import Guidance as Guidance
     from dit.model import DiT as DiT
-    from dit.samplers import Solver as Solver
+    from dit.solvers import Solver as Solver
 
 __all__ = [
     "DiT",
@@ -44,7 +44,7 @@ __getattr__ = lazy_exports(
         "LatentSpec": "dit.checkpoint:LatentSpec",
         "Loaded": "dit.checkpoint:Loaded",
         "SampleConfig": "dit.config:SampleConfig",
-        "Solver": "dit.samplers:Solver",
+        "Solver": "dit.solvers:Solver",
         "generate": "dit.generation:generate",
         "load": "dit.generation:load",
         "sample_videos": "dit.generation:sample_videos",

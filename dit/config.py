@@ -6,9 +6,11 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
+from dit.schedules import ScheduleName
 from pipeline.bounds import (
     Count,
     Decay,
+    NonNegative,
     PartShare,
     Positive,
     Share,
@@ -207,20 +209,59 @@ def usual_rate(width: int) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleConfig:
-    """How videos are sampled."""
+class SamplerConfig:
+    """How latents are sampled: the solver, its noise levels, and the guidance."""
 
-    frames: int = 17
-    """Frames; 1 + 4k for the embedded VAE. 1 makes an image."""
-    fps: float = 8.0
-    """Frames per second."""
-    steps: int = 30
+    steps: Count = 30
     """Sampling steps."""
     guidance: float = 4.0
     """How strongly the caption is followed; 1 is no guidance."""
     rule: str = "cfg"
     """Guidance rule: cfg, cfg-zero, apg, or module:function of your own."""
     solver: str = "euler"
-    """Solver: euler, heun (twice the work per step), or module:function of your own."""
-    shift: float = 2.0
-    """Timestep shift; above 1 spends more steps on noisy levels."""
+    """Solver: euler, heun (twice the work per step), dpm++2m, unipc, or module:function of your own."""
+    schedule: ScheduleName = "shifted"
+    """Noise levels: shifted, uniform or linear-quadratic."""
+    shift: Positive = 2.0
+    """Shift of the shifted schedule; above 1 spends more steps on noisy levels."""
+    zero_steps: Whole = 0
+    """First steps that move nothing (the zero-init of CFG-Zero*)."""
+    interval: tuple[Share, Share] = (0.0, 1.0)
+    """Noise levels, low and high, between which guidance is on; outside each step costs half."""
+    rescale: Share = 0.0
+    """How far the deviation of guided predictions is brought back to that of unguided ones."""
+    skip_blocks: tuple[Whole, ...] = ()
+    """Blocks that the weak model of skip-layer guidance leaves out."""
+    skip_scale: NonNegative = 0.0
+    """Strength of skip-layer guidance; 0 is none."""
+    reuse: Count = 1
+    """Run the inner blocks at every n-th step and repeat what they added in between; 1 is always."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+        low, high = self.interval
+        if low > high:
+            raise ValueError(
+                f"interval goes from {low:g} to {high:g}; give the lower level first, such as 0.2 0.8"
+            )
+        if self.zero_steps >= self.steps:
+            raise ValueError(
+                f"zero_steps is {self.zero_steps} of {self.steps} steps; at least one must be left"
+            )
+        if bool(self.skip_scale) != bool(self.skip_blocks):
+            raise ValueError("skip_scale and skip_blocks come together; give both or neither")
+
+    @property
+    def needs_unguided(self) -> bool:
+        """Whether a guided pack is also run without guidance."""
+        return bool(self.skip_scale) or self.interval != (0.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig(SamplerConfig):
+    """How videos are sampled."""
+
+    frames: Count = 17
+    """Frames; 1 + 4k for the embedded VAE. 1 makes an image."""
+    fps: Positive = 8.0
+    """Frames per second."""

@@ -5,7 +5,7 @@ The text encoder and the VAE come as objects (``pipeline.contracts``), so the Di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dit.checkpoint import LatentSpec, Loaded, load_dit
-from dit.conditioning import given_frames
+from dit.conditioning import Condition, given_frames, given_latents
 from dit.config import SampleConfig
 from dit.packing import token_count
 from dit.samplers import generate as generate_latents
@@ -85,9 +85,9 @@ def generate(
     check_vae(dit.latents, vae)
     check_text_encoder(dit.latents, text_encoder)
     shape = vae.latent_shape(config.frames, height, width)[1:]
-    clean = given = None
+    condition = None
     if first_frame is not None:
-        clean, given = condition_on(first_frame, vae, dit.latents, shape)
+        condition = first_frame_given(first_frame, vae, dit.latents, shape)
     return sample_videos(
         dit,
         vae,
@@ -95,8 +95,7 @@ def generate(
         [shape] * len(prompts),
         seeds=[seed + i for i in range(len(prompts))],
         config=config,
-        clean=[clean] * len(prompts),
-        given=[given] * len(prompts),
+        conditions=[condition] * len(prompts),
         on_done=on_done,
     )
 
@@ -109,8 +108,7 @@ def sample_videos(
     *,
     seeds: Sequence[int],
     config: SampleConfig,
-    clean: Sequence[Tensor | None] | None = None,
-    given: Sequence[Tensor | None] | None = None,
+    conditions: Sequence[Condition | None] | None = None,
     on_done: Callable[[int], object] | None = None,
 ) -> list[np.ndarray]:
     """Generate one video per text, each of a size of its own, several to a pack.
@@ -120,41 +118,51 @@ def sample_videos(
         texts: Token features (L, text_dim) of each caption; None generates without a caption.
         shapes: (T, H, W) of the latents of each video.
         seeds: Seed of each video's noise.
-        config: Steps, guidance, solver, shift, frame rate; its ``frames`` is not used, ``shapes`` is.
-        clean: Normalised latents (C, T, H, W) to take given frames from; None for none.
-        given: Which latent frames (T,) are given; None for none.
+        config: Solver, noise levels, guidance, frame rate; its ``frames`` is not used, ``shapes`` is.
+        conditions: What is known of each video, see ``dit.conditioning``; None for nothing.
         on_done: Called with the number of videos that were just finished.
 
     Returns:
         uint8 RGB (T, H, W, 3) of each video, in order.
     """
+    videos: dict[int, np.ndarray] = {}
+    for latents in sample_latents(
+        dit, texts, shapes, seeds=seeds, config=config, conditions=conditions
+    ):
+        for i, latent in latents.items():
+            videos[i] = vae.decode(dit.latents.denormalise(latent))
+        if on_done:
+            on_done(len(latents))
+    return [videos[i] for i in range(len(texts))]
+
+
+def sample_latents(
+    dit: Loaded,
+    texts: Sequence[Tensor | None],
+    shapes: Sequence[tuple[int, int, int]],
+    *,
+    seeds: Sequence[int],
+    config: SampleConfig,
+    conditions: Sequence[Condition | None] | None = None,
+) -> Iterator[dict[int, Tensor]]:
+    """Normalised latents (C, T, H, W) by number of the video, a pack at a time; arguments as in ``sample_videos``."""
     on_cuda = next(dit.model.parameters()).is_cuda
     lengths = [token_count(shape, dit.model.config.patch) for shape in shapes]
     text_lengths = [0 if text is None else len(text) for text in texts]
     budget = max([TOKENS_PER_PACK, *lengths])
-    videos: dict[int, np.ndarray] = {}
     for pack in plan_packs(lengths, list(range(len(texts))), budget):
         pack = sorted(pack, key=lambda i: (lengths[i], text_lengths[i]))
         latents = generate_latents(
             dit.model,
             [shapes[i] for i in pack],
             [texts[i] for i in pack],
+            config,
             seeds=[seeds[i] for i in pack],
-            clean=None if clean is None else [clean[i] for i in pack],
-            given=None if given is None else [given[i] for i in pack],
-            steps=config.steps,
-            guidance=config.guidance,
-            rule=config.rule,
-            solver=config.solver,
-            shift=config.shift,
+            conditions=None if conditions is None else [conditions[i] for i in pack],
             fps=config.fps,
             cuda_graph=on_cuda and config.steps >= LEAST_GRAPH_STEPS,
         )
-        for i, latent in zip(pack, latents, strict=True):
-            videos[i] = vae.decode(dit.latents.denormalise(latent))
-        if on_done:
-            on_done(len(pack))
-    return [videos[i] for i in range(len(texts))]
+        yield dict(zip(pack, latents, strict=True))
 
 
 def text_features(encoder: TextEncoder, texts: Sequence[str]) -> list[Tensor]:
@@ -164,10 +172,10 @@ def text_features(encoder: TextEncoder, texts: Sequence[str]) -> list[Tensor]:
     ]
 
 
-def condition_on(
+def first_frame_given(
     first_frame: np.ndarray, vae: Vae, spec: LatentSpec, shape: tuple[int, int, int]
-) -> tuple[Tensor, Tensor]:
-    """Normalised latents (C, T, H, W) whose first frame is the picture, and the mask (T,) that says so."""
+) -> Condition:
+    """Latents of ``shape`` (T, H, W) whose first frame is the picture, uint8 RGB of the video's size."""
     size = (shape[1] * vae.space_factor, shape[2] * vae.space_factor, 3)
     if first_frame.shape != size or first_frame.dtype != np.uint8:
         raise ValueError(
@@ -177,7 +185,7 @@ def condition_on(
     latent = spec.normalise(vae.encode(first_frame[None, None])[0][0])
     clean = torch.zeros(latent.shape[0], *shape)
     clean[:, :1] = latent
-    return clean, given_frames(shape[0], "first")
+    return given_latents(clean, given_frames(shape[0], "first"))
 
 
 def check_vae(spec: LatentSpec, vae: Vae) -> None:

@@ -5,23 +5,23 @@ Between two levels nothing waits for the device: lengths, levels and masks are k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from dit.conditioning import hold, spread_frames, token_times
-from dit.config import DiTConfig
-from dit.guidance import RULES, guidance_named
+from dit.block_runs import BlockRun, ReusingRun, run_all, skipping
+from dit.conditioning import Condition, hold, token_starts
+from dit.config import DiTConfig, SamplerConfig
+from dit.guidance import ON_DATA, RULES, guidance_named, on_data, rescaled, skip_layer, within
 from dit.levels import Levels, levels_of
 from dit.model import DiT
 from dit.packing import Layout, make_layout, patchify
 from dit.paths import seen, velocity_of
+from dit.solvers import Velocity
 from pipeline.training.device import to_device
-
-Velocity = Callable[[Tensor, float], Tensor]
-"""(x, t) -> dx/dt at the noise level t."""
 
 GUIDANCES = tuple(RULES)
 
@@ -37,17 +37,31 @@ class Plan:
     layout: Layout
     """All copies: those with captions first."""
     levels: Levels
-    """1 where a token is generated and 0 where it is given; times t these are the levels at t."""
+    """Level of each token at time 1; times t these are the levels at t. 0 where a token is given."""
     noise: Tensor
     """(N, token_dim) of one copy: where sampling starts."""
     known: Tensor
-    """(N, token_dim) of one copy: clean tokens of what is given, zeros elsewhere."""
+    """(N, token_dim) of one copy: clean tokens of what is given or edited; no matter elsewhere."""
     given: Tensor
-    """(N,) bool of one copy."""
+    """(N,) bool of one copy: tokens that come out as they are known."""
+    noised: Tensor
+    """(N,) bool of one copy: given tokens that the model sees at the level of the others."""
+    any_noised: bool
+    """Whether there are such tokens, known on the host."""
+    start: Tensor
+    """(N,) of one copy: level at which each token starts, see ``Condition``."""
 
     def to(self, device: torch.device | str) -> Plan:
         """The same with its tensors on ``device``."""
         return replace(self, **to_device(vars(self), device))
+
+    def first(self, t: float) -> Tensor:
+        """(N, token_dim) tokens of one copy at time ``t``, before the first step."""
+        level = (self.start * t)[:, None]
+        # what is generated has unit variance at the level it starts from, which is below 1 on the path of DDPM
+        pure = self.noise * math.hypot(t, 1 - t)
+        mixed = (1 - level) * self.known + level * self.noise
+        return torch.where(self.start[:, None] == 1, pure, mixed)
 
 
 def plan_pack(
@@ -58,8 +72,7 @@ def plan_pack(
     guided: bool = True,
     seeds: Sequence[int] | None = None,
     fps: Sequence[float] | float = 8.0,
-    clean: Sequence[Tensor | None] | None = None,
-    given: Sequence[Tensor | None] | None = None,
+    conditions: Sequence[Condition | None] | None = None,
 ) -> Plan:
     """Lay out clips of latent ``shapes`` (T, H, W) on the CPU; arguments as in ``dit.samplers.generate``."""
     n, copies = len(shapes), 2 if guided else 1
@@ -71,63 +84,127 @@ def plan_pack(
         text_dim=config.text_dim,
         fps=rates * copies,
     )
-    noise, known, masks = [], [], []
+    noise, known, starts, noised = [], [], [], []
     for i, shape in enumerate(shapes):
         generator = torch.Generator().manual_seed(int(seeds[i] if seeds is not None else i))
         size = (config.latent_channels, *shape)
         noise.append(patchify(torch.randn(size, generator=generator), config.patch))
-        source = clean[i] if clean is not None else None
-        if source is not None and tuple(source.shape) != size:
+        condition = conditions[i] if conditions is not None else None
+        if condition is None:
+            condition = Condition(clean=torch.zeros(size), start=torch.ones(size[1:]))
+        elif tuple(condition.clean.shape) != size:
             raise ValueError(
-                f"clip {i}: given latents are {tuple(source.shape)}, the clip is {size}"
+                f"clip {i}: given latents are {tuple(condition.clean.shape)}, the clip is {size}"
             )
-        known.append(patchify(torch.zeros(size) if source is None else source, config.patch))
-        mask = given[i] if given is not None and source is not None else None
-        masks.append(torch.zeros(shape[0], dtype=torch.bool) if mask is None else mask)
-    all_masks = spread_frames(masks * copies, layout, config.patch[0])
+        known.append(patchify(condition.clean, config.patch))
+        start = token_starts(condition.start, config.patch)
+        starts.append(start)
+        noised.append((start == 0) & (condition.keep == "noised"))
+    start, seen_noised = torch.cat(starts), torch.cat(noised)
+    levels = torch.where(seen_noised, 1.0, start).repeat(copies)
     return Plan(
         clips=n,
         copies=copies,
         layout=layout,
-        levels=levels_of(token_times(torch.ones(n * copies), layout, all_masks), layout.clip),
+        levels=levels_of(levels, layout.clip),
         noise=torch.cat(noise),
         known=torch.cat(known),
-        given=all_masks[: len(all_masks) // copies],
+        given=start == 0,
+        noised=seen_noised,
+        any_noised=bool(seen_noised.any()),
+        start=start,
     )
 
 
 def guided_velocity(
-    model: DiT, plan: Plan, guidance: float, rule: str = "cfg", *, graph: bool = False
+    model: DiT,
+    plan: Plan,
+    config: SamplerConfig | None = None,
+    *,
+    alone: Plan | None = None,
+    graph: bool = False,
 ) -> Velocity:
-    """Velocity of one copy of the pack's tokens (N, token_dim); ``plan`` is where the model is.
+    """Velocity of one copy of the pack's tokens (N, token_dim) over time; ``plan`` is where the model is.
 
-    ``rule`` names a guidance rule: ``cfg``, ``cfg-zero``, ``apg`` or ``module:function`` (``dit.guidance``). With
-    ``graph`` the model's kernels are recorded once as a CUDA graph and replayed at every level.
+    ``config`` says how the velocities with and without captions are combined; its steps and solver are not used here.
+    ``alone`` is the same pack laid out without guidance: it is followed outside ``config.interval``, and skip-layer
+    guidance needs it. With ``graph`` the model's kernels are recorded once as a CUDA graph and replayed at every level.
     """
-    combine = guidance_named(rule)
-    path, copies, layout = model.config.path, plan.copies, plan.layout
-    held = plan.given.repeat(copies)
+    config = config or SamplerConfig()
+    combine = guidance_named(config.rule)
+    clip = plan.layout.clip[: len(plan.noise)]
+    predict = predictions(model, plan, reuse=config.reuse, graph=graph)
+    single = alone or plan
+    weak = None
+    if config.skip_scale:
+        weak = predictions(model, single, skipped=config.skip_blocks)
+
+    def velocity(x: Tensor, t: float) -> Tensor:
+        x = held_at(plan, x, t)
+        conditional, *others = predict(x, t).chunk(plan.copies)
+        out = conditional
+        if others:
+            shared = (conditional, others[0], config.guidance, clip, plan.clips)
+            if config.rule in ON_DATA:
+                levels = torch.where(plan.noised, 1.0, plan.start) * t
+                out = on_data(combine, *shared, x, levels)
+            else:
+                out = combine(*shared)
+        if weak is not None:
+            out = skip_layer(
+                out, conditional, weak(x, t).chunk(single.copies)[0], config.skip_scale
+            )
+        if config.rescale:
+            out = rescaled(out, conditional, config.rescale, clip, plan.clips)
+        return (
+            out * plan.start[:, None]
+        )  # a token's level is its start times t, so it moves by so much less
+
+    if alone is None or config.interval == (0.0, 1.0):
+        return velocity
+    plain = predictions(model, alone, reuse=config.reuse, graph=graph)
+
+    def unguided(x: Tensor, t: float) -> Tensor:
+        return plain(held_at(plan, x, t), t) * plan.start[:, None]
+
+    return within(config.interval, velocity, unguided)
+
+
+def held_at(plan: Plan, x: Tensor, t: float) -> Tensor:
+    """What the model is shown at time t: given tokens clean, or noised with their own noise."""
+    clean = plan.known
+    if plan.any_noised:
+        clean = torch.where(plan.noised[:, None], (1 - t) * clean + t * plan.noise, clean)
+    return hold(x, clean, plan.given)
+
+
+def predictions(
+    model: DiT,
+    plan: Plan,
+    *,
+    reuse: int = 1,
+    skipped: Sequence[int] = (),
+    graph: bool = False,
+) -> Velocity:
+    """Velocities of all copies of tokens x (N, token_dim) at time t: (copies N, token_dim), not guided.
+
+    ``reuse`` and ``skipped`` as in ``SamplerConfig``; with either there is no graph, for each call is another.
+    """
+    run: BlockRun = ReusingRun(reuse) if reuse > 1 else skipping(skipped) if skipped else run_all
+    path, layout = model.config.path, plan.layout
+    flagged = (plan.given & ~plan.noised).repeat(plan.copies)
     memory = model.text(layout.text, layout.text_rows)
-    clip = layout.clip[: len(plan.noise)]
 
     def predict(x: Tensor, level: Tensor) -> Tensor:
-        """Velocities of all copies of x (N, token_dim) at the table of levels."""
-        x = x.repeat(copies, 1)
+        """The same at the table of levels."""
+        x = x.repeat(plan.copies, 1)
         levels = plan.levels.at(level)
         by_token = levels.of_tokens()
-        out = model(seen(path, x, by_token), levels, layout, held, memory)
+        out = model(seen(path, x, by_token), levels, layout, flagged, memory, run)
         return velocity_of(path, out, x, by_token)
 
-    if graph:
+    if graph and run is run_all:
         from dit.graphs import recorded
 
         predict = recorded(predict, plan.noise, plan.levels.value)
-
-    def velocity(x: Tensor, t: float) -> Tensor:
-        out = predict(hold(x, plan.known, plan.given), plan.levels.value * t)
-        if copies == 1:
-            return out
-        conditional, unconditional = out.chunk(2)
-        return combine(conditional, unconditional, guidance, clip, plan.clips)
-
-    return velocity
+    return lambda x, t: predict(x, plan.levels.value * t)

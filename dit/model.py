@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
 
 from dit.attention import Pick, attend
+from dit.block_runs import BlockRun, run_all
 from dit.config import DiTConfig
 from dit.factorised import Factors, factors_of
 from dit.fused import Rows, add_gated, modulate
@@ -145,11 +146,13 @@ class DiT(nn.Module):
         layout: Layout,
         given: Tensor | None = None,
         memory: tuple[Tensor, Segments, Tensor] | None = None,
+        run: BlockRun = run_all,
     ) -> Tensor:
         """Tokens (N, token_dim), noise levels t (N,) in [0, 1] -> velocity (N, token_dim).
 
         On a GPU give the levels as ``levels_of`` makes them on the CPU, then nothing waits for the GPU. ``given`` (N,)
-        bool marks clean tokens; ``memory`` is ``self.text(...)`` of the layout, if already at hand.
+        bool marks clean tokens; ``memory`` is ``self.text(...)`` of the layout, if already at hand. ``run`` takes the
+        tokens through the blocks, see ``dit.block_runs``.
         """
         text, captions, pooled = memory or self.text(layout.text, layout.text_rows)
         levels = t if isinstance(t, Levels) else levels_of(t.cpu(), layout.clip.cpu()).to(t.device)
@@ -162,12 +165,15 @@ class DiT(nn.Module):
         if given is not None:
             x = x + given[:, None] * self.given
         factors = factors_of(layout) if self.config.attention == "factorised" else None
-        for block in self.blocks:
-            arguments = (x, table, rows, layout.segments, turns, text, captions, factors)
+        rest = (table, rows, layout.segments, turns, text, captions, factors)
+
+        def through(block: nn.Module, x: Tensor) -> Tensor:
             if self.checkpoint_blocks and torch.is_grad_enabled():
-                x = recompute(block, *arguments, use_reentrant=False)
-            else:
-                x = block(*arguments)
+                return recompute(block, x, *rest, use_reentrant=False)
+            out: Tensor = block(x, *rest)
+            return out
+
+        x = run(list(self.blocks), x, through)
         shift, scale = self.last_modulation(signal).chunk(2, dim=1)
         return self.last(modulate(x, shift, 1 + scale, rows, self.last.compute)).float()
 

@@ -1,7 +1,7 @@
 """The two ways from data to noise that a DiT can be trained on, behind one noise level.
 
-``flow``: rectified flow, see ``dit.flow``; the model predicts the velocity. ``vp``: the variance-preserving path of
-DDPM (arXiv 2006.11239) with its 1,000 linear betas from 1e-4 to 0.02; the model predicts the noise.
+``flow``: rectified flow, see ``dit.rectified_flow``; the model predicts the velocity. ``vp``: the variance-preserving
+path of DDPM (arXiv 2006.11239) with its 1,000 linear betas from 1e-4 to 0.02; the model predicts the noise.
 
 Both mix data and noise, so a DDPM step is a rectified level: sqrt(1 - abar) / (sqrt(abar) + sqrt(1 - abar)). Everything
 outside this file speaks of that level t in [0, 1]; a model of either path turns into a velocity over it, so solvers,
@@ -15,7 +15,7 @@ import functools
 import torch
 from torch import Tensor
 
-from dit.flow import draw_times, interpolate, target_velocity
+from dit.rectified_flow import draw_times, interpolate, target_velocity
 
 VP_STEPS, VP_BETAS = 1000, (1e-4, 0.02)
 """Steps and first and last beta of the variance-preserving path (DDPM, section 4)."""

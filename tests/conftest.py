@@ -19,7 +19,7 @@ LONGEST = (
     "jobs/ingest/test_store", "jobs/ingest/test_command", "jobs/shards/test_encode",
     "jobs/train/test_dit", "captioner/train/test_pretrain", "jobs/caption/test_command",
     "dit/train/test_loop", "captioner/train/test_finetune", "captioner/backends/test_same_frames",
-    "jobs/test_curation", "jobs/train/test_captioner", "dit/train/test_kill", "dit/test_flow",
+    "jobs/test_curation", "jobs/train/test_captioner", "dit/train/test_kill", "dit/test_rectified_flow",
     "pipeline/loader/test_mix", "jobs/core/test_ray_runtime", "jobs/ingest/test_retry",
 )  # fmt: skip
 """Files that take longest, first: a long one that begins last keeps one worker busy while the others wait."""

@@ -19,10 +19,10 @@ from torch import Tensor
 from dit.checkpoint import LatentSpec
 from dit.conditioning import draw_given, spread_frames, token_times
 from dit.config import DiTConfig, TrainConfig
-from dit.flow import token_means
 from dit.levels import Levels, levels_of
 from dit.packing import Layout, make_layout, patchify, real_share
 from dit.paths import draw_levels, known_floor, noised
+from dit.rectified_flow import token_means
 from pipeline import schema as s
 from pipeline.loader.latent_packs import LatentPacks
 from pipeline.loader.mix import without_empty

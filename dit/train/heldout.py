@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from dit.config import TrainConfig
-from dit.flow import token_losses, weighted_loss
 from dit.model import DiT
+from dit.rectified_flow import token_losses, weighted_loss
 from dit.train.data import Batch, TrainingPacks, generator_for, make_batch
 
 EVAL_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from dit.checkpoint import STATE_NAME, WEIGHTS_NAME, save_dit
 from dit.config import DiTConfig, TrainConfig
-from dit.flow import zero_loss
 from dit.model import DiT
+from dit.rectified_flow import zero_loss
 from dit.train.data import TrainingPacks
 from dit.train.feed import Feed, Ready
 from dit.train.heldout import held_out_loss, pack_loss

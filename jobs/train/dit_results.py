@@ -31,6 +31,7 @@ def make_sheet(
     Noise comes from generators of its own, always the same: sheets of one run differ by the weights alone, and
     training does not notice them. ``show(step, picture)`` gets the picture too.
     """
+    from dit.config import SamplerConfig
     from dit.samplers import generate
     from jobs.core.models import load_vae_for
     from pipeline.video.sheets import contact_sheet, png_bytes
@@ -48,7 +49,7 @@ def make_sheet(
             model,
             [tuple(c[s.LATENT_MEAN].shape[1:]) for c in clips],
             [c[s.TEXT_FEATURES] if len(c[s.TEXT_FEATURES]) else None for c in clips],
-            steps=SHEET_STEPS,
+            SamplerConfig(steps=SHEET_STEPS),
             fps=[float(c[s.FPS] or 8.0) for c in clips],
         )
         videos = [vae.decode(data.spec().denormalise(z)) for z in latents]

@@ -9,7 +9,7 @@ import torch
 
 from dit.checkpoint import load_dit
 from dit.config import TrainConfig
-from dit.flow import token_losses
+from dit.rectified_flow import token_losses
 from dit.train.data import generator_for, make_batch
 from pipeline import schema as s
 

@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from dit.guidance import apg, cfg, cfg_zero_star, projection
+from dit.guidance import (
+    apg,
+    cfg,
+    cfg_zero_star,
+    on_data,
+    projection,
+    rescaled,
+    skip_layer,
+    within,
+)
 
 CLIP = torch.tensor([0, 0, 1])
 C = torch.tensor([[3.0, 1.0], [0.0, 2.0], [4.0, 0.0]])
@@ -66,3 +75,43 @@ def test_guidance_identities():
 def test_a_clip_is_guided_alike_whatever_else_is_in_the_pack(rule):
     whole = rule(C, U, 3.0, CLIP, 2)
     torch.testing.assert_close(whole[2:], rule(C[2:], U[2:], 3.0, CLIP[2:] - 1, 1))
+
+
+def test_the_direction_of_apg_is_no_longer_than_its_limit():
+    """First clip: |d| = sqrt(4 + 1 + 1) = 2.449; second: sqrt(4 + 4) = 2.828. A limit of 1 divides each by its norm."""
+    plain = apg(C, U, 3.0, CLIP, 2, parallel=1.0, norm_limit=1.0) - C
+    expected = 2 * (C - U) / torch.tensor([[6.0], [6.0], [8.0]]).sqrt()
+    torch.testing.assert_close(plain, expected)
+    torch.testing.assert_close(
+        apg(C, U, 3.0, CLIP, 2, parallel=1.0, norm_limit=9.0), cfg(C, U, 3.0)
+    )
+
+
+def test_a_linear_rule_says_the_same_of_data_and_of_velocities():
+    x, levels = torch.randn(3, 2), torch.tensor([0.5, 0.0, 0.9])
+    plain = on_data(lambda c, u, s, *_: cfg(c, u, s), C, U, 3.0, CLIP, 2, x, levels)
+    expected = cfg(C, U, 3.0)
+    expected[1] = C[1]  # a given token, at level 0, has nothing to be guided
+    torch.testing.assert_close(plain, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_rescaling_brings_the_deviation_of_each_clip_back():
+    guided = cfg(C, U, 5.0)
+    whole = rescaled(guided, C, 1.0, CLIP, 2)
+    for rows in (slice(0, 2), slice(2, 3)):
+        assert float(whole[rows].std(correction=0)) == pytest.approx(
+            float(C[rows].std(correction=0)), rel=1e-5
+        )
+    assert torch.equal(rescaled(guided, C, 0.0, CLIP, 2), guided)
+    torch.testing.assert_close(rescaled(guided, C, 0.5, CLIP, 2), (whole + guided) / 2)
+
+
+def test_skip_layer_guidance_goes_away_from_the_weak_model():
+    assert torch.equal(skip_layer(C, C, U, 0.0), C)
+    torch.testing.assert_close(skip_layer(C, C, U, 2.0), C + 2 * (C - U))
+
+
+def test_guidance_is_on_inside_its_interval_alone():
+    velocity = within((0.25, 0.75), lambda x, t: x + 1, lambda x, t: x)
+    x = torch.zeros(1)
+    assert [float(velocity(x, t)) for t in (0.9, 0.75, 0.5, 0.25, 0.2)] == [0, 1, 1, 1, 0]

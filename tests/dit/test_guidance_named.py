@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from dit.guidance import RULES, guidance_named
-from dit.samplers import SOLVERS, schedule, solver_named
+from dit.schedules import schedule
+from dit.solvers import SOLVERS, solver_named
 
 MODULE = """
 def twice(conditional, unconditional, scale, clip, clips):

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from dit.config import DiTConfig
+from dit.conditioning import Condition, edited_latents, given_latents
+from dit.config import DiTConfig, SamplerConfig
 from dit.guided import guided_velocity, plan_pack
 from dit.model import DiT
 
@@ -19,8 +20,7 @@ def plan(**options):
         SMALL,
         SHAPES,
         [torch.randn(7, 16), None],
-        clean=[clean, None],
-        given=[GIVEN, None],
+        conditions=[given_latents(clean, GIVEN), None],
         **options,
     )
 
@@ -47,12 +47,87 @@ def test_given_tokens_are_at_level_zero_in_both_copies():
 def test_a_scale_of_one_is_the_conditional_velocity(rule):
     model, found, single = awake(), plan(), plan(guided=False)
     x = found.noise
-    ours = guided_velocity(model, found, 1.0, rule)(x, 0.6)
-    torch.testing.assert_close(
-        ours, guided_velocity(model, single, 1.0)(x, 0.6), atol=1e-5, rtol=1e-5
-    )
+    ours = guided_velocity(model, found, SamplerConfig(guidance=1.0, rule=rule))(x, 0.6)
+    torch.testing.assert_close(ours, guided_velocity(model, single)(x, 0.6), atol=1e-5, rtol=1e-5)
 
 
 def test_an_unknown_rule_is_refused():
     with pytest.raises(ValueError, match="use one of cfg, cfg-zero, apg"):
-        guided_velocity(awake(), plan(), 2.0, "none")
+        guided_velocity(awake(), plan(), SamplerConfig(rule="none"))
+
+
+def sampled(model, found, config=None, **options):
+    return guided_velocity(model, found, config, **options)(found.first(0.6), 0.6)
+
+
+def test_outside_its_interval_a_guided_pack_is_the_unguided_one():
+    model, found, single = awake(), plan(), plan(guided=False)
+    late = SamplerConfig(guidance=3.0, interval=(0.0, 0.5))
+    torch.testing.assert_close(
+        sampled(model, found, late, alone=single), sampled(model, single), atol=1e-5, rtol=1e-5
+    )
+    early = SamplerConfig(guidance=3.0, interval=(0.5, 1.0))
+    assert torch.equal(
+        sampled(model, found, early, alone=single),
+        sampled(model, found, SamplerConfig(guidance=3.0)),
+    )
+
+
+def test_skip_layer_guidance_is_its_formula():
+    model, found, single = awake(), plan(), plan(guided=False)
+    config = SamplerConfig(guidance=3.0, skip_blocks=(1,), skip_scale=0.7)
+    guided = sampled(model, found, SamplerConfig(guidance=3.0))
+    strong = sampled(model, single)
+    model.blocks = model.blocks[:1]
+    weak = sampled(model, single)
+    ours = sampled(awake(), found, config, alone=single)
+    torch.testing.assert_close(ours, guided + 0.7 * (strong - weak), atol=1e-4, rtol=1e-4)
+
+
+def test_settings_that_do_not_go_together_are_refused():
+    with pytest.raises(ValueError, match="skip_scale and skip_blocks come together"):
+        SamplerConfig(skip_scale=1.0)
+    with pytest.raises(ValueError, match=r"interval goes from 0.8 to 0.2"):
+        SamplerConfig(interval=(0.8, 0.2))
+    with pytest.raises(ValueError, match="zero_steps is 4 of 4 steps"):
+        SamplerConfig(steps=4, zero_steps=4)
+    with pytest.raises(ValueError, match="no block 7 to skip: the DiT has blocks 0 to 1"):
+        sampled(awake(), plan(guided=False), SamplerConfig(skip_blocks=(7,), skip_scale=1.0))
+
+
+def test_the_level_of_a_token_is_its_start_times_t_and_it_moves_by_so_much_less():
+    """A clip that starts at .5 takes the way that one that starts at 1 takes from .5 on."""
+    model = awake()
+    torch.manual_seed(2)
+    clean, shape = torch.randn(4, 3, 4, 6), [(3, 4, 6)]
+    half = plan_pack(SMALL, shape, [None], guided=False, conditions=[edited_latents(clean, 0.5)])
+    whole = plan_pack(SMALL, shape, [None], guided=False)
+    x = half.first(1.0)
+    torch.testing.assert_close(x, 0.5 * half.known + 0.5 * half.noise)
+    ours = guided_velocity(model, half)(x, 1.0)
+    torch.testing.assert_close(ours, 0.5 * guided_velocity(model, whole)(x, 0.5))
+
+
+def test_given_tokens_that_are_kept_noised_are_shown_at_the_level_of_the_others():
+    model = awake()
+    torch.manual_seed(2)
+    clean, shape = torch.randn(4, 3, 4, 6), [(3, 4, 6)]
+    given = given_latents(clean, GIVEN, keep="noised")
+    found = plan_pack(SMALL, shape, [None], guided=False, conditions=[given])
+    free = plan_pack(SMALL, shape, [None], guided=False)
+    shown = torch.where(
+        found.given[:, None], 0.3 * found.known + 0.7 * found.noise, found.first(1.0)
+    )
+    ours = guided_velocity(model, found)(found.first(1.0), 0.7)
+    expected = guided_velocity(model, free)(shown, 0.7)
+    torch.testing.assert_close(ours, torch.where(found.given[:, None], 0.0, expected))
+
+
+def test_masks_of_another_size_and_levels_out_of_range_are_named():
+    clean = torch.zeros(4, 3, 4, 6)
+    with pytest.raises(ValueError, match=r"the mask is \(3, 4, 4\), the latents are \(3, 4, 6\)"):
+        Condition(clean=clean, start=torch.ones(3, 4, 4))
+    with pytest.raises(ValueError, match="strength 1.5 is out of range"):
+        edited_latents(clean, 1.5)
+    with pytest.raises(ValueError, match="noise levels from 0 to 2"):
+        Condition(clean=clean, start=torch.linspace(0, 2, 72).view(3, 4, 6))

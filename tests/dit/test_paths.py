@@ -5,11 +5,14 @@ import dataclasses
 import pytest
 import torch
 
-from dit.config import DiTConfig
-from dit.flow import gaussian_velocity, interpolate, target_velocity
+from dit.conditioning import given_latents
+from dit.config import DiTConfig, SamplerConfig
 from dit.model import DiT
 from dit.paths import draw_levels, first_level, noised, seen, velocity_of, vp_levels
-from dit.samplers import euler, generate, schedule
+from dit.rectified_flow import gaussian_velocity, interpolate, target_velocity
+from dit.samplers import generate
+from dit.schedules import schedule
+from dit.solvers import euler
 
 SMALL = DiTConfig(width=48, depth=1, heads=2, refiner_depth=0, latent_channels=4, text_dim=16)
 
@@ -87,7 +90,9 @@ def test_a_vp_model_samples_through_the_same_call():
     torch.manual_seed(0)
     model = DiT(dataclasses.replace(SMALL, path="vp"))
     mask, clean = torch.tensor([True, False]), torch.randn(4, 2, 4, 4)
-    (out,) = generate(model, [(2, 4, 4)], [None], steps=3, clean=[clean], given=[mask])
+    (out,) = generate(
+        model, [(2, 4, 4)], [None], SamplerConfig(steps=3), conditions=[given_latents(clean, mask)]
+    )
     assert torch.equal(out[:, 0], clean[:, 0])
     assert bool(out.isfinite().all())
 

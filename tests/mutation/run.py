@@ -157,7 +157,9 @@ def main(modules: list[str]) -> int:
     low = []
     for module in modules:
         if not (ROOT / module).is_file():
-            sys.exit(f"{module} is no file of this checkout; give its path, as in dit/flow.py")
+            sys.exit(
+                f"{module} is no file of this checkout; give its path, as in dit/rectified_flow.py"
+            )
         if not tests_of(module):
             sys.exit(f"{module} has no tests; name some in tests/mutation/modules.toml")
         total, equivalent, open_ones = mutate(module)

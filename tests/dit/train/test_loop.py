@@ -12,9 +12,9 @@ import torch.distributed as dist
 
 from dit.checkpoint import load_dit, save_dit
 from dit.config import DiTConfig, TrainConfig
-from dit.flow import weighted_loss
 from dit.packing import patchify
 from dit.paths import vp_scale
+from dit.rectified_flow import weighted_loss
 from dit.train.data import TrainingPacks, generator_for, in_layout_order, is_held_out, make_batch
 from dit.train.heldout import held_out_loss, pack_loss
 from dit.train.loop import train
