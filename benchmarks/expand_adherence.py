@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 
 from jobs.core.models import load_dit_at, load_vae_for
-from jobs.generate.adherence import MARKS, Args, draw_scenes, generate, score
+from jobs.generate.adherence import Args, draw_scenes, generate, score
 from jobs.generate.expand import expand_or_refuse
 from pipeline.world.captions import caption
+from pipeline.world.figures import OBJECT_MARKS
 
 
 def main() -> None:
@@ -33,11 +34,11 @@ def main() -> None:
     }
     loaded = load_dit_at(given.dit)
     vae = load_vae_for(loaded.latents, args.vae)
-    print(f"{'prompt':<12} " + "".join(f"{mark:>9}" for mark in MARKS[:3]))
+    print(f"{'prompt':<12} " + "".join(f"{mark:>9}" for mark in OBJECT_MARKS))
     for name, prompts in texts.items():
         videos = generate(args, loaded, vae, prompts)
         marks = score(scenes, videos, args.fps)
-        print(f"{name:<12} " + "".join(f"{marks[mark]:9.1%}" for mark in MARKS[:3]), flush=True)
+        print(f"{name:<12} " + "".join(f"{marks[mark]:9.1%}" for mark in OBJECT_MARKS), flush=True)
 
 
 if __name__ == "__main__":

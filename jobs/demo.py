@@ -1,7 +1,7 @@
 """``filmstock demo``: the whole data flow on a few minutes of synthetic footage, as the commands a user would type.
 
-Every step prints its command line before it runs, so the demo is also the tutorial. It ends with the funnel, how well
-four generated videos match their prompts, and where to look.
+Every step prints its command line before it runs, so the demo is also the tutorial. It ends with the funnel, how many
+frames of four generated videos show what their prompts say, and where to look.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def run(args: Args) -> int:
     say(f"The demo took {clock(time.monotonic() - start)}.")
     _funnel(data)
     say()
-    say("four prompts, judged from the pixels of the generated videos:")
+    say("four prompts, every frame of their videos judged from its pixels:")
     for line in scores:
         say(f"  {line}")
     say()
@@ -101,22 +101,26 @@ def _command(words: list[str]) -> None:
 
 
 def judge_samples(folder: Path) -> list[str]:
-    """One line per sample: what the prompt asked for and what the judge read from the video's pixels."""
+    """For each sample: how many frames are right, what is wrong, and what of its prompt training never showed."""
     from pipeline.video.decode import decode_clip
-    from pipeline.world.captions import parse_caption
-    from pipeline.world.judge import judge, score_against
+    from pipeline.world.claims import claims_of, untrained_pairs
+    from pipeline.world.strict import judge_strictly
 
     lines = []
     videos = sorted(folder.glob("*.mp4"))
     for prompt, video in zip(PROMPTS, videos, strict=True):
         frames, pts = decode_clip(video.read_bytes())
         fps = (len(pts) - 1) / float(pts[-1] - pts[0]) if len(pts) > 1 else 8.0
-        seen, asked = judge(frames, fps), parse_caption(prompt)
-        marks = score_against(asked, seen)
-        verdict = ", ".join(
-            f"{name} {'right' if right else 'WRONG'}" for name, right in marks.items()
+        claims = claims_of(prompt)
+        verdict = judge_strictly(frames, fps, claims)
+        right = verdict.right_frames
+        wrong = ", ".join(verdict.reasons())
+        lines.append(
+            f"{video.name}: {int(right.sum())} of {len(right)} frames right; "
+            + (f"wrong: {wrong}" if wrong else "all else right, too")
+            + f"  ({prompt.split('.')[0]})"
         )
-        lines.append(f"{video.name}: {verdict}  ({prompt.split('.')[0]})")
+        lines += [f"  training never showed: {pair}" for pair in untrained_pairs(claims)]
     return lines
 
 

@@ -126,7 +126,7 @@ def compare(
         sheets[name] = found.images[:12]
         marks = found.marks
         print(
-            f"{name:<14} {marks['colour']:8.1%} {marks['shape']:8.1%} {marks['all_shape']:11.1%} "
+            f"{name:<14} {marks['colour']:8.1%} {marks['shape']:8.1%} {marks['every_frame']:11.1%} "
             f"{found.held_out:14.4f}{more(found)}",
             flush=True,
         )
@@ -135,7 +135,7 @@ def compare(
     print(f"look at {path}")
 
 
-HEAD = f"{'':<14} {'colour':>8} {'shape':>8} {'all shapes':>11} {'held-out loss':>14}"
+HEAD = f"{'':<14} {'colour':>8} {'shape':>8} {'all right':>11} {'held-out loss':>14}"
 """Titles of the columns that ``compare`` prints."""
 
 

@@ -1,7 +1,8 @@
-"""``filmstock adherence``: does a DiT's video show what its caption says? Held-out scenes, judged from the pixels.
+"""``filmstock adherence``: does a DiT's video show what its caption says, in every frame? Held-out scenes, judged.
 
-Prompts are dense captions of world scenes that no training clip shows. Beside the generated videos the same judge reads
-the same scenes rendered, and rendered then passed through the VAE: the ceilings that the judge and the VAE set.
+Prompts are dense captions of world scenes that no training clip shows. Beside the generated videos the strict judge
+(``pipeline.world.strict``) reads the same scenes rendered, and rendered then passed through the VAE: the ceilings that
+the judge and the VAE set.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ if TYPE_CHECKING:
 
     from dit.checkpoint import Loaded
     from pipeline.contracts import Vae
-    from pipeline.world.captions import Attributes
     from pipeline.world.scene import Scene
 
-MARKS = ("colour", "shape", "motion", "camera")
 SHEET_VIDEOS = 16
+KINDS = ("generated", "vae", "rendered")
+"""Kinds of videos that are judged alike."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Args(SampleConfig):
-    """Generate videos for captions of unseen scenes and judge colour, shape, motion and camera."""
+    """Generate videos for captions of unseen scenes and judge every frame, beside the VAE's ceiling."""
 
     prompts: int = 200
     """Scenes to generate."""
@@ -68,6 +69,7 @@ def run(args: Args) -> dict[str, Any]:
     from jobs.core.models import load_dit_at, load_vae_for
     from jobs.generate.sample import parse_size
     from pipeline.world.captions import caption
+    from pipeline.world.figures import table
     from pipeline.world.render import render
 
     if args.prompts < 1:
@@ -93,7 +95,7 @@ def run(args: Args) -> dict[str, Any]:
         "vae": score(scenes, passed, args.fps),
         "rendered": score(scenes, true, args.fps),
     }
-    say(table(result))
+    say(table({name: result[name] for name in KINDS}))
     say(f"{len(scenes)} videos of {args.frames} frames at {args.size} in {clock(seconds)}")
     if args.out is not None:
         save(args.out, result, videos[:SHEET_VIDEOS], captions[:SHEET_VIDEOS])
@@ -141,49 +143,23 @@ def draw_scenes(args: Args) -> list[Scene]:
 
 
 def score(scenes: Sequence[Scene], videos: Sequence[np.ndarray], fps: float) -> dict[str, float]:
-    """Shares judged right.
+    """Figures of the strict judge, each video held against all that its scene's dense caption claims.
 
-    ``colour``, ``shape``, ``motion``: of objects, shape and motion only counting when bound to the right colour.
-    ``camera``: of videos. ``all_*``: of videos in which every object is right and none is missing or added.
+    See ``pipeline.world.figures.figures``: ``right`` and ``every_frame`` are shares of videos, ``frames_right`` of
+    frames, ``colour``, ``shape`` and ``motion`` of objects.
     """
-    from pipeline.world.captions import attributes
-    from pipeline.world.judge import judge, score_against
+    from pipeline.world.claims import claims_of_scene
+    from pipeline.world.figures import figures
+    from pipeline.world.strict import judge_strictly
 
-    objects, counts, whole = 0, dict.fromkeys(MARKS, 0), dict.fromkeys(MARKS, 0)
-    for scene, video in zip(scenes, videos, strict=True):
-        truth = attributes(scene, still=len(video) == 1)
-        seen = judge(video, fps)
-        objects += len(truth.objects)
-        for name, right in object_marks(truth, seen).items():
-            counts[name] += right
-        for name, right in score_against(truth, seen).items():
-            whole[name] += right
-    shares = {name: counts[name] / objects for name in MARKS[:3]}
-    shares["camera"] = whole["camera"] / len(scenes)
-    return {**shares, **{f"all_{name}": whole[name] / len(scenes) for name in MARKS[:3]}}
-
-
-def object_marks(truth: Attributes, seen: Attributes) -> dict[str, int]:
-    """Objects of ``truth`` found in ``seen`` by colour, and of those the ones with the right shape and motion."""
-    found = {colour: (shape, motion) for colour, shape, motion in seen.objects}
-    marks = dict.fromkeys(MARKS[:3], 0)
-    for colour, shape, motion in truth.objects:
-        if colour in found:
-            marks["colour"] += 1
-            marks["shape"] += found[colour][0] == shape
-            marks["motion"] += motion is None or found[colour][1] == motion
-    return marks
-
-
-def table(result: dict[str, Any]) -> str:
-    """Shares right, in per cent: one row per kind of video."""
-    columns = [*MARKS, *(f"all_{name}" for name in MARKS[:3])]
-    rows = [f"{'right, %':<10}" + "".join(f"{name.replace('_', ' '):>12}" for name in columns)]
-    for kind in ("generated", "vae", "rendered"):
-        rows.append(
-            f"{kind:<10}" + "".join(f"{100 * result[kind][name]:>12.1f}" for name in columns)
-        )
-    return "\n".join(rows)
+    claims = [
+        claims_of_scene(scene, still=len(video) == 1)
+        for scene, video in zip(scenes, videos, strict=True)
+    ]
+    verdicts = [
+        judge_strictly(video, fps, claim) for video, claim in zip(videos, claims, strict=True)
+    ]
+    return figures(verdicts, claims)
 
 
 def save(out: Path, result: dict[str, Any], videos: list[np.ndarray], captions: list[str]) -> None:

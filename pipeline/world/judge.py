@@ -57,7 +57,7 @@ def judge(frames: np.ndarray, fps: float) -> Attributes:
         raise ValueError(
             f"judge takes a non-empty RGB array (T, H, W, 3), got shape {frames.shape}"
         )
-    video, rate = _prepare(frames, fps)
+    video, rate = prepare(frames, fps)
     tracks = find_tracks(video)
     still = len(video) == 1
     objects = tuple(
@@ -78,7 +78,7 @@ def judge(frames: np.ndarray, fps: float) -> Attributes:
     )
 
 
-def _prepare(frames: np.ndarray, fps: float) -> tuple[np.ndarray, float]:
+def prepare(frames: np.ndarray, fps: float) -> tuple[np.ndarray, float]:
     """float32 frames thinned to ``MAX_FRAMES`` and averaged down; and their rate in frames per second."""
     count, height, width = frames.shape[:3]
     step = -(-count // MAX_FRAMES)
@@ -91,15 +91,15 @@ def _prepare(frames: np.ndarray, fps: float) -> tuple[np.ndarray, float]:
     return video, fps / step
 
 
-def _chroma(video: np.ndarray) -> np.ndarray:
+def chroma_of(video: np.ndarray) -> np.ndarray:
     """Two opponent channels of RGB, linear, zero for greys: (..., 2)."""
     red, green, blue = video[..., 0], video[..., 1], video[..., 2]
     return np.stack([(red - green) / 2**0.5, (red + green - 2 * blue) / 6**0.5], axis=-1)
 
 
-def _hue_names(chroma: np.ndarray) -> np.ndarray:
+def hue_names(chroma: np.ndarray) -> np.ndarray:
     """Index of the nearest palette colour by hue angle, for vectors (..., 2)."""
-    palette = _chroma(np.array(list(COLOURS.values()), np.float32))
+    palette = chroma_of(np.array(list(COLOURS.values()), np.float32))
     palette /= np.linalg.norm(palette, axis=1, keepdims=True)
     return np.argmax(chroma @ palette.T, axis=-1)
 
@@ -108,8 +108,8 @@ def find_tracks(video: np.ndarray) -> list[Track]:
     """Objects of a float32 video (T, H, W, 3), largest first."""
     top, low = video.max(axis=-1), video.min(axis=-1)
     vivid = (top - low > MIN_CHROMA) & (top - low > MIN_SATURATION * top)
-    chroma = _chroma(video)
-    names = np.where(vivid & (_neighbours(vivid) >= 5), _hue_names(chroma), -1)
+    chroma = chroma_of(video)
+    names = np.where(vivid & (_neighbours(vivid) >= 5), hue_names(chroma), -1)
     side = min(video.shape[1:3])
     least = max(4.0, MIN_AREA * side * side)
     grounds = chroma[~vivid]
@@ -233,19 +233,20 @@ def read_motion(track: Track, fps: float) -> str:
     seen = np.nonzero(track.area > 0.6 * np.median(track.area[track.area > 0]))[0]
     if len(seen) < 2:
         return "still"
-    duration = (count - 1) / fps
-    x, y = _smooth(track.x[seen] / width), _smooth(track.y[seen] / height)
-    least = float(np.clip(0.5 * SLOW[0] * duration, 0.03, 0.11))
+    return path_motion(track.x[seen] / width, track.y[seen] / height, (count - 1) / fps)
+
+
+def path_motion(x: np.ndarray, y: np.ndarray, duration_s: float) -> str:
+    """Motion along a path of frame fractions that takes ``duration_s`` seconds."""
+    x, y = _smooth(x), _smooth(y)
+    least = float(np.clip(0.5 * SLOW[0] * duration_s, 0.03, 0.11))
     spans = float(np.ptp(x)), float(np.ptp(y))
     if max(spans) < least:
         return "still"
     path, names = (
         (x, ("bounce_h", "left", "right"))
         if spans[0] >= spans[1]
-        else (
-            y,
-            ("bounce_v", "up", "down"),
-        )
+        else (y, ("bounce_v", "up", "down"))
     )
     if turns(path, TURN):
         return names[0]
@@ -285,7 +286,7 @@ def read_background(video: np.ndarray, covered: np.ndarray) -> str | None:
     pixels = level[free]
     seen = np.median(pixels[:: max(1, len(pixels) // 20000)], axis=0)
     palette = np.array(list(BACKGROUNDS.values()), np.float32)
-    tint = _chroma(palette) - _chroma(seen)
+    tint = chroma_of(palette) - chroma_of(seen)
     gap = 0.3 * np.abs(palette.mean(axis=1) - seen.mean()) + 2.0 * np.linalg.norm(tint, axis=1)
     return list(BACKGROUNDS)[int(np.argmin(gap))]
 

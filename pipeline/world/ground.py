@@ -1,0 +1,154 @@
+"""The ground of every frame: its colour, texture, light and brightness, read where no object is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from pipeline.world.judge import read_background
+
+SIDE = 36
+"""Frames are averaged down towards this shorter side before their texture is read."""
+PERIODS = tuple(np.geomspace(0.19, 0.46, 11))
+"""Texture periods tried, fractions of the shorter side: the world's, zoomed in and out."""
+PHASES = 8
+"""Phases tried along each axis; a checkerboard's period is two tiles, so it gets twice as many."""
+FLAT = 5.0
+"""Deviation of a ground, 8-bit levels, below which it is plain."""
+LIKENESS = 0.6
+"""Least correlation with a regular texture; soft clouds have none as high."""
+LIT = 0.1
+"""Least relative slope of brightness across the frame that is light from a side; the world's is 0.2."""
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroundView:
+    """The ground of one frame."""
+
+    background: str | None
+    texture: str | None
+    """None where too little of it shows."""
+    tilt: float
+    """Relative slope of brightness from left to right, in [-0.4, 0.4]: negative when the light comes from the left."""
+    levels: np.ndarray
+    """Quantiles of luma, 8-bit levels."""
+
+
+def view_grounds(video: np.ndarray, covered: np.ndarray) -> list[GroundView]:
+    """The ground of each frame of a float32 RGB video (T, H, W, 3) with objects at ``covered`` (T, H, W)."""
+    free = ~covered
+    luma = video.mean(axis=-1)
+    tilts = [light_tilt(*frame) for frame in zip(luma, free, strict=True)]
+    ramp = 1 + np.array(tilts)[:, None, None] * np.linspace(-1, 1, luma.shape[2])
+    textures = read_textures(luma / ramp, free)
+    return [
+        GroundView(
+            background=read_background(video[t : t + 1], covered[t : t + 1]),
+            texture=textures[t],
+            tilt=tilts[t],
+            levels=np.quantile(luma[t][free[t]], QUANTILES)
+            if free[t].any()
+            else np.zeros(len(QUANTILES)),
+        )
+        for t in range(len(video))
+    ]
+
+
+def light_tilt(luma: np.ndarray, free: np.ndarray) -> float:
+    """Slope of a straight line through the ground's brightness by column, relative to its middle."""
+    weight = free.sum(axis=0).astype(np.float64)
+    width = luma.shape[1]
+    if (weight > 0).sum() < max(4, width // 4):
+        return 0.0
+    column = (luma * free).sum(axis=0) / np.maximum(weight, 1)
+    at = np.linspace(-1, 1, width)
+    slope, middle = np.polyfit(at, column, 1, w=np.sqrt(weight))
+    return float(np.clip(slope / max(1.0, middle), -0.4, 0.4))
+
+
+def read_textures(luma: np.ndarray, free: np.ndarray) -> list[str | None]:
+    """Texture of each frame's evenly lit ground: the regular one that correlates best, else clouds or plain."""
+    luma, free = _small(luma, free)
+    count, height, width = luma.shape
+    weight = free.reshape(count, -1).astype(np.float32)
+    total = np.maximum(weight.sum(axis=1), 1)
+    flat = luma.reshape(count, -1).astype(np.float32)
+    seen = (flat - ((flat * weight).sum(axis=1) / total)[:, None]) * weight
+    spread = np.sqrt((seen**2).sum(axis=1) / total)
+    likeness = {
+        name: _likeness(_patterns(name, height, width), seen, weight, total, spread)
+        for name in ("dots", "checks", "grid")
+    }
+    out: list[str | None] = []
+    for t in range(count):
+        best = max(likeness, key=lambda name: likeness[name][t])
+        if weight[t].mean() < 0.15:
+            out.append(None)
+        elif spread[t] < FLAT:
+            out.append("plain")
+        else:
+            out.append(best if likeness[best][t] >= LIKENESS else "clouds")
+    return out
+
+
+def _likeness(
+    rows: np.ndarray, seen: np.ndarray, weight: np.ndarray, total: np.ndarray, spread: np.ndarray
+) -> np.ndarray:
+    """Largest absolute correlation of any pattern (N, P) with each frame (T, P) over its free pixels."""
+    mean = rows @ weight.T / total
+    variance = (rows * rows) @ weight.T / total - mean**2
+    product = rows @ seen.T / total
+    return np.max(np.abs(product) / np.sqrt(np.maximum(variance, 1e-4)), axis=0) / np.maximum(
+        spread, 1e-6
+    )
+
+
+def _small(luma: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Averaged down by a whole factor towards ``SIDE``; a cell is free when all of it is."""
+    count, height, width = luma.shape
+    factor = max(1, round(min(height, width) / SIDE))
+    if factor == 1:
+        return luma, free
+    high, wide = height // factor, width // factor
+    cut = (slice(None), slice(0, high * factor), slice(0, wide * factor))
+    cells = (count, high, factor, wide, factor)
+    return luma[cut].reshape(cells).mean(axis=(2, 4)), free[cut].reshape(cells).all(axis=(2, 4))
+
+
+@cache
+def _patterns(texture: str, height: int, width: int) -> np.ndarray:
+    """The texture at every period and phase, float32 (N, height * width)."""
+    side = min(height, width)
+    x = (np.arange(width) + 0.5 - width / 2) / side
+    y = (np.arange(height) + 0.5 - height / 2) / side
+    span, count = (2, 2 * PHASES) if texture == "checks" else (1, PHASES)
+    shifts = np.arange(count) / count * span
+    rows = []
+    for period in PERIODS:
+        soft = max(1 / (side * period), 1e-3)
+        u = np.mod(x[None] / period + shifts[:, None], 2)
+        v = np.mod(y[None] / period + shifts[:, None], 2)
+        if texture == "checks":
+            a, b = (np.clip((np.abs(w - 1) - 0.5) / soft, -0.5, 0.5) for w in (u, v))
+            half = a[:, None, None, :] * b[None, :, :, None]
+            rows.append(half[: count // 2])
+            continue
+        du, dv = (np.abs(np.mod(w, 1) - 0.5)[:, None] for w in (u, v))
+        du, dv = du[:, None, :, :], dv[None, :, 0, :, None]
+        if texture == "dots":
+            distance = np.hypot(du, dv) - 0.24
+        else:
+            distance = np.minimum(du, dv) - 0.08
+        rows.append(np.clip(0.5 - distance / soft, 0, 1))
+    stack = np.concatenate([row.reshape(-1, height * width) for row in rows])
+    return np.ascontiguousarray(stack, np.float32)
+
+
+def gains(views: list[GroundView]) -> np.ndarray:
+    """Brightness of each frame's ground relative to the frame before, 1 for the first: the median over quantiles."""
+    levels = np.stack([view.levels for view in views])
+    ratio = (levels[1:] + 4) / (levels[:-1] + 4)
+    return np.concatenate([[1.0], np.median(ratio, axis=1)])
