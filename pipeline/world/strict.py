@@ -18,7 +18,7 @@ from pipeline.world.captions import PLACES
 from pipeline.world.claims import Claims, ObjectClaim
 from pipeline.world.ground import LIT, GroundView, gains, view_grounds
 from pipeline.world.judge import grow, path_motion, prepare
-from pipeline.world.scene import BOUNCE, QUICK, SIZES, SLOW
+from pipeline.world.scene import BOUNCE, COLOURS, DIRECTIONS, QUICK, SIZES, SLOW
 
 FRAME_FAULTS = ("missing", "shape", "size", "intruder", "double", "ghost")
 """What can be wrong with a frame; shares of frames, and none of them in a frame that is right."""
@@ -102,8 +102,6 @@ class _Path:
 
     def placed(self, trend: np.ndarray) -> np.ndarray:
         """Indices of the frames that tell where it is: it is whole, or hardly anything of it is hidden."""
-        if not self.whole.any():
-            return np.nonzero(~np.isnan(self.x))[0]
         full = np.nan_to_num(self.size) >= HIDDEN * np.exp(trend)
         return np.nonzero(self.whole | full)[0]
 
@@ -139,10 +137,7 @@ def judge_strictly(frames: np.ndarray, fps: float, claims: Claims) -> Verdict:
     if claims.background is not None or claims.texture is not None:
         marks["ground"] = bool(ground_frames.all())
     if claims.light is not None:
-        tilt = float(np.median([ground.tilt for ground in grounds]))
-        marks["light"] = claims.light == (
-            "left" if tilt < -LIT else "right" if tilt > LIT else "even"
-        )
+        marks["light"] = claims.light == _light(video, views, grounds)
     marks["steady"] = bool(np.all(np.abs(np.log(gains(grounds))) < FLICKER))
     if claims.camera is not None and len(video) > 1:
         marks["camera"] = read_camera(video, covered, rate) == claims.camera
@@ -199,13 +194,13 @@ def _frame_faults(paths: list[_Path], views: list[FrameView]) -> dict[str, np.nd
 
 
 def _is_hidden(path: _Path, view: FrameView, t: int) -> bool:
-    """Whether another object stands where the missing one must be, on a straight line between its sightings."""
+    """Whether another object stands where the missing one must be: between its sightings, or on its way beyond them."""
     seen = np.nonzero(~np.isnan(path.x))[0]
     if len(seen) == 0:
         return False
     height, width = view.covered.shape
-    x = int(np.clip(np.interp(t, seen, path.x[seen]) * width, 0, width - 1))
-    y = int(np.clip(np.interp(t, seen, path.y[seen]) * height, 0, height - 1))
+    x = int(np.clip(_expected(path, path.x, seen, t) * width, 0, width - 1))
+    y = int(np.clip(_expected(path, path.y, seen, t) * height, 0, height - 1))
     reach = 3 + min(height, width) // 32
     return any(
         bool(grow(blob.mask, reach)[y, x])
@@ -214,14 +209,23 @@ def _is_hidden(path: _Path, view: FrameView, t: int) -> bool:
     )
 
 
+def _expected(path: _Path, centre: np.ndarray, seen: np.ndarray, t: int) -> float:
+    """Coordinate at frame ``t``: a straight line between sightings; beyond them the object goes on if it claims to."""
+    near = seen[0] if t < seen[0] else seen[-1]
+    if seen[0] < t < seen[-1] or path.claim.motion not in DIRECTIONS or path.whole.sum() < 2:
+        return float(np.interp(t, seen, centre[seen]))
+    whole = np.nonzero(path.whole)[0]
+    return float(centre[near] + _robust_slope(whole, centre[whole]) * (t - near))
+
+
 def _trend(path: _Path, camera: str | None) -> np.ndarray:
-    """Natural log of the radius that each frame should have: a zoom's straight line, else the median."""
+    """Natural log of the radius that each frame should have: a zoom's straight line, else the median; NaN if unseen."""
     times = np.nonzero(path.whole)[0]
-    if len(times) == 0:
-        times = np.nonzero(~np.isnan(path.size))[0]
-    count, sizes = len(path.size), np.log(path.size[times])
-    if len(times) == 0:
-        return np.full(count, np.nan)
+    count = len(path.size)
+    if len(times) == 0:  # what is hidden looks smaller, so the largest sighting is nearest
+        largest = np.nanmax(path.size, initial=0.0)
+        return np.full(count, np.log(largest) if largest > 0 else np.nan)
+    sizes = np.log(path.size[times])
     if camera is not None and camera.startswith("zoom") and len(times) >= 4:
         slope = _robust_slope(times, sizes)
         return np.median(sizes - slope * times) + slope * np.arange(count)
@@ -238,6 +242,33 @@ def _size_faults(path: _Path, camera: str | None) -> np.ndarray:
     """Frames in which an object is off the video's trend; one that is not whole can only be too large."""
     off = np.log(np.nan_to_num(path.size, nan=1.0)) - _trend(path, camera)
     return ~np.isnan(path.size) & ((off > SIZE_STEP) | (path.whole & (off < -SIZE_STEP)))
+
+
+def _light(video: np.ndarray, views: list[FrameView], grounds: list[GroundView]) -> str:
+    """Where the light comes from: by the slope of the ground, but by the objects where clouds shade the ground."""
+    textures = [ground.texture for ground in grounds]
+    if textures.count("clouds") * 2 > len(textures):
+        found = _light_on_objects(video, views)
+        if found is not None:
+            return found
+    tilt = float(np.median([ground.tilt for ground in grounds]))
+    return "left" if tilt < -LIT else "right" if tilt > LIT else "even"
+
+
+def _light_on_objects(video: np.ndarray, views: list[FrameView]) -> str | None:
+    """The light under which the objects' colours are nearest to what they should be; None without an object."""
+    at, ratios = [], []
+    for frame, view in zip(video, views, strict=True):
+        for blob in view.blobs:
+            inner = ~grow(~blob.mask, 1)
+            shade = frame[inner].mean(axis=-1) / np.mean(COLOURS[blob.colour])
+            at.append((np.nonzero(inner)[1] + 0.5) / frame.shape[1])
+            ratios.append(shade)
+    if not at or not sum(map(len, at)):
+        return None
+    x, ratio = np.concatenate(at), np.concatenate(ratios)
+    lights = {"even": np.ones_like(x), "left": 1.08 - 0.36 * x, "right": 0.72 + 0.36 * x}
+    return min(lights, key=lambda name: float(np.mean(np.abs(ratio - lights[name]))))
 
 
 def _ground_frames(grounds: list[GroundView], claims: Claims) -> np.ndarray:
@@ -313,8 +344,10 @@ def _is_as_fast(path: _Path, at: np.ndarray, fps: float) -> bool:
         low, high = SPEEDS["slowly"][0], SPEEDS["quickly"][1]
     along = (path.x if motion in ("left", "right", "bounce_h") else path.y)[at]
     near = np.diff(at) == 1
-    if len(at) < 2 or not near.any():
+    if len(at) < 2:
         return False
+    if not near.any():
+        return True  # never twice in a row: nothing to measure
     speed = float(np.median(np.abs(np.diff(along)[near]))) * fps
     return low <= speed <= high
 

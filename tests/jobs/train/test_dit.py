@@ -308,17 +308,9 @@ def test_adherence_scores_generated_videos_beside_their_ceilings(tmp_path, model
     words = ["--prompts", "2", "--steps", "1", "--size", "48x48", "--out", str(tmp_path)]
     assert adherence.main([*words, *models]) == 0
     result = json.loads((tmp_path / "adherence.json").read_text())
-    assert result["rendered"]["colour"] == 1.0
-    assert 0 <= result["generated"]["colour"] <= 1
-    assert "generated" in capsys.readouterr().out
-
-
-def test_object_marks_bind_shape_and_motion_to_colour():
-    from pipeline.world.captions import Attributes
-
-    truth = Attributes(objects=(("red", "circle", "left"), ("blue", "ring", "still")))
-    seen = Attributes(objects=(("red", "ring", "left"), ("green", "ring", "still")))
-    assert adherence.object_marks(truth, seen) == {"colour": 1, "shape": 0, "motion": 1}
+    assert result["rendered"]["right"] == result["rendered"]["frames_right"] == 1.0
+    assert 0 <= result["generated"]["frames_right"] <= 1
+    assert "videos right in every frame" in capsys.readouterr().out
 
 
 def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(tmp_path):

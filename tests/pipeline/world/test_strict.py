@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,13 +16,13 @@ from pipeline.world.scene import Scene, random_scene
 from pipeline.world.strict import judge_strictly
 
 SEED = 4_400
-REASONS = {
+REASONS: dict[str, str | tuple[str, ...]] = {
     "wrong shape": "shape in",
     "wrong shape mostly": "shape in",
     "object gone": "missing in",
     "intruder": "intruder in",
     "double": "double in",
-    "ghost": "ghost in",
+    "ghost": ("ghost in", "double in"),
     "wrong size": "size",
     "size step": "size in",
     "wrong ground": "ground",
@@ -51,15 +53,17 @@ def test_rendered_truth_is_right_in_every_way(index: int) -> None:
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_faults_are_found_by_their_name(name: str) -> None:
     planted = 0
-    for index in range(3):
+    for index in range(20):
         scene = scene_of(index)
         frames = FAULTS[name](scene, *SIZES[index % 3], np.random.default_rng(index))
         if frames is None:
             continue
-        planted += 1
         reasons = judge_strictly(frames, FPS, claims_of_scene(scene)).reasons()
         assert any(reason.startswith(REASONS[name]) for reason in reasons), (index, reasons)
-    assert planted >= 1
+        planted += 1
+        if planted == 3:
+            return
+    pytest.fail("planted in fewer than three scenes")
 
 
 def test_one_frame_and_film_sizes() -> None:
@@ -75,33 +79,28 @@ def test_an_object_behind_another_is_not_missing_but_a_vanished_one_is() -> None
     """Object permanence: it must come back, and as the same shape."""
     scene = next(
         s
-        for s in (random_scene(i, split="train", duration_s=FRAMES / FPS) for i in range(2000))
-        if len(s.objects) == 2
-        and s.camera == "static"
-        and s.objects[1].size == "small"
-        and s.objects[1].motion == "right"
-        and s.objects[1].speed == "quickly"
+        for s in (random_scene(i, duration_s=FRAMES / FPS) for i in range(2000))
+        if len(s.objects) == 2 and s.camera == "static" and s.objects[1].size == "small"
     )
-    small = scene.objects[1]
-    from dataclasses import replace
-
     front = replace(
         scene.objects[0],
-        shape="circle", size="large", radius=0.24, motion="still", speed="",
-        x=0.5, y=small.y, vx=0.0, vy=0.0,
+        shape="circle", size="large", radius=0.22, motion="still", speed="", x=0.5, y=0.5, vx=0.0, vy=0.0,
     )  # fmt: skip
-    small = replace(small, x=0.16, vx=0.33, motion="right", radius=0.125, shape="circle")
+    small = replace(
+        scene.objects[1],
+        shape="circle", radius=0.125, motion="right", speed="quickly", x=0.145, y=0.5, vx=0.34, vy=0.0,
+    )  # fmt: skip
     hidden = replace(scene, objects=(front, small))
-    frames = render(hidden, width=64, height=64, fps=FPS, n_frames=FRAMES)
+    frames = render(hidden, width=96, height=64, fps=FPS, n_frames=FRAMES)
     claims = claims_of_scene(hidden)
     assert judge_strictly(frames, FPS, claims).reasons() == []
     gone = frames.copy()
     gone[12:] = render(
-        replace(hidden, objects=(front,)), width=64, height=64, fps=FPS, n_frames=FRAMES
+        replace(hidden, objects=(front,)), width=96, height=64, fps=FPS, n_frames=FRAMES
     )[12:]
     assert "missing" in " ".join(judge_strictly(gone, FPS, claims).reasons())
     other = replace(hidden, objects=(front, replace(small, shape="square")))
-    frames[12:] = render(other, width=64, height=64, fps=FPS, n_frames=FRAMES)[12:]
+    frames[12:] = render(other, width=96, height=64, fps=FPS, n_frames=FRAMES)[12:]
     verdict = judge_strictly(frames, FPS, claims)
     assert verdict.identity_changes == 1 and verdict.faults["shape"].any()
 
