@@ -41,6 +41,7 @@ from pipeline import schema as s
 from pipeline.shards.layout import manifest_of
 from pipeline.shards.read import open_manifest
 from pipeline.shards.write import ShardWriter
+from pipeline.tables import shards_schema
 from pipeline.training.compute import bf16_is_faster
 from pipeline.world.captions import attributes, parse_caption
 from pipeline.world.clips import WorldConfig, world_row, world_scene
@@ -155,7 +156,7 @@ def small_set(folder: Path, clips: int) -> Path:
     """Shards of ``clips`` scenes that may be taught, with true short and dense captions."""
     config = WorldConfig(seed=5, split="train", image_share=0.0, max_objects=2)
     if not manifest_of(folder).exists():
-        with ShardWriter(folder, s.shards_schema(), overwrite=True) as writer:
+        with ShardWriter(folder, shards_schema(), overwrite=True) as writer:
             index = added = 0
             while added < clips:
                 if may_teach(world_scene(config, index)[0]):

@@ -22,8 +22,9 @@ Clip = dict[str, Any]
 def write_ours(folder: Path, clips: list[Clip]) -> None:
     from pipeline import schema as s
     from pipeline.shards.write import ShardWriter
+    from pipeline.tables import shards_schema
 
-    with ShardWriter(folder, s.shards_schema(), shard_bytes=SHARD_BYTES) as writer:
+    with ShardWriter(folder, shards_schema(), shard_bytes=SHARD_BYTES) as writer:
         for clip in clips:
             writer.add(clip["row"] | {s.CLIP_ID: clip["id"], s.VIDEO: clip["mp4"]})
 

@@ -54,9 +54,9 @@ from jobs.core.models import load_dit_at, load_text_for, load_vae_for  # noqa: E
 from jobs.generate import adherence  # noqa: E402
 from jobs.shards import encode  # noqa: E402
 from jobs.train import dit as train_dit  # noqa: E402
-from pipeline import schema as s  # noqa: E402
 from pipeline.config import EncodeConfig  # noqa: E402
 from pipeline.shards.write import ShardWriter  # noqa: E402
+from pipeline.tables import shards_schema  # noqa: E402
 from pipeline.video.sheets import contact_sheet, png_bytes  # noqa: E402
 from pipeline.world.captions import caption  # noqa: E402
 from pipeline.world.clips import scene_row  # noqa: E402
@@ -84,7 +84,7 @@ def draw(split: str, count: int, first: int, *, star: bool) -> list[Scene]:
 
 def write_shards(folder: Path, some: list[Scene]) -> None:
     """A user's shards: an image of each scene."""
-    with ShardWriter(folder / "shards", s.shards_schema(), overwrite=True) as writer:
+    with ShardWriter(folder / "shards", shards_schema(), overwrite=True) as writer:
         for scene in some:
             writer.add(scene_row(scene, SIZE, 1))
 

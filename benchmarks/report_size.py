@@ -27,6 +27,7 @@ from pipeline import schema as s
 from pipeline.select.select import select_clips
 from pipeline.store.atomic import write_bytes
 from pipeline.store.parquet import write_table
+from pipeline.tables import captions_schema, manifest_schema, sources_schema
 
 FPS = 12.0
 CLIPS_PER_SOURCE = 10
@@ -100,7 +101,7 @@ def make_run(
                 s.ERROR: "clip: embed: the model gave NaN" if i % 97 == 13 else None,
             }
         )
-    schema = s.manifest_schema(("text",))
+    schema = manifest_schema(("text",))
     manifest = pa.table({n: [row.get(n) for row in rows] for n in schema.names}, schema=schema)
     write_table(folder / "manifest" / "part-00.parquet", manifest)
     write_bytes(folder / "recipe.toml", RECIPE.encode())
@@ -135,7 +136,7 @@ def _write_sources(folder: Path, clips: int) -> None:
                     s.ERROR_TYPE: f"invalid_{number % 100}", s.ERROR_MESSAGE: "<b>moov</b> " * 200,
                 }
             )  # fmt: skip
-    schema = s.sources_schema()
+    schema = sources_schema()
     columns = {n: [row.get(n) for row in rows] for n in schema.names}
     write_table(folder / "sources.parquet", pa.table(columns, schema=schema))
 
@@ -153,7 +154,7 @@ def _write_captions(folder: Path, selection: Any) -> None:
                 rows.append(
                     {s.CLIP_ID: row[s.CLIP_ID], s.KIND: kind, s.TEXT: text, s.OUTCOME: str(outcome)}
                 )
-    schema = s.captions_schema()
+    schema = captions_schema()
     columns = {n: [row.get(n) for row in rows] for n in schema.names}
     write_table(folder / "captions" / "part-00.parquet", pa.table(columns, schema=schema))
 

@@ -58,8 +58,9 @@ def write_manifest(folder: Path, rows: int, part_rows: int = 100_000) -> None:
     import pyarrow.parquet as pq
 
     from pipeline import schema as s
+    from pipeline.tables import manifest_schema
 
-    kind = s.manifest_schema(("text", "blur"))
+    kind = manifest_schema(("text", "blur"))
     (folder / "manifest").mkdir(parents=True)
     rng = np.random.default_rng(0)
     hashes = rng.integers(0, 2**64, rows, dtype=np.uint64)

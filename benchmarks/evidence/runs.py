@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import schema as s
+from pipeline.tables import shards_schema
 from pipeline.video.encode import encode_mp4
 from pipeline.video.sheets import png_bytes, side_by_side, stacked
 from pipeline.world.clips import WorldConfig, world_row
@@ -51,7 +52,7 @@ def write_shards(
 
     if not manifest_of(folder / "shards").exists():
         config = WorldConfig(clips=n, seed=seed, sizes=sizes, frames=1)
-        with ShardWriter(folder / "shards", s.shards_schema()) as writer:
+        with ShardWriter(folder / "shards", shards_schema()) as writer:
             for index in range(n):
                 row = world_row(config, index)
                 writer.add(edit(row, index) if edit else row)

@@ -16,6 +16,7 @@ from jobs.caption.journal import left_over, read_journal
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
 from pipeline.store.paths import Location, each, matching, parquet_input
+from pipeline.tables import captions_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -124,7 +125,7 @@ def write_part(folder: Location, rows: list[dict[str, Any]]) -> Location:
     for row in rows:
         digest.update(repr((row[s.CLIP_ID], row[s.KIND], row_made(row), row[s.TEXT])).encode())
     path = folder / f"part-{digest.hexdigest()}.parquet"
-    write_table(path, pa.Table.from_pylist(rows, schema=s.captions_schema()))
+    write_table(path, pa.Table.from_pylist(rows, schema=captions_schema()))
     return path
 
 
@@ -144,7 +145,7 @@ def stored(folder: Location) -> Iterator[tuple[Location, int, dict[str, Any]]]:
     import pyarrow.parquet as pq
 
     heavy = (s.TEXT, s.RAW_TEXT, s.CHECKS, s.HINTS, s.FACTS)
-    columns = [name for name in s.captions_schema().names if name not in heavy]
+    columns = [name for name in captions_schema().names if name not in heavy]
 
     def read(path: Location) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = pq.read_table(

@@ -19,6 +19,7 @@ from jobs.core.run import RunFolder, open_run
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
 from pipeline.store.paths import Location, matching, parquet_input
+from pipeline.tables import truth_schema
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,7 +155,7 @@ def write_rows(folder: Location, rows: list[dict[str, Any]]) -> Location:
     named = repr([(r[s.CLIP_ID], r[s.KIND], r[s.TEXT_HASH], r[s.MODEL]) for r in rows])
     digest = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
     path = folder / STAGE / f"part-{digest}.parquet"
-    write_table(path, pa.Table.from_pylist(rows, schema=s.truth_schema()))
+    write_table(path, pa.Table.from_pylist(rows, schema=truth_schema()))
     return path
 
 

@@ -28,6 +28,7 @@ from pipeline.source.listing import shown_uri
 from pipeline.store.atomic import write_bytes
 from pipeline.store.parquet import write_batches, write_table
 from pipeline.store.paths import Location, ObjectPath, each, names_in
+from pipeline.tables import dropped_schema, embeddings_schema, manifest_schema, sources_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -146,7 +147,7 @@ def segment_number(name: str) -> int:
 @cache
 def source_columns() -> list[str]:
     """Columns of ``sources.parquet``."""
-    return list(s.sources_schema().names)
+    return list(sources_schema().names)
 
 
 def complete(record: dict[str, Any]) -> dict[str, Any]:
@@ -202,13 +203,13 @@ def commit_source(
             None if blob is None else np.frombuffer(blob, dtype=np.float16) for _, blob in clips
         ]
         columns = {s.CLIP_ID: [row[s.CLIP_ID] for row in rows], s.CLIP_EMBEDDING: vectors}
-        schema = s.manifest_schema(concepts, extra)
+        schema = manifest_schema(concepts, extra)
         manifest = pa.table(
             {name: [row.get(name) for row in rows] for name in schema.names}, schema=schema
         )
         write_table(
             ledger.folder / "embeddings" / part_name(source),
-            pa.table(columns, schema=s.embeddings_schema(end["embedding_dim"])),
+            pa.table(columns, schema=embeddings_schema(end["embedding_dim"])),
         )
         write_table(ledger.folder / "manifest" / part_name(source), manifest)
     ledger.write(end)
@@ -223,9 +224,9 @@ def compile_sources(ledger: Ledger, tell: Callable[[dict[str, Any]], None]) -> N
             if name.startswith("part-") and not ledger.index.holds_clips(part_source(name)):
                 (ledger.folder / table / name).unlink()
     batches = source_batches(ledger.all(), tell)
-    write_batches(ledger.folder / "sources.parquet", s.sources_schema(), batches)
+    write_batches(ledger.folder / "sources.parquet", sources_schema(), batches)
     lost = dropped_batches(ledger.all())
-    write_batches(ledger.folder / "dropped.parquet", s.dropped_schema(), lost)
+    write_batches(ledger.folder / "dropped.parquet", dropped_schema(), lost)
 
 
 def source_batches(
@@ -234,7 +235,7 @@ def source_batches(
     """Rows of ``sources.parquet``, ``ROW_GROUP`` at a time."""
     import pyarrow as pa
 
-    schema = s.sources_schema()
+    schema = sources_schema()
     while batch := list(islice(records, ROW_GROUP)):
         for record in batch:
             tell(record)
@@ -247,7 +248,7 @@ def dropped_batches(records: Iterator[dict[str, Any]]) -> Iterator[pa.Table]:
     """Rows of ``dropped.parquet``, about ``ROW_GROUP`` at a time."""
     import pyarrow as pa
 
-    schema = s.dropped_schema()
+    schema = dropped_schema()
     rows: list[tuple[Any, ...]] = []
     for record in records:
         source = (record[s.SOURCE_ID], shown_uri(record[s.SOURCE_URI]))

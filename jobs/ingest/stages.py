@@ -28,6 +28,7 @@ from pipeline.source.listing import shown_uri
 from pipeline.source.sidecars import original_caption
 from pipeline.store.paths import Location, location
 from pipeline.store.staging import fetch_error, staged, sweep
+from pipeline.tables import clips_schema
 from pipeline.video.isolate import Sandbox
 from pipeline.video.probe import MediaError, Probe, claimed_minutes, media_type, probe
 
@@ -228,7 +229,7 @@ class ClipParts:
 
         if not self._rows:
             return
-        schema = s.clips_schema()
+        schema = clips_schema()
         first = self._size - self._waiting == 0
         if first or not self._parts:
             number = len(self._parts)

@@ -18,6 +18,7 @@ from pipeline.config import SelectConfig
 from pipeline.select.funnel import FunnelRow, build_funnel
 from pipeline.select.select import step_names
 from pipeline.store.paths import matching, parquet_input
+from pipeline.tables import manifest_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,7 +98,7 @@ def read_run(folder: RunFolder) -> Run:
 
     check_ingested(folder)
     has_clips = bool(matching(folder.manifest))
-    clips = read_parts(folder.manifest) if has_clips else s.manifest_schema().empty_table()
+    clips = read_parts(folder.manifest) if has_clips else manifest_schema().empty_table()
     order = [(name, "ascending") for name in (s.SOURCE_ID, s.START_S, s.CLIP_ID)]
     clips = public(clips.sort_by(order)).combine_chunks()
     ids = clips.column(s.CLIP_ID).to_pylist()

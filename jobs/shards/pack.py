@@ -20,6 +20,7 @@ from jobs.edits.replay import Replayed
 from pipeline import schema as s
 from pipeline.config import PackConfig
 from pipeline.shards.layout import manifest_of
+from pipeline.tables import manifest_schema, shards_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,9 +98,9 @@ def write_shards(config: PackConfig, folder: RunFolder, key: str, edits: Replaye
         for name in manifest.column_names
         if name.startswith(s.CONCEPT_PREFIX)
     )
-    known = s.manifest_schema(concepts).names
+    known = manifest_schema(concepts).names
     extra = tuple(name for name in manifest.column_names if name not in known)
-    schema = s.shards_schema(concepts, extra)
+    schema = shards_schema(concepts, extra)
     columns = frozenset(schema.names)
     if config.writer != "parquet":  # what another writer left would pass for the result of this one
         for stale in folder.shards.glob("*"):

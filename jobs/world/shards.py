@@ -63,8 +63,8 @@ def parse_sizes(text: str) -> tuple[tuple[int, int], ...]:
 
 def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
     """Write ``out/shards`` for ``config`` unless it is there already; returns the shards folder."""
-    from pipeline import schema as s
     from pipeline.shards.write import ShardWriter
+    from pipeline.tables import shards_schema
 
     try:
         check_config(config)
@@ -81,7 +81,7 @@ def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
         stage.working(),
         ProcessPoolExecutor(workers, mp_context=context) as pool,
         ShardWriter(
-            shards, s.shards_schema(), metadata={"world_config": stage.key}, overwrite=True
+            shards, shards_schema(), metadata={"world_config": stage.key}, overwrite=True
         ) as writer,
         Progress("world", config.clips, "clips") as progress,
     ):

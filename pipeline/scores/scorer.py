@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pipeline import schema as s
 from pipeline.extensions import load_extension
+from pipeline.tables import manifest_schema
 from pipeline.video.probe import media_type
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def named_columns(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ValueError: a name cannot be imported, states no columns or needs, or fills a column that there is already.
     """
-    taken = {*s.manifest_schema().names, s.VIDEO, s.CLIP_EMBEDDING}
+    taken = {*manifest_schema().names, s.VIDEO, s.CLIP_EMBEDDING}
     columns: list[str] = []
     for name in names:
         kind = load_extension(name, "scorer")

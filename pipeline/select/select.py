@@ -25,6 +25,7 @@ from pipeline.select.id_columns import take
 from pipeline.select.predicates import evaluate, groups, mentioned, numbers
 from pipeline.select.quotas import best_concept, best_share, descending, over_cap
 from pipeline.select.reasons import Reasons, id_order
+from pipeline.tables import selection_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -249,7 +250,7 @@ def _table(
             schema.DUPLICATE_OF: of,
             schema.DUPLICATE_IN: folder,
         },
-        schema=schema.selection_schema(),
+        schema=selection_schema(),
     )
 
 

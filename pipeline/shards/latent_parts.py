@@ -16,6 +16,7 @@ from pipeline.shards.latents import METADATA_KEYS, PAYLOAD, committed_parts
 from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY
 from pipeline.store.parquet import write_table
 from pipeline.store.paths import Location, matching, parquet_input
+from pipeline.tables import latents_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +41,7 @@ def write_latents(
     """Write ``rows`` (columns of ``latents_schema``) as one part; returns its path."""
     import pyarrow as pa
 
-    schema = s.latents_schema()
+    schema = latents_schema()
     columns = {name: [row[name] for row in rows] for name in schema.names}
     table = pa.table(columns, schema=schema.with_metadata(_checked(metadata)))
     path = folder / part_name(columns[s.CACHE_KEY])

@@ -21,6 +21,7 @@ from pipeline.shards.pages import cell_ranges
 from pipeline.shards.ranges import ClipError, ShardFiles
 from pipeline.shards.read import open_manifest
 from pipeline.store.paths import Location, location, parquet_input
+from pipeline.tables import latents_schema
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +65,7 @@ class LatentStore:
 
         size = sum(_payload_bytes(path) for path in self.paths)
         self.in_memory = size <= memory_bytes
-        scalars = [name for name in s.latents_schema().names if name not in PAYLOAD]
+        scalars = [name for name in latents_schema().names if name not in PAYLOAD]
         tables, self._cells, self._ranges = [], [], []
         for number, path in enumerate(self.paths):
             columns = scalars + list(PAYLOAD if self.in_memory else ())

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from pipeline import schema as s
 from pipeline.shards.write import video_hash, write_video_table
+from pipeline.tables import manifest_schema, selection_schema
 from pipeline.video.encode import encode_mp4
 from pipeline.video.tags import WORLD
 from pipeline.world.render import render
@@ -55,7 +56,7 @@ def make_run_folder(
         )
     ]
     pq.write_table(
-        pa.Table.from_pylist(rows, schema=s.manifest_schema()),
+        pa.Table.from_pylist(rows, schema=manifest_schema()),
         folder / "manifest" / "part-00000.parquet",
     )
     write_selection(folder, ids, ids[: clips - rejected])
@@ -67,5 +68,5 @@ def write_selection(folder: Path, ids: list[str], kept: list[str]) -> None:
         {s.CLIP_ID: i, s.DECISION: "keep" if i in kept else "reject", s.REASONS: []} for i in ids
     ]
     pq.write_table(
-        pa.Table.from_pylist(rows, schema=s.selection_schema()), folder / "selection.parquet"
+        pa.Table.from_pylist(rows, schema=selection_schema()), folder / "selection.parquet"
     )

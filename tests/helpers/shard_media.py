@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline import schema as s
 from pipeline.shards.write import ShardWriter
+from pipeline.tables import shards_schema
 from pipeline.video.encode import encode_mp4
 
 SHAPES = ((9, 32, 48), (9, 48, 32), (1, 32, 32), (5, 32, 32))
@@ -50,7 +51,7 @@ def make_rows(n: int, shapes: tuple[tuple[int, int, int], ...] = SHAPES) -> list
 
 def make_shards(folder: Path, rows: list[dict[str, Any]], shard_bytes: int = 20_000) -> Path:
     """Write ``rows`` as several small shards; returns the folder."""
-    with ShardWriter(folder, s.shards_schema(), shard_bytes=shard_bytes) as writer:
+    with ShardWriter(folder, shards_schema(), shard_bytes=shard_bytes) as writer:
         for row in rows:
             writer.add(row)
     return folder

@@ -11,18 +11,30 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import schema as s
+from pipeline.tables import (
+    captions_schema,
+    clips_schema,
+    embeddings_schema,
+    latents_schema,
+    manifest_schema,
+    selection_schema,
+    shard_manifest_schema,
+    shards_schema,
+    sources_schema,
+    truth_schema,
+)
 
 SCHEMAS = {
-    "sources": s.sources_schema(),
-    "clips": s.clips_schema(),
-    "manifest": s.manifest_schema(("cat",)),
-    "embeddings": s.embeddings_schema(4),
-    "selection": s.selection_schema(),
-    "captions": s.captions_schema(),
-    "truth": s.truth_schema(),
-    "shards": s.shards_schema(("cat",)),
-    "shard manifest": s.shard_manifest_schema(("cat",)),
-    "latents": s.latents_schema(),
+    "sources": sources_schema(),
+    "clips": clips_schema(),
+    "manifest": manifest_schema(("cat",)),
+    "embeddings": embeddings_schema(4),
+    "selection": selection_schema(),
+    "captions": captions_schema(),
+    "truth": truth_schema(),
+    "shards": shards_schema(("cat",)),
+    "shard manifest": shard_manifest_schema(("cat",)),
+    "latents": latents_schema(),
 }
 
 
@@ -96,7 +108,7 @@ def test_rows_come_back_through_every_reader(name: str, tmp_path: Path) -> None:
 
 
 def test_manifests_hold_all_of_a_shard_but_its_bytes() -> None:
-    shard, manifest = s.shards_schema(("cat",)), s.shard_manifest_schema(("cat",))
+    shard, manifest = shards_schema(("cat",)), shard_manifest_schema(("cat",))
     assert set(shard.names) - set(manifest.names) == {s.VIDEO}
     assert set(manifest.names) - set(shard.names) == {
         s.SHARD,

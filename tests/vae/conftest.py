@@ -14,14 +14,14 @@ def write_world(
     folder: Path, clips: int, *, seed: int, split: str, sizes=((32, 32),), frames=5, images=0.0
 ) -> Path:
     """Shards of rendered clips, written in this process."""
-    from pipeline import schema as s
     from pipeline.shards.write import ShardWriter
+    from pipeline.tables import shards_schema
     from pipeline.world.clips import WorldConfig, world_rows
 
     config = WorldConfig(
         clips=clips, seed=seed, split=split, sizes=sizes, frames=frames, image_share=images
     )
-    with ShardWriter(folder, s.shards_schema()) as writer:
+    with ShardWriter(folder, shards_schema()) as writer:
         for row in world_rows(config, 0, clips):
             writer.add(row)
     return folder

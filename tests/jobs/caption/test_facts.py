@@ -17,6 +17,7 @@ from pipeline import schema as s
 from pipeline.config import MixConfig, PackConfig
 from pipeline.loader.mix import draw_shares
 from pipeline.shards.read import open_manifest
+from pipeline.tables import manifest_schema
 from tests.helpers import caption_media as media
 
 FACTS_ONLY = CaptionConfig(kinds=("facts",))
@@ -41,7 +42,7 @@ def measure(folder: Path, scores: dict[str, Any]) -> None:
     """Write scores into every row of the manifest."""
     part = next((folder / "manifest").glob("*.parquet"))
     rows = [row | scores for row in pq.read_table(part).to_pylist()]
-    pq.write_table(pa.Table.from_pylist(rows, schema=s.manifest_schema()), part)
+    pq.write_table(pa.Table.from_pylist(rows, schema=manifest_schema()), part)
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:

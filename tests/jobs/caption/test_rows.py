@@ -23,6 +23,7 @@ from jobs.caption.rows import (
     write_part,
 )
 from pipeline import schema as s
+from pipeline.tables import captions_schema
 
 CONFIG = CaptionConfig()
 CLIP = {s.VIDEO_XXH3: "0123456789abcdef" * 2}
@@ -99,7 +100,7 @@ def test_a_part_is_named_by_what_it_says_and_sorted(tmp_path: Path) -> None:
         write_part(tmp_path, lines[1:]),
     ]
     assert len({path, *others}) == 5
-    assert pq.read_schema(path).equals(s.captions_schema())
+    assert pq.read_schema(path).equals(captions_schema())
 
 
 def test_an_answer_counts_when_it_was_made_with_what_is_wanted(tmp_path: Path) -> None:

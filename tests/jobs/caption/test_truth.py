@@ -14,6 +14,7 @@ from jobs.caption import truth
 from jobs.core.run import open_run
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
+from pipeline.tables import captions_schema, embeddings_schema
 from pipeline.world.captions import caption, structured
 from pipeline.world.scene import COLOURS, random_scene
 from tests.helpers.caption_media import make_run_folder
@@ -27,7 +28,7 @@ def write_captions(folder: Path, texts: dict[tuple[str, str], str]) -> None:
         for (clip, kind), text in texts.items()
     ]
     path = folder / "captions" / "part-0.parquet"
-    write_table(path, pa.Table.from_pylist(rows, schema=s.captions_schema()))
+    write_table(path, pa.Table.from_pylist(rows, schema=captions_schema()))
 
 
 def stored(folder: Path) -> dict[tuple[str, str], dict]:
@@ -98,7 +99,7 @@ def test_the_reference_is_chosen_once(folder: Path) -> None:
     def write(count: int) -> None:
         vectors = [rng.normal(size=model.dim).astype(np.float16) for _ in range(count)]
         columns = {s.CLIP_ID: [f"clip{i:03d}" for i in range(count)], s.CLIP_EMBEDDING: vectors}
-        schema = s.embeddings_schema(model.dim)
+        schema = embeddings_schema(model.dim)
         write_table(folder / "embeddings" / "part-0.parquet", pa.table(columns, schema=schema))
 
     assert truth.reference_vectors(open_run(folder), model.id, model.dim) is None

@@ -24,6 +24,7 @@ from jobs.caption.rows import KINDS, recover, work_clips
 from jobs.caption.worker import COUNTS, CaptionWorker
 from jobs.core.run import open_run
 from pipeline import schema as s
+from pipeline.tables import manifest_schema
 from tests.helpers import caption_media as media
 from tests.helpers.faulty_server import FaultyServer, pictures_hash
 
@@ -278,7 +279,7 @@ def test_hints_are_in_the_question_and_beside_the_caption(folder: Path) -> None:
         s.COLOURS: ["red"],
     }
     rows = [row | measured for row in pq.read_table(part).to_pylist()]
-    pq.write_table(pa.Table.from_pylist(rows, schema=s.manifest_schema()), part)
+    pq.write_table(pa.Table.from_pylist(rows, schema=manifest_schema()), part)
     camera = "The view pans fast to the right, by 0.25 of the frame's diagonal."
     text = 'The text "EXIT" can be read.'
 

@@ -12,6 +12,7 @@ from jobs.core.fresh import Inputs, check_fresh, open_stage
 from jobs.core.run import RunFolder, open_run
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
+from pipeline.tables import captions_schema
 from tests.helpers.caption_media import make_run_folder, write_selection
 
 FLOW = {
@@ -23,7 +24,7 @@ FLOW = {
 
 def describe(run: RunFolder, clips: list[str], kind: str = "dense") -> None:
     rows = [{s.CLIP_ID: c, s.KIND: kind, s.TEXT: "a circle", s.OUTCOME: "ok"} for c in clips]
-    table = pa.Table.from_pylist(rows, schema=s.captions_schema())
+    table = pa.Table.from_pylist(rows, schema=captions_schema())
     write_table(run.captions / "part-0.parquet", table)
 
 

@@ -42,11 +42,11 @@ def test_a_resolved_recipe_reads_back_the_same(name: str, tmp_path: Path):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_predicates_of_our_recipes_run_on_a_manifest(name: str):
-    from pipeline import schema
     from pipeline.select.predicates import evaluate
+    from pipeline.tables import manifest_schema
 
     recipe = load_recipe(name)
-    empty = schema.manifest_schema(tuple(recipe.openclip.concepts)).empty_table()
+    empty = manifest_schema(tuple(recipe.openclip.concepts)).empty_table()
     assert set(evaluate(empty, recipe.select.where)) == set(recipe.select.where)
 
 

@@ -12,6 +12,7 @@ from jobs.core.recipe import load_recipe
 from jobs.core.run import open_run
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
+from pipeline.tables import captions_schema
 from tests.helpers.caption_media import make_run_folder
 
 
@@ -46,7 +47,7 @@ def test_usable_captions_are_those_that_ended_well(tmp_path: Path):
     run = open_run(tmp_path)
     assert not run.has_captions()
     write_table(
-        run.captions / "part-0.parquet", pa.Table.from_pylist(rows, schema=s.captions_schema())
+        run.captions / "part-0.parquet", pa.Table.from_pylist(rows, schema=captions_schema())
     )
     assert run.has_captions()
     assert run.usable_captions() == {"a": {"dense": "one"}}

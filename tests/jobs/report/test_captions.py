@@ -16,6 +16,7 @@ from jobs.core.run import open_run
 from jobs.report.captions import growth, histogram, openings, write_report
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
+from pipeline.tables import captions_schema
 from pipeline.world.captions import caption, structured
 from pipeline.world.scene import random_scene
 from tests.helpers.caption_media import make_run_folder
@@ -47,7 +48,7 @@ def test_the_page_shows_outcomes_faults_and_the_worst_caption(tmp_path: Path) ->
             )
         empty = {s.TEXT: "", s.OUTCOME: "empty", s.CHECKS: ["empty"]}
         rows.append({s.CLIP_ID: clip, s.KIND: "short", **empty})
-    table = pa.Table.from_pylist(rows, schema=s.captions_schema())
+    table = pa.Table.from_pylist(rows, schema=captions_schema())
     write_table(folder / "captions" / "part-0.parquet", table)
     before = write_report(open_run(folder)).read_text()
     assert "Nothing was scored yet" in before

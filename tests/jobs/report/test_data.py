@@ -17,6 +17,7 @@ from jobs.report.data import Run, funnel, public, read_run, versions, without_qu
 from jobs.select.tables import read_parts
 from pipeline import schema as s
 from pipeline.select.select import select_clips
+from pipeline.tables import sources_schema
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +111,7 @@ def test_a_run_that_is_read_holds_no_key_anywhere(tmp_path: Path) -> None:
         clips = clips.set_column(at, name, pa.array([f"score: {SIGNED}"] * len(clips)))
     pq.write_table(clips, part)
     row = {s.SOURCE_ID: "a", s.SOURCE_URI: SIGNED, s.ERROR_MESSAGE: f"open: {SIGNED} is denied"}
-    pq.write_table(
-        pa.Table.from_pylist([row], schema=s.sources_schema()), folder / "sources.parquet"
-    )
+    pq.write_table(pa.Table.from_pylist([row], schema=sources_schema()), folder / "sources.parquet")
     recipe = (folder / "recipe.toml").read_text()
     (folder / "recipe.toml").write_text(f"# curate {SIGNED}\n{recipe}")
     run = read_run(open_run(folder))

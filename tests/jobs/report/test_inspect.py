@@ -16,6 +16,7 @@ from jobs.core.tables import find_tables
 from jobs.report.inspect import main
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
+from pipeline.tables import captions_schema, selection_schema, sources_schema
 from tests.helpers.shard_media import flip_byte, make_rows, make_shards
 
 
@@ -36,7 +37,7 @@ def folder(tmp_path):
         {s.SOURCE_ID: "b", s.SOURCE_URI: "/x/bad.mp4", s.OUTCOME: "quarantined",
          s.ERROR_STAGE: "probe", s.ERROR_TYPE: "truncated"},
     ]  # fmt: skip
-    write_table(tmp_path / "sources.parquet", table(sources, s.sources_schema()))
+    write_table(tmp_path / "sources.parquet", table(sources, sources_schema()))
     chosen = [
         (s.Decision.KEEP, []),
         (s.Decision.REJECT, ["dark", "static"]),
@@ -45,12 +46,12 @@ def folder(tmp_path):
     selection = [
         {s.CLIP_ID: str(i), s.DECISION: d, s.REASONS: r} for i, (d, r) in enumerate(chosen)
     ]
-    write_table(tmp_path / "selection.parquet", table(selection, s.selection_schema()))
+    write_table(tmp_path / "selection.parquet", table(selection, selection_schema()))
     captions = [
         {s.CLIP_ID: "c0", s.KIND: "dense", s.TEXT: "a red ball rolls", s.OUTCOME: "ok"},
         {s.CLIP_ID: "c0", s.KIND: "short", s.TEXT: None, s.OUTCOME: "refused"},
     ]
-    write_table(tmp_path / "captions" / "part-0.parquet", table(captions, s.captions_schema()))
+    write_table(tmp_path / "captions" / "part-0.parquet", table(captions, captions_schema()))
     return tmp_path
 
 

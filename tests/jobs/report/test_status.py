@@ -16,6 +16,7 @@ from jobs.core.stage import Stage
 from jobs.report.status import State, incomplete, main, next_command, read_status
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
+from pipeline.tables import captions_schema
 from tests.helpers.caption_media import make_run_folder, write_selection
 
 
@@ -66,7 +67,7 @@ def test_json_says_the_same(run: RunFolder, capsys):
 def test_stale_and_incomplete_stages_are_told_apart(run: RunFolder):
     rows = [{s.CLIP_ID: "clip000", s.KIND: "dense", s.TEXT: "x", s.OUTCOME: "ok"}]
     write_table(
-        run.captions / "part-0.parquet", pa.Table.from_pylist(rows, schema=s.captions_schema())
+        run.captions / "part-0.parquet", pa.Table.from_pylist(rows, schema=captions_schema())
     )
     assert states(run)["caption"] == "incomplete"
     assert "caption is incomplete" in (incomplete(run) or "")

@@ -14,15 +14,15 @@ from jobs import cli
 from jobs.core.errors import UserError
 from jobs.core.run import open_run
 from jobs.select.command import run
-from pipeline import schema
 from pipeline.config import SelectConfig
+from pipeline.tables import manifest_schema
 
 
 def make_run(
     folder: Path, motions: list[float | None], parts: int = 2, hashes: list[str] | None = None
 ) -> Path:
     """A run folder with a manifest of ten-second clips in several parts, and no video at all."""
-    kind = schema.manifest_schema()
+    kind = manifest_schema()
     empty: dict[str, Any] = dict.fromkeys(kind.names)
     rows = [
         {**empty, "clip_id": f"c{i}", "start_s": 0.0, "end_s": 10.0, "motion_mean": motion}

@@ -12,10 +12,10 @@ import pytest
 
 from jobs.core.errors import UserError
 from jobs.select.earlier import earlier_files, read_earlier
-from pipeline import schema
 from pipeline.config import SelectConfig
 from pipeline.select.candidates import Embeddings
 from pipeline.shards.layout import manifest_of
+from pipeline.tables import embeddings_schema, manifest_schema, selection_schema
 from tests.helpers.shard_media import make_rows, make_shards
 
 OURS = Embeddings(clip_ids=pa.array(["n"]), vectors=np.ones((1, 2), np.float16))
@@ -36,9 +36,9 @@ def old(tmp_path: Path) -> Path:
         {"clip_id": "b", "video_xxh3": "2", "error": "decode: x"},
         {"clip_id": "c", "video_xxh3": "3"},
     ]
-    write(folder / "manifest" / "part-00000.parquet", rows, schema.manifest_schema())
+    write(folder / "manifest" / "part-00000.parquet", rows, manifest_schema())
     vectors = [{"clip_id": c, "clip_embedding": [np.float16(1), np.float16(0)]} for c in "ac"]
-    write(folder / "embeddings" / "part-00000.parquet", vectors, schema.embeddings_schema(2))
+    write(folder / "embeddings" / "part-00000.parquet", vectors, embeddings_schema(2))
     return folder
 
 
@@ -48,7 +48,7 @@ def select_old(folder: Path) -> None:
         {"clip_id": "b", "decision": "error"},
         {"clip_id": "c", "decision": "reject"},
     ]
-    write(folder / "selection.parquet", decided, schema.selection_schema())
+    write(folder / "selection.parquet", decided, selection_schema())
 
 
 def test_a_run_gives_what_it_kept_or_before_that_what_did_not_fail(old: Path, tmp_path: Path):

@@ -16,7 +16,7 @@ from jobs.select.tables import (
     read_parts,
     table_bytes,
 )
-from pipeline import schema
+from pipeline.tables import selection_schema
 
 
 def test_parts_are_joined_and_only_named_columns_are_read(tmp_path: Path):
@@ -44,7 +44,7 @@ def test_a_selection_reads_back_and_gives_ids_no_dictionary():
         {"clip_id": f"{i:020x}", "decision": "reject", "reasons": ["dark"], "duplicate_of": None}
         for i in range(100)
     ]
-    table = pa.Table.from_pylist(rows, schema=schema.selection_schema())
+    table = pa.Table.from_pylist(rows, schema=selection_schema())
     file = pq.ParquetFile(pa.BufferReader(table_bytes(table)))
     assert file.read().equals(table)
     group = file.metadata.row_group(0)

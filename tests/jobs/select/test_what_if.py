@@ -7,9 +7,9 @@ import pytest
 
 from jobs.core.errors import UserError
 from jobs.select.what_if import apply_what_if, what_if_lines
-from pipeline import schema
 from pipeline.config import SelectConfig
 from pipeline.select.select import select_clips
+from pipeline.tables import manifest_schema
 
 COLUMNS = ["motion_mean", "luma_mean", "blur", "concept_text"]
 WHERE = {
@@ -52,7 +52,7 @@ def test_an_unclear_one_asks_which_is_meant():
 
 
 def test_the_comparison_counts_clips_that_go_and_come_back():
-    kind = schema.manifest_schema()
+    kind = manifest_schema()
     empty = dict.fromkeys(kind.names)
     good = {**empty, "start_s": 0.0, "end_s": 3600.0, "luma_mean": 0.5}
     rows = [{**good, "clip_id": f"c{i}", "motion_mean": i / 10} for i in range(5)]

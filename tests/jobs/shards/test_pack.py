@@ -14,13 +14,14 @@ from pipeline.config import PackConfig
 from pipeline.shards.read import open_manifest
 from pipeline.shards.write import video_hash, write_video_table
 from pipeline.store.parquet import write_table
+from pipeline.tables import captions_schema, clips_schema, manifest_schema, selection_schema
 from tests.helpers.shard_media import flip_byte, make_rows
 
 KEPT = (0, 1, 3, 4)
 
 
 def caption(clip, kind, text, outcome="ok"):
-    row = dict.fromkeys(s.captions_schema().names)
+    row = dict.fromkeys(captions_schema().names)
     return {**row, s.CLIP_ID: clip, s.KIND: kind, s.TEXT: text, s.OUTCOME: outcome}
 
 
@@ -32,20 +33,20 @@ def table(rows, schema):
 def folder(tmp_path):
     """A run folder of six clips: four kept, one of them without a usable caption."""
     rows = make_rows(6)
-    clips = table(rows, s.clips_schema())
+    clips = table(rows, clips_schema())
     ranges = write_video_table(tmp_path / "clips" / "part-00000.parquet", clips)
     for row, (offset, length) in zip(rows, ranges, strict=True):
         row.update({s.SHARD: "part-00000.parquet", s.BYTE_OFFSET: offset, s.BYTE_LENGTH: length})
         row.update({s.VIDEO_XXH3: video_hash(row[s.VIDEO]), s.MOTION_MEAN: 0.25})
         row.update({s.SOURCE_ID: "source", s.START_PTS: int(row[s.START_S]), "concept_text": 0.125})
-    manifest = table(rows, s.manifest_schema(("text",)))
+    manifest = table(rows, manifest_schema(("text",)))
     write_table(tmp_path / "manifest" / "part-00000.parquet", manifest)
     ids = [row[s.CLIP_ID] for row in rows]
     decisions = ["keep" if i in KEPT else "reject" for i in range(6)]
     selection = [
         {s.CLIP_ID: c, s.DECISION: d, s.REASONS: []} for c, d in zip(ids, decisions, strict=True)
     ]
-    write_table(tmp_path / "selection.parquet", table(selection, s.selection_schema()))
+    write_table(tmp_path / "selection.parquet", table(selection, selection_schema()))
     captions = [caption(c, "dense", f"dense {i}") for i, c in enumerate(ids) if i != 4]
     captions += [caption(c, "short", f"short {i}") for i, c in enumerate(ids) if i != 4]
     captions += [
@@ -53,7 +54,7 @@ def folder(tmp_path):
         caption(ids[4], "short", "I cannot", "refused"),
     ]
     captions += [caption(ids[0], "original", "from the file"), caption(ids[0], "structured", "{}")]
-    write_table(tmp_path / "captions" / "part-00000.parquet", table(captions, s.captions_schema()))
+    write_table(tmp_path / "captions" / "part-00000.parquet", table(captions, captions_schema()))
     return tmp_path
 
 
@@ -101,7 +102,7 @@ def test_changed_captions_pack_again(folder):
     captions = pq.read_table(path).to_pylist()
     for row in captions:
         row[s.TEXT] = (row[s.TEXT] or "") + " again"
-    write_table(path, table(captions, s.captions_schema()))
+    write_table(path, table(captions, captions_schema()))
     run(PackConfig(), open_run(folder))
     assert all(open_manifest(folder).caption(i, "dense").endswith("again") for i in range(3))
 

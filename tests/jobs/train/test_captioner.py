@@ -16,6 +16,7 @@ from pipeline import schema as s
 from pipeline.openclip.torchvision_compat import prepare_torchvision
 from pipeline.shards.layout import manifest_of
 from pipeline.shards.read import open_table
+from pipeline.tables import captions_schema
 from tests.helpers.caption_media import make_run_folder
 from tests.helpers.shard_media import make_rows, make_shards
 from tests.helpers.tiny_vlms import fast_vlm
@@ -41,7 +42,7 @@ def caption_rows(ids: list[str]) -> list[dict]:
     """Stored captions as ``caption`` leaves them; the last clip's went wrong."""
     return [
         {
-            **dict.fromkeys(s.captions_schema().names),
+            **dict.fromkeys(captions_schema().names),
             s.CLIP_ID: clip_id,
             s.KIND: kind,
             s.TEXT: f"{kind} words of {clip_id}",

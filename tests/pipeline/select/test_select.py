@@ -10,17 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline import schema
 from pipeline.config import BalanceConfig, BestConfig, SelectConfig
 from pipeline.select.candidates import Earlier, Embeddings
 from pipeline.select.select import check_rules, columns_read, select_clips, step_names
+from pipeline.tables import manifest_schema, selection_schema
 
 WHERE = {"static": "motion_mean > 0.01", "dark": "luma_mean > 0.1", "text": "concept_text < 0.9"}
 
 
 def manifest(*rows: dict[str, Any]) -> pa.Table:
     """A manifest of 10-second 640x360 clips, all of them good but for what the rows say."""
-    kind = schema.manifest_schema(("text",))
+    kind = manifest_schema(("text",))
     good = {
         "start_s": 0.0,
         "end_s": 10.0,
@@ -131,7 +131,7 @@ def test_decisions_do_not_depend_on_the_order_of_rows():
 def test_an_empty_manifest_gives_an_empty_selection():
     selection = select_clips(manifest(), SelectConfig(where=WHERE))
     assert selection.table.num_rows == 0
-    assert selection.table.schema.equals(schema.selection_schema())
+    assert selection.table.schema.equals(selection_schema())
     assert selection.kept == 0
 
 

@@ -20,6 +20,7 @@ from pipeline.shards.read import open_manifest
 from pipeline.shards.write import ShardWriter
 from pipeline.store import client as store_client
 from pipeline.store.paths import ObjectPath, matching
+from pipeline.tables import clips_schema, shards_schema
 from tests.helpers.object_server import Fault, ObjectServer, no_faults, object_server
 from tests.helpers.shard_media import make_rows, make_shards
 
@@ -41,7 +42,7 @@ def folder(server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ob
 
 
 def write(folder: ObjectPath, n: int = 12) -> None:
-    with ShardWriter(folder, s.shards_schema(), shard_bytes=20_000) as writer:
+    with ShardWriter(folder, shards_schema(), shard_bytes=20_000) as writer:
         for row in make_rows(n):
             writer.add(row)
 
@@ -129,7 +130,7 @@ def test_damage_is_a_bad_clip_and_a_store_that_does_not_answer_is_none(
 def test_an_interrupted_write_is_no_dataset(folder: ObjectPath) -> None:
     with (
         pytest.raises(KeyError),
-        ShardWriter(folder, s.shards_schema(), shard_bytes=20_000) as writer,
+        ShardWriter(folder, shards_schema(), shard_bytes=20_000) as writer,
     ):
         for row in make_rows(12):
             writer.add(row)
@@ -143,7 +144,7 @@ def test_an_interrupted_write_is_no_dataset(folder: ObjectPath) -> None:
 
 
 def test_a_part_that_is_dropped_leaves_nothing(folder: ObjectPath) -> None:
-    part = OpenPart(folder / "part-1.parquet", s.clips_schema(), {})
+    part = OpenPart(folder / "part-1.parquet", clips_schema(), {})
     scratch = part.tmp
     assert scratch.exists()
     part.discard()

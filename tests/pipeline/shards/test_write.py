@@ -17,6 +17,7 @@ from pipeline.shards.layout import card_of, manifest_of
 from pipeline.shards.pages import cell_ranges
 from pipeline.shards.write import ShardWriter, video_hash, write_video_table
 from pipeline.store.parquet import write_table
+from pipeline.tables import shard_manifest_schema, shards_schema
 from tests.helpers.shard_media import make_rows, make_shards
 
 
@@ -95,7 +96,7 @@ def test_writer_rolls_shards_and_commits_a_manifest(tmp_path):
         assert row[s.VIDEO_XXH3] == video_hash(data)
         assert row[s.CAPTION_DENSE] == want[s.CAPTION_DENSE]
     schema = pq.read_schema(manifest_of(folder))
-    assert schema.names == s.shard_manifest_schema().names
+    assert schema.names == shard_manifest_schema().names
     assert pq.read_metadata(parts[0]).num_rows < len(rows)
 
 
@@ -111,7 +112,7 @@ def test_error_inside_the_block_leaves_no_manifest_and_the_next_writer_cleans_up
     folder, rows = tmp_path / "shards", make_rows(12)
     with (
         pytest.raises(RuntimeError, match="stop"),
-        ShardWriter(folder, s.shards_schema(), shard_bytes=8_000) as writer,
+        ShardWriter(folder, shards_schema(), shard_bytes=8_000) as writer,
     ):
         for row in rows:
             writer.add(row)
@@ -130,7 +131,7 @@ def test_error_inside_the_block_leaves_no_manifest_and_the_next_writer_cleans_up
 def test_finished_shards_are_not_overwritten_unasked(tmp_path):
     folder = make_shards(tmp_path / "shards", make_rows(2))
     with pytest.raises(ValueError, match="already holds finished shards"):
-        ShardWriter(folder, s.shards_schema())
+        ShardWriter(folder, shards_schema())
 
 
 def test_overwriting_takes_the_old_manifest_away_before_anything_else(tmp_path, monkeypatch):
@@ -140,7 +141,7 @@ def test_overwriting_takes_the_old_manifest_away_before_anything_else(tmp_path, 
     monkeypatch.setattr(
         Path, "unlink", lambda self, **kw: (gone.append(self.name), unlink(self, **kw))[1]
     )
-    with ShardWriter(folder, s.shards_schema(), overwrite=True) as writer:
+    with ShardWriter(folder, shards_schema(), overwrite=True) as writer:
         assert gone[0] == "shards.manifest.parquet" and len(gone) > 2, gone
         assert not manifest_of(folder).exists()
         assert not list(folder.glob("part-*"))
@@ -153,7 +154,7 @@ def test_overwriting_that_fails_leaves_no_finished_set(tmp_path):
     folder = make_shards(tmp_path / "shards", make_rows(12), shard_bytes=8_000)
     with (
         pytest.raises(RuntimeError, match="stop"),
-        ShardWriter(folder, s.shards_schema(), overwrite=True),
+        ShardWriter(folder, shards_schema(), overwrite=True),
     ):
         raise RuntimeError("stop")
     assert not manifest_of(folder).exists()
@@ -162,7 +163,7 @@ def test_overwriting_that_fails_leaves_no_finished_set(tmp_path):
 
 
 def test_bad_rows_are_refused(tmp_path):
-    writer = ShardWriter(tmp_path, s.shards_schema())
+    writer = ShardWriter(tmp_path, shards_schema())
     with pytest.raises(ValueError, match=r"\['colour'\]"):
         writer.add({**make_rows(1)[0], "colour": "red"})
     with pytest.raises(ValueError, match="no video bytes"):

@@ -18,6 +18,7 @@ from pipeline.store import atomic
 from pipeline.store.atomic import write_bytes
 from pipeline.store.disk import disk_trouble, writing
 from pipeline.store.parquet import write_table
+from pipeline.tables import clips_schema
 from tests.helpers.tiny_disk import needs_mount, tiny_disk
 
 
@@ -41,12 +42,12 @@ def test_full_and_read_only_disks_have_a_line_with_the_fix() -> None:
 def videos(size: int) -> pa.Table:
     """A clips table of one row with ``size`` random bytes for its video."""
     row = {s.CLIP_ID: "c", s.VIDEO: os.urandom(size), s.SOURCE_URI: "u", s.N_FRAMES: 1}
-    schema = s.clips_schema()
+    schema = clips_schema()
     return pa.table({name: [row.get(name)] for name in schema.names}, schema=schema)
 
 
 def write_part(path: Path, size: int) -> None:
-    opened = OpenPart(path, s.clips_schema(), {})
+    opened = OpenPart(path, clips_schema(), {})
     try:
         opened.write_group(videos(size))
         opened.commit()

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pipeline import schema as s
+from pipeline.tables import shards_schema
 from pipeline.video.decode import decode_clip
 from pipeline.world.captions import parse_caption
 from pipeline.world.clips import WorldConfig, check_config, chunks, world_row, world_rows
@@ -24,7 +25,7 @@ def test_rows_fill_the_shard_schema_and_say_the_truth() -> None:
     assert len({row[s.CLIP_ID] for row in rows}) == CONFIG.clips
     right = 0
     for row in rows:
-        assert set(row) <= set(s.shards_schema().names)
+        assert set(row) <= set(shards_schema().names)
         frames, _ = decode_clip(row[s.VIDEO])
         assert frames.shape == (row[s.N_FRAMES], row[s.HEIGHT], row[s.WIDTH], 3)
         stated = parse_caption(row[s.CAPTION_DENSE])
