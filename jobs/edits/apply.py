@@ -14,6 +14,7 @@ from jobs.core.run import RunFolder
 from jobs.edits.journal import Journal
 from jobs.edits.replay import Replayed, replay, settle
 from pipeline import schema as s
+from pipeline.tables import selection_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,7 +98,7 @@ def decide_by_hand(
     note = f"by hand: {removed} clips that the rules keep are rejected, {added} that they reject are kept"
     return replace(
         selection,
-        table=pa.table(columns, schema=s.selection_schema()),
+        table=pa.table(columns, schema=selection_schema()),
         funnel=(*selection.funnel[:-1], step, replace(last, clips=clips, hours=hours)),
         notes=(*selection.notes, note),
     )

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipeline import schema as s
 from pipeline.shards.write import video_hash, write_video_table
 from pipeline.store.parquet import write_table
+from pipeline.tables import captions_schema, clips_schema, embeddings_schema, manifest_schema
 from tests.helpers.shard_media import make_rows
 
 
@@ -24,7 +25,7 @@ def write_run(
 ) -> list[dict[str, Any]]:
     """``count`` clips, ``per_source`` of one source; clip i has motion i / 10. Returns the manifest rows."""
     rows = make_rows(count)
-    clips = table(rows, s.clips_schema())
+    clips = table(rows, clips_schema())
     ranges = write_video_table(folder / "clips" / "part-00000.parquet", clips)
     vectors = np.random.default_rng(0).normal(size=(count, dim))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -36,18 +37,18 @@ def write_run(
         row.update({s.START_S: place * 5.0, s.END_S: place * 5.0 + 4.0, s.START_PTS: place * 5000})
         row.update({s.END_PTS: place * 5000 + 4000, s.TIME_BASE_NUM: 1, s.TIME_BASE_DEN: 1000})
         row.update({s.SHOT: place, s.CAMERA: "pan" if i % 2 else "static"})
-    write_table(folder / "manifest" / "part-00000.parquet", table(rows, s.manifest_schema()))
+    write_table(folder / "manifest" / "part-00000.parquet", table(rows, manifest_schema()))
     captions = [
         {s.CLIP_ID: row[s.CLIP_ID], s.KIND: kind, s.TEXT: f"{kind} {i}", s.OUTCOME: "ok"}
         for i, row in enumerate(rows)
         for kind in ("dense", "short")
     ]
-    write_table(folder / "captions" / "part-00000.parquet", table(captions, s.captions_schema()))
+    write_table(folder / "captions" / "part-00000.parquet", table(captions, captions_schema()))
     embeddings = [
         {s.CLIP_ID: row[s.CLIP_ID], s.CLIP_EMBEDDING: vector.astype(np.float16)}
         for row, vector in zip(rows, vectors, strict=True)
     ]
     write_table(
-        folder / "embeddings" / "part-00000.parquet", table(embeddings, s.embeddings_schema(dim))
+        folder / "embeddings" / "part-00000.parquet", table(embeddings, embeddings_schema(dim))
     )
     return rows
