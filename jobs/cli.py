@@ -123,6 +123,16 @@ GROUPS: dict[str, dict[str, Command]] = {
             "DIR",
             "prints the order hash for several world sizes and resumes",
         ),
+        "lineage": Command(
+            "jobs.trace.lineage:main",
+            "CLIP --run DIR",
+            "where a clip came from, and where it went",
+        ),
+        "forget": Command(
+            "jobs.trace.forget:main",
+            "SOURCE|CLIP... --run DIR",
+            "take a work and all that came of it out, for good",
+        ),
         "judge": Command(
             "jobs.world.judge:main", "VIDEO...", "what a synthetic video shows, read off its pixels"
         ),

@@ -196,6 +196,7 @@ class SourceOutcome(StrEnum):
 
     DONE = "done"
     QUARANTINED = "quarantined"
+    FORGOTTEN = "forgotten"
 
 
 PARTIAL = "partial"

@@ -143,6 +143,12 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/train/vae_results.py": ("jobs/train/test_vae.py", WHOLE),
     "jobs/web/paths.py": ("jobs/web/test_app.py", "paths that lead out of a folder"),
     "jobs/web/render.py": ("jobs/web/test_app.py", "templates that escape"),
+    "jobs/trace/lineage.py": ("jobs/trace/test_sightings.py", "lines of a clip"),
+    "jobs/trace/plan.py": ("jobs/trace/test_forget.py", WHOLE),
+    "jobs/trace/rest.py": ("jobs/trace/test_forget.py", WHOLE),
+    "jobs/trace/tables.py": ("jobs/trace/test_forget.py", WHOLE),
+    "jobs/trace/targets.py": ("jobs/trace/test_forget.py", WHOLE),
+    "jobs/core/uses.py": ("jobs/trace/test_sightings.py", "who used a folder"),
     "jobs/world/judge.py": ("jobs/world/test_film.py", "films are judged"),
 }
 """Modules without a test file of their own: the file that tests them, and why that one does."""

@@ -21,6 +21,9 @@ from pipeline.store.paths import Location, location, matching, parquet_input
 if TYPE_CHECKING:
     import pyarrow as pa
 
+FORGETTING = ".forgotten/plan.json"
+"""What a run folder has while a forgetting is under way in it, or was killed."""
+
 MADE_BY = {
     "sources.parquet": "ingest",
     "dropped.parquet": "ingest",
@@ -80,6 +83,10 @@ class RunFolder:
             raise UserError(f"{self} does not exist; filmstock ingest SRC... --out {self} makes it")
         if not self.path.is_dir():
             raise UserError(f"{self} is no folder; give the run folder that ingest wrote")
+        if (self.path / FORGETTING).is_file():
+            raise UserError(
+                f"a forgetting was cut short in {self}; filmstock forget --run {self} goes on with it"
+            )
         for name in tables:
             if not (self.path / name).exists():
                 stage = MADE_BY[name]

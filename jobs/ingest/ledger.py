@@ -23,6 +23,7 @@ import numpy as np
 from jobs.core.errors import UserError
 from jobs.core.lock import locked
 from jobs.ingest.index import COPY_OF, DROPPED, Index
+from jobs.ingest.tombstones import read_tombstones
 from pipeline import schema as s
 from pipeline.source.listing import shown_uri
 from pipeline.store.atomic import write_bytes
@@ -55,6 +56,7 @@ class Ledger:
         self.folder = folder
         self.single = folder / HIDDEN / "sources"
         self.segments = folder / HIDDEN / "records"
+        self.tombstones = read_tombstones(folder)
         self.index = Index()
         self._lock = threading.RLock()
         self._loose: dict[str, Location] = {}

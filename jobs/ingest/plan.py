@@ -19,6 +19,7 @@ from typing import Any
 
 from jobs.ingest.index import COPY_OF
 from jobs.ingest.ledger import STAMP, Ledger
+from jobs.ingest.tombstones import mark
 from pipeline import schema as s
 from pipeline.source.listing import (
     file_source_id,
@@ -133,6 +134,9 @@ class Admission:
         """True when the source is to be split."""
         name, error = content
         old = self.ledger.read(source.uri)
+        if error is None and self.ledger.tombstones.has_source(name):
+            self._refuse(source, name, old)
+            return False
         if old is not None and error and error[0] in PASSING and self.ledger.intact(old):
             self.passed(1)  # what is known of it stands: a network that is down takes no clips away
             return False
@@ -160,6 +164,22 @@ class Admission:
         else:
             return True
         return False
+
+    def _refuse(self, source: Source, name: str, old: dict[str, Any] | None) -> None:
+        """Record that a source was forgotten, by its mark and not by its id."""
+        if old is not None and old[s.SOURCE_ID] not in (name, mark(name)):
+            self.first_copy_changed |= self.ledger.index.release(old[s.SOURCE_ID], source.uri)
+        self._end(
+            {
+                s.SOURCE_ID: mark(name),
+                s.SOURCE_URI: source.uri,
+                s.N_CLIPS: 0,
+                STAMP: source.stamp,
+                s.OUTCOME: s.SourceOutcome.FORGOTTEN.value,
+                s.ERROR_TYPE: s.SourceOutcome.FORGOTTEN.value,
+                s.ERROR_MESSAGE: "taken out by filmstock forget; it stays out of this folder",
+            }
+        )
 
     def flush(self) -> None:
         """Write the records of what ended at once."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs.ingest.index import DROPPED
+from jobs.ingest.tombstones import overlaps, read_tombstones
 from pipeline import schema as s
 from pipeline.config import ROW_GROUP_BYTES, IngestConfig, OpenClipConfig
 from pipeline.scores.scorer import apply_scorers, make_named
@@ -44,6 +45,8 @@ KIND, BODY, SAMPLES, SHAPE, EMBEDDING, ORDER = (
     "order",
 )
 CLIP, END, FAULT = "clip", "end", "fault"
+FORGOTTEN = s.SourceOutcome.FORGOTTEN.value
+"""Reason of a stretch that ``filmstock forget`` has taken out."""
 _SCORED = (s.AESTHETIC, s.CLIP_EMBEDDING)
 
 log = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class Splitter:
 
     def __init__(self, out_dir: str, config: IngestConfig, samples: int) -> None:
         self.clips_dir = location(out_dir) / "clips"
+        self.tombstones = read_tombstones(location(out_dir))
         self.config = config
         self.samples = samples
         named = make_named(config.scorers, "passage", "neighbours")
@@ -76,6 +80,7 @@ class Splitter:
             s.N_CLIPS: 0,
         }
         writer = ClipParts(self.clips_dir, source, self.config.shard_bytes)
+        forgotten = self.tombstones.spans_of(source)
         stack, path = ExitStack(), uri
         try:
             path = str(open_source(stack, uri))
@@ -93,6 +98,8 @@ class Splitter:
             ):
                 if isinstance(item, Plan):
                     end |= plan_columns(item)
+                elif isinstance(item, ClipRecord) and overlaps(*ticks(item.row), forgotten):
+                    end[DROPPED].append([item.row[s.START_S], item.row[s.END_S], FORGOTTEN])
                 elif isinstance(item, ClipRecord):
                     told = {s.CAPTION_ORIGINAL: caption, s.DOMAIN: info.domain}
                     scored = {name: item.extra.get(name) for name in self.extra}
@@ -122,6 +129,11 @@ class Splitter:
         finally:
             stack.close()
         yield stage_row(END, order, end)
+
+
+def ticks(row: dict[str, Any]) -> tuple[int, int]:
+    """Where a clip starts and ends, in ticks of its source's time base."""
+    return int(row[s.START_PTS]), int(row[s.END_PTS])
 
 
 def open_source(stack: ExitStack, uri: str) -> Path:

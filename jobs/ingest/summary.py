@@ -42,7 +42,7 @@ class Tally:
         self.seconds = 0.0
         self.first_bad: list[str] = []
         self.dropped: dict[str, tuple[int, float]] = {}
-        self.partial = 0
+        self.partial = self.forgotten = 0
         self._ends = hashlib.blake2b(digest_size=8)
         for record in records:
             self.add(record)
@@ -54,6 +54,8 @@ class Tally:
             self.quarantined += 1
             if len(self.first_bad) < SHOWN:
                 self.first_bad.append(f"{shown_uri(record[s.SOURCE_URI])}: {'/'.join(failure)}")
+        elif record[s.OUTCOME] == s.SourceOutcome.FORGOTTEN:
+            self.forgotten += 1
         else:
             self.done += 1
             self.clips += record[s.N_CLIPS] or 0
@@ -100,6 +102,8 @@ def report(stage: str, tally: Tally, folder: Location | str) -> None:
         say(f"  quarantined {line}")
     if (more := result.quarantined - len(tally.first_bad)) > 0:
         say(f"  and {more} more, see {location(folder) / 'sources.parquet'}")
+    if tally.forgotten:
+        say(f"  {tally.forgotten} sources were forgotten and stay out")
     if tally.partial:
         say(f"  {tally.partial} sources are cut short; what could be decoded of them was kept")
     if tally.dropped:

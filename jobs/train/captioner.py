@@ -15,8 +15,9 @@ from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.keys import config_key
 from jobs.core.lock import leave_nothing
-from jobs.core.run import open_run
+from jobs.core.run import open_run, run_of
 from jobs.core.stage import Stage
+from jobs.core.uses import note_use
 from jobs.edits.apply import run_edits
 from jobs.train.checkpoints import check_out, going_on
 from pipeline.bounds import Count, check_bounds
@@ -100,6 +101,7 @@ def run(args: Args) -> dict[str, Any]:
     if state is not None:
         say(going_on(STAGE, path, state["step"], config.steps))
     stage.begin()
+    note_use(run_of(args.data).path, STAGE, args.out)
     try:
         figures = train(args, examples)
     except ValueError as error:

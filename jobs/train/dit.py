@@ -17,6 +17,7 @@ from jobs.core.fresh import check_fresh
 from jobs.core.keys import config_key
 from jobs.core.run import run_of
 from jobs.core.stage import Stage
+from jobs.core.uses import note_use
 from jobs.train.checkpoints import check_out, going_on
 from jobs.train.dit_args import UNKEYED, Args, settled, train_config, with_mix
 from jobs.train.dit_setup import mix_line, open_data, start_of, train_here
@@ -101,6 +102,7 @@ def run(args: Args) -> Path:
             return weights
         check_run(args, data, path)
         stage.begin()
+        note_use(run_of(args.latents).path, STAGE, args.out)
         write_run(args.out, STAGE, dataclasses.replace(args, latents=absolute(args.latents)))
         if args.workers > 1:
             from jobs.train.dit_ray import fit

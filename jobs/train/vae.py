@@ -10,7 +10,9 @@ from jobs.core.args import parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.keys import config_key, files_key
+from jobs.core.run import run_of
 from jobs.core.stage import Stage
+from jobs.core.uses import note_use
 from jobs.train.checkpoints import check_out, going_on
 from jobs.train.run_json import write_run
 from jobs.train.vae_args import Args
@@ -52,6 +54,7 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
         check_run(args)
         stage.begin()
         args.out.mkdir(parents=True, exist_ok=True)
+        note_use(run_of(shards).path, STAGE, args.out)
         write_run(args.out, STAGE, replace(args, shards=absolute(shards)))
         if args.workers > 1:
             _train_on_ray(args)

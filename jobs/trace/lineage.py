@@ -1,0 +1,159 @@
+"""``filmstock lineage CLIP --run DIR``: where a clip came from, and where it went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import tyro
+
+from jobs.core.args import Folder, parse_args
+from jobs.core.console import say
+from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.run import RunFolder, open_run
+from jobs.core.uses import read_uses
+from jobs.trace.forget import sighting_lines
+from jobs.trace.sightings import TRAINERS, Sighting, find_sightings
+from jobs.trace.targets import Names
+from pipeline import schema as s
+from pipeline.store.paths import Location, matching, parquet_input
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """Show where a clip came from (source, span, scores, captions, decision) and went (shards, latents, trainings)."""
+
+    clip: tyro.conf.Positional[str]
+    """Clip id, or the start of one."""
+    run: Folder
+    """Run folder."""
+    trained: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """Folder of a training that used it; may be repeated. Those noted in the run folder or beside it are found."""
+    json: bool = False
+    """Print one JSON object instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    """A clip's way."""
+
+    clip: str
+    """Its id."""
+    manifest: dict[str, Any]
+    """Source, span, shape, scores, bytes; {} where the folder has no manifest."""
+    decision: dict[str, Any]
+    """What select decided, and why; {} when it has not."""
+    captions: list[dict[str, Any]]
+    """Kind, text, outcome and model of each."""
+    shards: list[dict[str, Any]]
+    """File, byte offset, length and hash in the training shards."""
+    latents: list[dict[str, Any]]
+    """Kind of caption and file of each row."""
+    trainings: list[Sighting]
+    """Which steps of which training saw it."""
+    exports: list[dict[str, Any]]
+    """Where its run was exported to."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    args = parse_args(Args, argv, "lineage")
+    run = open_run(args.run)
+    run.need()
+    found = read_lineage(run, find_clip(run, args.clip), list(args.trained))
+    if args.json:
+        say(json.dumps(msgspec.to_builtins(found, enc_hook=str), indent=2))
+    else:
+        for line in lines(found):
+            say(line)
+    return EXIT_OK
+
+
+def find_clip(run: RunFolder, word: str) -> str:
+    """The one clip that ``word`` stands for."""
+    clips = list(Names(run).resolve([word]).clips)
+    if len(clips) != 1:
+        raise UserError(f"{word!r} is a source of {len(clips)} clips; give the id of one clip")
+    return clips[0]
+
+
+def read_lineage(run: RunFolder, clip: str, trained: list[Path]) -> Lineage:
+    """Everything that a run folder, and the trainings that used it, say of a clip."""
+    from pipeline.shards.layout import manifest_of
+
+    manifest = next(iter(rows_of(run.manifest, clip)), {})
+    packed = [s.SHARD, s.BYTE_OFFSET, s.BYTE_LENGTH, s.VIDEO_XXH3, s.SPLIT]
+    told = [s.KIND, s.TEXT, s.OUTCOME, s.MODEL, s.CHECKS, s.PROMPT_HASH]
+    return Lineage(
+        clip=clip,
+        manifest={name: value for name, value in manifest.items() if value is not None},
+        decision=next(iter(rows_of(run.selection, clip)), {}),
+        captions=rows_of(run.captions, clip, told),
+        shards=rows_of(manifest_of(run.shards), clip, packed),
+        latents=rows_of(run / "latents" / "manifest.parquet", clip, [s.KIND, s.SHARD]),
+        trainings=find_sightings(run, [clip], trained),
+        exports=[use for use in read_uses(run.path) if use["command"] not in TRAINERS],
+    )
+
+
+def rows_of(table: Location, clip: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
+    """Rows of a clip in a table, only those row groups read that may have it; [] where there is no table."""
+    import pyarrow.parquet as pq
+
+    files = [table] if table.is_file() else matching(table)
+    found: list[dict[str, Any]] = []
+    for path in files:
+        with pq.ParquetFile(parquet_input(path)) as file:
+            there = file.schema_arrow.names
+            names = [n for n in columns or there if n in there and n != s.VIDEO]
+            for group in range(file.num_row_groups):
+                ids = file.read_row_group(group, columns=[s.CLIP_ID])[s.CLIP_ID]
+                at = ids.index(clip).as_py()
+                while at >= 0:
+                    row = file.read_row_group(group, columns=names).slice(at, 1).to_pylist()[0]
+                    found.append(row)
+                    at = ids.index(clip, start=at + 1).as_py()
+    return found
+
+
+def lines(found: Lineage) -> Iterator[str]:
+    """A clip's way, in words."""
+    row = found.manifest
+    yield f"clip {found.clip}"
+    if row:
+        yield f"  source    {row.get(s.SOURCE_URI)} ({row.get(s.SOURCE_ID)})"
+        span = f"{row.get(s.START_S, 0):.3f} to {row.get(s.END_S, 0):.3f} s"
+        base = f"{row.get(s.TIME_BASE_NUM)}/{row.get(s.TIME_BASE_DEN)}"
+        yield f"  span      {span} (pts {row.get(s.START_PTS)} to {row.get(s.END_PTS)}, time base {base})"
+        shape = f"{row.get(s.WIDTH)}x{row.get(s.HEIGHT)}, {row.get(s.N_FRAMES)} frames"
+        yield f"  bytes     {row.get(s.SHARD)} at {row.get(s.BYTE_OFFSET)}, {row.get(s.BYTE_LENGTH)} bytes, {shape}"
+        yield f"  hash      xxh3-128 {row.get(s.VIDEO_XXH3)}"
+        concepts = [name for name in row if name.startswith(s.CONCEPT_PREFIX)]
+        scores = [name for name in (*s.SCORE_COLUMNS, *concepts) if name in row]
+        yield f"  scores    {', '.join(f'{name} {_short(row[name])}' for name in scores)}"
+    if found.decision:
+        why = ", ".join(found.decision.get(s.REASONS) or []) or "no rule was against it"
+        other = found.decision.get(s.DUPLICATE_OF)
+        yield f"  select    {found.decision[s.DECISION]}: {why}{f'; duplicate of {other}' if other else ''}"
+    for caption in found.captions:
+        by = f"{caption[s.KIND]} by {caption[s.MODEL]}, {caption[s.OUTCOME]}"
+        yield f"  caption   {by}: {caption[s.TEXT]}"
+    for row in found.shards:
+        yield f"  shard     {row[s.SHARD]} at {row[s.BYTE_OFFSET]}, {row[s.BYTE_LENGTH]} bytes"
+    for row in found.latents:
+        yield f"  latents   {row[s.SHARD]}, caption {row[s.KIND]}"
+    for each in found.trainings:
+        for number, line in enumerate(sighting_lines(each)):
+            yield f"  {'training ' if not number else '         '} {line.strip()}"
+    if not found.trainings:
+        yield "  training  none that is known of saw it"
+    for use in found.exports:
+        yield f"  export    {use['command']} to {use['out']}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
