@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from dit.checkpoint import Loaded as Loaded
     from dit.config import DiTConfig as DiTConfig
     from dit.config import SampleConfig as SampleConfig
+    from dit.editing import animate as animate
+    from dit.editing import edit as edit
+    from dit.editing import inpaint as inpaint
+    from dit.editing import interpolate as interpolate
+    from dit.extension import connect as connect
+    from dit.extension import extend as extend
+    from dit.extension import loop as loop
     from dit.generation import generate as generate
     from dit.generation import load as load
     from dit.generation import sample_videos as sample_videos
     from dit.guidance import Guidance as Guidance
     from dit.model import DiT as DiT
     from dit.solvers import Solver as Solver
+    from dit.video_models import VideoModels as VideoModels
 
 __all__ = [
     "DiT",
@@ -30,8 +38,16 @@ __all__ = [
     "Loaded",
     "SampleConfig",
     "Solver",
+    "VideoModels",
+    "animate",
+    "connect",
+    "edit",
+    "extend",
     "generate",
+    "inpaint",
+    "interpolate",
     "load",
+    "loop",
     "sample_videos",
 ]
 
@@ -45,6 +61,14 @@ __getattr__ = lazy_exports(
         "Loaded": "dit.checkpoint:Loaded",
         "SampleConfig": "dit.config:SampleConfig",
         "Solver": "dit.solvers:Solver",
+        "VideoModels": "dit.video_models:VideoModels",
+        "animate": "dit.editing:animate",
+        "connect": "dit.extension:connect",
+        "edit": "dit.editing:edit",
+        "extend": "dit.extension:extend",
+        "inpaint": "dit.editing:inpaint",
+        "interpolate": "dit.editing:interpolate",
+        "loop": "dit.extension:loop",
         "generate": "dit.generation:generate",
         "load": "dit.generation:load",
         "sample_videos": "dit.generation:sample_videos",

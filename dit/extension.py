@@ -1,0 +1,247 @@
+"""More time for a video: extend it forward or backward, close it to a loop, connect it with another.
+
+All four give the model some latent frames and let it make the rest (``dit.conditioning``). A latent frame stands for
+``step`` frames of the video, the first of a window for one; with the embedded VAE ``step`` is 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from dit.conditioning import given_frames, given_latents
+from dit.config import SampleConfig
+from dit.video_models import VideoModels, empty_like
+
+
+def extend(
+    video: np.ndarray,
+    prompt: str,
+    *,
+    models: VideoModels,
+    frames: int,
+    config: SampleConfig | None = None,
+    seed: int = 0,
+    context: int = 2,
+    backward: bool = False,
+) -> np.ndarray:
+    """The video with ``frames`` more after it, or before it with ``backward``; its own frames stay as they are.
+
+    Args:
+        video: uint8 RGB (T, H, W, 3).
+        prompt: Caption of the whole; an empty one is none.
+        models: The models.
+        frames: New frames. What does not fit into one window is made in several hops.
+        config: ``config.frames`` is the length of a window, given frames included.
+        seed: Seed of the first hop's noise; the next ones count up.
+        context: Latent frames that each hop is given.
+        backward: Make what came before.
+
+    Returns:
+        uint8 RGB (T + frames, H, W, 3).
+
+    Raises:
+        ValueError: the video is too short or of a size that the VAE does not take, or the window holds no new frame.
+    """
+    hops = backward_hops if backward else forward_hops
+    made = list(
+        hops(video, prompt, models=models, frames=frames, config=config, seed=seed, context=context)
+    )
+    return np.concatenate([*made[::-1], video] if backward else [video, *made])
+
+
+def forward_hops(
+    video: np.ndarray,
+    prompt: str,
+    *,
+    models: VideoModels,
+    frames: int,
+    config: SampleConfig | None = None,
+    seed: int = 0,
+    context: int = 2,
+    carry: bool = True,
+) -> Iterator[np.ndarray]:
+    """The frames that follow a video, a hop at a time; memory holds one window, however long it goes on.
+
+    Arguments as in ``extend``. With ``carry`` the latents that the last hop ended with are given to the next one as
+    they are, and only the frame before them is encoded (the first latent frame of a window stands for one frame);
+    without it the frames are decoded and encoded again, which costs a pass through the VAE at each hop.
+    """
+    config = config or SampleConfig()
+    window = checked_window(models, config, context, least_new=1)
+    known = 1 + models.step * (context - 1)
+    models.check_video(video, known, f"extend it with {context} latent frames of context")
+    latents = models.encode(video[-known:])
+    hop = 0
+    while frames > 0:
+        clean = empty_like(latents, window)
+        clean[:, :context] = latents
+        given = given_latents(clean, given_frames(window, "prefix", context))
+        made = models.sample(prompt, given, config, seed + hop)
+        decoded = models.decode(made)
+        new = decoded[known:][:frames]
+        yield new
+        frames -= len(new)
+        hop += 1
+        if carry and context > 1:
+            first = models.encode(decoded[-known][None])
+            latents = torch.cat((first, made[:, 1 - context :]), dim=1)
+        else:
+            latents = models.encode(decoded[-known:])
+
+
+def backward_hops(
+    video: np.ndarray,
+    prompt: str,
+    *,
+    models: VideoModels,
+    frames: int,
+    config: SampleConfig | None = None,
+    seed: int = 0,
+    context: int = 2,
+    carry: bool = True,
+) -> Iterator[np.ndarray]:
+    """The frames that precede a video, the last ones first, a hop at a time; arguments as in ``forward_hops``.
+
+    A hop's first frame is a latent frame of its own, which has no place inside the next window; so it is made anew.
+    """
+    config = config or SampleConfig()
+    window = checked_window(models, config, context, least_new=2)
+    models.check_video(
+        video, models.step * context, f"extend it backward with {context} latent frames of context"
+    )
+    latents = inner_latents(video[: models.step * context], models)
+    new_frames = 1 + models.step * (window - context - 1)
+    hop = 0
+    while frames > 0:
+        clean = empty_like(latents, window)
+        clean[:, window - context :] = latents
+        given = given_latents(clean, given_frames(window, "suffix", context))
+        made = models.sample(prompt, given, config, seed + hop)
+        decoded = models.decode(made)
+        new = decoded[:new_frames]
+        if frames > new_frames:
+            new = new[1:]
+        new = new[-frames:]
+        yield new
+        frames -= len(new)
+        hop += 1
+        if carry:
+            latents = made[:, 1 : 1 + context]
+        else:
+            latents = inner_latents(decoded[1 : 1 + models.step * context], models)
+
+
+def connect(
+    first: np.ndarray,
+    second: np.ndarray,
+    prompt: str,
+    *,
+    models: VideoModels,
+    frames: int = 8,
+    config: SampleConfig | None = None,
+    seed: int = 0,
+    context: int = 2,
+) -> np.ndarray:
+    """The first video, ``frames`` new ones that lead over, and the second video; both keep their own frames.
+
+    Args:
+        first, second: uint8 RGB (T, H, W, 3) of one size.
+        prompt: Caption of the whole; an empty one is none.
+        models: The models.
+        frames: New frames; a multiple of ``step``.
+        config: Solver, noise levels, guidance, frame rate. Its ``frames`` is not used.
+        seed: Seed of the noise.
+        context: Latent frames given of the end of the first video; of the start of the second it is one.
+
+    Returns:
+        uint8 RGB (T1 + frames + T2, H, W, 3).
+
+    Raises:
+        ValueError: a video is too short, their sizes differ, or ``frames`` is no multiple of ``step``.
+    """
+    between = bridge(
+        first, second, prompt, models=models, frames=frames, config=config, seed=seed,
+        context=context,
+    )  # fmt: skip
+    return np.concatenate([first, between, second])
+
+
+def loop(
+    video: np.ndarray,
+    prompt: str,
+    *,
+    models: VideoModels,
+    frames: int = 8,
+    config: SampleConfig | None = None,
+    seed: int = 0,
+    context: int = 2,
+) -> np.ndarray:
+    """The video and ``frames`` new ones that lead from its end back to its start; arguments as in ``connect``."""
+    between = bridge(
+        video, video, prompt, models=models, frames=frames, config=config, seed=seed,
+        context=context,
+    )  # fmt: skip
+    return np.concatenate([video, between])
+
+
+def bridge(
+    first: np.ndarray,
+    second: np.ndarray,
+    prompt: str,
+    *,
+    models: VideoModels,
+    frames: int,
+    config: SampleConfig | None,
+    seed: int,
+    context: int,
+) -> np.ndarray:
+    """The frames between two videos, see ``connect``."""
+    step = models.step
+    if frames < step or frames % step:
+        raise ValueError(
+            f"{frames} frames between two videos do not fit the VAE; use a multiple of {step}"
+        )
+    if context < 1:
+        raise ValueError(f"context is {context} latent frames; at least one is needed")
+    known = 1 + step * (context - 1)
+    models.check_video(first, known, f"lead on from it with {context} latent frames of context")
+    models.check_video(second, step, "lead over to it")
+    if first.shape[1:] != second.shape[1:]:
+        raise ValueError(
+            f"the videos are {first.shape[2]}x{first.shape[1]} and {second.shape[2]}x{second.shape[1]}; "
+            "both must have one size"
+        )
+    before, after = models.encode(first[-known:]), inner_latents(second[:step], models)
+    window = context + frames // step + 1
+    clean = empty_like(before, window)
+    clean[:, :context], clean[:, -1:] = before, after
+    given = given_frames(window, "prefix", context) | given_frames(window, "suffix", 1)
+    made = models.sample(prompt, given_latents(clean, given), config or SampleConfig(), seed)
+    return models.decode(made)[known : known + frames]
+
+
+def inner_latents(frames: np.ndarray, models: VideoModels) -> torch.Tensor:
+    """Latents of k ``step`` frames as they lie inside a video, where each stands for ``step`` frames.
+
+    What came before the first is not known; it is taken to have stood still.
+    """
+    return models.encode(np.concatenate([frames[:1], frames]))[:, 1:]
+
+
+def checked_window(
+    models: VideoModels, config: SampleConfig, context: int, *, least_new: int
+) -> int:
+    """Latent frames of a window; ``ValueError`` where it leaves no room beside ``context`` of them."""
+    window = models.latent_frames(config.frames)
+    if context < 1:
+        raise ValueError(f"context is {context} latent frames; at least one is needed")
+    if window < context + least_new:
+        least = 1 + models.step * (context + least_new - 1)
+        raise ValueError(
+            f"a window of {config.frames} frames has no room for new ones beside {context} latent frames of context; "
+            f"use --frames {least} or more, or less context"
+        )
+    return window
