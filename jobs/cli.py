@@ -70,6 +70,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "caption": Command("jobs.caption.command:main", "DIR", "describe the kept clips"),
         "pack": Command("jobs.shards.pack:main", "DIR", "write training shards"),
+        "export": Command(
+            "jobs.export.command:main",
+            "DIR --for TRAINER --out OUT",
+            "shards as another trainer reads them; --check says what it would drop",
+        ),
         "train-captioner": Command(
             "jobs.train.captioner:main",
             "DIR --kind KIND",

@@ -36,6 +36,29 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "pipeline/textencoder/test_transformers.py",
         "encoders by name",
     ),
+    "captioner/dialects/kept.py": (
+        "captioner/dialects/test_write.py",
+        "every dialect is held to it",
+    ),
+    "jobs/export/captions.py": ("jobs/export/test_command.py", WHOLE),
+    "jobs/export/check.py": ("jobs/export/test_command.py", WHOLE),
+    "jobs/export/plan.py": ("jobs/export/test_command.py", WHOLE),
+    "jobs/export/profiles.py": ("pipeline/export/test_profile.py", "profiles by name"),
+    "jobs/export/report.py": ("jobs/export/test_command.py", WHOLE),
+    "jobs/export/write.py": ("jobs/export/test_command.py", WHOLE),
+    "pipeline/export/target.py": ("jobs/export/test_targets.py", "every target is read back"),
+    "pipeline/export/targets/diffusion_pipe.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
+    "pipeline/export/targets/musubi_tuner.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
+    "pipeline/export/targets/videofolder.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
     "pipeline/loader/api.py": (
         "pipeline/loader/test_videos.py",
         "one function that opens a loader",

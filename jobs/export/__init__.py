@@ -1,0 +1,1 @@
+"""``filmstock export``: our shards in the form that another trainer reads."""

@@ -1,0 +1,45 @@
+"""A model's profile, by the name of one that ships or by the path of a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import recipes.profiles
+from captioner.dialects.write import DIALECTS
+from jobs.core.errors import UserError, unknown
+from jobs.core.recipe import section_from
+from pipeline.export.profile import Profile
+from pipeline.store.paths import location
+
+PROFILES = Path(recipes.profiles.__file__).parent
+"""Folder of the profiles that ship."""
+
+
+def shipped() -> dict[str, Path]:
+    """Name -> file of the profiles that ship."""
+    return {path.stem: path for path in sorted(PROFILES.glob("*.toml"))}
+
+
+def find_profile(name: str, frames: tuple[int, ...] = ()) -> Profile:
+    """The profile; ``frames`` takes the place of its counts. UserError says what is wrong with it."""
+    path = location(name) if name.endswith(".toml") else shipped().get(name)
+    if path is None:
+        raise UserError(f"{unknown('model', name, shipped())} (or give a .toml file)")
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read profile {path}: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"profile {path} is not valid TOML: {error}") from None
+    raw = {"name": path.stem, **raw}
+    profile: Profile = section_from(Profile, raw, f"profile {path.name}:")
+    if profile.dialect not in DIALECTS:
+        raise UserError(f"profile {path.name}: {unknown('dialect', profile.dialect, DIALECTS)}")
+    if not frames:
+        return profile
+    try:
+        return replace(profile, frames=tuple(sorted(set(frames))))
+    except ValueError as error:
+        raise UserError(f"--frames {','.join(map(str, frames))}: {error}") from None

@@ -1,0 +1,1 @@
+"""What other trainers read: rules of their models, plans for clips, and one small description per trainer."""
