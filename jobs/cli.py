@@ -128,6 +128,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "DIR",
             "prints the order hash for several world sizes and resumes",
         ),
+        "diff": Command(
+            "jobs.report.diff:main",
+            "A B",
+            "two runs, recipes or captioners: what entered, left and changed",
+        ),
         "lineage": Command(
             "jobs.trace.lineage:main",
             "CLIP --run DIR",

@@ -167,6 +167,8 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/train/vae_results.py": ("jobs/train/test_vae.py", WHOLE),
     "jobs/web/paths.py": ("jobs/web/test_app.py", "paths that lead out of a folder"),
     "jobs/web/render.py": ("jobs/web/test_app.py", "templates that escape"),
+    "jobs/report/compare.py": ("jobs/report/test_diff.py", "what two runs differ in"),
+    "jobs/report/diff_page.py": ("jobs/report/test_diff.py", "the page of a diff"),
     "jobs/trace/lineage.py": ("jobs/trace/test_sightings.py", "lines of a clip"),
     "jobs/trace/plan.py": ("jobs/trace/test_forget.py", WHOLE),
     "jobs/trace/rest.py": ("jobs/trace/test_forget.py", WHOLE),

@@ -19,6 +19,7 @@ from jobs.shards import pack
 from pipeline import schema as s
 from pipeline.config import PackConfig, SelectConfig
 from pipeline.store.paths import Location
+from pipeline.tables import captions_schema
 from tests.helpers.shard_media import clip_bytes
 
 FRAMES, HEIGHT, WIDTH = 9, 32, 48
@@ -106,7 +107,7 @@ def write_captions(run: RunFolder, seed: int = 0) -> None:
     for clip in run.kept_clips()[s.CLIP_ID].to_pylist():
         for kind in KINDS:
             rows.append(
-                dict.fromkeys(s.captions_schema().names)
+                dict.fromkeys(captions_schema().names)
                 | {
                     s.CLIP_ID: clip,
                     s.KIND: kind,

@@ -20,6 +20,7 @@ from jobs.trace import forget
 from pipeline import schema as s
 from pipeline.loader.latent_packs import LatentPacks
 from pipeline.shards.read import open_manifest
+from pipeline.tables import selection_schema
 from tests.helpers.run_folders import encode_run, ingest_id, make_run, train_run, tree
 
 
@@ -172,7 +173,7 @@ def test_duplicates_of_what_is_gone_are_set_free(light: Path, capsys: Any) -> No
             row |= {s.DECISION: "reject", s.REASONS: ["duplicate_phash"], s.DUPLICATE_OF: kept}
     import pyarrow as pa
 
-    pq.write_table(pa.Table.from_pylist(table, schema=s.selection_schema()), run.selection)
+    pq.write_table(pa.Table.from_pylist(table, schema=selection_schema()), run.selection)
     assert run_forget(light, kept) == 0
     assert "1 clips were rejected as duplicates of these" in capsys.readouterr().out
     left = {row[s.CLIP_ID]: row for row in pq.read_table(run.selection).to_pylist()}
