@@ -112,7 +112,10 @@ class Diff:
 def compare(a: Run, b: Run, name_a: str, name_b: str, *, same_manifest: bool = False) -> Diff:
     """Compare two runs; ``same_manifest``: they are one run, decided on twice."""
     pairs = list(_pairs(a, b))
-    entered, left, otherwise, both = [], [], [], 0
+    entered: list[Changed] = []
+    left: list[Changed] = []
+    otherwise: list[Changed] = []
+    both = 0
     for row_a, row_b in pairs:
         kept_a = row_a is not None and bool(a.kept[row_a])
         kept_b = row_b is not None and bool(b.kept[row_b])

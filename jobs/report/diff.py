@@ -85,11 +85,12 @@ def sides(args: Args) -> tuple[Run, Run]:
 def by_recipe(run: Run, recipe: str) -> Run:
     """The run as a recipe's [select] would decide on it; its clips are not decoded, and nothing is written."""
     from jobs.core.recipe import to_toml
+    from jobs.edits.apply import run_edits
     from jobs.select.command import decide
     from pipeline.select.select import step_names
 
     loaded = load_recipe(recipe)
-    (found,) = decide(run.folder, [loaded.select])
+    (found,) = decide(run.folder, [loaded.select], run_edits(run.folder))
     rows = {row[s.CLIP_ID]: row for row in found.table.to_pylist()}
     mine = [rows[clip] for clip in run.column(s.CLIP_ID)]
     return dataclasses.replace(
