@@ -71,18 +71,23 @@ class VideoModels:
         return made[0]
 
     def check_video(self, video: np.ndarray, least: int, what: str) -> None:
-        """Raise ``ValueError`` unless ``video`` is uint8 RGB of a size for the VAE, with ``least`` frames or more."""
-        if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3:
-            raise ValueError(f"a video must be uint8 (T, H, W, 3), got {video.dtype} {video.shape}")
-        frames, height, width = video.shape[:3]
-        side = self.vae.space_factor
-        if height % side or width % side:
-            fit = f"{max(side, width // side * side)}x{max(side, height // side * side)}"
-            raise ValueError(
-                f"the video is {width}x{height}; the VAE needs sides that {side} divides, such as {fit}"
-            )
-        if frames < least:
-            raise ValueError(f"the video has {frames} frames; to {what} it needs at least {least}")
+        """See ``check_video``."""
+        check_video(video, self.vae, least, what)
+
+
+def check_video(video: np.ndarray, vae: Vae, least: int, what: str) -> None:
+    """Raise ``ValueError`` unless ``video`` is uint8 RGB of a size for the VAE, with ``least`` frames or more."""
+    if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3:
+        raise ValueError(f"a video must be uint8 (T, H, W, 3), got {video.dtype} {video.shape}")
+    frames, height, width = video.shape[:3]
+    side = vae.space_factor
+    if height % side or width % side:
+        fit = f"{max(side, width // side * side)}x{max(side, height // side * side)}"
+        raise ValueError(
+            f"the video is {width}x{height}; the VAE needs sides that {side} divides, such as {fit}"
+        )
+    if frames < least:
+        raise ValueError(f"the video has {frames} frames; to {what} it needs at least {least}")
 
 
 def padded(video: np.ndarray, step: int) -> np.ndarray:

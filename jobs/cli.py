@@ -95,6 +95,24 @@ GROUPS: dict[str, dict[str, Command]] = {
             "short prompts to captions like those trained on",
         ),
         "sample": Command("jobs.generate.sample:main", "--prompt TEXT", "generate videos"),
+        "animate": Command("jobs.generate.verbs:animate", "PICTURE", "a video that begins with it"),
+        "extend": Command(
+            "jobs.generate.verbs:extend",
+            "VIDEO",
+            "go on with a video, or --backward: begin earlier",
+        ),
+        "loop": Command("jobs.generate.verbs:loop", "VIDEO", "lead its end back to its start"),
+        "connect": Command(
+            "jobs.generate.verbs:connect", "VIDEO VIDEO", "lead from one video over to another"
+        ),
+        "edit": Command(
+            "jobs.generate.verbs:edit", "VIDEO --strength S", "make it anew by another prompt"
+        ),
+        "inpaint": Command(
+            "jobs.generate.verbs:inpaint",
+            "VIDEO --region X,Y,WxH",
+            "make a region or a span of it anew",
+        ),
     },
     "look at results": {
         "inspect": Command(

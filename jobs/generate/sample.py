@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from dit.config import SampleConfig
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, clock, say, warn
@@ -55,6 +53,7 @@ def main(argv: list[str]) -> int:
 
 def run(args: Args) -> list[Path]:
     """Generate every prompt; returns the MP4 paths in the order of the prompts."""
+    from jobs.generate.inputs import read_picture
     from jobs.generate.videos import generate_videos
     from pipeline.video.encode import encode_mp4
     from pipeline.video.sheets import contact_sheet, png_bytes
@@ -137,17 +136,6 @@ def parse_size(text: str) -> tuple[int, int]:
     if not match:
         raise UserError(f"--size {text!r} is not WIDTHxHEIGHT, such as 64x64")
     return int(match[1]), int(match[2])
-
-
-def read_picture(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """A picture as uint8 RGB (H, W, 3), scaled to cover ``size`` (width, height) and cropped to its centre."""
-    from PIL import Image, ImageOps
-
-    try:
-        picture = Image.open(path).convert("RGB")
-    except OSError as error:
-        raise UserError(f"cannot read --image {path}: {error}") from None
-    return np.array(ImageOps.fit(picture, size))
 
 
 def slug(text: str, limit: int = 48) -> str:

@@ -1,0 +1,148 @@
+"""The models of a generating command, and the files that it writes: an MP4, a contact sheet, how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from jobs.core.errors import UserError
+from jobs.generate.verb_args import VerbArgs
+from pipeline.store.atomic import write_bytes
+from pipeline.training.device import pick_device
+
+if TYPE_CHECKING:
+    from dit.video_models import VideoModels
+    from pipeline.video.encode import ClipEncoder
+
+SHEET_FRAMES = 8
+
+
+def load_models(args: VerbArgs, video: np.ndarray, *, least: int, what: str) -> VideoModels:
+    """The three models of the options. The VAE comes first: it says whether ``video`` (T, H, W, 3) fits at all."""
+    from dit.video_models import VideoModels, check_video
+    from jobs.core.models import load_dit_at, load_text_for
+    from vae.loaded import open_vae
+
+    pick_device(args.device)
+    check_target(args.out)
+    if args.dit == "embedded" and args.prompt:
+        from jobs.generate.sample import warn_of_other_worlds
+
+        warn_of_other_worlds([args.prompt])
+    try:
+        vae = open_vae(args.vae, device=args.device)
+        check_video(video, vae, least, what)
+        loaded = load_dit_at(args.dit, args.device)
+        return VideoModels(
+            dit=loaded,
+            vae=vae,
+            text_encoder=load_text_for(loaded.latents, args.text, args.device),
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def check_target(path: Path) -> None:
+    """Refuse a result that is no MP4 or lies where a folder is."""
+    if path.suffix.lower() != ".mp4":
+        raise UserError(f"--out {path} is no MP4; name a file such as {path.with_suffix('.mp4')}")
+    if path.is_dir():
+        raise UserError(f"--out {path} is a folder; name a file in it")
+
+
+class VideoFile:
+    """An MP4 that grows by chunks of frames; what is not finished leaves no file."""
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self.path, self.fps, self.frames = path, fps, 0
+        self._encoder: ClipEncoder | None = None
+        self._shown: list[np.ndarray] = []
+
+    def add(self, video: np.ndarray) -> None:
+        """Frames uint8 RGB (T, H, W, 3)."""
+        import av
+
+        from pipeline.video.encode import ClipEncoder, rational_fps
+
+        height, width = video.shape[1:3]
+        if self._encoder is None:
+            self._encoder = ClipEncoder(width, height, rational_fps(self.fps))
+        encoder = self._encoder
+        for frame in video:
+            pixels = np.ascontiguousarray(frame[: encoder.height, : encoder.width])
+            encoder.add(
+                av.VideoFrame.from_ndarray(pixels, format="rgb24"), pts=self.frames, duration=1
+            )
+            self.frames += 1
+        self._shown += list(video[:: max(1, len(video) // SHEET_FRAMES)])
+
+    def finish(
+        self, verb: str, args: VerbArgs, models: VideoModels, inputs: list[Path], *, kept: int
+    ) -> None:
+        """Write the MP4, the contact sheet and the JSON file."""
+        from pipeline.video.sheets import contact_sheet, png_bytes
+
+        assert self._encoder is not None
+        write_bytes(self.path, self._encoder.finish())
+        sheet = contact_sheet([np.stack(self._shown)], [args.prompt or verb])
+        write_bytes(self.path.with_suffix(".png"), png_bytes(sheet))
+        made = how_made(verb, args, models, inputs, frames=self.frames, kept=kept)
+        write_bytes(self.path.with_suffix(".json"), (json.dumps(made, indent=2) + "\n").encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._encoder = None
+
+
+def write_video(
+    verb: str,
+    args: VerbArgs,
+    models: VideoModels,
+    video: np.ndarray,
+    inputs: list[Path],
+    *,
+    kept: int,
+) -> None:
+    """A whole video at once."""
+    with VideoFile(args.out, args.fps) as file:
+        file.add(video)
+        file.finish(verb, args, models, inputs, kept=kept)
+
+
+def how_made(
+    verb: str, args: VerbArgs, models: VideoModels, inputs: list[Path], *, frames: int, kept: int
+) -> dict[str, Any]:
+    """What the JSON file says: the command, its settings, the models, and a hash of each input."""
+    settings = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in asdict(args).items()
+    }
+    return {
+        "made_by": f"filmstock {verb}",
+        "synthetic": True,
+        "settings": settings,
+        "frames": frames,
+        "frames_kept": kept,
+        "models": {
+            "dit": models.dit.id,
+            "vae": models.vae.id,
+            "text_encoder": models.text_encoder.id,
+        },
+        "inputs": [
+            {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+            for path in inputs
+        ],
+    }

@@ -1,0 +1,253 @@
+"""``animate``, ``extend``, ``loop``, ``connect``, ``edit`` and ``inpaint``: from a picture or videos to a video.
+
+Each is a function of ``dit`` over files: what it is given is read and checked before a model is loaded, and the MP4
+comes with a contact sheet and a JSON file that says how it was made.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import tyro
+
+from jobs.core.args import parse_args
+from jobs.core.console import Progress, say
+from jobs.core.errors import EXIT_OK, UserError
+from jobs.generate.inputs import box_mask, picture_mask, read_picture, read_video, span_mask
+from jobs.generate.result import VideoFile, load_models, write_video
+from jobs.generate.verb_args import VerbArgs
+from pipeline.bounds import Count, Positive, Share
+
+if TYPE_CHECKING:
+    from dit.video_models import VideoModels
+
+Video = Annotated[Path, tyro.conf.Positional]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnimateArgs(VerbArgs):
+    """Bring a picture to life: a video that begins with it."""
+
+    picture: Video
+    """The picture."""
+    frames: Count = 17
+    """Frames; 1 + 4k for the embedded VAE."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtendArgs(VerbArgs):
+    """Go on with a video, or make what came before it; its own frames stay."""
+
+    video: Video
+    """The video."""
+    seconds: Positive = 2.0
+    """How much is added. Whatever its length, memory holds one window (forward)."""
+    backward: bool = False
+    """Make what came before."""
+    context: Count = 2
+    """Latent frames that each hop is given; a latent frame is 4 frames, the first of a window one."""
+    frames: Count = 17
+    """Frames of a window, those given included; 1 + 4k for the embedded VAE."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopArgs(VerbArgs):
+    """Close a video to a loop: frames that lead from its end back to its start."""
+
+    video: Video
+    """The video."""
+    frames: Count = 8
+    """New frames; a multiple of 4 for the embedded VAE."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectArgs(VerbArgs):
+    """Lead from one video over to another; both keep their frames."""
+
+    first: Video
+    """The video that comes first."""
+    second: Video
+    """The video that comes last."""
+    frames: Count = 8
+    """New frames between them; a multiple of 4 for the embedded VAE."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditArgs(VerbArgs):
+    """Make a video anew by another prompt, as far from itself as the strength says."""
+
+    video: Video
+    """The video."""
+    strength: Share = 0.7
+    """0 changes nothing, 1 keeps nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InpaintArgs(VerbArgs):
+    """Make a region or a span of a video anew; everything else stays."""
+
+    video: Video
+    """The video."""
+    region: str | None = None
+    """X,Y,WxH in pixels from the top left corner; default: whole frames."""
+    span: str | None = None
+    """START-END in seconds; default: the whole length."""
+    mask: Path | None = None
+    """Picture of the video's size, bright where it is to be made anew."""
+    keep: Literal["clean", "noised"] = "clean"
+    """How the model sees what is kept: clean, as in training, or noised to the level of each step."""
+
+
+def animate(argv: list[str]) -> int:
+    """``filmstock animate PICTURE``."""
+    import dit
+
+    args = parse_args(AnimateArgs, argv, "animate")
+    picture = read_picture(args.picture, args.pixels())
+    models = load_models(args, picture[None], least=1, what="animate it")
+    with Progress("animate", 1, "videos"):
+        video = dit.animate(
+            picture, args.prompt, models=models, config=args.sampling(args.frames), seed=args.seed
+        )
+    return finish("animate", args, models, video, [args.picture], kept=0)
+
+
+def extend(argv: list[str]) -> int:
+    """``filmstock extend VIDEO``."""
+    args = parse_args(ExtendArgs, argv, "extend")
+    frames = round(args.seconds * args.fps)
+    if frames < 1:
+        raise UserError(
+            f"--seconds {args.seconds:g} is no frame at {args.fps:g} a second; give at least {1 / args.fps:g}"
+        )
+    video = read_video(args.video, args.pixels(), args.fps)
+    least = 4 * args.context if args.backward else 4 * args.context - 3
+    models = load_models(args, video, least=least, what="extend it")
+    from dit.extension import backward_hops, forward_hops
+
+    hops = (backward_hops if args.backward else forward_hops)(
+        video, args.prompt, models=models, frames=frames, config=args.sampling(args.frames),
+        seed=args.seed, context=args.context,
+    )  # fmt: skip
+    start = time.monotonic()
+    with VideoFile(args.out, args.fps) as file, Progress("extend", frames, "frames") as progress:
+        if args.backward:  # what is shown first is made last
+            made = []
+            for chunk in hops:
+                made.append(chunk)
+                progress.update(len(chunk))
+            for chunk in reversed(made):
+                file.add(chunk)
+            file.add(video)
+        else:
+            file.add(video)
+            for chunk in hops:
+                file.add(chunk)
+                progress.update(len(chunk))
+        file.finish("extend", args, models, [args.video], kept=len(video))
+    say(f"extend: {frames} frames added in {time.monotonic() - start:.0f} s: {args.out}")
+    return EXIT_OK
+
+
+def loop(argv: list[str]) -> int:
+    """``filmstock loop VIDEO``."""
+    import dit
+
+    args = parse_args(LoopArgs, argv, "loop")
+    video = read_video(args.video, args.pixels(), args.fps)
+    models = load_models(args, video, least=5, what="close it to a loop")
+    with Progress("loop", 1, "videos"):
+        closed = dit.loop(
+            video, args.prompt, models=models, frames=args.frames,
+            config=args.sampling(args.frames), seed=args.seed,
+        )  # fmt: skip
+    return finish("loop", args, models, closed, [args.video], kept=len(video))
+
+
+def connect(argv: list[str]) -> int:
+    """``filmstock connect FIRST SECOND``."""
+    import dit
+
+    args = parse_args(ConnectArgs, argv, "connect")
+    first = read_video(args.first, args.pixels(), args.fps)
+    # the second is scaled to the first, so that any two can be connected
+    second = read_video(args.second, (first.shape[2], first.shape[1]), args.fps)
+    models = load_models(args, first, least=5, what="lead on from it")
+    with Progress("connect", 1, "videos"):
+        video = dit.connect(
+            first, second, args.prompt, models=models, frames=args.frames,
+            config=args.sampling(args.frames), seed=args.seed,
+        )  # fmt: skip
+    kept = len(first) + len(second)
+    return finish("connect", args, models, video, [args.first, args.second], kept=kept)
+
+
+def edit(argv: list[str]) -> int:
+    """``filmstock edit VIDEO``."""
+    import dit
+
+    args = parse_args(EditArgs, argv, "edit")
+    video = read_video(args.video, args.pixels(), args.fps)
+    models = load_models(args, video, least=1, what="edit it")
+    with Progress("edit", 1, "videos"):
+        made = dit.edit(
+            video, args.prompt, models=models, strength=args.strength,
+            config=args.sampling(len(video)), seed=args.seed,
+        )  # fmt: skip
+    return finish("edit", args, models, made, [args.video], kept=0)
+
+
+def inpaint(argv: list[str]) -> int:
+    """``filmstock inpaint VIDEO``."""
+    import dit
+
+    args = parse_args(InpaintArgs, argv, "inpaint")
+    video = read_video(args.video, args.pixels(), args.fps)
+    mask = read_mask(args, video)
+    models = load_models(args, video, least=1, what="inpaint it")
+    with Progress("inpaint", 1, "videos"):
+        made = dit.inpaint(
+            video, args.prompt, mask, models=models, config=args.sampling(len(video)),
+            seed=args.seed, keep=args.keep,
+        )  # fmt: skip
+    inputs = [args.video, *([args.mask] if args.mask else [])]
+    kept = int((~mask.any((1, 2))).sum())
+    return finish("inpaint", args, models, made, inputs, kept=kept)
+
+
+def read_mask(args: InpaintArgs, video: np.ndarray) -> np.ndarray:
+    """bool (T, H, W) of what ``--region``, ``--mask`` and ``--span`` cover together."""
+    if args.region is None and args.mask is None and args.span is None:
+        raise UserError(
+            "nothing to inpaint; give --region X,Y,WxH, --span START-END or --mask FILE"
+        )
+    frames, height, width = video.shape[:3]
+    mask = np.ones((frames, height, width), bool)
+    if args.region is not None:
+        mask &= box_mask(args.region, width, height)
+    if args.mask is not None:
+        mask &= picture_mask(args.mask, width, height)
+    if args.span is not None:
+        mask &= span_mask(args.span, frames, args.fps)[:, None, None]
+    if not mask.any():
+        raise UserError("--region, --mask and --span have nothing in common; nothing to inpaint")
+    return mask
+
+
+def finish(
+    verb: str,
+    args: VerbArgs,
+    models: VideoModels,
+    video: np.ndarray,
+    inputs: list[Path],
+    *,
+    kept: int,
+) -> int:
+    """Write the video and what goes with it."""
+    write_video(verb, args, models, video, inputs, kept=kept)
+    say(f"{verb}: {len(video)} frames of {video.shape[2]}x{video.shape[1]}: {args.out}")
+    return EXIT_OK

@@ -1,0 +1,166 @@
+"""The commands over files: what they write, and which input they refuse before a model is loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jobs.cli import main
+from jobs.generate import verbs
+from jobs.generate.result import load_models
+from pipeline.video.decode import decode_clip
+from pipeline.video.encode import encode_mp4
+
+QUICK = ["--steps", "1", "--guidance", "1", "--prompt", "A red circle moves right."]
+FRAMES = np.linspace(0, 255, 9 * 32 * 48 * 3).reshape(9, 32, 48, 3).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict:
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def one_load(loaded, monkeypatch):
+    """The embedded models, loaded once for all tests of this file; everything is checked as ever."""
+
+    def load(args, video, **what):
+        if "models" not in loaded:
+            loaded["models"] = load_models(args, video, **what)
+        loaded["models"].check_video(video, what["least"], what["what"])
+        return loaded["models"]
+
+    monkeypatch.setattr(verbs, "load_models", load)
+
+
+@pytest.fixture
+def no_models(monkeypatch):
+    def load(*args, **what):
+        raise AssertionError("a model is loaded")
+
+    monkeypatch.setattr(verbs, "load_models", load)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    path.write_bytes(encode_mp4(FRAMES, 8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("picture") / "picture.png"
+    Image.fromarray(FRAMES[0]).save(path)
+    return path
+
+
+def made(folder: Path, words: list[str]) -> tuple[np.ndarray, dict]:
+    """Frames and JSON of a command's result."""
+    out = folder / "out" / "made.mp4"
+    assert main([*words, *QUICK, "--out", str(out)]) == 0
+    assert out.with_suffix(".png").is_file()
+    return decode_clip(out.read_bytes())[0], json.loads(out.with_suffix(".json").read_text())
+
+
+def test_animate(tmp_path, picture):
+    video, how = made(tmp_path, ["animate", str(picture), "--frames", "5"])
+    assert video.shape == (5, 32, 48, 3)
+    assert how["made_by"] == "filmstock animate"
+    assert how["synthetic"] is True
+    assert how["inputs"][0]["file"] == "picture.png"
+    assert len(how["inputs"][0]["sha256"]) == 64
+    assert how["settings"]["steps"] == 1
+    assert set(how["models"]) == {"dit", "vae", "text_encoder"}
+
+
+@pytest.mark.parametrize(("more", "kept"), [([], slice(0, 9)), (["--backward"], slice(8, 17))])
+def test_extend(tmp_path, clip, more, kept):
+    video, how = made(
+        tmp_path, ["extend", str(clip), "--seconds", "1", "--frames", "9", *more, "--context", "1"]
+    )
+    assert len(video) == 9 + 8
+    assert (how["frames"], how["frames_kept"]) == (17, 9)
+    assert np.abs(video[kept].astype(int) - FRAMES).mean() < 4, "the clip itself, encoded again"
+
+
+def test_loop_and_connect(tmp_path, clip):
+    video, _ = made(tmp_path, ["loop", str(clip), "--frames", "4"])
+    assert len(video) == 9 + 4
+    video, how = made(tmp_path, ["connect", str(clip), str(clip), "--frames", "4"])
+    assert len(video) == 9 + 4 + 9
+    assert how["frames_kept"] == 18
+
+
+def test_edit_and_inpaint(tmp_path, clip):
+    video, _ = made(tmp_path, ["edit", str(clip), "--strength", "0"])
+    assert np.abs(video.astype(int) - FRAMES).mean() < 4, "nothing is changed"
+    words = ["inpaint", str(clip), "--region", "0,0,16x16", "--span", "0-0.5"]
+    video, how = made(tmp_path, words)
+    assert np.abs(video[4:].astype(int) - FRAMES[4:]).mean() < 4
+    assert how["frames_kept"] == 5
+
+
+def test_a_video_of_another_rate_and_size_is_brought_to_what_is_asked(tmp_path, clip):
+    video, _ = made(
+        tmp_path, ["edit", str(clip), "--strength", "0", "--fps", "4", "--size", "32x32"]
+    )
+    assert video.shape == (5, 32, 32, 3)
+    assert np.abs(video.astype(int) - FRAMES[::2, :, 8:40]).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["edit", "CLIP", "--strength", "1.2"], "--strength 1.2: it must be at least 0 and at most 1"),
+        (["edit", "nowhere.mp4"], "cannot read nowhere.mp4 as a video"),
+        (["animate", "CLIP"], "cannot read the picture"),
+        (["inpaint", "CLIP"], "nothing to inpaint; give --region"),
+        (["inpaint", "CLIP", "--region", "40,0,16x16"], "does not lie inside the video, which is 48x32"),
+        (["inpaint", "CLIP", "--region", "four"], "is not X,Y,WxH"),
+        (["inpaint", "CLIP", "--span", "3-2"], "is not START-END"),
+        (["inpaint", "CLIP", "--span", "7-9"], "covers no frame"),
+        (["inpaint", "CLIP", "--mask", "SMALL"], "is 8x8, the video 48x32; they must be of one size"),
+        (["extend", "CLIP", "--seconds", "0.01"], "is no frame at 8 a second"),
+        (["loop", "CLIP", "--size", "big"], "is not WIDTHxHEIGHT"),
+        (["loop", "CLIP", "--zero-steps", "30"], "zero_steps is 30 of 30 steps"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_one_line_before_a_model_is_loaded(
+    no_models, tmp_path, clip, capsys, words, said
+):
+    Image.new("L", (8, 8), 255).save(tmp_path / "small.png")
+    names = {"CLIP": str(clip), "SMALL": str(tmp_path / "small.png")}
+    out = tmp_path / "out.mp4"
+    assert main([names.get(word, word) for word in words] + ["--out", str(out)]) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert "\n" not in error
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["extend", "CLIP", "--context", "4"], "has 9 frames; to extend it it needs at least 13"),
+        (["loop", "CLIP", "--frames", "6"], "use a multiple of 4"),
+        (["edit", "CLIP", "--size", "50x30"], "is 50x30; the VAE needs sides that 8 divides, such as 48x24"),
+    ],
+)  # fmt: skip
+def test_what_the_models_cannot_do_is_one_line(tmp_path, clip, capsys, words, said):
+    out = tmp_path / "out.mp4"
+    assert (
+        main([str(clip) if word == "CLIP" else word for word in words] + ["--out", str(out)]) == 2
+    )
+    assert said in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_result_that_is_no_mp4_is_refused(monkeypatch, tmp_path, clip, capsys):
+    monkeypatch.setattr(verbs, "load_models", load_models)
+    assert main(["edit", str(clip), "--out", str(tmp_path / "made.gif")]) == 2
+    assert "is no MP4" in capsys.readouterr().err
