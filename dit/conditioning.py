@@ -115,13 +115,19 @@ def draw_around(shape: Sequence[int], generator: torch.Generator) -> Tensor:
     return given
 
 
-def spread_frames(given: Sequence[Tensor], layout: Layout, patch_frames: int = 1) -> Tensor:
-    """Latent-frame masks of each clip -> token mask (N,) bool."""
+def spread_masks(given: Sequence[Tensor], layout: Layout, patch: Patch = (1, 1, 1)) -> Tensor:
+    """Masks of each clip, of latent frames (T,) or cells (T, H, W), -> token mask (N,) bool.
+
+    A token of several cells is given where all of them are; a mask of frames asks the first frame of a token.
+    """
     ends = layout.segments.ends
     parts = []
     for i, mask in enumerate(given):
-        rows = layout.coords[ends[i] : ends[i + 1], 0] * patch_frames
-        parts.append(mask.to(rows.device)[rows])
+        rows = layout.coords[ends[i] : ends[i + 1], 0] * patch[0]
+        if mask.ndim == 1:
+            parts.append(mask.to(rows.device)[rows])
+        else:
+            parts.append((token_starts((~mask).float(), patch) == 0).to(rows.device))
     return torch.cat(parts)
 
 

@@ -152,6 +152,8 @@ class TrainConfig(BaseTrainConfig):
     """Timestep shift alpha: logit t moves up by ln(alpha); above 1 trains more on noisy levels."""
     condition_share: Share = 0.1
     """Share of videos trained with some latent frames given clean (image-to-video, extension)."""
+    around_share: Share = 0.0
+    """Share of clips, images too, trained with all given clean but a box or a span (inpainting, connecting)."""
     loss_unit: Literal["token", "clip"] = "token"
     """What counts equally in the loss: every supervised token of a step, or every clip."""
     local_share: Share = 0.0

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from dit.checkpoint import LatentSpec
-from dit.conditioning import draw_given, spread_frames, token_times
+from dit.conditioning import draw_around, draw_given, spread_masks, token_times
 from dit.config import DiTConfig, TrainConfig
 from dit.levels import Levels, levels_of
 from dit.packing import Layout, make_layout, patchify, real_share
@@ -162,19 +162,18 @@ def make_batch(
     x0 = torch.cat(tokens)
     noise = torch.randn(x0.shape, generator=generator)
     level = draw_levels(model.path, len(clips), config.shift, generator) if times is None else times
-    share = 0.0 if fixed else config.condition_share
-    frames = [draw_given(shape[0], share, generator) for shape in shapes]
-    given = spread_frames(frames, layout, model.patch[0])
+    masks = [draw_mask(shape, config, generator, fixed=fixed) for shape in shapes]
+    given = spread_masks(masks, layout, model.patch)
     t = token_times(level, layout, given)
     weight = token_weights(layout, given, config, model.patch[0])
-    masks = [real_share(shape, model.patch) for shape in shapes]
+    padding = [real_share(shape, model.patch) for shape in shapes]
     real = None
-    if any(mask is not None for mask in masks):
+    if any(mask is not None for mask in padding):
         rows = [
             torch.ones(len(x), x.shape[1], dtype=torch.bool)
             if mask is None
             else mask.repeat(1, model.latent_channels)
-            for x, mask in zip(tokens, masks, strict=True)
+            for x, mask in zip(tokens, padding, strict=True)
         ]
         real = torch.cat(rows)
     x_t, target = noised(model.path, x0, noise, t)
@@ -190,6 +189,21 @@ def make_batch(
         real=real,
         layout=layout,
     )
+
+
+def draw_mask(
+    shape: Sequence[int], config: TrainConfig, generator: torch.Generator, *, fixed: bool = False
+) -> Tensor:
+    """What one training clip of latents (T, H, W) is given: bool (T,), or (T, H, W) where that is all but a box.
+
+    ``fixed`` gives nothing, and draws what it always drew. Without ``around_share`` nothing more is drawn, so a run
+    sees the noise that it saw before there was such a share.
+    """
+    given = draw_given(shape[0], 0.0 if fixed else config.condition_share, generator)
+    if fixed or not config.around_share:
+        return given
+    chance = float(torch.rand((), generator=generator))
+    return draw_around(shape, generator) if chance < config.around_share else given
 
 
 def token_weights(

@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from dit.conditioning import MODES, draw_given, given_frames, hold, spread_frames, token_times
+from dit.conditioning import (
+    MODES,
+    draw_around,
+    draw_given,
+    given_frames,
+    hold,
+    spread_masks,
+    token_times,
+)
 from dit.packing import make_layout
 
 
@@ -19,7 +27,7 @@ def test_conditioning_masks():
     assert share == pytest.approx(0.4, abs=0.04)
     assert not any(bool(mask.all()) for mask in drawn)
     layout = make_layout([(2, 4, 4), (1, 2, 4)], [None, None], patch=(1, 2, 2), text_dim=16)
-    mask = spread_frames([given_frames(2, "first"), given_frames(1, None)], layout)
+    mask = spread_masks([given_frames(2, "first"), given_frames(1, None)], layout, (1, 2, 2))
     assert mask.tolist() == [True] * 4 + [False] * 6
     t = token_times(torch.tensor([0.5, 0.25]), layout, mask)
     assert t.tolist() == [0.0] * 4 + [0.5] * 4 + [0.25] * 2
@@ -83,7 +91,7 @@ def test_the_same_generator_draws_the_same_and_as_many_numbers_whatever_comes_ou
 def test_masks_follow_patches_of_several_frames_and_odd_sides():
     layout = make_layout([(4, 3, 5), (2, 2, 2)], [None, None], patch=(2, 2, 2), text_dim=8)
     masks = [torch.tensor([True, True, False, False]), torch.tensor([False, False])]
-    token = spread_frames(masks, layout, 2)
+    token = spread_masks(masks, layout, (2, 2, 2))
     assert token.tolist() == [True] * 6 + [False] * 6 + [False]
     levels = token_times(torch.tensor([0.75, 0.5]), layout, token)
     assert levels.tolist() == [0.0] * 6 + [0.75] * 6 + [0.5]
@@ -94,3 +102,27 @@ def test_given_tokens_are_held_at_their_clean_values():
     mask = torch.tensor([True, False, True, False])
     held = hold(x, clean, mask)
     assert torch.equal(held[mask], clean[mask]) and torch.equal(held[~mask], x[~mask])
+
+
+def test_boxes_are_drawn_in_every_frame_as_whole_frames_and_both():
+    g = torch.Generator().manual_seed(2)
+    shape = (5, 4, 6)
+    spatial = spans = both = 0
+    for _ in range(600):
+        made = ~draw_around(shape, g)
+        t, h, w = (made.any(tuple({0, 1, 2} - {axis})) for axis in range(3))
+        assert made.sum() == t.sum() * h.sum() * w.sum() > 0, "a box"
+        for axis in (t, h, w):
+            assert int(axis.int().diff().abs().sum()) <= 2, "whose sides are in one piece"
+        spatial += bool(t.all() and not (h.all() and w.all()))
+        spans += bool(h.all() and w.all() and not t.all())
+        both += bool(not t.all() and not (h.all() and w.all()))
+    assert min(spatial, spans, both) > 120
+    assert draw_around((1, 1, 1), g).tolist() == [[[False]]]
+
+
+def test_a_token_is_given_where_all_of_its_cells_are():
+    layout = make_layout([(1, 4, 4)], [None], patch=(1, 2, 2), text_dim=16)
+    given = torch.ones(1, 4, 4, dtype=torch.bool)
+    given[0, 0, 3] = given[0, 2, 0] = False
+    assert spread_masks([given], layout, (1, 2, 2)).tolist() == [True, False, False, True]

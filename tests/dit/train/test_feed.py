@@ -34,6 +34,22 @@ def test_what_is_made_ahead_is_what_is_made_in_turn(ahead):
             assert torch.equal(one.x_t, two.x_t) and torch.equal(one.target, two.target)
 
 
+def test_boxes_are_trained_on_where_asked_and_change_no_noise_where_not():
+    data = packs(SMALL)
+    plain = make_ready(data, SMALL, TrainConfig(condition_share=0.0), data.state, 3).batches[0]
+    boxed = make_ready(
+        data, SMALL, TrainConfig(condition_share=0.0, around_share=1.0), data.state, 3
+    ).batches[0]
+    assert not plain.given.any()
+    assert torch.equal(boxed.target, plain.target), "noise is drawn before masks are"
+    assert torch.equal(boxed.x_t[~boxed.given], plain.x_t[~boxed.given])
+    assert not boxed.weight[boxed.given].any()
+    for clip in range(boxed.layout.n_clips):
+        of_clip = boxed.given[boxed.layout.clip == clip]
+        assert not of_clip.all(), "some token of every clip is left to make, of an image, too"
+    assert boxed.given.any()
+
+
 def test_a_jump_is_followed():
     data = packs(SMALL)
     source = feed(data, 2)
