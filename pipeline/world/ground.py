@@ -17,8 +17,9 @@ PHASES = 8
 """Phases tried along each axis; a checkerboard's period is two tiles, so it gets twice as many."""
 FLAT = 5.0
 """Deviation of a ground, 8-bit levels, below which it is plain."""
-LIKENESS = 0.6
-"""Least correlation with a regular texture; soft clouds have none as high."""
+LIKENESS = {"dots": 0.62, "checks": 0.78, "grid": 0.55}
+"""Least correlation with a regular texture. Measured: dots from 0.82, checks 0.86, grids 0.66; soft clouds up to 0.43
+with dots and 0.69 with checks."""
 LIT = 0.1
 """Least relative slope of brightness across the frame that is light from a side; the world's is 0.2."""
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -80,7 +81,7 @@ def read_textures(luma: np.ndarray, free: np.ndarray) -> list[str | None]:
     spread = np.sqrt((seen**2).sum(axis=1) / total)
     likeness = {
         name: _likeness(_patterns(name, height, width), seen, weight, total, spread)
-        for name in ("dots", "checks", "grid")
+        for name in LIKENESS
     }
     out: list[str | None] = []
     for t in range(count):
@@ -90,7 +91,7 @@ def read_textures(luma: np.ndarray, free: np.ndarray) -> list[str | None]:
         elif spread[t] < FLAT:
             out.append("plain")
         else:
-            out.append(best if likeness[best][t] >= LIKENESS else "clouds")
+            out.append(best if likeness[best][t] >= LIKENESS[best] else "clouds")
     return out
 
 
