@@ -162,7 +162,9 @@ GROUPS: dict[str, dict[str, Command]] = {
             "take a work and all that came of it out, for good",
         ),
         "judge": Command(
-            "jobs.world.judge:main", "VIDEO...", "what a synthetic video shows, read off its pixels"
+            "jobs.generate.judge:main",
+            "DIR|VIDEO...",
+            "coherence, fluency, relevance and diversity of any videos",
         ),
         "adherence": Command(
             "jobs.generate.adherence:main",
