@@ -76,13 +76,21 @@ class Recipe:
         return config_key({name: getattr(self, name) for name in SECTIONS})
 
 
+RENAMED = (("[clip]", "[openclip]"), ("[select] against", "[select] dedup_against"))
+"""Sections and keys that had another name in recipes of version 0.0."""
+
+
 def load_recipe(
     recipe: str | Location | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Recipe:
     """Read a recipe by name or path (None: all defaults) and apply ``{"section.key": value}`` overrides."""
     path = None if recipe is None else find_recipe(str(recipe))
     raw: dict[str, Any] = {} if path is None else _read_toml(path)
-    where = "overrides" if path is None else path.name
+    where = "overrides" if path is None else path.name if path.parent == RECIPES else str(path)
+    if renamed := [f"{old} is {new} now" for old, new in RENAMED if _holds(raw, old)]:
+        raise UserError(
+            f"{where} was written by an earlier filmstock: {', '.join(renamed)}; rename it there"
+        )
     for dotted, value in (overrides or {}).items():
         section, _, key = dotted.partition(".")
         if not key:
@@ -158,6 +166,12 @@ def section_from(cls: type, raw: Any, where: str) -> Any:
         raise UserError(f"{where} {seen}{text[:1].lower()}{text[1:]}") from None
     except ValueError as error:  # raised by the dataclass itself
         raise UserError(f"{where} {error}") from None
+
+
+def _holds(raw: Mapping[str, Any], named: str) -> bool:
+    """True when a recipe has the section ``[name]`` or the setting ``[name] key``."""
+    section, _, key = named.removeprefix("[").partition("]")
+    return section in raw and (not key or key.strip() in raw[section])
 
 
 def _tables_in(cls: type) -> dict[str, type]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FORGETTING = ".forgotten/plan.json"
 """What a run folder has while a forgetting is under way in it, or was killed."""
 
+SINCE_1 = (s.DOMAIN, s.LOOK)
+"""Columns of the manifest that runs of version 0.0 lack: what a clip shows, and how its frames look."""
+
 MADE_BY = {
     "sources.parquet": "ingest",
     "dropped.parquet": "ingest",
@@ -92,6 +95,22 @@ class RunFolder:
                 stage = MADE_BY[name]
                 how = f"ingest SRC... --out {self}" if stage == "ingest" else f"{stage} {self}"
                 raise UserError(f"{self} has no {name}; run filmstock {how} first")
+        if "manifest" in tables:
+            self._refuse_earlier()
+
+    def _refuse_earlier(self) -> None:
+        """UserError for clips that an earlier filmstock ingested: what it did not measure, no stage can read."""
+        import pyarrow.parquet as pq
+
+        for path in matching(self.manifest)[:1]:
+            absent = [
+                name for name in SINCE_1 if name not in pq.read_schema(parquet_input(path)).names
+            ]
+            if absent:
+                raise UserError(
+                    f"{self} was ingested by an earlier filmstock (its manifest has no {', '.join(absent)}); "
+                    "run filmstock ingest SRC... --out NEW"
+                )
 
     # -- tables
 

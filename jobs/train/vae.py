@@ -101,13 +101,12 @@ def check_run(args: Args) -> None:
 
 def shards_folder(name: str) -> str:
     """``name`` or ``name/shards``, whichever holds a manifest."""
-    path = location(name)
-    for folder in (path, path / "shards"):
-        if manifest_of(folder).is_file():
-            return str(folder)
-    raise UserError(
-        f"{name} holds no finished shards; give shards of `filmstock pack` or `filmstock world`"
-    )
+    from pipeline.shards.read import open_manifest
+
+    try:
+        return open_manifest(name).root
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def train_worker(args: Args, *, rank: int = 0, world: int = 1) -> None:

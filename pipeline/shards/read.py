@@ -139,6 +139,8 @@ def shard_root(folder: str | Location) -> str:
 
 
 def _no_manifest(root: str) -> str:
+    if (location(root) / "manifest.parquet").is_file():
+        return f"{root} was written by an earlier filmstock; write the shards again with `filmstock pack`"
     if any(location(root).glob("part-*.parquet")):
         return (
             f"{root} has shard files but no {manifest_of(location(root)).name} beside it: the write was "
