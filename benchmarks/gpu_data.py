@@ -47,6 +47,7 @@ class MemoryPacks:
         self.packs, self.token_budget = packs, budget
         self.clip_ids = [each[s.CLIP_ID] for pack in packs for each in pack]
         self.held_out: list[int] = []
+        self.n_clips = len(self.clip_ids)
         self.mix = MixConfig()
         self.state = LoaderState(manifest_hash="memory", seed=0)
         self._tokens = [

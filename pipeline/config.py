@@ -191,10 +191,18 @@ class EncodeConfig:
     """Frames encoded of a clip, from its start; rounded down to 1 + 4k."""
     fps: float = 8.0
     """Frames per second the clip is sampled at."""
+    posterior: Literal["full", "mean"] = "full"
+    """What is kept of the VAE's posterior, in bfloat16: ``full`` for mean and log-variance, so that training draws
+    from it and knows the least loss that any model can have; ``mean`` for half the bytes."""
+    text_storage: Literal["bf16", "fp8"] = "bf16"
+    """How text features are stored: 2 bytes a number, or 1 with a scale for each token."""
     gpus: float = 1.0
     """Share of a GPU that each worker asks Ray for where the cluster has GPUs; 0 keeps the models on the CPU."""
 
     def __post_init__(self) -> None:
+        for name, values in (("posterior", ("full", "mean")), ("text_storage", ("bf16", "fp8"))):
+            if (value := getattr(self, name)) not in values:
+                raise ValueError(f"{name} = {value!r}; use {' or '.join(values)}")
         if self.renderings < 1:
             raise ValueError(
                 f"renderings = {self.renderings}; a structured caption is rendered at least once"

@@ -123,8 +123,18 @@ CACHE_KEY = "cache_key"
 LATENT_MEAN = "latent_mean"
 LATENT_LOGVAR = "latent_logvar"
 LATENT_SHAPE = "latent_shape"
+POSTERIOR = "posterior"
+TEXT_KEY = "text_key"
 TEXT_FEATURES = "text_features"
 TEXT_LEN = "text_len"
+TEXT_CUT = "text_cut"
+TEXT_SHARD = "text_shard"
+PAYLOAD_XXH3 = "payload_xxh3"
+CAPTION_OFFSET = "caption_offset"
+CAPTION_LENGTH = "caption_length"
+FIRST_CAPTION = "first_caption"
+CAPTION_MASK = "caption_mask"
+SOURCE_DRAW = "source_draw"
 
 SCORE_COLUMNS = (
     MOTION_MEAN,

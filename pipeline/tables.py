@@ -272,23 +272,98 @@ def shard_manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
 
 
 def latents_schema() -> pa.Schema:
-    """``latents/``: posterior of each clip and text features of each of its captions, as float16 bytes."""
+    """``latents/part-*``: the VAE's posterior of each clip.
+
+    ``posterior`` holds bfloat16 numbers: the mean (C, T, H, W) of ``latent_shape``, then the log-variance of the same
+    shape where it is kept. ``payload_xxh3`` is the xxh3-64 of these bytes.
+    """
     import pyarrow as pa
 
     return pa.schema(
         _fields(
             (s.CLIP_ID, pa.string()),
-            (s.KIND, pa.string()),
-            (s.CAPTION, pa.string()),
+            (s.SOURCE_ID, pa.string()),
             (s.CACHE_KEY, pa.string()),
-            (s.LATENT_MEAN, pa.binary()),
-            (s.LATENT_LOGVAR, pa.binary()),
+            (s.POSTERIOR, pa.binary()),
+            (s.PAYLOAD_XXH3, pa.uint64()),
             (s.LATENT_SHAPE, pa.list_(pa.int32(), 4)),
-            (s.TEXT_FEATURES, pa.binary()),
-            (s.TEXT_LEN, pa.int32()),
             (s.N_FRAMES, pa.int32()),
             (s.WIDTH, pa.int32()),
             (s.HEIGHT, pa.int32()),
             (s.FPS, pa.float64()),
+        )
+    )
+
+
+def texts_schema() -> pa.Schema:
+    """``latents/texts/part-*``: token features of each caption, whichever clips show it.
+
+    ``text_key`` names caption and text encoder. ``text_features`` holds ``text_len`` tokens as bfloat16, or as float8
+    after a float32 scale for each. ``text_cut`` is how many tokens did not fit the encoder; NULL where it cannot say.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        _fields(
+            (s.TEXT_KEY, pa.string()),
+            (s.CAPTION, pa.string()),
+            (s.TEXT_FEATURES, pa.binary()),
+            (s.PAYLOAD_XXH3, pa.uint64()),
+            (s.TEXT_LEN, pa.int32()),
+            (s.TEXT_CUT, pa.int32()),
+        )
+    )
+
+
+def latents_manifest_schema() -> pa.Schema:
+    """``latents/manifest.parquet``: which clip shows which caption, and the parts that hold them; the commit record."""
+    import pyarrow as pa
+
+    names = (s.CLIP_ID, s.KIND, s.CACHE_KEY, s.TEXT_KEY, s.SHARD, s.TEXT_SHARD)
+    return pa.schema(_fields(*((name, pa.string()) for name in names)))
+
+
+def latent_index_schema() -> pa.Schema:
+    """``latents/clips.arrow``: a row a clip, sorted by id; what training needs to find and plan it.
+
+    ``first_caption`` is the clip's first row in ``captions.arrow``; its last is before the next clip's first.
+    ``caption_mask`` has a bit for each kind of caption that the clip has, in the order of the metadata's ``kinds``.
+    ``source_draw`` is a hash of the source, by which sources are held out.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        _fields(
+            (s.CLIP_ID, pa.string()),
+            (s.SOURCE_ID, pa.dictionary(pa.int32(), pa.string())),
+            (s.SOURCE_DRAW, pa.uint32()),
+            (s.SHARD, pa.dictionary(pa.int32(), pa.string())),
+            (s.BYTE_OFFSET, pa.int64()),
+            (s.PAYLOAD_XXH3, pa.uint64()),
+            (s.LATENT_SHAPE, pa.list_(pa.int32(), 4)),
+            (s.N_FRAMES, pa.int32()),
+            (s.WIDTH, pa.int32()),
+            (s.HEIGHT, pa.int32()),
+            (s.FPS, pa.float64()),
+            (s.FIRST_CAPTION, pa.int64()),
+            (s.CAPTION_MASK, pa.uint16()),
+        )
+    )
+
+
+def caption_index_schema() -> pa.Schema:
+    """``latents/captions.arrow``: a row a clip and kind, where its text features and its text lie."""
+    import pyarrow as pa
+
+    return pa.schema(
+        _fields(
+            (s.KIND, pa.dictionary(pa.int32(), pa.string())),
+            (s.TEXT_SHARD, pa.dictionary(pa.int32(), pa.string())),
+            (s.BYTE_OFFSET, pa.int64()),
+            (s.PAYLOAD_XXH3, pa.uint64()),
+            (s.TEXT_LEN, pa.int32()),
+            (s.TEXT_CUT, pa.int32()),
+            (s.CAPTION_OFFSET, pa.int64()),
+            (s.CAPTION_LENGTH, pa.int32()),
         )
     )

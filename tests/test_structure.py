@@ -59,6 +59,9 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "jobs/export/test_targets.py",
         "its files are read back",
     ),
+    "pipeline/latents/stale.py": ("jobs/shards/test_encode.py", "stale caches are refused"),
+    "pipeline/latents/layout.py": ("pipeline/latents/test_store.py", VALUES),
+    "pipeline/latents/index.py": ("pipeline/latents/test_store.py", "opened by the store"),
     "pipeline/loader/api.py": (
         "pipeline/loader/test_videos.py",
         "one function that opens a loader",
@@ -77,8 +80,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "pipeline/shards/test_write.py",
         "opened with datasets by its card",
     ),
-    "pipeline/shards/latent_parts.py": ("pipeline/loader/test_latent_packs.py", "stored latents"),
-    "pipeline/shards/latents.py": ("jobs/shards/test_encode.py", "what encode writes is read back"),
     "pipeline/shards/layout.py": ("pipeline/shards/test_write.py", VALUES),
     "pipeline/store/client.py": ("pipeline/store/test_paths.py", "requests of every path"),
     "pipeline/store/guarded.py": ("pipeline/store/test_addresses.py", "connections are judged"),

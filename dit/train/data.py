@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,50 +25,50 @@ from dit.packing import Layout, make_layout, patchify, real_share
 from dit.paths import draw_levels, known_floor, noised
 from dit.rectified_flow import token_means
 from pipeline import schema as s
+from pipeline.latents.layout import TEXT_ENCODER_ID, VAE_ID
+from pipeline.loader.held_out import held_out_clips
 from pipeline.loader.latent_packs import LatentPacks
 from pipeline.loader.mix import without_empty
 from pipeline.loader.packs import plan_packs
-from pipeline.shards.latents import TEXT_ENCODER_ID, VAE_ID
 from pipeline.training.device import to_device
 
 HELD_OUT_LIMIT = 256
-"""Most clips kept out of training to measure the held-out loss."""
-
-
-def is_held_out(clip_id: str, share: float) -> bool:
-    """Whether a clip is kept out of training: a fixed function of its id."""
-    digest = hashlib.blake2b(f"held-out:{clip_id}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") < share * 2**32
+"""Most of the clips kept out of training that the held-out loss is measured on."""
 
 
 class TrainingPacks(LatentPacks):
-    """The loader's token packs without the held-out clips."""
+    """The loader's token packs without the held-out clips, which are those of whole sources."""
 
     def __init__(self, folder: str | Path, *, held_out_share: float = 0.02, **options: Any) -> None:
         super().__init__(folder, **options)
-        held = [i for i, name in enumerate(self.clip_ids) if is_held_out(name, held_out_share)]
-        self.held_out = held[:HELD_OUT_LIMIT] if len(held) < len(self.clip_ids) else []
-        self._held = set(self.held_out)
+        self.held = held_out_clips(self.store, held_out_share)
+        """(clips,) bool: clips that are never trained on."""
+        self.held_out: list[int] = np.flatnonzero(self.held)[:HELD_OUT_LIMIT].tolist()
+        """Those of them that the held-out loss is measured on."""
+
+    @property
+    def n_clips(self) -> int:
+        """Clips that are trained on."""
+        return len(self.held) - int(self.held.sum())
 
     def _packed(self, epoch: int) -> list[list[int]]:
-        order = [index for index in self.steps.order(epoch) if index not in self._held]
-        return plan_packs(self.lengths, order, self.token_budget, self.window)
+        order = np.array(self.steps.order(epoch))
+        order = order[~self.held[order]].tolist()
+        return plan_packs(self.lengths.tolist(), order, self.token_budget, self.window)
 
     def _clip(self, index: int, epoch: int) -> dict[str, Any]:
         """A clip, or in place of a damaged one another of the same length that is not held out."""
         length = self.lengths[index]
-        return self._fetch(
-            index, epoch, lambda j: self.lengths[j] == length and j not in self._held
-        )
+        return self._fetch(index, epoch, lambda j: self.lengths[j] == length and not self.held[j])
 
     def _shares(self, index: int) -> dict[str, float]:
         """A held-out clip always shows a caption."""
-        return without_empty(self.shares) if index in self._held else self.shares
+        return without_empty(self.shares) if self.held[index] else self.shares
 
     def held_out_packs(self) -> list[list[dict[str, Any]]]:
         """The held-out clips, packed, always the same."""
-        packs = plan_packs(self.lengths, self.held_out, self.token_budget, self.window)
-        return [[self._fetch(i, 0, lambda j: j in self._held) for i in pack] for pack in packs]
+        packs = plan_packs(self.lengths.tolist(), self.held_out, self.token_budget, self.window)
+        return [[self._fetch(i, 0, lambda j: bool(self.held[j])) for i in pack] for pack in packs]
 
     def spec(self) -> LatentSpec:
         """Which models made these latents, and their statistics."""

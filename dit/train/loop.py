@@ -266,7 +266,7 @@ def export(averaged: DiT, run: Run, config: TrainConfig, data: TrainingPacks, ou
     info = {
         "steps": run.step,
         "seconds": round(run.elapsed_s, 1),
-        "clips": len(data.clip_ids) - len(data.held_out),
+        "clips": data.n_clips,
         "held_out": run.held_out,
         "started_from": run.started_from,
         "train": dataclasses.asdict(config),

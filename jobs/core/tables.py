@@ -24,6 +24,7 @@ RUN_TABLES = (
     "captions",
     "shards",
     "latents",
+    "latents/texts",
 )
 """Tables of a run folder, in the order of the data flow."""
 
@@ -73,6 +74,8 @@ def find_tables(path: Location) -> list[TableFiles]:
     if not found and (parts := tuple(matching(path, "*.parquet"))):
         data = tuple(p for p in parts if p.name.startswith("part-"))
         found = [_describe(path.name, path, data or parts)]
+        if texts := tuple(matching(path / "texts")):  # of latents
+            found.append(_describe("texts", path / "texts", texts))
     if not found:
         raise UserError(
             f"{path} holds none of our tables; filmstock ingest SRC... --out {path} makes them"

@@ -91,6 +91,8 @@ def _blocks(
             yield quantiles(db, table)
         if s.LATENT_SHAPE in columns:
             yield from latent_facts(db, table)
+        if s.TEXT_CUT in columns:
+            yield text_facts(db, table)
     captioned = next((table for table in tables if _has_captions(db, table)), None)
     if captioned is not None and captions > 0:
         yield from sample_captions(db, captioned, captions)
@@ -221,14 +223,26 @@ def _words(db: DuckDBPyConnection, table: TableFiles, name: str) -> str:
 
 
 def latent_facts(db: DuckDBPyConnection, table: TableFiles) -> Iterator[Any]:
-    """Shapes of latents by caption kind."""
-    view = _grid("latents: C x T x H x W", "kind", "rows>", "text tokens, median>")
-    for shape, kind, count, length in db.execute(
-        f"select {s.LATENT_SHAPE}, {s.KIND}, count(*) n, median({s.TEXT_LEN}) from {table.sql} "
-        "group by all order by n desc, 1, 2 limit 20"
+    """Shapes of latents, with the bytes that a clip takes."""
+    view = _grid("latents: C x T x H x W", "clips>", "bytes each, mean>")
+    for shape, count, size in db.execute(
+        f"select {s.LATENT_SHAPE}, count(*) n, avg(octet_length({s.POSTERIOR})) from {table.sql} "
+        "group by all order by n desc, 1 limit 20"
     ).fetchall():
-        view.add_row(" x ".join(map(str, shape)), kind, str(count), f"{length:.0f}")
+        view.add_row(" x ".join(map(str, shape)), f"{count:,}", _bytes(size))
     yield view
+
+
+def text_facts(db: DuckDBPyConnection, table: TableFiles) -> str:
+    """How long captions are in tokens, and how many were cut."""
+    count, middle, most, size, cut, longest = db.execute(
+        f"select count(*), median({s.TEXT_LEN}), max({s.TEXT_LEN}), avg(octet_length({s.TEXT_FEATURES})), "
+        f"count(*) filter ({s.TEXT_CUT} > 0), max({s.TEXT_CUT}) from {table.sql}"
+    ).fetchall()[0]
+    line = f"captions: {count:,}, {middle:.0f} tokens in the middle, {most} at most, {_bytes(size)} each"
+    if cut:
+        line += f"; {cut:,} are longer than the text encoder takes and lost up to {longest} tokens"
+    return line
 
 
 def sample_captions(db: DuckDBPyConnection, table: TableFiles, n: int) -> Iterator[Any]:

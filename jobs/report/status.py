@@ -161,7 +161,7 @@ def _state(run: RunFolder, stage: str, tables: list[str], seen: Inputs) -> tuple
 
 
 def _stale_latents(run: RunFolder) -> str:
-    from pipeline.shards.latents import refuse_stale
+    from pipeline.latents.stale import refuse_stale
 
     try:
         refuse_stale(str(run / "latents"))

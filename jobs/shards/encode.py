@@ -21,10 +21,11 @@ from jobs.core.run import run_of
 from jobs.core.stage import Stage
 from jobs.core.systemic import Failures
 from jobs.shards.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encode_metadata
-from jobs.shards.encode_settings import keep_settings
+from jobs.shards.encode_settings import keep_settings, note_settings
 from pipeline import schema as s
 from pipeline.config import EncodeConfig
 from pipeline.loader.mix import rendering_name
+from pipeline.shards.layout import MANIFEST_NAME
 from pipeline.store.paths import Location, location
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 STAGE = "encode"
 CHUNK_CLIPS = 256
 """Most clips of a chunk: the unit of work, of commit, and of one part file."""
+CHUNK_TEXTS = 1024
+"""Most captions of a chunk."""
 CLIPS_PER_WORKER = 2000
 """Clips that are worth a Ray worker of their own when the number of workers is not given."""
 
@@ -63,16 +66,22 @@ class Args:
 class EncodeResult:
     """What a run of encode did."""
 
-    rows: int = 0
-    """Rows in the latents folder at the end."""
+    clips: int = 0
+    """Clips in the latents folder at the end."""
+    captions: int = 0
+    """Captions of these clips, of all kinds."""
     encoded: int = 0
-    """Rows computed now."""
+    """Clips that the VAE encoded now."""
+    texts: int = 0
+    """Captions that the text encoder encoded now; clips with the same caption share it."""
     reused: int = 0
-    """Rows that were up to date."""
+    """Clips whose latents were up to date."""
     dropped: int = 0
-    """Stale rows removed."""
+    """Stale rows removed, of clips and captions."""
     failed: int = 0
     """Clips that could not be decoded."""
+    cut: int = 0
+    """Captions of those encoded now that are longer than the text encoder takes."""
 
 
 def main(argv: list[str]) -> int:
@@ -103,7 +112,7 @@ def run(
     device: str = "auto",
 ) -> EncodeResult:
     """Bring ``latents/`` in line with the shards and the config; what is up to date is left alone."""
-    from pipeline.shards import latent_parts as parts
+    from pipeline.latents.index import is_committed
     from pipeline.shards.read import open_manifest
 
     manifest = open_manifest(folder)
@@ -111,10 +120,12 @@ def run(
     target = out or location(manifest.root).parent / "latents"
     key = config_key(RECIPE_VERSION, config, manifest.hash, files_key(model_files(config)))
     stage = Stage(target.parent, STAGE, key)
-    if (info := stage.info) and parts.is_committed(target):
-        rows = int(info.get("rows", 0))
-        say(f"encode: nothing to do, {rows} rows in {target} are up to date")
-        return EncodeResult(rows=rows, reused=rows)
+    if (info := stage.info) and is_committed(target):
+        clips, captions = int(info.get("clips", 0)), int(info.get("captions", 0))
+        say(
+            f"encode: nothing to do, {clips} clips with {captions} captions in {target} are up to date"
+        )
+        return EncodeResult(clips=clips, captions=captions, reused=clips)
     encoder = Encoder(config, device)
     domain = getattr(encoder.text, "domain", None)  # other text encoders have none
     if domain and not config.allow_out_of_domain:
@@ -137,34 +148,59 @@ def bring_up(
     encoder: Encoder, manifest: Manifest, target: Location, tasks: list[Task], workers: int
 ) -> tuple[EncodeResult, list[str]]:
     """Remove stale rows, compute those that lack, commit; with a line for each clip that could not be decoded."""
-    from pipeline.shards import latent_parts as parts
-    from pipeline.shards.latents import SHARDS_HASH
+    from pipeline.latents import index, parts
+    from pipeline.latents.layout import SHARDS_HASH
 
     config = encoder.config
-    wanted = {(task.clip_id, kind): key for task in tasks for kind, key in task.keys.items()}
     target.mkdir(parents=True, exist_ok=True)
-    kept, dropped = parts.prune(target, wanted)
-    todo = [task for task in (task.without(kept) for task in tasks) if task.keys]
-    if todo:
-        (target / "manifest.parquet").unlink(missing_ok=True)
+    note_settings(config, target)
+    kept, dropped = parts.prune_clips(target, {task.clip_id: task.key for task in tasks})
+    keys = {text: encoder.text_key(text) for task in tasks for text in task.captions.values()}
+    known, unsaid = parts.prune_texts(target, keys.values())
+    todo = [task for task in tasks if task.clip_id not in kept]
+    texts = sorted(text for text, key in keys.items() if key not in known)
+    cut = say_cut(encoder, texts)
+    if todo or texts:
+        (target / MANIFEST_NAME).unlink(missing_ok=True)
     workers = workers or min(os.cpu_count() or 1, 1 + len(todo) // CLIPS_PER_WORKER)
-    chunks = make_chunks(todo, workers)
+    chunks = make_chunks(todo, texts, workers)
     results = (
         _with_ray(config, manifest.root, target, chunks, workers, encoder.device)
-        if workers > 1
+        if workers > 1 and chunks
         else (encoder.encode(chunk, manifest.root, target) for chunk in chunks)
     )
     encoded, failed = 0, list[str]()
     failures = Failures(STAGE, "clips")
-    with Progress(STAGE, len(todo), "clips") as progress:
+    with Progress(STAGE, len(todo) + len(texts), "clips and captions") as progress:
         for done in results:
-            encoded += done.rows
+            encoded += done.latents
             failed += done.failed
             failures.add(done.clips - len(done.failed), done.failed)
-            progress.update(done.clips)
-    rows = parts.commit(target, {**encode_metadata(encoder), SHARDS_HASH: manifest.hash})
-    counts = {"encoded": encoded, "reused": len(kept), "dropped": dropped, "failed": len(failed)}
-    return EncodeResult(rows=rows, **counts), failed
+            progress.update(done.clips + done.texts)
+    clips, captions = index.commit(
+        target,
+        {**encode_metadata(encoder), SHARDS_HASH: manifest.hash},
+        {
+            task.clip_id: {kind: keys[text] for kind, text in task.captions.items()}
+            for task in tasks
+        },
+    )
+    done_now = {"encoded": encoded, "texts": len(texts), "reused": len(kept), "cut": cut}
+    counts = {**done_now, "dropped": dropped + unsaid, "failed": len(failed)}
+    return EncodeResult(clips=clips, captions=captions, **counts), failed
+
+
+def say_cut(encoder: Encoder, texts: list[str]) -> int:
+    """Say how many captions are longer than the text encoder takes, before anything is encoded; returns the number."""
+    over = [n for n in encoder.cuts(texts) or () if n]
+    if over:
+        most = getattr(encoder.text, "max_tokens", None)
+        limit = f" the {most} tokens" if most else ""
+        warn(
+            f"{len(over)} of {len(texts)} captions are longer than{limit} that the text encoder takes, and lose up to "
+            f"{max(over)} tokens at their end; a longer text encoder (transformers:PATH) keeps them"
+        )
+    return len(over)
 
 
 def refuse_foreign(domain: str, clips: Any, name: str) -> None:
@@ -185,8 +221,8 @@ def refuse_foreign(domain: str, clips: Any, name: str) -> None:
 def report(result: EncodeResult, target: Location, failed: list[str], uncaptioned: int) -> None:
     """What was encoded, reused and left out."""
     say(
-        f"encode: {result.rows} rows in {target}: {result.encoded} encoded, {result.reused} reused, "
-        f"{result.dropped} stale removed"
+        f"encode: {result.clips} clips with {result.captions} captions in {target}: {result.encoded} clips and "
+        f"{result.texts} captions encoded, {result.reused} clips reused, {result.dropped} stale rows removed"
     )
     if uncaptioned:
         warn(f"{uncaptioned} clips have no caption of the wanted kinds and were left out")
@@ -246,11 +282,18 @@ def texts_of(row: Mapping[str, Any], config: EncodeConfig) -> dict[str, str]:
     return found
 
 
-def make_chunks(tasks: list[Task], workers: int) -> list[Chunk]:
-    """Chunks of clips of like shape, small enough that every worker gets several."""
+def make_chunks(tasks: list[Task], texts: list[str], workers: int) -> list[Chunk]:
+    """Chunks of captions, and of clips of like shape, small enough that every worker gets several."""
     tasks = sorted(tasks, key=lambda task: (task.shape, task.clip_id))
-    size = CHUNK_CLIPS if workers <= 1 else max(1, min(CHUNK_CLIPS, len(tasks) // (4 * workers)))
-    return [Chunk(tasks=tuple(tasks[at : at + size])) for at in range(0, len(tasks), size)]
+
+    def size(most: int, count: int) -> int:
+        return most if workers <= 1 else max(1, min(most, count // (4 * workers)))
+
+    words, clips = size(CHUNK_TEXTS, len(texts)), size(CHUNK_CLIPS, len(tasks))
+    return [
+        *(Chunk(texts=tuple(texts[at : at + words])) for at in range(0, len(texts), words)),
+        *(Chunk(tasks=tuple(tasks[at : at + clips])) for at in range(0, len(tasks), clips)),
+    ]
 
 
 def _with_ray(

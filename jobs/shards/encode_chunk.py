@@ -1,67 +1,68 @@
-"""The work of ``encode``: a chunk of clips to one part of latents, in this process or in a Ray actor."""
+"""The work of ``encode``: a chunk of clips or captions to one part, in this process or in a Ray actor."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from jobs.shards.encode_settings import SETTINGS, settings_text
+import numpy as np
+
 from pipeline import schema as s
 from pipeline.config import EncodeConfig
 from pipeline.store.paths import Location, location
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from pipeline.contracts import TextEncoder, Vae
 
 BATCH_PIXELS = 1 << 20
 """Pixels, over frames and clips, of one VAE batch."""
 
-RECIPE_VERSION = 1
-"""Raised when the same inputs would give other latents; part of every cache key."""
+RECIPE_VERSION = 2
+"""Raised when the same inputs would give other latents or text features; part of every key."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One clip and the captions of it that need a row."""
+    """One clip and the captions that it shows."""
 
     clip_id: str
     """Id of the clip."""
     source: dict[str, Any]
-    """Byte range, hash and native shape, as in the shard manifest."""
+    """Byte range, hash, native shape and source, as in the shard manifest."""
     shape: tuple[int, int, int]
     """(frames, height, width) that the VAE sees."""
     captions: dict[str, str]
     """Caption kind (``structured.0`` of a rendering) -> text."""
-    keys: dict[str, str]
-    """Caption kind -> cache key of its row; only these kinds are encoded."""
-
-    def without(self, present: Collection[tuple[str, str]]) -> Task:
-        """The task less the rows that are present."""
-        keys = {k: key for k, key in self.keys.items() if (self.clip_id, k) not in present}
-        return replace(self, keys=keys)
+    key: str
+    """Cache key of its latents, which hang on no caption."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """Clips that become one part file."""
+    """Clips or captions that become one part file."""
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[Task, ...] = ()
     """Sorted by shape, so that neighbours batch together."""
+    texts: tuple[str, ...] = ()
+    """Captions whose features are lacking."""
+
+    def __len__(self) -> int:
+        return len(self.tasks) + len(self.texts)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkResult:
     """What became of a chunk."""
 
-    clips: int
+    clips: int = 0
     """Clips tried."""
-    rows: int
-    """Rows written."""
-    failed: list[str]
+    latents: int = 0
+    """Clips written."""
+    texts: int = 0
+    """Captions written."""
+    failed: list[str] = field(default_factory=list)
     """One line per clip that could not be decoded."""
 
 
@@ -85,28 +86,38 @@ class Encoder:
         )
 
     def task(self, row: Mapping[str, Any], captions: dict[str, str]) -> Task:
-        """The task of a shard manifest row; its keys name everything the latents depend on."""
-        from pipeline.shards.latent_parts import cache_key
+        """The task of a shard manifest row; its key names everything that the latents depend on."""
+        from pipeline.latents.parts import cache_key
 
         names = (s.SHARD, s.BYTE_OFFSET, s.BYTE_LENGTH, s.VIDEO_XXH3)
         native = (s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT)
-        ids = (RECIPE_VERSION, self.vae.id, self.text.id, repr(self.view))
+        ids = (RECIPE_VERSION, self.vae.id, repr(self.view), self.config.posterior)
         clip = (row[s.VIDEO_XXH3], *(row[name] for name in native))
         return Task(
             clip_id=row[s.CLIP_ID],
-            source={name: row[name] for name in names + native},
+            source={
+                **{name: row[name] for name in names + native},
+                s.SOURCE_ID: row.get(s.SOURCE_ID),
+            },
             shape=self.view.shape(*(row[name] for name in native)),
             captions=captions,
-            keys={kind: cache_key(ids, clip, text) for kind, text in captions.items()},
+            key=cache_key(ids, clip),
         )
 
-    def encode(self, chunk: Chunk, root: str, target: Location) -> ChunkResult:
-        """Write the chunk's part into ``target``; clips that fail are named, not written."""
-        from pipeline.shards.latent_parts import write_latents
+    def text_key(self, text: str) -> str:
+        """Key of a caption's features: text encoder, storage and text, whichever clip or kind it is of."""
+        from pipeline.latents.parts import cache_key
 
+        return cache_key(RECIPE_VERSION, self.text.id, self.config.text_storage, text)
+
+    def encode(self, chunk: Chunk, root: str, target: Location) -> ChunkResult:
+        """Write the chunk's parts into ``target``; clips that fail are named, not written."""
+        from pipeline.latents.parts import write_clips, write_texts
+
+        metadata = encode_metadata(self)
+        if chunk.texts:
+            write_texts(target, list(self._texts(chunk.texts)), metadata)
         failed: list[str] = []
-        texts = sorted({task.captions[kind] for task in chunk.tasks for kind in task.keys})
-        features = dict(zip(texts, self.text.text_tokens(texts), strict=True))
         rows: list[dict[str, Any]] = []
         for batch in _batches(chunk.tasks):
             frames = {}
@@ -117,12 +128,26 @@ class Encoder:
                     failed.append(f"clip {task.clip_id}: {error}")
             good = [task for task in batch if task.clip_id in frames]
             if good:
-                latents = self._latents([frames[task.clip_id] for task in good])
-                for task, (mean, logvar) in zip(good, latents, strict=True):
-                    rows += self._rows(task, mean, logvar, features)
+                latents = self.vae.encode(np.stack([frames[task.clip_id] for task in good]))
+                mean, logvar = (x.float().cpu().numpy() for x in latents)
+                rows += [self._row(*each) for each in zip(good, mean, logvar, strict=True)]
         if rows:
-            write_latents(target, rows, encode_metadata(self))
-        return ChunkResult(clips=len(chunk.tasks), rows=len(rows), failed=failed)
+            write_clips(target, rows, metadata)
+        return ChunkResult(
+            clips=len(chunk.tasks), latents=len(rows), texts=len(chunk.texts), failed=failed
+        )
+
+    def _texts(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
+        cuts: Sequence[int | None] = self.cuts(texts) or [None] * len(texts)
+        features = self.text.text_tokens(texts)
+        for text, tokens, cut in zip(texts, features, cuts, strict=True):
+            named = {s.TEXT_KEY: self.text_key(text), s.CAPTION: text}
+            yield {**named, s.TEXT_FEATURES: tokens, s.TEXT_CUT: cut}
+
+    def cuts(self, texts: Sequence[str]) -> list[int] | None:
+        """Tokens of each text that do not fit the text encoder; None where it cannot say."""
+        count = getattr(self.text, "cut_tokens", None)
+        return None if count is None else list(count(texts))
 
     def _decode(self, task: Task, root: str) -> np.ndarray:
         from pipeline.loader.view import decode_view
@@ -131,34 +156,19 @@ class Encoder:
         native = {name: task.source[name] for name in (s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT)}
         return decode_view(read_clip(root, task.source), self.view, **native)
 
-    def _latents(self, clips: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(mean, logvar), each float16 (C,T,H,W), of uint8 clips (T,H,W,3) of one shape."""
-        import numpy as np
-
-        mean, logvar = (x.numpy().astype(np.float16) for x in self.vae.encode(np.stack(clips)))
-        return list(zip(mean, logvar, strict=True))
-
-    def _rows(
-        self, task: Task, mean: np.ndarray, logvar: np.ndarray, features: Mapping[str, np.ndarray]
-    ) -> Iterator[dict[str, Any]]:
+    def _row(self, task: Task, mean: np.ndarray, logvar: np.ndarray) -> dict[str, Any]:
         frames, height, width = task.shape
-        for kind, key in task.keys.items():
-            text = features[task.captions[kind]]
-            yield {
-                s.CLIP_ID: task.clip_id,
-                s.KIND: kind,
-                s.CAPTION: task.captions[kind],
-                s.CACHE_KEY: key,
-                s.LATENT_MEAN: mean.tobytes(),
-                s.LATENT_LOGVAR: logvar.tobytes(),
-                s.LATENT_SHAPE: list(mean.shape),
-                s.TEXT_FEATURES: text.tobytes(),
-                s.TEXT_LEN: len(text),
-                s.N_FRAMES: frames,
-                s.WIDTH: width,
-                s.HEIGHT: height,
-                s.FPS: self.view.rate(task.source[s.FPS]),
-            }
+        return {
+            s.CLIP_ID: task.clip_id,
+            s.SOURCE_ID: task.source[s.SOURCE_ID],
+            s.CACHE_KEY: task.key,
+            s.LATENT_MEAN: mean,
+            s.LATENT_LOGVAR: logvar,
+            s.N_FRAMES: frames,
+            s.WIDTH: width,
+            s.HEIGHT: height,
+            s.FPS: self.view.rate(task.source[s.FPS]),
+        }
 
 
 class RayEncoder:
@@ -182,17 +192,18 @@ def encode_metadata(encoder: Encoder) -> dict[str, str]:
     """Schema metadata of the latents: what made them, and the VAE's per-channel statistics."""
     from dataclasses import asdict
 
-    from pipeline.shards import latents
+    from pipeline.latents import layout
 
     return {
-        latents.VAE_ID: encoder.vae.id,
-        latents.TEXT_ENCODER_ID: encoder.text.id,
-        latents.TEXT_DIM: str(encoder.text.text_width),
-        latents.CHANNEL_MEAN: json.dumps(encoder.vae.channel_mean),
-        latents.CHANNEL_STD: json.dumps(encoder.vae.channel_std),
+        layout.VAE_ID: encoder.vae.id,
+        layout.TEXT_ENCODER_ID: encoder.text.id,
+        layout.TEXT_DIM: str(encoder.text.text_width),
+        layout.CHANNEL_MEAN: json.dumps(encoder.vae.channel_mean),
+        layout.CHANNEL_STD: json.dumps(encoder.vae.channel_std),
+        layout.POSTERIOR_KEPT: encoder.config.posterior,
+        layout.TEXT_STORAGE: encoder.config.text_storage,
         "vae": encoder.config.vae,
         "text_encoder": encoder.config.text_encoder,
-        SETTINGS: settings_text(encoder.config),
         "view": json.dumps(asdict(encoder.view)),
     }
 

@@ -15,10 +15,12 @@ from typing import Any
 from jobs.core.console import say
 from jobs.core.errors import UserError
 from pipeline.config import EncodeConfig
+from pipeline.latents.layout import SETTINGS_NAME
+from pipeline.store.atomic import write_bytes
 from pipeline.store.paths import Location, matching, parquet_input
 
 SETTINGS = "settings"
-"""Key of the settings, JSON, in the metadata of latents."""
+"""Key of the settings in the metadata of latents of layout 1."""
 MODELS = {"vae": "--vae", "text_encoder": "--text"}
 """Settings that name a model, which may be a local file, with their options."""
 
@@ -31,6 +33,11 @@ def settings_text(config: EncodeConfig) -> str:
         if path.exists():
             told[name] = str(path.absolute())
     return json.dumps(told)
+
+
+def note_settings(config: EncodeConfig, target: Location) -> None:
+    """Write down, beside the latents, what they are encoded with."""
+    write_bytes(target / SETTINGS_NAME, settings_text(config).encode())
 
 
 def keep_settings(config: EncodeConfig, asked: Collection[str], target: Location) -> EncodeConfig:
@@ -59,10 +66,18 @@ def keep_settings(config: EncodeConfig, asked: Collection[str], target: Location
 
 
 def noted_settings(target: Location) -> dict[str, Any]:
-    """What is noted in the first readable file of a latents folder; {} where there is none."""
+    """What is noted beside the latents of a folder, or in one of its parts (layout 1); {} where there is nothing."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if (target / SETTINGS_NAME).exists():
+        try:
+            noted: dict[str, Any] = json.loads((target / SETTINGS_NAME).read_text())
+            return noted
+        except ValueError:
+            raise UserError(
+                f"{target / SETTINGS_NAME} is no JSON; remove it, and name --vae and --text again"
+            ) from None
     for path in matching(target, "*.parquet"):
         try:
             metadata = pq.read_schema(parquet_input(path)).metadata or {}

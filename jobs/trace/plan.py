@@ -130,7 +130,7 @@ def _fresh(run: RunFolder) -> tuple[str, ...]:
 
 
 def _in_line(run: RunFolder) -> bool:
-    from pipeline.shards.latents import refuse_stale
+    from pipeline.latents.stale import refuse_stale
 
     if not (run / "latents").exists() or not run.shards.exists():
         return False

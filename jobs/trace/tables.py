@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jobs.core.run import RunFolder
 from pipeline import schema as s
 from pipeline.shards.card import dataset_card
-from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY, VIDEO_LEAF, card_of, manifest_of
+from pipeline.shards.layout import VERSION_KEY, VIDEO_LEAF, card_of, manifest_of
 from pipeline.store.atomic import write_bytes
 from pipeline.store.parquet import write_table
 from pipeline.store.paths import Location, matching, parquet_input
@@ -212,37 +212,12 @@ def take_out_latents(run: RunFolder, gone: Gone, *, in_line: bool) -> Iterator[s
 
     ``in_line``: they were those of the shards, and so they are of what is left of them.
     """
-    import pyarrow.parquet as pq
-
-    from pipeline.shards import latent_parts
-    from pipeline.shards.latents import SHARDS_HASH
+    from pipeline.latents.forget import take_out
     from pipeline.shards.read import open_manifest
 
-    folder = run / "latents"
-    parts = latent_parts.present_keys(folder)
-    if not parts and not (folder / MANIFEST_NAME).is_file():
+    if not (run / "latents").exists():
         return
-    wanted = {
-        key: value
-        for rows in parts.values()
-        for key, value in rows.items()
-        if key[0] not in gone.clips
-    }
-    lost = sum(len(rows) for rows in parts.values()) - len(wanted)
-    committed = latent_parts.is_committed(folder)
-    if not lost and committed:
-        return
-    schema = pq.read_schema(parquet_input(next(iter(parts)))) if parts else None
-    metadata: dict[str, Any] = {
-        k.decode(): v.decode() for k, v in ((schema.metadata if schema else None) or {}).items()
-    }
-    metadata.pop("ARROW:schema", None)
-    latent_parts.prune(folder, wanted)
-    if not wanted:
-        (folder / MANIFEST_NAME).unlink(missing_ok=True)
+    if take_out(
+        run / "latents", gone.clips, (lambda: open_manifest(run.path).hash) if in_line else None
+    ):
         yield "latents"
-        return
-    if in_line:
-        metadata[SHARDS_HASH] = open_manifest(run.path).hash
-    latent_parts.commit(folder, metadata)
-    yield "latents"

@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
 def look(args: Args) -> None:
     """``--dry-run``: report on data and settings."""
     from jobs.train import dit_doctor as dry_run
-    from pipeline.shards.latents import refuse_stale
+    from pipeline.latents.stale import refuse_stale
 
     try:
         refuse_stale(args.latents)
@@ -57,9 +57,9 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
     from dit.train.run import refuse_other
     from pipeline.training.state import load_state
 
-    held = len(data.held_out)
+    held = int(data.held.sum())
     say(
-        f"train-dit: {len(data.clip_ids) - held} clips, {held} held out, {data.steps.steps_in(0)} steps an epoch"
+        f"train-dit: {data.n_clips} clips, {held} held out, {data.steps.steps_in(0)} steps an epoch"
     )
     say(f"train-dit: {mix_line(data)}")
     if not held:
@@ -80,7 +80,7 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
 def run(args: Args) -> Path:
     """Train as asked; returns the path of ``dit.safetensors``."""
     from dit.checkpoint import STATE_NAME, WEIGHTS_NAME
-    from pipeline.shards.latents import refuse_stale
+    from pipeline.latents.stale import refuse_stale
 
     weights = args.out / WEIGHTS_NAME
     path = check_out(args.out, STATE_NAME, resume=args.resume)

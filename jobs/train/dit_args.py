@@ -82,7 +82,7 @@ def model_config(args: Args, **changes: Any) -> DiTConfig:
 
 def with_mix(args: Args) -> Args:
     """The same with the weights of captions settled: those of the command line, else of the run folder's recipe."""
-    from pipeline.shards.latents import latents_root
+    from pipeline.latents.layout import latents_root
 
     if args.mix:
         mix = section_from(MixConfig, args.mix, "--mix")

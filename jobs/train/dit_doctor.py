@@ -25,7 +25,6 @@ from jobs.train.latent_health import (
     view_of,
 )
 from pipeline import schema as s
-from pipeline.loader.mix import kind_of
 
 if TYPE_CHECKING:
     from dit.train.data import TrainingPacks
@@ -77,14 +76,14 @@ def first_loss(args: Args, moments: Moments) -> str:
 
 def training_clips(data: TrainingPacks, budget: int) -> list[int]:
     """Clips that an epoch can hold; UserError when there are none."""
-    held = set(data.held_out)
     fit = [i for i, length in enumerate(data.lengths) if length <= budget]
-    use = [i for i in fit if i not in held]
+    use = [i for i in fit if not data.held[i]]
     if not use:
         longest = max(data.lengths)
         raise UserError(
             f"an epoch would be empty: of {len(data.lengths)} clips {len(data.lengths) - len(fit)} have more than the "
-            f"{budget} tokens of a pack and {len(held)} are held out; raise --tokens-per-pack (to {longest} for all)"
+            f"{budget} tokens of a pack and {int(data.held.sum())} are held out; raise --tokens-per-pack (to {longest} "
+            "for all)"
         )
     return use
 
@@ -114,8 +113,8 @@ def say_shapes(data: TrainingPacks, use: Sequence[int]) -> None:
 
 
 def row_of(data: TrainingPacks, index: int) -> dict[str, Any]:
-    """One of the store's rows of a clip."""
-    return data.store.rows[next(iter(data.clips[index].values()))]
+    """What the store says of a clip."""
+    return data.store.clip(index)
 
 
 def say_epoch(data: TrainingPacks, use: Sequence[int], args: Args) -> None:
@@ -148,7 +147,9 @@ def say_epoch(data: TrainingPacks, use: Sequence[int], args: Args) -> None:
 
 def say_dropped(data: TrainingPacks, use: Sequence[int], budget: int) -> None:
     """What an epoch leaves out, and what is cut off clips, with the reason."""
-    say(f"left out: {len(data.held_out)} clips held out for the held-out loss")
+    held, measured = int(data.held.sum()), len(data.held_out)
+    some = "" if held == measured else f", which is measured on {measured} of them"
+    say(f"left out: {held} clips of whole sources held out for the held-out loss{some}")
     over = [i for i, length in enumerate(data.lengths) if length > budget]
     if over:
         named = ", ".join(f"{data.clip_ids[i]} ({data.lengths[i]})" for i in over[:NAMED])
@@ -208,7 +209,7 @@ def say_not_encoded(data: TrainingPacks) -> None:
 
 def kinds_of(data: TrainingPacks) -> list[str]:
     """Caption kinds that the latents hold."""
-    return sorted({kind_of(name) for names in data.clips for name in names})
+    return sorted(frozenset().union(*data.store.kind_sets()))
 
 
 def unreadable(data: TrainingPacks, use: Sequence[int]) -> list[tuple[str, str]]:
@@ -217,12 +218,12 @@ def unreadable(data: TrainingPacks, use: Sequence[int]) -> list[tuple[str, str]]
 
     found = []
     for i in spread(use, STATS_CLIPS):
-        for number in data.clips[i].values():
-            try:
-                data.store.payload(number)
-            except ClipError as error:
-                found.append((data.clip_ids[i], str(error)))
-                break
+        try:
+            data.store.posterior(i)
+            for number in data.store.captions_of(i):
+                data.store.text(number)
+        except ClipError as error:
+            found.append((data.clip_ids[i], str(error)))
     return found
 
 
@@ -231,7 +232,7 @@ def say_texts(data: TrainingPacks, use: Sequence[int]) -> None:
     lengths: dict[str, list[int]] = defaultdict(list)
     for i in use:
         for kind, number in data.clips[i].items():
-            lengths[kind].append(data.store.rows[number][s.TEXT_LEN])
+            lengths[kind].append(data.store.text_len(number))
     parts = [
         f"{kind} {len(found)} clips, {np.median(found):.0f} tokens in the middle, {max(found)} at most"
         for kind, found in sorted(lengths.items())

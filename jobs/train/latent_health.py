@@ -11,7 +11,6 @@ import numpy as np
 
 from jobs.core.errors import UserError
 from pipeline import schema as s
-from pipeline.store.paths import parquet_input
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +47,7 @@ def latent_moments(
     numbers, squares, tokens = 0, 0.0, 0
     for i in clips:
         try:
-            item = data.store.item(next(iter(data.clips[i].values())))
+            item = data.store.bare_item(i)
         except ClipError:  # named among what is left out
             continue
         mean = spec.normalise(item[s.LATENT_MEAN])
@@ -91,10 +90,7 @@ def manifest_beside(data: TrainingPacks) -> Any:
 
 def view_of(data: TrainingPacks) -> str:
     """How clips were cropped and sampled before encoding, as JSON; empty when it was not noted."""
-    import pyarrow.parquet as pq
-
-    metadata = pq.read_schema(parquet_input(data.store.paths[0])).metadata or {}
-    return metadata.get(b"view", b"").decode()
+    return data.store.metadata.get("view", "")
 
 
 def round_trip_psnrs(data: TrainingPacks, manifest: Any, vae: Vae, most: int) -> dict[str, float]:
@@ -109,7 +105,7 @@ def round_trip_psnrs(data: TrainingPacks, manifest: Any, vae: Vae, most: int) ->
         row = manifest.row(place[name])
         native = {key: row[key] for key in (s.N_FRAMES, s.FPS, s.WIDTH, s.HEIGHT)}
         frames = decode_view(manifest.read(place[name]), view, **native)
-        latent = data.store.item(next(iter(data.clips[i].values())))[s.LATENT_MEAN]
+        latent = data.store.bare_item(i)[s.LATENT_MEAN]
         error = vae.decode(latent).astype(np.float32) - frames.astype(np.float32)
         values[name] = float(10 * np.log10(255**2 / max(float(np.square(error).mean()), 1e-9)))
     return values

@@ -19,9 +19,6 @@ from jobs.core.args import Data, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_CRASH, EXIT_OK, UserError
 from jobs.train.run_json import RUN_NAME, open_steps, read_run
-from pipeline import schema as s
-from pipeline.shards.layout import MANIFEST_NAME
-from pipeline.store.paths import location, parquet_input
 
 if TYPE_CHECKING:
     from pipeline.loader.order import LoaderState
@@ -93,6 +90,7 @@ def run(args: VerifyArgs) -> bool:
 def open_loader(folder: str, seed: int | None) -> Batches:
     """The loader of a training run, or one over a folder of shards or latents."""
     from captioner.render import render_text
+    from pipeline.latents.layout import is_latents
     from pipeline.loader.api import LatentPacks, VideoBatches
 
     if (Path(folder) / RUN_NAME).is_file():
@@ -102,7 +100,7 @@ def open_loader(folder: str, seed: int | None) -> Batches:
             settings = dataclasses.replace(settings, train=train)
         return open_steps(settings)
     try:
-        if holds_latents(folder):
+        if is_latents(folder):
             return LatentPacks(
                 folder, token_budget=TOKENS_PER_PACK, packs_per_step=CLIPS_PER_STEP, seed=seed or 0
             )
@@ -111,14 +109,6 @@ def open_loader(folder: str, seed: int | None) -> Batches:
         )
     except ValueError as error:
         raise UserError(str(error)) from None
-
-
-def holds_latents(folder: str) -> bool:
-    """Whether ``folder`` itself is one of finished latents (a run folder's shards come first)."""
-    import pyarrow.parquet as pq
-
-    manifest = location(folder) / MANIFEST_NAME
-    return manifest.is_file() and s.CACHE_KEY in pq.read_schema(parquet_input(manifest)).names
 
 
 def at_rank(loader: Batches, rank: int, world: int, state: LoaderState) -> Batches:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline import schema as s
 from pipeline.config import MixConfig
+from pipeline.latents.index import kind_of
+from pipeline.latents.store import MEMORY_BYTES, LatentStore
 from pipeline.loader.mix import (
     EMPTY,
     draw_kind,
     draw_rendering,
     draw_shares,
-    kind_of,
     lacking,
     shown_kind,
 )
@@ -22,7 +23,6 @@ from pipeline.loader.order import LoaderState
 from pipeline.loader.packs import WINDOW, plan_packs
 from pipeline.loader.quarantine import Quarantine
 from pipeline.loader.steps import Batches, Step, StepLoader
-from pipeline.shards.latents import MEMORY_BYTES, LatentStore
 
 
 class LatentPacks(Batches):
@@ -54,21 +54,13 @@ class LatentPacks(Batches):
         self.store = LatentStore(folder, memory_bytes=memory_bytes)
         self.root = str(self.store.root)
         self.token_budget, self.window, self.mix = token_budget, window, mix or MixConfig()
-        self.clips: list[dict[str, int]] = []
-        self.clip_ids: list[str] = []
-        for number, row in enumerate(self.store.rows):
-            if not self.clip_ids or self.clip_ids[-1] != row[s.CLIP_ID]:
-                self.clip_ids.append(row[s.CLIP_ID])
-                self.clips.append({})
-            self.clips[-1][row[s.KIND]] = number
-        first = [next(iter(kinds.values())) for kinds in self.clips]
-        shapes = [self.store.rows[number][s.LATENT_SHAPE][1:] for number in first]
-        self.lengths = [
-            int(np.prod([-(-side // p) for side, p in zip(shape, patch, strict=True)]))
-            for shape in shapes
-        ]
-        have = [frozenset(map(kind_of, kinds)) for kinds in self.clips]
-        self.shares = draw_shares(self.mix, frozenset().union(*set(have)))
+        self.clips = self.store.clips
+        """Clip number -> {kind of caption: its number in the store}."""
+        self.clip_ids = self.store.clip_ids
+        """Clip number -> id."""
+        self.patch = patch
+        have = self.store.kind_sets()
+        self.shares = draw_shares(self.mix, frozenset().union(*have))
         """Kind -> share of draws."""
         self.lacking = lacking(self.shares, have)
         """Kind -> clips that show another in its place."""
@@ -84,6 +76,13 @@ class LatentPacks(Batches):
         )
         self.quarantine = Quarantine(quarantine, len(self.clips), max_share=max_bad_share)
 
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """(clips,) int32: tokens of each clip."""
+        sides = self.store.shapes[:, 1:].T
+        counts = (-(-side // p) for side, p in zip(sides, self.patch, strict=True))
+        return np.prod(list(counts), axis=0, dtype=np.int32)
+
     def at(self, state: LoaderState) -> Step:
         members = self.steps.units_at(state)
         flat = iter(
@@ -95,7 +94,7 @@ class LatentPacks(Batches):
             epoch=state.epoch,
             step=state.step,
             units=packs,
-            n_tokens=sum(self.lengths[i] for pack in everyone for i in pack),
+            n_tokens=sum(int(self.lengths[i]) for pack in everyone for i in pack),
             state=self.steps.advance(state, 1),
         )
 
@@ -104,7 +103,7 @@ class LatentPacks(Batches):
 
     def _packed(self, epoch: int) -> list[list[int]]:
         order = self.steps.order(epoch)
-        return plan_packs(self.lengths, order, self.token_budget, self.window)
+        return plan_packs(self.lengths.tolist(), order, self.token_budget, self.window)
 
     def _clip_id(self, index: int) -> str:
         return self.clip_ids[index]
@@ -114,9 +113,7 @@ class LatentPacks(Batches):
         name = self._drawn(index, epoch)
         if name != EMPTY:
             return self.store.item(rows[name])
-        item = self.store.item(next(iter(rows.values())))
-        empty = item[s.TEXT_FEATURES][:0]
-        return {**item, s.KIND: EMPTY, s.CAPTION: "", s.TEXT_FEATURES: empty}
+        return self.store.bare_item(index)
 
     def _shares(self, index: int) -> dict[str, float]:
         """Shares that clip ``index`` draws by."""

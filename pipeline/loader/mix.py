@@ -7,8 +7,7 @@ the caption is for classifier-free guidance (Ho and Salimans 2022).
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import xxhash
 
@@ -109,9 +108,11 @@ def draw_caption(
     return kind, text(kind) if kind else ""
 
 
-def lacking(shares: Mapping[str, float], clips: Iterable[frozenset[str]]) -> dict[str, int]:
-    """Kind that is drawn -> clips that have captions but none of it, and so show another in its place."""
-    alike = Counter(clips)
+def lacking(shares: Mapping[str, float], alike: Mapping[frozenset[str], int]) -> dict[str, int]:
+    """Kind that is drawn -> clips that have captions but none of it, and so show another in its place.
+
+    ``alike``: set of kinds -> how many clips have just these.
+    """
     found = {
         kind: sum(n for have, n in alike.items() if have and kind not in have)
         for kind in shares
@@ -123,11 +124,6 @@ def lacking(shares: Mapping[str, float], clips: Iterable[frozenset[str]]) -> dic
 def rendering_name(kind: str, number: int) -> str:
     """What ``latents/`` calls a rendering of a caption: ``structured.0``."""
     return f"{kind}.{number}"
-
-
-def kind_of(name: str) -> str:
-    """Kind of a row of ``latents/``: ``structured`` of ``structured.0``."""
-    return name.partition(".")[0]
 
 
 def _hash(key: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import compress
 from pathlib import Path
@@ -70,7 +71,7 @@ class VideoBatches(Batches):
         self._have = self._captioned()
         self.shares = draw_shares(self.mix, frozenset().union(*set(self._have)))
         """Kind -> share of draws."""
-        self.lacking = lacking(self.shares, self._have)
+        self.lacking = lacking(self.shares, Counter(self._have))
         """Kind -> clips that show another in its place."""
         self.steps = StepLoader(
             n,

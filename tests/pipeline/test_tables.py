@@ -15,12 +15,14 @@ from pipeline.tables import (
     captions_schema,
     clips_schema,
     embeddings_schema,
+    latents_manifest_schema,
     latents_schema,
     manifest_schema,
     selection_schema,
     shard_manifest_schema,
     shards_schema,
     sources_schema,
+    texts_schema,
     truth_schema,
 )
 
@@ -35,6 +37,8 @@ SCHEMAS = {
     "shards": shards_schema(("cat",)),
     "shard manifest": shard_manifest_schema(("cat",)),
     "latents": latents_schema(),
+    "texts": texts_schema(),
+    "latents manifest": latents_manifest_schema(),
 }
 
 

@@ -15,7 +15,7 @@ from dit.config import DiTConfig, TrainConfig
 from dit.packing import patchify
 from dit.paths import vp_scale
 from dit.rectified_flow import weighted_loss
-from dit.train.data import TrainingPacks, generator_for, in_layout_order, is_held_out, make_batch
+from dit.train.data import TrainingPacks, generator_for, in_layout_order, make_batch
 from dit.train.heldout import held_out_loss, pack_loss
 from dit.train.loop import train
 from pipeline.training.state import load_state, save_state
@@ -241,7 +241,7 @@ def test_sharded_weights_need_as_many_packs_everywhere(folder, tmp_path, monkeyp
 def test_held_out_clips_are_never_trained_on(folder):
     data = packs(folder)
     held = {data.clip_ids[i] for i in data.held_out}
-    assert held == {name for name in data.clip_ids if is_held_out(name, 0.15)}
+    assert held == {data.clip_ids[i] for i in range(24) if data.held[i]}
     assert 0 < len(held) < 24
     seen = {i for epoch in range(3) for pack in data.steps.plan(epoch) for i in pack}
     assert {data.clip_ids[i] for i in seen} == set(data.clip_ids) - held
@@ -258,7 +258,7 @@ def test_held_out_loss_is_repeatable_and_per_level(folder, tmp_path):
     assert first["held_out"] == pytest.approx(sum(levels) / 5)
     assert 0 < first["held_out_floor"] < first["held_out"]
     shapes = first["held_out_shapes"]
-    held = [data.store.rows[next(iter(data.clips[i].values()))] for i in data.held_out]
+    held = [data.store.clip(i) for i in data.held_out]
     sizes = ["x".join(map(str, row["latent_shape"][1:])) for row in held]
     assert set(shapes) == set(sizes)
     tokens = dict.fromkeys(shapes, 0)

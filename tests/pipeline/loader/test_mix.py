@@ -13,6 +13,7 @@ import pytest
 from captioner.render import render_text
 from pipeline import schema as s
 from pipeline.config import MixConfig
+from pipeline.latents.parts import cache_key
 from pipeline.loader.api import ClipView, LatentPacks, VideoBatches, with_workers
 from pipeline.loader.mix import (
     draw_caption,
@@ -23,7 +24,7 @@ from pipeline.loader.mix import (
     shown_kind,
     without_empty,
 )
-from pipeline.shards import latent_parts
+from tests.helpers.latents import commit_rows, write_rows
 from tests.helpers.shard_media import make_rows, make_shards
 
 ALL = s.CAPTION_KINDS
@@ -122,7 +123,7 @@ def test_a_kind_that_is_lacking_is_replaced_by_rule_and_counted():
     assert shown_kind("dense", set()) == ""
     shares = {"": 0.1, "dense": 0.8, "short": 0.1}
     clips = [{"dense"}, {"dense", "short"}, {"short"}, set()]
-    assert lacking(shares, map(frozenset, clips)) == {"dense": 1, "short": 1}
+    assert lacking(shares, Counter(map(frozenset, clips))) == {"dense": 1, "short": 1}
 
 
 def test_what_other_clips_lack_moves_no_draw():
@@ -155,26 +156,24 @@ def write_latents(folder, clips):
         names = names[i % 2 : 6 - i % 3]
         for name in names:
             text = np.full((2, 2), i, np.float16)
-            latent = np.zeros((1, 1, 2, 2), np.float16).tobytes()
+            latent = np.zeros((1, 1, 2, 2), np.float16)
             rows.append(
                 {
                     s.CLIP_ID: f"clip{i:04d}",
                     s.KIND: name,
                     s.CAPTION: f"{name} of {i}",
-                    s.CACHE_KEY: latent_parts.cache_key(i, name),
+                    s.CACHE_KEY: cache_key(i),
                     s.LATENT_MEAN: latent,
                     s.LATENT_LOGVAR: latent,
-                    s.LATENT_SHAPE: [1, 1, 2, 2],
-                    s.TEXT_FEATURES: text.tobytes(),
-                    s.TEXT_LEN: 2,
+                    s.TEXT_FEATURES: text,
                     s.N_FRAMES: 1,
                     s.WIDTH: 16,
                     s.HEIGHT: 16,
                     s.FPS: 8.0,
                 }
             )
-    latent_parts.write_latents(folder, rows, METADATA)
-    latent_parts.commit(folder, METADATA)
+    write_rows(folder, rows, METADATA)
+    commit_rows(folder, rows, METADATA)
     return folder
 
 
