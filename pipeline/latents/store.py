@@ -266,6 +266,8 @@ class _Clips(Sequence[dict[str, int]]):
         return len(self._store._first)
 
     def __getitem__(self, clip: Any) -> Any:
+        if isinstance(clip, slice):
+            return [self[n] for n in range(*clip.indices(len(self)))]
         if not 0 <= clip < len(self):
             raise IndexError(clip)
         return {self._store.kind(n): n for n in self._store.captions_of(clip)}

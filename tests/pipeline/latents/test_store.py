@@ -12,12 +12,11 @@ import pytest
 import torch
 
 from pipeline import schema as s
-from pipeline.latents import index, parts
-from pipeline.latents.codec import from_bf16, to_bf16
+from pipeline.latents import index
 from pipeline.latents.layout import committed
 from pipeline.latents.store import LatentStore
 from pipeline.shards.ranges import ClipError
-from tests.helpers.latents import SHAPES, commit_rows, text_key, write_folder, write_rows
+from tests.helpers.latents import SHAPES, commit_rows, write_folder, write_rows
 from tests.pipeline.loader.test_latent_packs import METADATA, latent_rows, make_latents
 
 
@@ -48,14 +47,6 @@ def test_a_clip_is_stored_once_and_its_items_hold_what_was_written(latents):
     mean, std = store.channel_stats()
     assert mean.shape == (8, 1, 1, 1) and float(std[0]) == 2.0
     assert store.kind_sets() == {frozenset({"dense", "short"}): 60}
-
-
-def test_bfloat16_is_that_of_torch():
-    numbers = np.float32([0, -0.0, 1, 1.00390625, 1.01171875, 3e38, -3.4e38, 1e-40, np.inf])
-    draws = np.random.default_rng(0).standard_normal(10_000).astype(np.float32)
-    numbers = np.concatenate([numbers, draws, draws * 1e-3])
-    assert np.array_equal(from_bf16(to_bf16(numbers)), bf16(numbers).numpy())
-    assert np.isnan(from_bf16(to_bf16(np.float32([np.nan, -np.nan])))).all()
 
 
 @pytest.mark.parametrize(("kept", "stored"), [("mean", "fp8"), ("full", "bf16")])
@@ -145,41 +136,6 @@ def test_an_index_of_another_encoding_is_refused(tmp_path):
     (one / "clips.arrow").write_bytes((two / "clips.arrow").read_bytes())
     with pytest.raises(ValueError, match="clips.arrow is not that of its manifest"):
         LatentStore(one)
-
-
-def test_latents_of_the_old_layout_are_refused_by_name(tmp_path):
-    folder = tmp_path / "run" / "latents"
-    folder.mkdir(parents=True)
-    names = (s.CLIP_ID, s.KIND, s.CACHE_KEY, s.SHARD)
-    pq.write_table(pa.table({name: ["x"] for name in names}), folder / "manifest.parquet")
-    pq.write_table(pa.table({name: ["x"] for name in names}), folder / "part-0.parquet")
-    with pytest.raises(ValueError, match=r"layout 1 .* renew them with `filmstock encode .*run`"):
-        LatentStore(folder)
-    assert parts.prune_clips(folder, {"x": "x"}) == (set(), 0)
-    assert not list(folder.glob("*.parquet")), "encode begins anew"
-
-
-def test_prune_keeps_what_is_wanted_and_nothing_else(tmp_path):
-    folder = make_latents(tmp_path / "latents", n=20, per_part=10)
-    rows = latent_rows(20)
-    before = {path: path.read_bytes() for path in folder.rglob("part-*.parquet")}
-    wanted = {row[s.CLIP_ID]: row[s.CACHE_KEY] for row in rows}
-    texts = {text_key(row) for row in rows}
-    assert parts.prune_clips(folder, wanted) == (set(wanted), 0)
-    assert parts.prune_texts(folder, texts) == (texts, 0)
-    assert index.is_committed(folder)
-    wanted["clip0003"] = "new key"
-    del wanted["clip0019"]
-    assert parts.prune_clips(folder, wanted) == (set(wanted) - {"clip0003"}, 2)
-    assert not index.is_committed(folder)
-    gone = text_key(rows[0])
-    assert parts.prune_texts(folder, texts - {gone}) == (texts - {gone}, 1)
-    untouched = [p for p, data in before.items() if p.exists() and p.read_bytes() == data]
-    assert len(untouched) == 8 - 3 and len(list(folder.rglob("part-*.parquet"))) == 8
-    clips, captions = commit_rows(folder, rows, METADATA)
-    assert (clips, captions) == (18, 35)
-    found = {c for keys in parts.clip_keys(folder).values() for c in keys}
-    assert found == set(LatentStore(folder).clip_ids)
 
 
 def test_the_hash_is_of_what_training_sees_not_of_where_it_lies(tmp_path):

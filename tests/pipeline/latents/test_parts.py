@@ -1,0 +1,48 @@
+"""Parts of stored latents: what is stale goes, what is wanted stays as it is; the old layout goes whole."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import schema as s
+from pipeline.latents import index, parts
+from pipeline.latents.store import LatentStore
+from tests.helpers.latents import commit_rows, text_key
+from tests.pipeline.loader.test_latent_packs import METADATA, latent_rows, make_latents
+
+
+def test_prune_keeps_what_is_wanted_and_nothing_else(tmp_path):
+    folder = make_latents(tmp_path / "latents", n=20, per_part=10)
+    rows = latent_rows(20)
+    before = {path: path.read_bytes() for path in folder.rglob("part-*.parquet")}
+    wanted = {row[s.CLIP_ID]: row[s.CACHE_KEY] for row in rows}
+    texts = {text_key(row) for row in rows}
+    assert parts.prune_clips(folder, wanted) == (set(wanted), 0)
+    assert parts.prune_texts(folder, texts) == (texts, 0)
+    assert index.is_committed(folder)
+    wanted["clip0003"] = "new key"
+    del wanted["clip0019"]
+    assert parts.prune_clips(folder, wanted) == (set(wanted) - {"clip0003"}, 2)
+    assert not index.is_committed(folder)
+    gone = text_key(rows[0])
+    assert parts.prune_texts(folder, texts - {gone}) == (texts - {gone}, 1)
+    untouched = [p for p, data in before.items() if p.exists() and p.read_bytes() == data]
+    assert len(untouched) == 8 - 3 and len(list(folder.rglob("part-*.parquet"))) == 8
+    clips, captions = commit_rows(folder, rows, METADATA)
+    assert (clips, captions) == (18, 35)
+    found = {c for keys in parts.clip_keys(folder).values() for c in keys}
+    assert found == set(LatentStore(folder).clip_ids)
+
+
+def test_latents_of_the_old_layout_are_refused_by_name(tmp_path):
+    folder = tmp_path / "run" / "latents"
+    folder.mkdir(parents=True)
+    names = (s.CLIP_ID, s.KIND, s.CACHE_KEY, s.SHARD)
+    pq.write_table(pa.table({name: ["x"] for name in names}), folder / "manifest.parquet")
+    pq.write_table(pa.table({name: ["x"] for name in names}), folder / "part-0.parquet")
+    with pytest.raises(ValueError, match=r"layout 1 .* renew them with `filmstock encode .*run`"):
+        LatentStore(folder)
+    assert parts.prune_clips(folder, {"x": "x"}) == (set(), 0)
+    assert not list(folder.glob("*.parquet")), "encode begins anew"
