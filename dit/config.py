@@ -104,6 +104,15 @@ class DiTConfig(ModelKind):
         return self.width // self.heads
 
     @property
+    def linear_tokens(self) -> int:
+        """Tokens of a clip at which attention over it costs as much as all that is linear in its tokens.
+
+        A block's products take ``4 L^2 width`` multiplications and additions twice over for attention, and for each token
+        ``2 width^2 (4 + 2 + 2 mlp_ratio)``: projections of self-attention, of cross-attention's queries and output, MLP.
+        """
+        return self.width * (6 + 2 * self.mlp_ratio) // 2
+
+    @property
     def token_dim(self) -> int:
         """Numbers in one token: channels times patch volume."""
         return self.latent_channels * self.patch[0] * self.patch[1] * self.patch[2]

@@ -53,8 +53,7 @@ class TrainingPacks(LatentPacks):
 
     def _packed(self, epoch: int) -> list[list[int]]:
         order = np.array(self.steps.order(epoch))
-        order = order[~self.held[order]].tolist()
-        return plan_packs(self.lengths.tolist(), order, self.token_budget, self.window)
+        return self.packed(order[~self.held[order]].tolist())
 
     def _clip(self, index: int, epoch: int) -> dict[str, Any]:
         """A clip, or in place of a damaged one another of the same length that is not held out."""

@@ -120,11 +120,11 @@ def row_of(data: TrainingPacks, index: int) -> dict[str, Any]:
 def say_epoch(data: TrainingPacks, use: Sequence[int], args: Args) -> None:
     """Packs, steps and waste of the first epoch."""
     from pipeline.loader.order import n_steps
-    from pipeline.loader.packs import packing_waste, plan_packs
+    from pipeline.loader.packs import packing_waste, step_imbalance
 
     inside = set(use)
     order = [i for i in data.steps.order(0) if i in inside]
-    packs = plan_packs(data.lengths, order, args.train.tokens_per_pack, data.window)
+    packs = data.packed(order)
     steps = n_steps(len(packs), args.train.packs_per_step)
     waste = packing_waste(data.lengths, packs, args.train.tokens_per_pack)
     total = sum(data.lengths[i] for i in use)
@@ -133,6 +133,12 @@ def say_epoch(data: TrainingPacks, use: Sequence[int], args: Args) -> None:
         f"({100 * waste:.1f}% waste), {steps} steps of {args.train.packs_per_step}; "
         f"{args.train.steps} steps are {args.train.steps / steps:.1f} epochs"
     )
+    if data.balance and args.train.packs_per_step > 1:
+        lost = step_imbalance(data.lengths, packs, data.balance)
+        say(
+            f"  packs cost alike by attention and width to {100 * lost:.1f} %: so much of the time of as many processes "
+            "is spent waiting for the costliest pack of a step"
+        )
     left = packs[steps * args.train.packs_per_step :]
     if left:
         say(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pipeline.loader.mix import (
     shown_kind,
 )
 from pipeline.loader.order import LoaderState
-from pipeline.loader.packs import WINDOW, plan_packs
+from pipeline.loader.packs import WINDOW, Balance, plan_packs
 from pipeline.loader.quarantine import Quarantine
 from pipeline.loader.steps import Batches, Step, StepLoader
 
@@ -31,7 +32,8 @@ class LatentPacks(Batches):
     Keys of a clip: latent_mean and latent_logvar (C,T,H,W) float32 as the VAE gave them
     (``channel_mean``/``channel_std`` bring them to unit scale), text_features (L, text_dim) float32,
     clip_id, kind, caption, fps, n_frames, width, height. ``mix`` says which kind of caption is drawn; an empty one
-    has kind ``""`` and no text features.
+    has kind ``""`` and no text features. With ``linear_tokens`` (``DiTConfig.linear_tokens``) packs are balanced by what
+    attention over them costs, see ``packs.Balance``.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class LatentPacks(Batches):
         rank: int = 0,
         world: int = 1,
         window: int = WINDOW,
+        linear_tokens: int = 0,
         mix: MixConfig | None = None,
         drop_last: bool = True,
         quarantine: str | Path | None = None,
@@ -64,6 +67,11 @@ class LatentPacks(Batches):
         """Kind -> share of draws."""
         self.lacking = lacking(self.shares, have)
         """Kind -> clips that show another in its place."""
+        self.balance = (
+            Balance(linear_tokens=linear_tokens, packs_per_step=packs_per_step)
+            if linear_tokens
+            else None
+        )
         self.steps = StepLoader(
             len(self.clips),
             seed,
@@ -102,8 +110,12 @@ class LatentPacks(Batches):
         return self._fetch(index, epoch, lambda j: self.lengths[j] == self.lengths[index])
 
     def _packed(self, epoch: int) -> list[list[int]]:
-        order = self.steps.order(epoch)
-        return plan_packs(self.lengths.tolist(), order, self.token_budget, self.window)
+        return self.packed(self.steps.order(epoch))
+
+    def packed(self, order: Sequence[int]) -> list[list[int]]:
+        """Clips of ``order`` in packs."""
+        lengths = self.lengths.tolist()
+        return plan_packs(lengths, order, self.token_budget, self.window, self.balance)
 
     def _clip_id(self, index: int) -> str:
         return self.clip_ids[index]

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.loader.order import epoch_order
-from pipeline.loader.packs import first_fit_decreasing, packing_waste, plan_packs
+from pipeline.loader.packs import (
+    Balance,
+    first_fit_decreasing,
+    packing_waste,
+    plan_packs,
+    step_imbalance,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -63,3 +69,43 @@ def test_first_fit_decreasing_by_hand():
 def test_clip_over_budget_is_named():
     with pytest.raises(ValueError, match="clip 1 has 99 tokens, the pack budget is 64"):
         plan_packs([10, 99], [0, 1], 64)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=120),
+    window=st.integers(1, 40),
+    size=st.integers(1, 5),
+    linear=st.integers(0, 100),
+)
+def test_balanced_packs_are_a_partition_within_the_budget_too(lengths, window, size, linear):
+    balance = Balance(linear_tokens=linear, packs_per_step=size)
+    order = epoch_order(len(lengths), "x", 0, 0).tolist()
+    packs = plan_packs(lengths, order, 50, window, balance)
+    assert sorted(i for pack in packs for i in pack) == list(range(len(lengths)))
+    assert all(0 < sum(lengths[i] for i in pack) <= 50 for pack in packs)
+    assert packs == plan_packs(lengths, order, 50, window, balance)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_balance_halves_the_waiting_of_a_step_and_wastes_no_more(seed):
+    lengths = mixed_lengths(4000, seed)
+    order = epoch_order(4000, "x", seed, 0).tolist()
+    balance = Balance(linear_tokens=7 * 768, packs_per_step=8)
+    plain = plan_packs(lengths, order, 16_384, 256)
+    even = plan_packs(lengths, order, 16_384, 256, balance)
+    before, after = (step_imbalance(lengths, packs, balance) for packs in (plain, even))
+    assert after < 0.5 * before, (before, after)
+    assert packing_waste(lengths, even, 16_384) <= 0.02
+
+
+def test_what_costs_alike_in_tokens_need_not_cost_alike():
+    """One long clip beside eight short ones of as many tokens; linear terms alone see no difference."""
+    balance = Balance(linear_tokens=0)
+    assert balance.costs(np.array([8])) == 64 and balance.costs(np.ones(8)).sum() == 8
+    packs = plan_packs([8, 8, *[1] * 16], range(18), 16, 32, balance)
+    assert sorted(sorted([8, 8, *[1] * 16][i] for i in pack) for pack in packs) == [
+        [*[1] * 8, 8],
+        [*[1] * 8, 8],
+    ]
+    assert plan_packs([8, 8, *[1] * 16], range(18), 16, 32)[0] != packs[0]
