@@ -107,8 +107,8 @@ class DiTConfig(ModelKind):
     def linear_tokens(self) -> int:
         """Tokens of a clip at which attention over it costs as much as all that is linear in its tokens.
 
-        A block's products take ``4 L^2 width`` multiplications and additions twice over for attention, and for each token
-        ``2 width^2 (4 + 2 + 2 mlp_ratio)``: projections of self-attention, of cross-attention's queries and output, MLP.
+        A block takes ``4 L^2 width`` floating-point operations for attention, and ``2 width^2 (6 + 2 mlp_ratio)`` for
+        each token: four projections of self-attention, two of cross-attention (queries, output), the MLP.
         """
         return self.width * (6 + 2 * self.mlp_ratio) // 2
 

@@ -136,8 +136,8 @@ def say_epoch(data: TrainingPacks, use: Sequence[int], args: Args) -> None:
     if data.balance and args.train.packs_per_step > 1:
         lost = step_imbalance(data.lengths, packs, data.balance)
         say(
-            f"  packs cost alike by attention and width to {100 * lost:.1f} %: so much of the time of as many processes "
-            "is spent waiting for the costliest pack of a step"
+            f"  packs balanced by the cost of attention: with a process for each pack of a step, {100 * lost:.1f} % of "
+            "their time is spent waiting for the costliest"
         )
     left = packs[steps * args.train.packs_per_step :]
     if left:

@@ -32,8 +32,8 @@ class LatentPacks(Batches):
     Keys of a clip: latent_mean and latent_logvar (C,T,H,W) float32 as the VAE gave them
     (``channel_mean``/``channel_std`` bring them to unit scale), text_features (L, text_dim) float32,
     clip_id, kind, caption, fps, n_frames, width, height. ``mix`` says which kind of caption is drawn; an empty one
-    has kind ``""`` and no text features. With ``linear_tokens`` (``DiTConfig.linear_tokens``) packs are balanced by what
-    attention over them costs, see ``packs.Balance``.
+    has kind ``""`` and no text features. With ``linear_tokens`` (``DiTConfig.linear_tokens``) packs are balanced by
+    what attention over them costs, see ``packs.Balance``.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Token packs: clips of any size share a fixed token budget, first-fit-decreasing over a window.
 
-Packs of equal tokens are not equal work: attention within a clip of L tokens costs L^2, so one long clip costs more than
-many short ones. ``Balance`` therefore evens out the cost of a window's packs, and lets packs of like cost meet in a step,
-whose processes wait for the slowest of them.
+Packs of equal tokens are not equal work: attention within a clip of L tokens costs L^2, so one long clip costs more
+than many short ones. ``Balance`` therefore evens out the cost of a window's packs, and lets packs of like cost meet in
+a step, whose processes wait for the slowest of them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def plan_packs(
     Each round packs ``window`` clips first-fit-decreasing and holds back the emptiest pack, whose
     clips join the next round. With ``balance`` the clips of a round are then exchanged between its packs until their
     costs are as even as the budget lets them be, and the packs are put in order so that those of a step cost alike; a
-    round then has ``window`` clips for each pack of a step, since like finds like among many. Pure; every index of ``order`` comes out exactly once.
+    round then has ``window`` clips for each pack of a step, since like finds like among many. Pure; every index of
+    ``order`` comes out exactly once.
     """
     if window < 1:
         raise ValueError(f"the packing window is {window}; it must be at least 1")
@@ -106,7 +107,7 @@ def even_out(
 
 
 def exchange(lengths: Sequence[int], bins: list[list[int]], budget: int, balance: Balance) -> None:
-    """Exchange clips between the costliest and the cheapest of ``bins``, in place, as long as the costliest gets cheaper.
+    """Exchange clips between the costliest and the cheapest of ``bins``, in place, while the costliest gets cheaper.
 
     A clip moves over, or changes places with one of the other's; no bin goes over ``budget``.
     """
