@@ -113,6 +113,24 @@ def save_dit(
 
 def load_dit(path: str | Path = "embedded") -> Loaded:
     """The DiT of a file, of a folder that holds ``dit.safetensors``, or ``"embedded"``."""
+    metadata, tensors = _read(path)
+    model = DiT(DiTConfig.from_dict(json.loads(metadata["config"])))
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    return Loaded(
+        model=model.eval().requires_grad_(False),
+        latents=LatentSpec.from_dict(json.loads(metadata["latents"])),
+        id=content_id(tensors),
+        info=json.loads(metadata.get("info", "{}")),
+    )
+
+
+def read_config(path: str | Path = "embedded") -> DiTConfig:
+    """Shape of the DiT that ``load_dit`` would load, without its weights."""
+    metadata, _ = _read(path, weights=False)
+    return DiTConfig.from_dict(json.loads(metadata["config"]))
+
+
+def _read(path: str | Path, *, weights: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
     from safetensors import safe_open
 
     file = EMBEDDED if str(path) == "embedded" else Path(path)
@@ -125,18 +143,12 @@ def load_dit(path: str | Path = "embedded") -> Loaded:
     try:
         with safe_open(file, "pt") as handle:
             metadata = handle.metadata() or {}
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+            names = list(handle.keys()) if weights else []
+            tensors = {name: handle.get_tensor(name) for name in names}
     except Exception as error:
         raise ValueError(f"{file} is not a readable safetensors file: {error}") from error
     if metadata.get("format") != _FORMAT:
         raise ValueError(
             f"{file} was not written by filmstock's DiT (no {_FORMAT!r} in its metadata)"
         )
-    model = DiT(DiTConfig.from_dict(json.loads(metadata["config"])))
-    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    return Loaded(
-        model=model.eval().requires_grad_(False),
-        latents=LatentSpec.from_dict(json.loads(metadata["latents"])),
-        id=content_id(tensors),
-        info=json.loads(metadata.get("info", "{}")),
-    )
+    return metadata, tensors

@@ -159,6 +159,8 @@ class TrainConfig(BaseTrainConfig):
     """Limit of the decay of the averaged weights; it warms up as (1 + n) / (10 + n)."""
     shift: Positive = 1.5
     """Timestep shift alpha: logit t moves up by ln(alpha); above 1 trains more on noisy levels."""
+    shift_tokens: Count = 1024
+    """Tokens of a clip up to which alpha is ``shift``; above, it grows with their root (arXiv 2403.03206, 5.3.2)."""
     condition_share: Share = 0.1
     """Share of videos trained with some latent frames given clean (image-to-video, extension)."""
     around_share: Share = 0.0
@@ -235,6 +237,8 @@ class SamplerConfig:
     """Noise levels: shifted, uniform or linear-quadratic."""
     shift: Positive = 2.0
     """Shift of the shifted schedule; above 1 spends more steps on noisy levels."""
+    shift_tokens: Count = 1024
+    """Tokens of a video up to which the shift is ``shift``; it grows with the root of the tokens above."""
     zero_steps: Whole = 0
     """First steps that move nothing (the zero-init of CFG-Zero*)."""
     interval: tuple[Share, Share] = (0.0, 1.0)

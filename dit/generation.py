@@ -150,7 +150,12 @@ def sample_latents(
     lengths = [token_count(shape, dit.model.config.patch) for shape in shapes]
     text_lengths = [0 if text is None else len(text) for text in texts]
     budget = max([TOKENS_PER_PACK, *lengths])
-    for pack in plan_packs(lengths, list(range(len(texts))), budget):
+    # Videos of a pack share their noise levels, which hang on the number of tokens (``rectified_flow.shift_for``).
+    alike: dict[int, list[int]] = {}
+    for i, length in enumerate(lengths):
+        alike.setdefault(max(length, config.shift_tokens), []).append(i)
+    packs = [pack for own in alike.values() for pack in plan_packs(lengths, own, budget)]
+    for pack in packs:
         pack = sorted(pack, key=lambda i: (lengths[i], text_lengths[i]))
         latents = generate_latents(
             dit.model,

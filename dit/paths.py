@@ -31,7 +31,7 @@ def vp_levels() -> Tensor:
 
 
 def draw_levels(
-    path: str, n: int, shift: float, generator: torch.Generator | None = None
+    path: str, n: int, shift: float | Tensor, generator: torch.Generator | None = None
 ) -> Tensor:
     """(n,) float32 noise levels to train on: logit-normal and shifted, or a DDPM step each, all steps equally likely.
 

@@ -11,8 +11,9 @@ from dit.conditioning import Condition, hold
 from dit.config import SamplerConfig
 from dit.guided import Plan, guided_velocity, plan_pack
 from dit.model import DiT
-from dit.packing import make_layout, split_pack
+from dit.packing import make_layout, split_pack, token_count
 from dit.paths import first_level
+from dit.rectified_flow import shift_for
 from dit.schedules import schedule, zero_init
 from dit.solvers import Velocity, solver_named
 
@@ -48,7 +49,8 @@ def generate(
     plan = lay_out(guided)
     alone = lay_out(False) if guided and config.needs_unguided else None
     velocity = guided_velocity(model, plan, config, alone=alone, graph=cuda_graph)
-    times = zero_init(level_schedule(model, config), config.zero_steps)
+    tokens = max(token_count(shape, model.config.patch) for shape in shapes)
+    times = zero_init(level_schedule(model, config, tokens), config.zero_steps)
     x = solve(velocity, plan, times, config.solver).cpu()
     single = make_layout(
         shapes, [None] * len(shapes), patch=model.config.patch, text_dim=model.config.text_dim
@@ -56,9 +58,10 @@ def generate(
     return split_pack(x, single, model.config.patch)
 
 
-def level_schedule(model: DiT, config: SamplerConfig) -> list[float]:
-    """The noise levels that a config asks for, none above where the model's path begins."""
-    return schedule(config.steps, config.shift, first_level(model.config.path), config.schedule)
+def level_schedule(model: DiT, config: SamplerConfig, tokens: int = 0) -> list[float]:
+    """The noise levels that a config asks for videos of ``tokens``, none above where the model's path begins."""
+    shift = shift_for(tokens, config.shift, config.shift_tokens)
+    return schedule(config.steps, shift, first_level(model.config.path), config.schedule)
 
 
 def solve(velocity: Velocity, plan: Plan, times: Sequence[float], solver: str) -> Tensor:

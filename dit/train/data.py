@@ -21,9 +21,9 @@ from dit.checkpoint import LatentSpec
 from dit.conditioning import draw_around, draw_given, spread_masks, token_times
 from dit.config import DiTConfig, TrainConfig
 from dit.levels import Levels, levels_of
-from dit.packing import Layout, make_layout, patchify, real_share
+from dit.packing import Layout, make_layout, patchify, real_share, token_count
 from dit.paths import draw_levels, known_floor, noised
-from dit.rectified_flow import token_means
+from dit.rectified_flow import shift_for, token_means
 from pipeline import schema as s
 from pipeline.latents.layout import TEXT_ENCODER_ID, VAE_ID
 from pipeline.loader.held_out import held_out_clips
@@ -161,7 +161,12 @@ def make_batch(
         variances.append(patchify(spec.scale(deviation).square(), model.patch))
     x0 = torch.cat(tokens)
     noise = torch.randn(x0.shape, generator=generator)
-    level = draw_levels(model.path, len(clips), config.shift, generator) if times is None else times
+    if times is None:
+        tokens_each = (token_count(shape, model.patch) for shape in shapes)
+        shifts = [shift_for(n, config.shift, config.shift_tokens) for n in tokens_each]
+        level = draw_levels(model.path, len(clips), torch.tensor(shifts), generator)
+    else:
+        level = times
     masks = [draw_mask(shape, config, generator, fixed=fixed) for shape in shapes]
     given = spread_masks(masks, layout, model.patch)
     t = token_times(level, layout, given)

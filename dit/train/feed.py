@@ -6,6 +6,7 @@ have been made in its turn, and nothing of it belongs to the state that a run re
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -66,9 +67,18 @@ class Feed:
         self._pool: ThreadPoolExecutor | None = None
         self._waiting: list[Future[Ready]] = []
         self._next: tuple[LoaderState, int] | None = None
+        self.waited = 0.0
+        """Seconds that the last ``take`` waited for its step."""
 
     def take(self, cursor: LoaderState, number: int) -> Ready:
         """The step at ``cursor``; steps taken out of order are made anew."""
+        began = time.perf_counter()
+        try:
+            return self._take(cursor, number)
+        finally:
+            self.waited = time.perf_counter() - began
+
+    def _take(self, cursor: LoaderState, number: int) -> Ready:
         if not self.ahead:
             return self._make(cursor, number)
         if self._pool is None:

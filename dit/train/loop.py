@@ -87,9 +87,8 @@ def train_step(
     ``feed`` hands out what it has made ahead; without one the step is made here. The host waits for the device once,
     when it asks whether loss and gradient are finite.
     """
-    ready = (feed or Feed(data, run.model.config, config, run.device, ahead=0)).take(
-        run.cursor, run.step
-    )
+    feed = feed or Feed(data, run.model.config, config, run.device, ahead=0)
+    ready = feed.take(run.cursor, run.step)
     step = ready.step
     (total,) = all_sum([sum(batch.total for batch in ready.batches)])
     total = max(total, 1e-9)
@@ -118,6 +117,7 @@ def train_step(
         "tokens": float(step.n_tokens),
         "clips": clips,
         "waste": 1 - step.n_tokens / slots,
+        "waited": feed.waited,
     }
 
 

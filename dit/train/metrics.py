@@ -21,7 +21,8 @@ class Window:
         self.fresh += 1
 
     def row(self) -> dict[str, float]:
-        """Means, the last learning rate, and useful tokens and clips a second of the steps that this process made."""
+        """Means and the last learning rate; of the steps that this process made, useful tokens and clips a second, and
+        the share of the time that they waited for data."""
         seconds = max(1e-9, time.monotonic() - self.began)
         mean = {name: sum(row[name] for row in self.rows) / len(self.rows) for name in MEANS}
         made = self.rows[len(self.rows) - self.fresh :]
@@ -30,4 +31,5 @@ class Window:
             "lr": self.rows[-1]["lr"],
             "tokens_per_s": sum(row["tokens"] for row in made) / seconds,
             "clips_per_s": sum(row["clips"] for row in made) / seconds,
+            "data_wait": sum(row["waited"] for row in made) / seconds,
         }

@@ -33,7 +33,13 @@ class Args:
     """Weights of dense, short, structured and original captions, and the share of empty ones, for guidance:
     --mix dense 0.8 short 0.2 empty 0.1. Default: section [mix] of the recipe in the latents' run folder."""
     preset: str = "tiny"
-    """Size of a new model: tiny, S, B, L or XL."""
+    """Size of a new model: tiny, S, B, L, XL, 1.3B, 5B or 14B."""
+    width: Count | None = None
+    """Channels of a new model in place of the preset's; heads then have 128 channels where that divides it, or 64."""
+    depth: Count | None = None
+    """Blocks of a new model in place of the preset's."""
+    heads: Count | None = None
+    """Attention heads of a new model in place of the preset's."""
     init: str | None = None
     """Start from the weights of a DiT: embedded, a file, or a folder of train-dit."""
     new_vae: bool = False
@@ -75,9 +81,30 @@ def train_config(args: Args) -> TrainConfig:
 def model_config(args: Args, **changes: Any) -> DiTConfig:
     """The new model that the options name."""
     try:
-        return DiTConfig.preset(args.preset, **vars(args.model), **changes)
+        return DiTConfig.preset(args.preset, **vars(args.model), **own_size(args), **changes)
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def own_size(args: Args) -> dict[str, int]:
+    """Width, depth and heads that differ from the preset's; ValueError where heads do not fit the width."""
+    given = {name: n for name in ("width", "depth", "heads") if (n := getattr(args, name))}
+    if "width" in given and "heads" not in given:
+        width = given["width"]
+        size = next((size for size in (128, 64) if width % size == 0), None)
+        if size is None:
+            raise ValueError(
+                f"--width {width} is no multiple of 64, the size of a head; give --heads, too"
+            )
+        given["heads"] = width // size
+    return given
+
+
+def linear_tokens(args: Args) -> int:
+    """``DiTConfig.linear_tokens`` of the model that is trained, by which packs are balanced."""
+    from dit.checkpoint import read_config
+
+    return (read_config(args.init) if args.init else model_config(args)).linear_tokens
 
 
 def with_mix(args: Args) -> Args:
@@ -120,6 +147,10 @@ def settled(args: Args) -> Args:
         if trained["lora_rank"] and not train.lora_rank:
             train = dataclasses.replace(train, lora_rank=trained["lora_rank"])
         args = dataclasses.replace(args, train=train, init=state["init"] or None)
+    if args.init and (given := own_size(args)):
+        raise UserError(
+            f"--init keeps the size of its weights; leave --{' and --'.join(given)} out, or train from scratch"
+        )
     if train.lora_rank and not args.init:
         raise UserError("--lora-rank adapts a model that is there; name it with --init")
     if args.new_vae and (train.lora_rank or not args.init):

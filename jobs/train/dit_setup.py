@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.core.errors import UserError
-from jobs.train.dit_args import Args, model_config, train_config
+from jobs.train.dit_args import Args, linear_tokens, model_config, train_config
 from pipeline.config import MixConfig
 from pipeline.loader.mix import FALLBACK
 
@@ -44,6 +44,7 @@ def open_data(args: Args, rank: int, world: int, *, note: bool = True) -> Traini
         rank=rank,
         world=world,
         held_out_share=args.train.held_out_share,
+        linear_tokens=linear_tokens(args),
         quarantine=args.out / "quarantine.jsonl" if note else None,
     )
 

@@ -17,6 +17,7 @@ from dit.rectified_flow import (
     gaussian_floor_at,
     gaussian_velocity,
     interpolate,
+    shift_for,
     shift_time,
     target_velocity,
     weighted_loss,
@@ -296,3 +297,16 @@ def test_learning_rate_warms_up_holds_and_decays():
     assert learning_rate(0.5, 50, config) == 1.0
     assert learning_rate(0.875, 80, config) == pytest.approx(0.5)
     assert learning_rate(1.0, 100, config) == 0.0
+
+
+def test_the_shift_grows_with_the_root_of_the_tokens():
+    assert shift_for(80, 1.5, 1024) == shift_for(1024, 1.5, 1024) == 1.5
+    assert shift_for(4096, 1.5, 1024) == 3.0, "of an image of 1024 x 1024, as published"
+    assert shift_for(32_760, 1.5, 1024) == pytest.approx(1.5 * (32_760 / 1024) ** 0.5)
+
+
+def test_each_clip_of_a_draw_has_a_shift_of_its_own():
+    shifts = torch.tensor([1.0, 3.0, 9.0, 1.5])
+    plain = draw_times(4, 1.0, torch.Generator().manual_seed(1))
+    own = draw_times(4, shifts, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(own.logit(), plain.logit() + shifts.log())

@@ -399,3 +399,26 @@ def test_adapters_from_the_command_line(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             train(folder, tmp_path / "none", "--init", str(base), "--fsdp", *words)
+
+
+def test_width_and_depth_are_free(tmp_path):
+    """Sizes between the presets train, and the weights say what they are."""
+    folder = write_folder(tmp_path / "latents")
+    words = f"{folder} --out {tmp_path / 'run'} --width 128 --depth 2 --steps 1 --tokens-per-pack 60 --sample-every 0"
+    assert main(["train-dit", *words.split()]) == 0
+    config = load_dit(tmp_path / "run").model.config
+    assert (config.width, config.depth, config.heads) == (128, 2, 1)
+    assert read_config(tmp_path / "run") == config
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--width 100", "--width 100 is no multiple of 64"),
+        ("--width 128 --heads 3", "over 3 heads"),
+        ("--init embedded --width 128", "leave --width and --heads out"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_one_line(tmp_path, words, said):
+    with pytest.raises(UserError, match=said):
+        train_dit.main([str(tmp_path), "--out", str(tmp_path / "run"), *words.split()])
