@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from dit.checkpoint import LatentSpec, load_dit, save_dit
+from dit.checkpoint import LatentSpec, load_dit, read_config, save_dit
 from dit.config import LEARNING_RATES, DiTConfig
 from dit.model import DiT
 from jobs.core.errors import UserError
@@ -405,7 +405,7 @@ def test_width_and_depth_are_free(tmp_path):
     """Sizes between the presets train, and the weights say what they are."""
     folder = write_folder(tmp_path / "latents")
     words = f"{folder} --out {tmp_path / 'run'} --width 128 --depth 2 --steps 1 --tokens-per-pack 60 --sample-every 0"
-    assert main(["train-dit", *words.split()]) == 0
+    assert train_dit.main(words.split()) == 0
     config = load_dit(tmp_path / "run").model.config
     assert (config.width, config.depth, config.heads) == (128, 2, 1)
     assert read_config(tmp_path / "run") == config
