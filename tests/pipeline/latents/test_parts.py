@@ -46,3 +46,16 @@ def test_latents_of_the_old_layout_are_refused_by_name(tmp_path):
         LatentStore(folder)
     assert parts.prune_clips(folder, {"x": "x"}) == (set(), 0)
     assert not list(folder.glob("*.parquet")), "encode begins anew"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_prune_that_was_killed_before_it_removed_the_old_part_ends_the_same(tmp_path, seed):
+    """The new part, whatever its name, is not taken for a second copy of the rows of the old one."""
+    folder = make_latents(tmp_path / "latents", n=8, per_part=100)
+    old = {path: path.read_bytes() for path in folder.glob("part-*.parquet")}
+    wanted = {row[s.CLIP_ID]: row[s.CACHE_KEY] for row in latent_rows(8)[2 * seed + 2 :]}
+    parts.prune_clips(folder, wanted)
+    for path, data in old.items():
+        path.write_bytes(data)
+    assert parts.prune_clips(folder, wanted)[0] == set(wanted)
+    assert {c for keys in parts.clip_keys(folder).values() for c in keys} == set(wanted)
