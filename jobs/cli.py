@@ -120,6 +120,14 @@ GROUPS: dict[str, dict[str, Command]] = {
             "DIR|FILE",
             "rows, hours, scores, captions; --html for pictures",
         ),
+        "view": Command(
+            "jobs.view.command:main",
+            "DIR",
+            "clips in the browser: play, filter, search, what-if, correct by hand",
+        ),
+        "edits": Command(
+            "jobs.edits.command:main", "DIR", "what people decided by hand; merge another person's"
+        ),
         "status": Command(
             "jobs.report.status:main", "DIR", "what is done, stale or missing, and what to run next"
         ),

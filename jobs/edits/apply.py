@@ -36,12 +36,12 @@ def run_edits(folder: RunFolder) -> Replayed:
 
     columns = [s.CLIP_ID, s.SOURCE_ID, s.START_S, s.END_S]
     table = open_table(folder.manifest, columns)
-    named = {edit.source_id for edit in edits}
+    named = {edit.source_id for edit in edits} | {edit.clip_id for edit in edits}
     ids, sources, starts, ends = (table[name].to_pylist() for name in columns)
     clips = {
         clip: (source, start, end)
         for clip, source, start, end in zip(ids, sources, starts, ends, strict=True)
-        if source in named
+        if source in named or clip in named
     }
     found = settle(edits, clips)
     if found.waiting:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from jobs.core.errors import UserError
+from jobs.edits.command import main
 from jobs.edits.journal import Action, Journal, file_stem
 from pipeline.store.paths import location
 from tests.helpers.object_server import no_faults, object_server
@@ -133,3 +134,25 @@ def test_a_journal_in_an_object_store(monkeypatch: pytest.MonkeyPatch) -> None:
         journal = Journal(location("s3://sets/run"))
         edits = [journal.append("ann", "tag", {"tag": str(n)}, clip_id="c") for n in range(3)]
         assert Journal(location("s3://sets/run")).read() == edits
+
+
+def test_the_command_lists_merges_and_takes_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    made = Journal(one).append("ann", "decision", {"decision": "keep"}, clip_id="c", why="nice")
+    Journal(two).append("bob", "decision", {"decision": "reject"}, clip_id="c")
+    assert main([str(one), "--merge", str(two)]) == 0
+    said = capsys.readouterr()
+    assert (
+        "1 edits of" in said.out
+        and "decision keep (nice)" in said.out
+        and "two people differ" in said.err
+    )
+    assert main([str(one), "--undo", made.id[:8], "--json"]) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[1])
+    assert first["undone"] and first["id"] == made.id
+    with pytest.raises(UserError, match="0 edits have an id"):
+        main([str(one), "--undo", "zzz"])
+    with pytest.raises(UserError, match="no edits"):
+        main([str(one), "--merge", str(tmp_path)])

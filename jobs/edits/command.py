@@ -1,0 +1,95 @@
+"""``filmstock edits DIR``: the journal of edits in the terminal; merge another person's, take one back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import tyro
+
+from jobs.core.args import Folder, parse_args
+from jobs.core.console import say, warn
+from jobs.core.errors import EXIT_OK, UserError
+from jobs.edits.journal import Action, Edit, Journal
+from jobs.edits.replay import Replayed, replay
+from pipeline.store.paths import location
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """List the edits of a folder, made in `filmstock view`; merge those of another folder; undo one.
+
+    Example: filmstock edits runs/set --merge /mnt/bob/set takes over what Bob decided on the same clips.
+    """
+
+    folder: tyro.conf.Positional[Folder]
+    """Run folder or shards folder with edits/."""
+    merge: Folder | None = None
+    """Folder whose edits are taken over; those that are here already are left out."""
+    undo: str | None = None
+    """Id of an edit to take back, as the list shows it; the undo of an undo brings it back."""
+    who: str | None = None
+    """Your name, for --undo. Default: the user of this machine."""
+    json: bool = False
+    """Print one JSON line an edit instead."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run."""
+    args = parse_args(Args, argv, "edits")
+    folder = location(args.folder)
+    if not folder.exists():
+        raise UserError(f"{folder} does not exist; give a run folder or a shards folder")
+    journal = Journal(folder)
+    if args.merge is not None:
+        if not Journal(args.merge).files():
+            raise UserError(f"{args.merge} has no edits/*.jsonl to merge")
+        say(f"edits: {journal.merge(Journal(args.merge))} edits of {args.merge} taken over")
+    if args.undo is not None:
+        take_back(journal, args.undo, args.who)
+    edits, damage = journal.read_with_damage()
+    for line in damage:
+        warn(line)
+    show(edits, replay(edits), as_json=args.json)
+    return EXIT_OK
+
+
+def take_back(journal: Journal, wanted: str, who: str | None) -> None:
+    """Undo the edit whose id starts with ``wanted``."""
+    import getpass
+
+    found = [edit for edit in journal.read() if edit.id.startswith(wanted)]
+    if len(found) != 1:
+        raise UserError(
+            f"{len(found)} edits have an id that starts with {wanted!r}; give one that exists, in full"
+        )
+    journal.append(who or getpass.getuser(), Action.UNDO, {"of": found[0].id})
+    say(f"edits: {found[0].id} is taken back")
+
+
+def show(edits: list[Edit], outcome: Replayed, *, as_json: bool) -> None:
+    """Print every edit, and what they come to."""
+    for edit in edits:
+        if as_json:
+            body = json.loads(edit.line())
+            say(
+                json.dumps(
+                    {"id": edit.id, "undone": edit.id in outcome.undone, **body}, ensure_ascii=False
+                )
+            )
+            continue
+        mark = "  undone" if edit.id in outcome.undone else ""
+        value = ", ".join(f"{name} {value}" for name, value in edit.value.items())
+        why = f" ({edit.why})" if edit.why else ""
+        say(
+            f"{edit.id}  {edit.when[:19]}  {edit.who}  {edit.clip_id}  {edit.action}: {value}{why}{mark}"
+        )
+    if as_json:
+        return
+    say(
+        f"{len(edits)} edits: {len(outcome.decisions())} clips decided by hand, "
+        f"{len(outcome.captions())} with corrected captions, {len(outcome.undone)} edits undone"
+    )
+    if outcome.disputed:
+        names = ", ".join(outcome.disputed[:5])
+        warn(f"two people differ on {len(outcome.disputed)} clips, the later word counts: {names}")

@@ -1,0 +1,250 @@
+"""DuckDB over a dataset's Parquet files, locked: it reads these files and nothing else, within time and memory.
+
+Three locks, each enough by itself for what it guards: only SELECT is taken (nothing is written, attached, installed
+or set), external access is off but for the listed files, and the configuration is sealed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from jobs.core.errors import UserError
+from jobs.view.dataset import DECISIONS, Dataset
+from pipeline import schema as s
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+MEMORY = "160MB"
+"""What all queries together may hold."""
+SPILL = "2GB"
+"""What they may write to a temporary folder beyond it."""
+THREADS = 2
+AT_ONCE = 4
+"""Queries that run at a time; others wait."""
+SECONDS = 20.0
+"""Longest time of a query of ours."""
+USER_SECONDS = 10.0
+"""Longest time of what a person wrote."""
+MOST_ROWS = 1000
+"""Rows of the answer to what a person wrote."""
+MOST_SQL = 20_000
+"""Characters of what a person wrote."""
+HIDDEN = frozenset({s.LOOK, s.VIDEO})
+"""Columns without meaning to a person."""
+ROW = "rn"
+"""Row number of a clip in the dataset."""
+
+
+class Database:
+    """Queries on the views ``clips``, ``captions``, ``truth``, ``sources`` and ``dropped`` of a dataset."""
+
+    def __init__(self, data: Dataset) -> None:
+        import duckdb
+
+        self.data = data
+        self._spill = tempfile.TemporaryDirectory(prefix="filmstock-view-spill-")
+        self._db = duckdb.connect(
+            config={
+                "memory_limit": MEMORY,
+                "threads": str(THREADS),
+                "temp_directory": self._spill.name,
+                "max_temp_directory_size": SPILL,
+                "python_enable_replacements": "false",
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            }
+        )
+        self._slots = threading.BoundedSemaphore(AT_ONCE)
+        self._make_views()
+
+    def _make_views(self) -> None:
+        data, db = self.data, self._db
+        files = [
+            *data.files,
+            *(f for name, found in data.tables.items() if name != "selection" for f in found),
+        ]
+        db.execute(f"set allowed_paths = {_list(files)}")
+        starts = self._starts()
+        shown = [name for name in data.columns if name not in HIDDEN]
+        columns = ", ".join(f'm."{name}"' for name in shown)
+        db.execute(
+            f"create view base as select {columns}, "
+            f"m.file_row_number + {starts}[m.file_index::bigint + 1] as {ROW} "
+            f"from read_parquet({_list(data.files)}, union_by_name = true) m"
+        )
+        self._side(db)
+        db.execute(
+            f"create view clips as select b.*, d.* exclude ({ROW}) from base b left join side d using ({ROW})"
+        )
+        for name in ("captions", "truth", "sources", "dropped"):
+            if found := [f for f in data.tables.get(name, []) if f.name != "reference.parquet"]:
+                db.execute(
+                    f"create view {name} as select * from read_parquet({_list(found)}, union_by_name = true)"
+                )
+        for setting in ("enable_external_access = false", "lock_configuration = true"):
+            db.execute(f"set {setting}")
+
+    def _starts(self) -> list[int]:
+        """Number of the first row of each file."""
+        import pyarrow.parquet as pq
+
+        starts, total = [], 0
+        for file in self.data.files:
+            starts.append(total)
+            total += pq.read_metadata(file).num_rows
+        return starts
+
+    def _side(self, db: DuckDBPyConnection) -> None:
+        """The decisions as a table in memory, in the order of the rows."""
+        import numpy as np
+        import pyarrow as pa
+
+        selection = self.data.selection
+        names = pa.array([None, *DECISIONS[1:]], pa.string())
+        side = pa.table(
+            {
+                ROW: pa.array(np.arange(len(self.data), dtype=np.int64)),
+                s.DECISION: pa.DictionaryArray.from_arrays(pa.array(selection["decided"]), names),
+                s.REASONS: selection["reasons"],
+                s.DUPLICATE_OF: selection["of"],
+            }
+        )
+        db.register("side_arrow", side)
+        db.execute("create table side as select * from side_arrow")
+        db.unregister("side_arrow")
+
+    # -- queries
+
+    @contextmanager
+    def _running(self, seconds: float) -> Iterator[DuckDBPyConnection]:
+        """A cursor that is interrupted after ``seconds``."""
+        import duckdb
+
+        if not self._slots.acquire(timeout=seconds):
+            raise UserError("too many queries at once; try again in a moment")
+        cursor = self._db.cursor()
+        over = threading.Event()
+
+        def stop() -> None:
+            over.set()
+            cursor.interrupt()
+
+        timer = threading.Timer(seconds, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield cursor
+        except duckdb.InterruptException:
+            raise UserError(f"the query was stopped after {seconds:g} s") from None
+        except duckdb.OutOfMemoryException:
+            raise UserError(f"the query needs more than {MEMORY} of memory; narrow it") from None
+        except duckdb.Error as error:
+            raise UserError(_readable(str(error))) from None
+        finally:
+            timer.cancel()
+            cursor.close()
+            self._slots.release()
+
+    def fetch(
+        self, sql: str, values: Sequence[Any] = (), *, seconds: float = SECONDS
+    ) -> list[dict[str, Any]]:
+        """Rows of a query of ours."""
+        with self._running(seconds) as cursor:
+            result = cursor.execute(sql, list(values))
+            names = [each[0] for each in result.description or []]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def arrow(self, sql: str, values: Sequence[Any] = (), *, seconds: float = SECONDS) -> pa.Table:
+        """Columns of a query of ours."""
+        with self._running(seconds) as cursor:
+            return cursor.sql(sql, params=list(values)).to_arrow_table()
+
+    def ask(self, sql: str) -> dict[str, Any]:
+        """What a person wrote: columns, at most ``MOST_ROWS`` rows, and whether there are more."""
+        statement = one_select(sql)
+        with self._running(USER_SECONDS) as cursor:
+            result = cursor.execute(statement)
+            names = [each[0] for each in result.description or []]
+            rows = result.fetchmany(MOST_ROWS + 1)
+        return {
+            "columns": names,
+            "rows": [[_plain(value) for value in row] for row in rows[:MOST_ROWS]],
+            "more": len(rows) > MOST_ROWS,
+        }
+
+    def close(self) -> None:
+        """End it, and remove what it spilled."""
+        self._db.close()
+        self._spill.cleanup()
+
+
+def one_select(sql: str) -> Any:
+    """The one SELECT that ``sql`` is; UserError for anything else."""
+    import duckdb
+
+    if len(sql) > MOST_SQL:
+        raise UserError(f"the query is longer than {MOST_SQL} characters")
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise UserError(_readable(str(error))) from None
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise UserError("write one SELECT; nothing else is run here")
+    return statements[0]
+
+
+def check_expression(text: str) -> str:
+    """``text`` when it is one SQL expression that may stand in a WHERE; UserError otherwise.
+
+    It is read as a tree, so a bracket or a comment cannot lead out of its place; it may hold no query of its own.
+    """
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.tokens import TokenType
+
+    if len(text) > MOST_SQL:
+        raise UserError(f"the filter is longer than {MOST_SQL} characters")
+    try:
+        if any(each.token_type == TokenType.SEMICOLON for each in sqlglot.tokenize(text, "duckdb")):
+            raise UserError("a filter is one condition, without a semicolon")
+        tree = sqlglot.parse_one(text, dialect="duckdb", into=exp.Condition)
+    except (sqlglot.errors.SqlglotError, RecursionError) as error:
+        raise UserError(_readable(f"the filter cannot be read: {error}")) from None
+    if tree is None or isinstance(tree, exp.Query | exp.DDL) or tree.find(exp.Query, exp.Command):
+        raise UserError("a filter is a condition on columns, such as motion_mean > 0.1")
+    return str(tree.sql(dialect="duckdb", comments=False))
+
+
+def _list(files: Sequence[Any]) -> str:
+    return "[" + ", ".join("'" + str(file).replace("'", "''") + "'" for file in files) + "]"
+
+
+def _readable(error: str) -> str:
+    """The first lines of DuckDB's message, without the picture of the query and without colours."""
+    import re
+
+    text = (
+        re.sub(r"\x1b\[[0-9;]*m", "", error).partition("\n\nLINE")[0].partition("\n\nCandidate")[0]
+    )
+    return " ".join(text.split())[:300]
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"{len(value)} bytes"
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value[:64]]
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    return str(value)

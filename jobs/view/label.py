@@ -1,0 +1,151 @@
+"""Queues of captions to judge: the worst grounded first, or drawn at random for an estimate of the share of errors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from jobs.core.errors import UserError
+from jobs.edits.journal import Action
+from jobs.edits.replay import Replayed
+from jobs.view.clip import text_hash
+from jobs.view.database import Database
+from jobs.view.dataset import Dataset
+from pipeline import schema as s
+
+QUEUES = ("worst", "audit")
+MOST = 50
+"""Captions handed out at a time."""
+Z95 = 1.959963984540054
+"""Two-sided 95 % point of the normal distribution."""
+
+
+def wilson(wrong: int, judged: int, z: float = Z95) -> tuple[float, float]:
+    """Interval for a share, (0, 1) of nothing judged (Wilson, J. Am. Stat. Assoc. 22, 1927).
+
+    It stays inside 0 to 1 and holds for few judgements and for shares near 0, where the usual one does not.
+    """
+    if judged == 0:
+        return 0.0, 1.0
+    share = wrong / judged
+    scale = 1 + z * z / judged
+    centre = (share + z * z / (2 * judged)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / judged + z * z / (4 * judged * judged))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+class Labels:
+    """Queues over the captions of a dataset."""
+
+    def __init__(self, data: Dataset, db: Database) -> None:
+        self.data, self.db = data, db
+
+    def kinds(self) -> list[str]:
+        """Kinds of captions that there are."""
+        if "captions" in self.data.tables:
+            have = {row[s.KIND] for row in self.db.fetch(f"select distinct {s.KIND} from captions")}
+            return [kind for kind in s.CAPTION_KINDS if kind in have]
+        return [kind for kind in s.CAPTION_KINDS if s.caption_column(kind) in self.data.columns]
+
+    def queue(
+        self, which: str, kind: str, edits: Replayed, *, seed: int = 0, count: int = 20
+    ) -> list[dict[str, Any]]:
+        """The next captions to judge; those that were judged as they are now are left out."""
+        if which not in QUEUES:
+            raise UserError(f"queue {which!r} is unknown; use {' or '.join(QUEUES)}")
+        if kind not in s.CAPTION_KINDS:
+            raise UserError(
+                f"caption kind {kind!r} is unknown; use one of {', '.join(s.CAPTION_KINDS)}"
+            )
+        judged = self._judged(kind, which, edits)
+        count = min(count, MOST)
+        more = len(judged) + count
+        rows = self._worst(kind, more) if which == "worst" else self._drawn(kind, seed, more)
+        return [self._with_edit(row, kind, edits) for row in rows if row["id"] not in judged][
+            :count
+        ]
+
+    def said(self, clip: str, kind: str) -> str:
+        """Hash of a clip's caption as it is stored: what a verdict is about."""
+        sql, values = self._captions(kind)
+        rows = self.db.fetch(f"select * from ({sql}) where id = ?", [*values, clip])
+        if not rows:
+            raise UserError(f"clip {clip} has no usable {kind} caption")
+        return text_hash(rows[0]["text"])
+
+    def _with_edit(self, row: dict[str, Any], kind: str, edits: Replayed) -> dict[str, Any]:
+        hand = edits.clips.get(row["id"])
+        if hand and kind in hand.captions:
+            row["text"] = hand.captions[kind]
+        return row
+
+    def _captions(self, kind: str) -> tuple[str, list[Any]]:
+        """A query for ``id`` and ``text`` of every usable caption of a kind."""
+        if "captions" in self.data.tables:
+            return (
+                f"select {s.CLIP_ID} as id, {s.TEXT} as text from captions where {s.KIND} = ? and {s.OUTCOME} = ?",
+                [kind, str(s.CaptionOutcome.OK)],
+            )
+        column = s.caption_column(kind)
+        if column not in self.data.columns:
+            raise UserError(f"there are no {kind} captions here")
+        return (
+            f'select {s.CLIP_ID} as id, "{column}" as text from base where "{column}" is not null',
+            [],
+        )
+
+    def _worst(self, kind: str, count: int) -> list[dict[str, Any]]:
+        if "truth" not in self.data.tables:
+            raise UserError(
+                "no caption has been held against its frames yet; filmstock captions-report "
+                f"{self.data.run} does that"
+            )
+        sql, values = self._captions(kind)
+        return self.db.fetch(
+            f"select c.*, t.{s.TRUTH_MIN} as score, t.{s.WORST_ASSERTION} as worst, t.{s.CHECKS} as checks "
+            f"from ({sql}) c join truth t on t.{s.CLIP_ID} = c.id and t.{s.KIND} = ? "
+            f"where t.{s.TRUTH_MIN} is not null order by len(t.{s.CHECKS}) > 0 desc, score, id limit ?",
+            [*values, kind, count],
+        )
+
+    def _drawn(self, kind: str, seed: int, count: int) -> list[dict[str, Any]]:
+        """A random order that is the same for everybody with this seed, so two people share one audit."""
+        sql, values = self._captions(kind)
+        return self.db.fetch(
+            f"select *, null as score, null as worst, null as checks from ({sql}) "
+            "order by md5(id || ?), id limit ?",
+            [*values, f":{seed}", count],
+        )
+
+    def _judged(self, kind: str, which: str, edits: Replayed) -> dict[str, bool]:
+        """clip_id -> the last verdict of a queue on its caption, where that still says what was judged."""
+        found: dict[str, tuple[bool, str]] = {}
+        for clip, hand in edits.clips.items():
+            for edit in hand.edits:
+                value = edit.value
+                fits = value.get("kind") == kind and value.get("queue") == which
+                if edit.action is Action.VERDICT and fits:
+                    found[clip] = (bool(value["right"]), str(value.get("said", "")))
+        if not found:
+            return {}
+        sql, values = self._captions(kind)
+        marks = ", ".join("?" * len(found))
+        rows = self.db.fetch(f"select * from ({sql}) where id in ({marks})", [*values, *found])
+        said = {row["id"]: text_hash(row["text"]) for row in rows}
+        return {clip: right for clip, (right, of) in found.items() if said.get(clip) == of}
+
+    def estimate(self, kind: str, edits: Replayed) -> dict[str, Any]:
+        """Share of wrong captions by the random audit alone: the worst-first queue would overstate it."""
+        judged = list(self._judged(kind, "audit", edits).values())
+        wrong = judged.count(False)
+        low, high = wilson(wrong, len(judged))
+        sql, values = self._captions(kind)
+        total = self.db.fetch(f"select count(*) as n from ({sql})", values)[0]["n"]
+        return {
+            "kind": kind,
+            "judged": len(judged),
+            "wrong": wrong,
+            "low": low,
+            "high": high,
+            "total": total,
+        }
