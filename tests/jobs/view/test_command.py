@@ -34,7 +34,7 @@ def start(folder: Path, *args: str) -> tuple[subprocess.Popen[str], str]:
     raise AssertionError(server.communicate()[1])
 
 
-def test_a_kill_amid_edits_loses_none_and_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
+def test_a_kill_amid_edits_loses_none(tmp_path: Path) -> None:
     ids = prepare(tmp_path)
     server, address = start(tmp_path, "--who", "ann")
     answered = []
@@ -51,12 +51,6 @@ def test_a_kill_amid_edits_loses_none_and_ctrl_c_ends_cleanly(tmp_path: Path) ->
     server.stdout.close() if server.stdout else None
     server.stderr.close() if server.stderr else None
     assert len(answered) >= 45 and set(answered) <= {edit.id for edit in Journal(tmp_path).read()}
-
-    again, address = start(tmp_path)
-    assert httpx.get(f"{address}/api/edits").json()["total"] >= 45
-    again.send_signal(signal.SIGINT)
-    out, err = again.communicate(timeout=30)
-    assert (again.returncode, out, err) == (0, "stopped\n", "")
 
 
 @pytest.mark.parametrize(
