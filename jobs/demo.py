@@ -30,7 +30,7 @@ PROMPTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Args:
-    """Film, curate, encode, train, sample and judge: everything, on a laptop CPU in minutes."""
+    """Film, curate, encode, train, sample, extend, edit, loop and judge: everything, on a laptop CPU in minutes."""
 
     out: Path = Path("runs/demo")
     """Folder for everything the demo makes."""
@@ -60,6 +60,7 @@ def run(args: Args) -> int:
         ["encode", data],
         ["train-dit", data, "--out", dit, "--init", "embedded", "--minutes", args.train_minutes],
         ["sample", "--prompts", prompts, "--dit", dit, "--out", samples, "--seed", args.seed],
+        *verb_steps(samples, dit, out / "verbs"),
     ]
     start = time.monotonic()
     for step in steps:
@@ -78,11 +79,31 @@ def run(args: Args) -> int:
         ("how the set was made", data / "report.html"),
         ("the shards", data / "shards"),
         ("generated videos", samples),
+        ("three verbs", out / "verbs"),
     ):
         say(f"  {label:<22} {path}")
     for sheet in sorted(samples.glob("*.png")):
         say(f"  {'contact sheet':<22} {sheet}")
+    for preview in sorted(out.glob("*/*.webp")):
+        say(f"  {'animated preview':<22} {preview}")
     return EXIT_OK
+
+
+def verb_steps(samples: Path, dit: Path, out: Path) -> list[list[object]]:
+    """Three verbs on three of the samples: one goes on, of one the object changes colour, one is closed to a loop."""
+    from jobs.generate.sample import slug
+
+    first, second, third = (
+        samples / f"{number:03d}-{slug(PROMPTS[number])}.mp4" for number in range(3)
+    )
+    later = PROMPTS[0].replace(", starting on the left", "")
+    purple = PROMPTS[1].replace("green", "purple")
+    models = ["--dit", dit]
+    return [
+        ["extend", first, "--seconds", 2, "--prompt", later, *models, "--out", out / "extend.mp4"],
+        ["edit", second, "--strength", 0.8, "--prompt", purple, *models, "--out", out / "edit.mp4"],
+        ["loop", third, "--prompt", PROMPTS[2], *models, "--out", out / "loop.mp4"],
+    ]
 
 
 def _command(words: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The models of a generating command, and the files that it writes: an MP4, a contact sheet, how it was made."""
+"""The models of a generating command, and the files that it writes: an MP4, previews, and how it was made."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pipeline.video.encode import ClipEncoder
 
 SHEET_FRAMES = 8
+"""Frames that a chunk leaves on the contact sheet."""
+PREVIEW_FRAMES = 160
+"""A longer video has no animated preview: memory holds no more than these frames."""
 
 
 def load_models(args: VerbArgs, video: np.ndarray, *, least: int, what: str) -> VideoModels:
@@ -63,6 +66,7 @@ class VideoFile:
         self.path, self.fps, self.frames = path, fps, 0
         self._encoder: ClipEncoder | None = None
         self._shown: list[np.ndarray] = []
+        self.preview: list[np.ndarray] = []
 
     def add(self, video: np.ndarray) -> None:
         """Frames uint8 RGB (T, H, W, 3)."""
@@ -81,17 +85,21 @@ class VideoFile:
             )
             self.frames += 1
         self._shown += list(video[:: max(1, len(video) // SHEET_FRAMES)])
+        self.preview += list(video[: PREVIEW_FRAMES + 1 - len(self.preview)])
 
     def finish(
         self, verb: str, args: VerbArgs, models: VideoModels, inputs: list[Path], *, kept: int
     ) -> None:
-        """Write the MP4, the contact sheet and the JSON file."""
-        from pipeline.video.sheets import contact_sheet, png_bytes
+        """Write the MP4, the contact sheet, the animated preview and the JSON file."""
+        from pipeline.video.sheets import contact_sheet, png_bytes, webp_bytes
 
         assert self._encoder is not None
         write_bytes(self.path, self._encoder.finish())
         sheet = contact_sheet([np.stack(self._shown)], [args.prompt or verb])
         write_bytes(self.path.with_suffix(".png"), png_bytes(sheet))
+        if len(self.preview) <= PREVIEW_FRAMES:
+            preview = webp_bytes(np.stack(self.preview), self.fps)
+            write_bytes(self.path.with_suffix(".webp"), preview)
         made = how_made(verb, args, models, inputs, frames=self.frames, kept=kept)
         write_bytes(self.path.with_suffix(".json"), (json.dumps(made, indent=2) + "\n").encode())
 

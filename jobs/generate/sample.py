@@ -56,7 +56,7 @@ def run(args: Args) -> list[Path]:
     from jobs.generate.inputs import read_picture
     from jobs.generate.videos import generate_videos
     from pipeline.video.encode import encode_mp4
-    from pipeline.video.sheets import contact_sheet, png_bytes
+    from pipeline.video.sheets import contact_sheet, png_bytes, webp_bytes
 
     prompts = read_prompts(args)
     if args.expand:
@@ -92,6 +92,7 @@ def run(args: Args) -> list[Path]:
         path = args.out / f"{i:03d}-{slug(prompt)}.mp4"
         if len(video) > 1:
             write_bytes(path, encode_mp4(video, args.fps))
+            write_bytes(path.with_suffix(".webp"), webp_bytes(video, args.fps))
             paths.append(path)
         sheet = contact_sheet([video], [prompt])
         write_bytes(path.with_suffix(".png"), png_bytes(sheet))

@@ -22,7 +22,7 @@ class VerbArgs(SamplerConfig):
     seed: Seed = 0
     """Seed of the noise."""
     out: Path = Path("out.mp4")
-    """MP4 to write; beside it a contact sheet (.png) and how it was made (.json)."""
+    """MP4 to write; beside it previews (.png, .webp) and how it was made (.json)."""
     dit: str = "embedded"
     """embedded, a dit.safetensors, or a folder of train-dit."""
     vae: str = "embedded"

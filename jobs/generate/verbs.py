@@ -1,7 +1,7 @@
 """``animate``, ``extend``, ``loop``, ``connect``, ``edit`` and ``inpaint``: from a picture or videos to a video.
 
 Each is a function of ``dit`` over files: what it is given is read and checked before a model is loaded, and the MP4
-comes with a contact sheet and a JSON file that says how it was made.
+comes with previews and a JSON file that says how it was made.
 """
 
 from __future__ import annotations

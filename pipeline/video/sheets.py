@@ -72,6 +72,25 @@ def png_bytes(picture: np.ndarray) -> bytes:
     return _file(picture, "PNG")
 
 
+def webp_bytes(video: np.ndarray, fps: float, side: int = 192, quality: int = 80) -> bytes:
+    """Frames uint8 RGB (T, H, W, 3) as an animated WebP that repeats for ever, its longer side ``side`` pixels.
+
+    Small frames are enlarged smoothly, so that a page can show them as they are.
+    """
+    from PIL import Image
+
+    height, width = video.shape[1:3]
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    pages = [Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC) for frame in video]
+    buffer = io.BytesIO()
+    pages[0].save(
+        buffer, "WEBP", save_all=True, append_images=pages[1:], duration=round(1000 / fps), loop=0,
+        quality=quality, method=4,
+    )  # fmt: skip
+    return buffer.getvalue()
+
+
 def jpeg_base64(picture: np.ndarray, quality: int) -> str:
     """The picture as a JPEG file in base64, for a page; ``quality`` is 1 to 95."""
     return base64.b64encode(_file(picture, "JPEG", quality=quality)).decode()

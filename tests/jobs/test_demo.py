@@ -12,7 +12,7 @@ from pipeline.video.encode import encode_mp4
 from pipeline.world.render import render
 from pipeline.world.scene import Obj, Scene
 
-STEPS = ["film", "curate", "encode", "train-dit", "sample"]
+STEPS = ["film", "curate", "encode", "train-dit", "sample", "extend", "edit", "loop"]
 ENDS: dict[str, int | None] = {}
 """Command -> the exit code with which it ends in these tests."""
 CALLED: list[list[str]] = []
@@ -70,6 +70,10 @@ def test_quarantined_sources_do_not_stop_it(
     assert CALLED[0][1:] == [f"{out}/raw", "--minutes", "0.5", "--files", "5", "--seed", "4"]
     assert CALLED[1][1:] == [f"{out}/raw", "--out", f"{out}/set", "--recipe", "demo"]
     assert CALLED[3][-2:] == ["--minutes", "0.25"] and CALLED[4][-2:] == ["--seed", "4"]
+    for words in CALLED[5:]:
+        assert words[-4:] == ["--dit", f"{out}/dit", "--out", f"{out}/verbs/{words[0]}.mp4"]
+        assert Path(words[1]).parent == out / "samples"
+    assert Path(CALLED[7][1]).name.startswith("002-a-large-yellow-triangle-stays-still")
     assert (out / "prompts.txt").read_text().splitlines() == list(demo.PROMPTS)
     printed = capsys.readouterr().out
     assert "judged samples" in printed and "still" in printed and "    8\n" in printed

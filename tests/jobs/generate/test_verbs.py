@@ -11,7 +11,7 @@ from PIL import Image
 
 from jobs.cli import main
 from jobs.generate import verbs
-from jobs.generate.result import load_models
+from jobs.generate.result import VideoFile, load_models
 from pipeline.video.decode import decode_clip
 from pipeline.video.encode import encode_mp4
 
@@ -64,6 +64,7 @@ def made(folder: Path, words: list[str]) -> tuple[np.ndarray, dict]:
     out = folder / "out" / "made.mp4"
     assert main([*words, *QUICK, "--out", str(out)]) == 0
     assert out.with_suffix(".png").is_file()
+    assert Image.open(out.with_suffix(".webp")).n_frames > 1, "equal frames are merged"
     return decode_clip(out.read_bytes())[0], json.loads(out.with_suffix(".json").read_text())
 
 
@@ -111,6 +112,14 @@ def test_a_video_of_another_rate_and_size_is_brought_to_what_is_asked(tmp_path, 
     )
     assert video.shape == (5, 32, 32, 3)
     assert np.abs(video.astype(int) - FRAMES[::2, :, 8:40]).mean() < 4
+
+
+def test_a_long_video_has_no_preview_and_keeps_few_frames(tmp_path):
+    file = VideoFile(tmp_path / "long.mp4", 8)
+    for _ in range(30):
+        file.add(FRAMES)
+    assert len(file.preview) == 161
+    assert file.frames == 270
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from pipeline.video.sheets import (
     png_bytes,
     side_by_side,
     stacked,
+    webp_bytes,
 )
 
 
@@ -56,3 +57,19 @@ def test_files_are_what_they_say():
     assert (np.asarray(Image.open(io.BytesIO(png_bytes(picture)))) == picture).all()
     photo = Image.open(io.BytesIO(base64.b64decode(jpeg_base64(picture, 74))))
     assert photo.format == "JPEG" and photo.size == (8, 8)
+
+
+def test_an_animated_preview_has_every_frame_at_its_rate_and_repeats():
+    video = np.zeros((3, 16, 32, 3), np.uint8)
+    video[1], video[2] = 120, 240
+    preview = Image.open(io.BytesIO(webp_bytes(video, 8.0, side=64)))
+    assert preview.size == (64, 32)
+    assert preview.n_frames == 3
+    assert preview.info["loop"] == 0
+    shown = []
+    for index in range(3):
+        preview.seek(index)
+        preview.load()
+        shown.append(np.asarray(preview.convert("RGB")).mean())
+        assert preview.info["duration"] == 125
+    assert np.allclose(shown, [0, 120, 240], atol=4)
