@@ -16,6 +16,7 @@ from dit.paths import first_level
 from dit.rectified_flow import shift_for
 from dit.schedules import schedule, zero_init
 from dit.solvers import Velocity, solver_named
+from dit.watch import watched
 
 
 @torch.no_grad()
@@ -51,11 +52,14 @@ def generate(
     velocity = guided_velocity(model, plan, config, alone=alone, graph=cuda_graph)
     tokens = max(token_count(shape, model.config.patch) for shape in shapes)
     times = zero_init(level_schedule(model, config, tokens), config.zero_steps)
-    x = solve(velocity, plan, times, config.solver).cpu()
     single = make_layout(
         shapes, [None] * len(shapes), patch=model.config.patch, text_dim=model.config.text_dim
     )
-    return split_pack(x, single, model.config.patch)
+
+    def split(tokens: Tensor) -> list[Tensor]:
+        return split_pack(tokens, single, model.config.patch)
+
+    return split(solve(watched(velocity, times, split), plan, times, config.solver).cpu())
 
 
 def level_schedule(model: DiT, config: SamplerConfig, tokens: int = 0) -> list[float]:

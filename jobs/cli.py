@@ -113,6 +113,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "VIDEO --region X,Y,WxH",
             "make a region or a span of it anew",
         ),
+        "serve": Command(
+            "jobs.serve.command:main",
+            "CKPT",
+            "sample in the browser or by HTTP: queue, progress, gallery",
+        ),
     },
     "look at results": {
         "inspect": Command(

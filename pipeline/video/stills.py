@@ -50,6 +50,40 @@ def sample_video(
     return found
 
 
+PICTURES = ("PNG", "JPEG", "WEBP", "BMP")
+"""Formats of pictures that are read."""
+MOST_PIXELS = 40_000_000
+"""Pixels of a picture at most: a small file may claim a huge one."""
+
+
+def sample_picture(path: str | Path, *, side: int = 384, deadline_s: float = 30.0) -> Stills:
+    """A foreign picture as one frame, decoded in a child process; arguments and errors as ``sample_video``."""
+    with Sandbox() as sandbox:
+        *_, found = sandbox.stream(
+            read_picture, str(path), side, silence_s=deadline_s, total_s=deadline_s
+        )
+    assert isinstance(found, Stills)
+    return found
+
+
+def read_picture(path: str, side: int) -> Iterator[Stills | None]:
+    """Yield the picture as ``Stills`` of 0 seconds, upright, its longer side at most ``side`` pixels."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    from pipeline.video.probe import MediaError
+
+    try:
+        with Image.open(path, formats=PICTURES) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise MediaError("open", "too_large", f"{image.width}x{image.height} pixels")
+            image.draft("RGB", (side, side))
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise MediaError("open", "invalid_data", f"it is no picture: {error}") from None
+    upright.thumbnail((side, side))
+    yield Stills(frames=np.asarray(upright)[None].copy(), seconds=0.0)
+
+
 def read_stills(path: str, count: int, side: int) -> Iterator[Stills | None]:
     """Yield None as a sign of life, and the ``Stills`` last. Decodes the whole file once, in bounded memory."""
     from av.video.reformatter import VideoReformatter
