@@ -62,6 +62,49 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "pipeline/latents/stale.py": ("jobs/shards/test_encode.py", "stale caches are refused"),
     "pipeline/latents/layout.py": ("pipeline/latents/test_store.py", VALUES),
     "pipeline/latents/index.py": ("pipeline/latents/test_store.py", "opened by the store"),
+    "pipeline/export/targets/ai_toolkit.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
+    "pipeline/export/targets/cosmos_framework.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
+    "pipeline/export/targets/diffsynth_studio.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
+    "pipeline/export/targets/fastvideo.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
+    "pipeline/export/targets/finetrainers.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
+    "pipeline/export/targets/folder.py": ("jobs/export/test_targets.py", "its files are read back"),
+    "pipeline/export/targets/lance.py": ("jobs/export/test_targets.py", "its files are read back"),
+    "pipeline/export/targets/ltx_2.py": ("jobs/export/test_targets.py", "its files are read back"),
+    "pipeline/export/targets/onetrainer.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
+    "pipeline/export/targets/open_sora.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
+    "pipeline/export/targets/simpletuner.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
+    "pipeline/export/targets/videox_fun.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
+    "pipeline/export/targets/webdataset.py": (
+        "jobs/export/test_targets.py",
+        "its files are read back",
+    ),
     "pipeline/loader/api.py": (
         "pipeline/loader/test_videos.py",
         "one function that opens a loader",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ def check_export(out: Location, target: Target) -> int:
     kept = [row for row in rows if not row["refusal"]]
     faults: list[str] = []
     with Sandbox() as sandbox, Progress("check", len(kept), "clips") as progress:
-        for row in kept:
+        if target.read_back is not None:
+            faults += _contained(out, kept, target, sandbox)
+        for row in kept if target.read_back is None else ():
             faults += [f"{row['media']}: {fault}" for fault in faults_of(out, row, target, sandbox)]
             progress.update(1)
     for fault in faults[:20]:
@@ -44,34 +47,49 @@ def faults_of(out: Location, row: dict[str, str], target: Target, sandbox: Sandb
     """What is wrong with the files of one clip."""
     found = []
     if target.tar is None:
-        names = [row["media"]]
-        if target.sidecar is not None:
-            names.append(target.sidecar.format(name=row["name"]))
+        names = [row["media"], *(name.format(name=row["name"]) for name in target.sidecars)]
         missing = [name for name in names if not (out / name).is_file()]
         found += [f"{name} is missing" for name in missing]
+        for name in names[1:]:
+            if name not in missing and not (out / name).read_bytes().strip():
+                found.append(f"{name} is empty")
         if names[0] in missing:
             return found
-        if (
-            names[-1] not in missing
-            and len(names) > 1
-            and not (out / names[-1]).read_bytes().strip()
-        ):
-            found.append(f"{names[-1]} is empty")
         with staged(out / names[0]) as local:
             return found + _decoded(local, row, sandbox)
     tar_name, _, member = row["media"].partition(".tar/")
-    import tempfile
-
     with (
         staged(out / f"{tar_name}.tar") as local,
         tempfile.NamedTemporaryFile(suffix=".mp4") as file,
     ):
         with tarfile.open(local) as tar:
-            data = tar.extractfile(member)
+            try:
+                data = tar.extractfile(member)
+            except KeyError:
+                return ["its member is missing"]
             assert data is not None
             file.write(data.read())
             file.flush()
         return _decoded(Path(file.name), row, sandbox)
+
+
+def _contained(
+    out: Location, kept: list[dict[str, str]], target: Target, sandbox: Sandbox
+) -> list[str]:
+    """What is wrong in a container of the target's own."""
+    assert target.read_back is not None
+    rows = {row["name"]: row for row in kept}
+    faults = []
+    for name, video in target.read_back(out):
+        row = rows.pop(name, None)
+        if row is None:
+            faults.append(f"{name}: it is not in the table")
+            continue
+        with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+            file.write(video)
+            file.flush()
+            faults += [f"{name}: {fault}" for fault in _decoded(Path(file.name), row, sandbox)]
+    return faults + [f"{name}: it is missing" for name in rows]
 
 
 def _decoded(path: Path, row: dict[str, str], sandbox: Sandbox) -> list[str]:

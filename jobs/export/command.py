@@ -6,8 +6,9 @@ import csv
 import dataclasses
 import io
 import json
+import shutil
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -17,7 +18,9 @@ from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, unknown
 from jobs.core.keys import config_key
 from jobs.core.lock import LOCK
+from jobs.core.run import run_of
 from jobs.core.stage import MARKERS, Stage
+from jobs.core.uses import note_use
 from jobs.export.captions import MIX, Wording
 from jobs.export.plan import Planned, Settings, plan
 from jobs.export.profiles import find_profile
@@ -98,6 +101,8 @@ def main(argv: list[str]) -> int:
     if args.workers < 0 or args.batch < 1 or not 0 <= args.crf <= 51:
         raise UserError("--workers must be at least 0, --batch at least 1, --crf 0 to 51")
     target = find_target(args.trainer)
+    if target.check is not None:
+        target.check()
     profile = find_profile(args.model, counts(args.frames)) if args.model else None
     if args.frames and profile is None:
         raise UserError("--frames changes a model's counts; name the model with --model")
@@ -151,6 +156,7 @@ def run(
         say(f"export: nothing to do, {info['clips']} clips for {target.name} are in {out}")
         return EXIT_PARTIAL if info["unreadable"] else EXIT_OK
     link = open_link(args.link) if args.link else None
+    note_use(run_of(args.folder).path, COMMAND, out)
     with stage.working(), Progress(COMMAND, len(planned), "clips") as progress:
         write_bytes(out / RECORDS / "key.json", (json.dumps({"key": key}) + "\n").encode())
         writer = Writer(out, manifest, settings, planned, workers=args.workers, link=link)
@@ -171,6 +177,8 @@ def run(
         write_bytes(out / TABLE, table(rows).encode())
         stage.finish({"for": target.name, "clips": len(kept), "refused": len(rows) - len(kept), "unreadable": bad,
                       "outputs": [TABLE]})  # fmt: skip
+    if target.writer is not None and isinstance(out, Path):
+        shutil.rmtree(out / PurePosixPath(target.media).parts[0], ignore_errors=True)
     say_rows(rows, target.name, out)
     return EXIT_PARTIAL if bad else EXIT_OK
 

@@ -260,10 +260,8 @@ class Writer:
     def _sidecars(self, clip: Planned, row: Row) -> list[tuple[str, bytes]]:
         assert clip.written is not None
         target = self.settings.target
-        if target.sidecar is None:
-            return []
-        name = target.sidecar.format(name=clip.name)
-        return [(name, sidecar_text(name, clip, row).encode())]
+        names = [name.format(name=clip.name) for name in target.sidecars]
+        return [(name, sidecar_text(name, clip, row).encode()) for name in names]
 
     def _refused(self, clip: Planned, why: Refusal) -> Row:
         shape = clip.shape

@@ -1,6 +1,6 @@
 """What a trainer looks for: media, captions, settings. One file of ``targets`` is one trainer.
 
-``TARGET = Target(name=..., media="videos/{name}.mp4", sidecar="videos/{name}.txt", files=files)`` is all of it:
+``TARGET = Target(name=..., media="videos/{name}.mp4", sidecars=("videos/{name}.txt",), files=files)`` is all of it:
 ``files(export)`` yields the tables and settings, as (path, text). One of your own is named ``--for my_module:TARGET``.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.export.plan import Fit, Refusal, Shape
 from pipeline.export.profile import Profile
+from pipeline.store.paths import Location
 
 File = tuple[str, str]
 """Path below the export, and text."""
@@ -54,8 +56,8 @@ class Clip:
 
     @property
     def duration_s(self) -> float:
-        """Seconds shown."""
-        return round(self.n_frames / self.fps, 6)
+        """Seconds shown, rounded down: a trainer that multiplies by the rate must not find a frame more."""
+        return math.floor(self.n_frames / self.fps * 1e6) / 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +127,8 @@ class Target:
     """Whose code reads it: repository and file, for people."""
     media: str = "videos/{name}.mp4"
     """Path of a clip's video below the export; in ``tar``, its member's name."""
-    sidecar: str | None = None
-    """Path of a text file with the caption beside each video; None when captions are in a table."""
+    sidecars: tuple[str, ...] = ()
+    """Paths of files beside each video: ``.txt`` with its captions, a line each, ``.json`` with its shape, too."""
     tar: str | None = None
     """Path of the tar file that a group of clips goes to, ``{group}`` its number; None for files of their own."""
     many_captions: bool = False
@@ -143,8 +145,12 @@ class Target:
     """The tables and settings."""
     refuses: Callable[[Fit, Shape], Refusal | None] = nothing_refused
     """Why this trainer would drop a clip that fits its model."""
-    writer: Callable[..., Any] | None = field(default=None)
-    """Writes the clips into a container of its own in place of files, see ``targets.lance``."""
+    check: Callable[[], None] | None = None
+    """Raises ValueError where a package that it needs is missing."""
+    writer: Callable[[Location, Export], None] | None = None
+    """Puts the clips' files into a container of its own, see ``targets.lance``; the files are removed then."""
+    read_back: Callable[[Location], Iterator[tuple[str, bytes]]] | None = None
+    """(name, video) of every clip in that container, for ``--check``."""
 
 
 def to_json(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline import schema as s
 from pipeline.shards.write import ShardWriter
+from pipeline.tables import shards_schema
 from tests.helpers.counter_media import counter_frame, write_video
 
 DENSE = (
@@ -112,7 +113,7 @@ def export_rows(clips: tuple[Made, ...] = CLIPS) -> list[dict[str, Any]]:
 
 def export_shards(folder: Path, clips: tuple[Made, ...] = CLIPS) -> Path:
     """Finished shards of ``clips``; returns their folder."""
-    with ShardWriter(folder / "shards", s.shards_schema(), shard_bytes=60_000) as writer:
+    with ShardWriter(folder / "shards", shards_schema(), shard_bytes=60_000) as writer:
         for row in export_rows(clips):
             writer.add(row)
     return folder / "shards"

@@ -8,7 +8,11 @@ import importlib
 from pipeline.export.target import Target
 from pipeline.extensions import is_extension, load_extension
 
-NAMES = ("diffusion-pipe", "musubi-tuner", "videofolder")
+NAMES = (
+    "diffusion-pipe", "musubi-tuner", "ai-toolkit", "ltx-2", "diffsynth-studio", "simpletuner", "finetrainers",
+    "open-sora", "videox-fun", "fastvideo", "cosmos-framework", "onetrainer",
+    "videofolder", "webdataset", "lance", "folder",
+)  # fmt: skip
 """What ``--for`` knows; the file of ``musubi-tuner`` is ``musubi_tuner.py``."""
 
 
