@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from string import Formatter
+from typing import Annotated
 
+from pipeline.bounds import (
+    Count,
+    Limits,
+    NonNegative,
+    Positive,
+    Seed,
+    Share,
+    Some,
+    Whole,
+    check_bounds,
+)
 from pipeline.extensions import is_extension
 
 BACKENDS = ("transformers", "openai", "vllm")
@@ -42,23 +56,23 @@ class CaptionConfig:
     hints: tuple[str, ...] = ()
     """What the model is told of what was measured: ``camera``, ``movement``, ``light``, ``colours``, ``text``. What it
     is told is stored with the caption."""
-    frames: int = 8
+    frames: Count = 8
     """Frames shown of each clip, the centres of as many equal spans; a shorter clip shows all it has."""
-    frame_side: int = 384
+    frame_side: Annotated[int, Limits(least=16, most=16384)] = 384
     """Longer side that larger frames are scaled down to before any backend sees them, pixels."""
     shown_as: str = "auto"
     """Form in which frames are shown. ``video``: one video with the time of each frame. ``timed``: images, each after
     its time. ``frames``: images alone. ``auto``: the video input of a transformers model that has one, images alone
     for one that has none, timed images for servers and vLLM."""
-    max_new_tokens: int = 256
+    max_new_tokens: Count = 256
     """Tokens a reply may have; one that reaches it is asked for again with twice the room, then ``truncated``."""
     max_model_len: int | None = None
     """``vllm``: tokens of question, frames and reply together; None takes the model's own, often more than fits."""
-    gpu_memory: float = 0.9
+    gpu_memory: Some = 0.9
     """``vllm``: share of the GPU's memory that the engine may take."""
-    temperature: float = 0.0
+    temperature: NonNegative = 0.0
     """0 takes the likeliest token each time; above 0 samples, keyed by ``seed``."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of sampling, passed to servers that take one."""
     prompts: dict[str, str] | None = None
     """Kind -> prompt, instead of ours; ``{frames}`` and ``{seconds}`` are filled in per clip."""
@@ -67,25 +81,26 @@ class CaptionConfig:
     clips end as ``out_of_domain``."""
     check: bool = False
     """Score each caption against its frames with the model of ``[openclip]``, and hold it against measurements."""
-    retries_per_row: int = 1
+    retries_per_row: Whole = 1
     """Times that a reply which is empty, refused, looped, cut short or otherwise unusable is asked for again."""
-    failure_budget: float = 0.5
+    failure_budget: Share = 0.5
     """Share of captions that may end without an answer before the stage stops and says why, counted from the 50th on.
     It stops at once when the first dozen all fail alike."""
-    batch_size: int = 16
+    batch_size: Count = 16
     """Clips and kinds described at once by the transformers and vllm backends."""
-    workers: int = 1
+    workers: Count = 1
     """Ray actors, each holding one model (or one connection pool)."""
     base_url: str = "http://127.0.0.1:8000/v1"
     """``openai``: address of the server, up to and including ``/v1``."""
     api_key_env: str = "OPENAI_API_KEY"
     """``openai``: environment variable that holds the key; unset means none is sent."""
-    concurrency: int = 32
+    concurrency: Count = 32
     """``openai``: requests in flight per worker."""
-    deadline_s: float = 120.0
+    deadline_s: Positive = 120.0
     """``openai``: seconds a row may take, retries included, before it ends as an error."""
 
     def __post_init__(self) -> None:
+        check_bounds(self)
         if self.backend not in BACKENDS and not is_extension(self.backend):
             raise ValueError(
                 f"caption backend {self.backend!r} is unknown; use {', '.join(BACKENDS)} or module:object"
@@ -107,16 +122,6 @@ class CaptionConfig:
                 )
         if not self.kinds or len(set(self.kinds)) != len(self.kinds):
             raise ValueError(f"caption kinds {self.kinds!r} must name each kind once")
-        for name in (
-            "frames",
-            "frame_side",
-            "max_new_tokens",
-            "batch_size",
-            "workers",
-            "concurrency",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"caption.{name} is {getattr(self, name)}; it must be at least 1")
         if self.shown_as not in SHOWN_AS:
             raise ValueError(
                 f"caption.shown_as = {self.shown_as!r} is unknown; use one of {', '.join(SHOWN_AS)}"
@@ -126,11 +131,15 @@ class CaptionConfig:
                 f"caption.max_model_len is {self.max_model_len}; it must hold the frames, the question and "
                 f"the {self.max_new_tokens} tokens of max_new_tokens"
             )
-        if not 0 < self.gpu_memory <= 1:
-            raise ValueError(f"caption.gpu_memory is {self.gpu_memory}; it is a share in (0, 1]")
-        if self.retries_per_row < 0:
+        for kind, text in (self.prompts or {}).items():
+            if kind not in ASKED_KINDS:
+                raise ValueError(
+                    f"prompts.{kind}: there is no such kind to ask for; use one of {', '.join(ASKED_KINDS)}"
+                )
+            _check_placeholders(kind, text)
+        if not re.match(r"https?://[^/\s]+", self.base_url):
             raise ValueError(
-                f"caption.retries_per_row is {self.retries_per_row}; it must be 0 or more"
+                f"base_url is {self.base_url!r}; it must be an http:// or https:// address, up to and including /v1"
             )
         if is_extension(self.backend) and self.model == "embedded":
             raise ValueError(
@@ -151,3 +160,19 @@ class CaptionConfig:
     def asked(self) -> tuple[str, ...]:
         """The kinds that the model is asked for."""
         return tuple(kind for kind in self.kinds if kind in ASKED_KINDS)
+
+
+def _check_placeholders(kind: str, text: str) -> None:
+    """ValueError when a prompt names what is not filled in."""
+    try:
+        names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
+    except ValueError as error:
+        raise ValueError(
+            f"prompts.{kind} = {text[:60]!r}: {error}; double literal braces"
+        ) from None
+    for name in names:
+        if name not in ("frames", "seconds"):
+            raise ValueError(
+                f"prompts.{kind} = {text[:60]!r} has the placeholder {{{name}}}; use {{frames}} and {{seconds}}, and "
+                "double literal braces"
+            )

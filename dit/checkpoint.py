@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dit.config import DiTConfig
+from dit.config import FORMAT, DiTConfig
 from dit.model import DiT
 from pipeline.store.atomic import write_bytes
+from pipeline.store.weights import load_into, read_tensors, weights_metadata
 
 EMBEDDED = Path(__file__).parent / "weights" / "dit.safetensors"
 WEIGHTS_NAME = "dit.safetensors"
 STATE_NAME = "state.pt"
-_FORMAT = "filmstock-dit-1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ def save_dit(
         for name, tensor in model.state_dict().items()
     }
     metadata = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "config": json.dumps(model.config.to_dict(), sort_keys=True),
         "latents": json.dumps(latents.to_dict(), sort_keys=True),
         "info": json.dumps(info or {}, sort_keys=True),
@@ -115,7 +115,7 @@ def load_dit(path: str | Path = "embedded") -> Loaded:
     """The DiT of a file, of a folder that holds ``dit.safetensors``, or ``"embedded"``."""
     metadata, tensors = _read(path)
     model = DiT(DiTConfig.from_dict(json.loads(metadata["config"])))
-    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    load_into(model, tensors, _file(path))
     return Loaded(
         model=model.eval().requires_grad_(False),
         latents=LatentSpec.from_dict(json.loads(metadata["latents"])),
@@ -130,9 +130,7 @@ def read_config(path: str | Path = "embedded") -> DiTConfig:
     return DiTConfig.from_dict(json.loads(metadata["config"]))
 
 
-def _read(path: str | Path, *, weights: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
-    from safetensors import safe_open
-
+def _file(path: str | Path) -> Path:
     file = EMBEDDED if str(path) == "embedded" else Path(path)
     if file.is_dir():
         file = file / WEIGHTS_NAME
@@ -140,15 +138,10 @@ def _read(path: str | Path, *, weights: bool = True) -> tuple[dict[str, str], di
         raise ValueError(
             f"no DiT at {file}; train one with `filmstock train-dit LATENTS --out DIR`"
         )
-    try:
-        with safe_open(file, "pt") as handle:
-            metadata = handle.metadata() or {}
-            names = list(handle.keys()) if weights else []
-            tensors = {name: handle.get_tensor(name) for name in names}
-    except Exception as error:
-        raise ValueError(f"{file} is not a readable safetensors file: {error}") from error
-    if metadata.get("format") != _FORMAT:
-        raise ValueError(
-            f"{file} was not written by filmstock's DiT (no {_FORMAT!r} in its metadata)"
-        )
-    return metadata, tensors
+    return file
+
+
+def _read(path: str | Path, *, weights: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
+    file = _file(path)
+    metadata = weights_metadata(file, FORMAT, "train-dit", "DiT")
+    return metadata, read_tensors(file) if weights else {}

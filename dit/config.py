@@ -13,11 +13,15 @@ from pipeline.bounds import (
     NonNegative,
     PartShare,
     Positive,
+    Rate,
     Share,
     Whole,
     check_bounds,
 )
 from pipeline.training.config import BaseTrainConfig, OptimizerName
+
+FORMAT = "filmstock-dit-1"
+"""What a file of weights calls itself in its metadata."""
 
 PRESETS: dict[str, dict[str, int]] = {
     "tiny": {"width": 192, "depth": 6, "heads": 4, "mlp_ratio": 3, "refiner_depth": 1},
@@ -227,7 +231,7 @@ class SamplerConfig:
 
     steps: Count = 30
     """Sampling steps."""
-    guidance: float = 4.0
+    guidance: NonNegative = 4.0
     """How strongly the caption is followed; 1 is no guidance."""
     rule: str = "cfg"
     """Guidance rule: cfg, cfg-zero, apg, or module:function of your own."""
@@ -278,5 +282,5 @@ class SampleConfig(SamplerConfig):
 
     frames: Count = 17
     """Frames; 1 + 4k for the embedded VAE. 1 makes an image."""
-    fps: Positive = 8.0
+    fps: Rate = 8.0
     """Frames per second."""

@@ -18,7 +18,9 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.recipe import Recipe, parse_override
-from jobs.core.run import dropped_line, open_run
+from jobs.core.run import RunFolder, dropped_line, open_run
+from jobs.core.writable import check_folder
+from pipeline.source.listing import check_apart
 from pipeline.store.paths import Location, location
 
 
@@ -112,7 +114,7 @@ def chosen_recipe(
     from jobs.models.default import choose
     from jobs.models.needs import require_models
 
-    refuse_file(folder)
+    check_folder(folder)
     chosen = choose(sources, folder, named, overrides)
     require_models(chosen.recipe, chosen.named)
     if chosen.note:
@@ -120,10 +122,18 @@ def chosen_recipe(
     return chosen.recipe
 
 
-def refuse_file(out: Location) -> None:
-    """UserError when the folder to write is a file."""
-    if out.is_file():
-        raise UserError(f"--out {out} is a file; name a folder")
+def check_run(recipe: Recipe, sources: list[str], folder: RunFolder) -> None:
+    """Refuse what a later stage would refuse, before the first one touches anything."""
+    from jobs.ingest import command as ingest
+    from jobs.select.rules import check_rules
+    from jobs.shards.pack import open_writer
+
+    check_folder(folder.path)
+    check_apart(sources, folder.path)
+    ingest.check_config(recipe.ingest)
+    ingest.check_models(recipe.openclip)
+    check_rules(recipe.select, recipe.openclip, recipe.ingest)
+    open_writer(recipe.pack.writer)
 
 
 def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = "") -> CurateResult:
@@ -136,7 +146,7 @@ def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = 
     from jobs.shards import pack
 
     folder = open_run(out)
-    refuse_file(folder.path)
+    check_run(recipe, sources, folder)
     before = {stage: folder.stage_key(stage) for stage in report.STAGES}
     ingested = ingest.run(recipe.ingest, recipe.openclip, sources, folder.path)
     folder.save_recipe(recipe)

@@ -29,7 +29,7 @@ class Limits:
     def allows(self, value: float) -> bool:
         """Whether ``value`` is finite and within the limits."""
         return (
-            math.isfinite(value)
+            _is_finite(value)
             and (self.least is None or value >= self.least)
             and (self.above is None or value > self.above)
             and (self.most is None or value <= self.most)
@@ -43,8 +43,17 @@ class Limits:
             "at most": self.most,
             "below": self.below,
         }
-        words = [f"{name} {value:g}" for name, value in names.items() if value is not None]
+        words = [f"{name} {_plain(value)}" for name, value in names.items() if value is not None]
         return " and ".join(words) or "a finite number"
+
+
+def _is_finite(value: float) -> bool:
+    return isinstance(value, int) or math.isfinite(value)  # an int may be too large for a float
+
+
+def _plain(value: float) -> str:
+    """Whole numbers in all their digits."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e18 else f"{value:g}"
 
 
 Count = Annotated[int, Limits(least=1)]
@@ -61,8 +70,16 @@ PartShare = Annotated[float, Limits(least=0, below=1)]
 """A part of a whole that leaves something over: 0 to below 1."""
 Decay = Annotated[float, Limits(least=0, below=1)]
 """A decay of a moving average, 0 to below 1."""
+Some = Annotated[float, Limits(above=0, most=1)]
+"""A part of a whole, above 0, up to all of it."""
 Seed = Annotated[int, Limits(least=0, below=2**63)]
 """Seed of random numbers."""
+Rate = Annotated[float, Limits(above=0, most=1000)]
+"""Frames per second."""
+Side = Annotated[int, Limits(least=16, most=16384)]
+"""A side of a picture, pixels."""
+Crf = Annotated[int, Limits(least=0, most=63)]
+"""Quality of an encoded video, from best to least; each codec takes a part of this."""
 
 
 class BoundsError(ValueError):
@@ -77,13 +94,15 @@ def check_bounds(config: Any) -> None:
     """Raise ``BoundsError`` for the first field of a dataclass that is outside its limits, or not finite."""
     for name, limits, choices in _rules(type(config)):  # type: ignore[arg-type]
         value = getattr(config, name)
-        if choices and value is not None and value not in choices:
-            raise BoundsError(name, repr(value), "one of " + ", ".join(map(str, choices)))
-        for number in value if isinstance(value, tuple) else (value,):
+        several = value if isinstance(value, tuple) else (value,)
+        for word in several if choices else ():
+            if word is not None and word not in choices:
+                raise BoundsError(name, repr(word), "one of " + ", ".join(map(str, choices)))
+        for number in several:
             wrong = isinstance(number, int | float) and not isinstance(number, bool)
             if wrong and not limits.allows(number):
                 must = str(limits)
-                if not math.isfinite(number) and "finite" not in must:
+                if not _is_finite(number) and "finite" not in must:
                     must = f"finite and {must}"
                 raise BoundsError(name, value, must)
 

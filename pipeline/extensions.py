@@ -34,7 +34,9 @@ def load_extension(name: str, what: str) -> Any:
         ValueError: the module cannot be imported, or has no such object.
     """
     if not is_extension(name):
-        raise ValueError(f"{what} {name!r} is not module:object, such as my_module:MyClass")
+        raise ValueError(
+            f"{what} {name!r} is unknown; write module:object, such as my_module:MyClass"
+        )
     module, _, attribute = name.partition(":")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())

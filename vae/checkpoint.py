@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from pipeline.store.atomic import write_bytes
-from vae.config import VAEConfig
+from pipeline.store.weights import load_into, read_tensors, weights_metadata
+from vae.config import FORMAT, VAEConfig
 from vae.model import VideoVAE
 
 EMBEDDED = Path(__file__).parent / "weights" / "vae.safetensors"
 WEIGHTS_NAME = "vae.safetensors"
 STATE_NAME = "state.pt"
-_FORMAT = "filmstock-vae-1"
 
 
 def latent_space_id(tensors: dict[str, Tensor]) -> str:
@@ -43,7 +43,7 @@ def save_vae(
         for name, tensor in vae.state_dict().items()
     }
     metadata = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "config": json.dumps(vae.config.to_dict(), sort_keys=True),
         "latent_mean": json.dumps(vae.latent_mean.tolist()),
         "latent_std": json.dumps(vae.latent_std.tolist()),
@@ -55,24 +55,14 @@ def save_vae(
 
 def load_vae(path: str | Path = "embedded") -> VideoVAE:
     """The VAE of a file, a folder that holds ``vae.safetensors``, or ``"embedded"``; fp32, eval mode."""
-    from safetensors import safe_open
-
     file = EMBEDDED if str(path) == "embedded" else Path(path)
     if file.is_dir():
         file = file / WEIGHTS_NAME
     if not file.is_file():
         raise ValueError(f"no VAE at {file}; train one with `filmstock train-vae SHARDS --out DIR`")
-    try:
-        with safe_open(file, "pt") as handle:
-            metadata = handle.metadata() or {}
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    except Exception as error:
-        raise ValueError(f"{file} is not a readable safetensors file: {error}") from error
-    if metadata.get("format") != _FORMAT:
-        raise ValueError(
-            f"{file} was not written by filmstock's VAE (no {_FORMAT!r} in its metadata)"
-        )
+    metadata = weights_metadata(file, FORMAT, "train-vae", "VAE")
+    tensors = read_tensors(file)
     vae = VideoVAE(VAEConfig.from_dict(json.loads(metadata["config"])))
-    vae.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    load_into(vae, tensors, file)
     vae.id = latent_space_id(tensors)
     return vae.eval().requires_grad_(False)

@@ -8,6 +8,9 @@ from typing import Any
 from pipeline.bounds import Count, Decay, NonNegative, Positive, Share, check_bounds
 from pipeline.training.config import BaseTrainConfig, OptimizerName
 
+FORMAT = "filmstock-vae-1"
+"""What a file of weights calls itself in its metadata."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VAEConfig:

@@ -11,14 +11,24 @@ import tyro
 
 from jobs.core.errors import EXIT_USAGE, UserError
 from pipeline.store.paths import Location, location
+from pipeline.training.device import check_device_name
 
 T = TypeVar("T")
+
+
+def folder_named(text: str) -> Location:
+    """A path or URI of the command line; ValueError for an empty one, which would be the working directory."""
+    if not text:
+        raise ValueError("'' names no folder; write . for this one")
+    return location(text)
+
+
 Folder = Annotated[
     Location,
     tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
         metavar="PATH|URI",
-        instance_from_str=lambda words: location(words[0]),
+        instance_from_str=lambda words: folder_named(words[0]),
         is_instance=lambda value: isinstance(value, Location),
         str_from_instance=lambda value: [str(value)],
     ),
@@ -26,6 +36,24 @@ Folder = Annotated[
 """Option that takes a local path or the URI of an object store."""
 Data = Annotated[str, tyro.conf.arg(metavar="PATH|URI")]
 """The same, kept as it was written: for settings that are stored as plain values."""
+
+
+def _device(words: list[str]) -> str:
+    check_device_name(words[0])
+    return words[0]
+
+
+Device = Annotated[
+    str,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="DEVICE",
+        instance_from_str=_device,
+        is_instance=lambda value: isinstance(value, str),
+        str_from_instance=lambda value: [value],
+    ),
+]
+"""Option that names a device: auto, cpu, cuda or cuda:N."""
 
 
 def parse_args(cls: type[T], argv: list[str], command: str) -> T:

@@ -110,4 +110,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close("stopped" if kind else "")
+        if kind is None or self.done > self.passed:
+            self.close("stopped" if kind else "")
+        else:  # nothing came of it: the error says all
+            self.end_line()

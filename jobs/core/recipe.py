@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import importlib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import recipes
 from jobs.core.errors import UserError, unknown
@@ -85,26 +88,38 @@ def load_recipe(
 ) -> Recipe:
     """Read a recipe by name or path (None: all defaults) and apply ``{"section.key": value}`` overrides."""
     path = None if recipe is None else find_recipe(str(recipe))
-    raw: dict[str, Any] = {} if path is None else _read_toml(path)
-    where = "overrides" if path is None else path.name if path.parent == RECIPES else str(path)
-    if renamed := [f"{old} is {new} now" for old, new in RENAMED if _holds(raw, old)]:
+    own: dict[str, Any] = {} if path is None else _read_toml(path)
+    where = "defaults" if path is None else path.name if path.parent == RECIPES else str(path)
+    if renamed := [f"{old} is {new} now" for old, new in RENAMED if _holds(own, old)]:
         raise UserError(
             f"{where} was written by an earlier filmstock: {', '.join(renamed)}; rename it there"
         )
-    for dotted, value in (overrides or {}).items():
+    name = "default" if path is None else path.stem
+    read = _sections(own, where)
+    if not overrides:
+        return Recipe(name=name, **read)
+    raw = copy.deepcopy(own)  # which is sound, so what is wrong from here on is an override's fault
+    for dotted, value in overrides.items():
         section, _, key = dotted.partition(".")
-        if not key:
-            raise UserError(f"override {dotted!r} names no key; write section.key, e.g. ingest.crf")
-        raw.setdefault(section, {})
-        _set_nested(raw[section], key.split("."), value)
+        if not section or not key:
+            raise UserError(
+                f"--set {dotted}: names no setting; write section.key=value, e.g. ingest.crf=20"
+            )
+        if not isinstance(raw.setdefault(section, {}), dict):
+            raise UserError(f"--set {dotted}: [{section}] is no table")
+        _set_nested(raw[section], key.split("."), value, f"--set {dotted}")
+    return Recipe(name=name, **_sections(raw, "--set"))
+
+
+def _sections(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Section -> its dataclass, from plain tables."""
     for section in raw:
         if section not in SECTIONS:
             raise UserError(f"{where}: {unknown('section', section, SECTIONS)}")
-    sections = {
-        name: section_from(_load_class(target), raw.get(name, {}), f"{where}: [{name}]")
+    return {
+        name: section_from(load_class(target), raw.get(name, {}), f"{where}: [{name}]")
         for name, target in SECTIONS.items()
     }
-    return Recipe(name="default" if path is None else path.stem, **sections)
 
 
 def folder_recipe(
@@ -140,11 +155,11 @@ def find_recipe(recipe: str) -> Location:
 
 
 def section_from(cls: type, raw: Any, where: str) -> Any:
-    """Build ``cls`` from the table ``raw``, refusing unknown keys and wrong types by name."""
+    """Build ``cls`` from the table ``raw``, refusing unknown keys and wrong types by name; ``where``: see errors."""
     import msgspec
 
     if not isinstance(raw, Mapping):
-        raise UserError(f"{where} must be a table of settings, not {raw!r}")
+        raise UserError(f"{where} must be a table of settings, key = value, not {raw!r}")
     names = [f.name for f in dataclasses.fields(cls) if f.init]
     for key in raw:
         if key not in names:
@@ -160,10 +175,7 @@ def section_from(cls: type, raw: Any, where: str) -> Any:
         # msgspec leaves fields that were not given out of the instance's __dict__; our own constructor does not
         return cls(**{**{name: getattr(checked, name) for name in names}, **nested})
     except msgspec.ValidationError as error:
-        text, _, place = str(error).partition(" - at `$")
-        key = place.rstrip("`").lstrip(".")
-        seen = f"{key} = {raw[key]!r}: " if key in raw else (f"{key}: " if key else "")
-        raise UserError(f"{where} {seen}{text[:1].lower()}{text[1:]}") from None
+        raise UserError(f"{where} {type_error(cls, raw, str(error))}") from None
     except ValueError as error:  # raised by the dataclass itself
         raise UserError(f"{where} {error}") from None
 
@@ -172,6 +184,33 @@ def _holds(raw: Mapping[str, Any], named: str) -> bool:
     """True when a recipe has the section ``[name]`` or the setting ``[name] key``."""
     section, _, key = named.removeprefix("[").partition("]")
     return section in raw and (not key or key.strip() in raw[section])
+
+
+def type_error(cls: type, raw: Mapping[str, Any], error: str) -> str:
+    """What a setting must be, from msgspec's words on a value of another type."""
+    text, _, place = error.partition(" - at `$")
+    key = re.split(r"[.\[]", place.rstrip("`").lstrip("."))[0]
+    if missing := re.search(r"missing required field `(\w+)`", text):
+        return f"has no {missing[1]}; add {missing[1]} = ..."
+    if "; it must be " in text or not text.startswith(("Expected", "Invalid", "Object")):
+        return text  # our own words
+    if key not in raw:
+        return f"{text[:1].lower()}{text[1:]}; filmstock recipe --keys lists what it may be"
+    return f"{key} is {raw[key]!r}; it must be {type_words(get_type_hints(cls)[key])}"
+
+
+def type_words(hint: Any) -> str:
+    """A type in the words of who writes a recipe."""
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(str, get_args(hint)))
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(type_words(part) for part in get_args(hint) if part is not type(None))
+    if get_origin(hint) is tuple:
+        return f"a list, each of it {type_words(get_args(hint)[0])}"
+    if get_origin(hint) is dict:
+        return "a table, key = value"
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text in quotes"}
+    return words.get(hint, getattr(hint, "__name__", str(hint)))
 
 
 def _tables_in(cls: type) -> dict[str, type]:
@@ -221,20 +260,25 @@ def _read_toml(path: Location) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"cannot read recipe {path}: {error.strerror}") from None
+        raise UserError(f"cannot read recipe {path}: {error.strerror}; check its rights") from None
     except UnicodeDecodeError:
         raise UserError(f"recipe {path} is not UTF-8 text; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"recipe {path} is not valid TOML: {error}") from None
+        raise UserError(
+            f"recipe {path} is not valid TOML: {error}; write [section] and lines of key = value"
+        ) from None
 
 
-def _set_nested(table: Any, keys: list[str], value: Any) -> None:
+def _set_nested(table: Any, keys: list[str], value: Any, where: str) -> None:
     for key in keys[:-1]:
         table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise UserError(f"{where}: {key!r} is a value, not a table; write section.key=value")
     table[keys[-1]] = value
 
 
-def _load_class(target: str) -> type:
+def load_class(target: str) -> type:
+    """The class that ``module:name`` names."""
     module, _, name = target.partition(":")
     loaded: type = getattr(importlib.import_module(module), name)
     return loaded

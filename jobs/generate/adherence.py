@@ -12,12 +12,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from dit.config import SampleConfig
-from jobs.core.args import parse_args
+from jobs.core.args import Device, parse_args
 from jobs.core.console import Progress, clock, say
 from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.writable import check_folder
+from pipeline.bounds import Count, Limits, Seed
 from pipeline.store.atomic import write_bytes
 
 if TYPE_CHECKING:
@@ -36,15 +38,15 @@ KINDS = ("generated", "vae", "rendered")
 class Args(SampleConfig):
     """Generate videos for captions of unseen scenes and judge every frame, beside the VAE's ceiling."""
 
-    prompts: int = 200
+    prompts: Count = 200
     """Scenes to generate."""
-    seed: int = 1
+    seed: Seed = 1
     """Which held-out scenes; also the seed of the noise."""
     split: str = "heldout"
     """Stream of scenes: train, heldout or novel (unseen colour-shape and shape-motion pairs)."""
     size: str = "64x64"
     """WIDTHxHEIGHT in pixels."""
-    max_objects: int = 3
+    max_objects: Annotated[int, Limits(least=1, most=3)] = 3
     """Most objects in a scene."""
     dit: str = "embedded"
     """embedded, a dit.safetensors, or a folder of train-dit."""
@@ -52,7 +54,7 @@ class Args(SampleConfig):
     """VAE the DiT was trained with."""
     text: str = "embedded"
     """Text encoder the DiT was trained with."""
-    device: str = "auto"
+    device: Device = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     out: Path | None = None
     """Folder for adherence.json and a contact sheet; default: print only."""
@@ -67,15 +69,21 @@ def main(argv: list[str]) -> int:
 def run(args: Args) -> dict[str, Any]:
     """Generate, judge, print a table; returns what adherence.json holds."""
     from jobs.core.models import load_dit_at, load_vae_for
+    from jobs.generate.limits import check_sampler, check_size
     from jobs.generate.sample import parse_size
     from pipeline.world.captions import caption
     from pipeline.world.figures import table
     from pipeline.world.render import render
 
-    if args.prompts < 1:
-        raise UserError(f"--prompts is {args.prompts}; at least one scene is needed")
     width, height = parse_size(args.size)
+    if args.out is not None:
+        check_folder(args.out)
+    check_size(width, height, args.frames, dit=args.dit, vae=args.vae, guided=args.guidance != 1)
+    check_sampler(args, args.device)
     scenes = draw_scenes(args)
+    say(
+        f"adherence: {len(scenes)} videos of {args.frames} frames at {args.size}, {args.steps} steps each"
+    )
     captions = [caption(scene, "dense", still=args.frames == 1) for scene in scenes]
     loaded = load_dit_at(args.dit, args.device)
     vae = load_vae_for(loaded.latents, args.vae, args.device)

@@ -19,7 +19,8 @@ def read_picture(path: Path, size: tuple[int, int] | None) -> np.ndarray:
     try:
         picture = Image.open(path).convert("RGB")
     except OSError as error:
-        raise UserError(f"cannot read the picture {path}: {error}") from None
+        why = error.strerror or "it is no picture"
+        raise UserError(f"the picture {path} cannot be read: {why}; give a PNG or JPEG") from None
     return np.array(picture if size is None else ImageOps.fit(picture, size))
 
 

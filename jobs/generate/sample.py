@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dit.config import SampleConfig
-from jobs.core.args import Folder, parse_args
+from jobs.core.args import Device, Folder, parse_args
 from jobs.core.console import Progress, clock, say, warn
 from jobs.core.errors import EXIT_OK, UserError
+from pipeline.bounds import Seed
 from pipeline.store.atomic import write_bytes
-from pipeline.training.device import pick_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Args(SampleConfig):
     """With --expand: run folder or shards whose captions to be like. Default: the synthetic world's."""
     size: str = "64x64"
     """WIDTHxHEIGHT in pixels; multiples of the VAE's patch (8)."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the first prompt; the next ones count up."""
     image: Path | None = None
     """Picture that every video starts from."""
@@ -41,7 +41,7 @@ class Args(SampleConfig):
     """VAE the DiT was trained with."""
     text: str = "embedded"
     """Text encoder the DiT was trained with."""
-    device: str = "auto"
+    device: Device = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
 
 
@@ -54,10 +54,12 @@ def main(argv: list[str]) -> int:
 def run(args: Args) -> list[Path]:
     """Generate every prompt; returns the MP4 paths in the order of the prompts."""
     from jobs.generate.inputs import read_picture
+    from jobs.generate.limits import check
     from jobs.generate.videos import generate_videos
     from pipeline.video.encode import encode_mp4
     from pipeline.video.sheets import contact_sheet, png_bytes, webp_bytes
 
+    check(args, *parse_size(args.size))
     prompts = read_prompts(args)
     if args.expand:
         from jobs.generate.expand import expand_or_refuse
@@ -68,8 +70,10 @@ def run(args: Args) -> list[Path]:
     if args.dit == "embedded":
         warn_of_other_worlds(prompts)
     width, height = parse_size(args.size)
-    pick_device(args.device)  # refused before anything is loaded
     picture = None if args.image is None else read_picture(args.image, (width, height))
+    say(
+        f"sample: {len(prompts)} videos of {args.frames} frames at {width}x{height}, {args.steps} steps each"
+    )
     if picture is not None and args.frames == 1:
         warn("--image with one frame leaves nothing to generate")
     start = time.monotonic()
@@ -121,9 +125,17 @@ def read_prompts(args: Args) -> list[str]:
     if args.prompts is not None:
         try:
             lines = args.prompts.read_text().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot read {args.prompts}: {error}") from None
+        except UnicodeDecodeError:
+            raise UserError(
+                f"--prompts {args.prompts} is not UTF-8 text; save it as UTF-8"
+            ) from None
+        except OSError as error:
+            raise UserError(
+                f"--prompts {args.prompts} cannot be read: {error.strerror}; give a text file with one caption a line"
+            ) from None
         prompts += [line.strip() for line in lines if line.strip()]
+    if not prompts and args.prompts is not None:
+        raise UserError(f"--prompts {args.prompts} holds no caption; write one a line")
     if not prompts:
         raise UserError(
             'nothing to sample; give --prompt "A red circle moves right." or --prompts FILE'
@@ -135,7 +147,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """``"64x48"`` -> (64, 48): width, height."""
     match = re.fullmatch(r"(\d+)x(\d+)", text.strip().lower())
     if not match:
-        raise UserError(f"--size {text!r} is not WIDTHxHEIGHT, such as 64x64")
+        raise UserError(f"--size {text!r} is no size; write WIDTHxHEIGHT, such as 64x64")
     return int(match[1]), int(match[2])
 
 

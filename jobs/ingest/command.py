@@ -18,18 +18,19 @@ import tyro
 
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say
-from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, require
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, require
 from jobs.core.keys import config_key, files_key
 from jobs.core.recipe import load_recipe, parse_override, save_recipe
 from jobs.core.stage import Stage, clear_done, done_info
 from jobs.core.systemic import Failures
+from jobs.core.writable import check_folder
 from jobs.ingest.detector import check_detector
 from jobs.ingest.ledger import Ledger, check_settings, commit_source, compile_sources, exclusive
 from jobs.ingest.plan import Admission, Source, Windows, named, unsettled, window_size
 from jobs.ingest.summary import IngestResult, Tally, report
 from jobs.ingest.windows import Row, Stream
 from pipeline import schema as s
-from pipeline.config import CRF, IngestConfig, OpenClipConfig
+from pipeline.config import IngestConfig, OpenClipConfig
 from pipeline.extensions import extension_file
 from pipeline.scores import nsfw
 from pipeline.scores.scorer import named_columns
@@ -69,6 +70,7 @@ def run(
     config: IngestConfig, openclip: OpenClipConfig, sources: list[str], out: Location | str
 ) -> IngestResult:
     """Bring every source to an end, ``done`` or ``quarantined``; finished ones are not redone."""
+    check_folder(location(out))
     check_config(config)
     check_apart(sources, location(out))
     return run_files(config, openclip, list_sources(sources), location(out))
@@ -124,19 +126,7 @@ def is_compiled(folder: Location, settings: str) -> bool:
 
 
 def check_config(config: IngestConfig) -> None:
-    """Refuse settings that cannot work."""
-    if not 0 < config.min_clip_s <= config.max_clip_s:
-        raise UserError(
-            f"min_clip_s is {config.min_clip_s} and max_clip_s {config.max_clip_s}; "
-            "the first must be above 0 and at most the second"
-        )
-    if config.height is not None and config.height < 16:
-        raise UserError(f"height is {config.height}; give at least 16 pixels, or leave it out")
-    least, most = CRF[config.codec]
-    if not least <= config.crf <= most:
-        raise UserError(f"crf is {config.crf}; {config.codec} takes {least} (best) to {most}")
-    if config.text_frames < 0:
-        raise UserError(f"text_frames is {config.text_frames}; 2 is usual, 0 measures no text")
+    """Refuse settings that need a package, or a part by name, that is not here."""
     if config.nsfw:
         require(nsfw.check_installed)
     check_detector(config.shot_detector)

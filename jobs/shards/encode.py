@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from jobs.core.args import Folder, parse_args
+from jobs.core.args import Device, Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.fresh import check_fresh
@@ -20,13 +20,16 @@ from jobs.core.recipe import folder_recipe, parse_override
 from jobs.core.run import run_of
 from jobs.core.stage import Stage
 from jobs.core.systemic import Failures
+from jobs.core.writable import check_folder
 from jobs.shards.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encode_metadata
 from jobs.shards.encode_settings import keep_settings, note_settings
 from pipeline import schema as s
+from pipeline.bounds import Whole, check_bounds
 from pipeline.config import EncodeConfig
 from pipeline.loader.mix import rendering_name
 from pipeline.shards.layout import MANIFEST_NAME
 from pipeline.store.paths import Location, location
+from pipeline.training.device import pick_device
 
 if TYPE_CHECKING:
     from pipeline.shards.read import Manifest
@@ -52,14 +55,17 @@ class Args:
     """Override [encode] vae: embedded, or a checkpoint of train-vae."""
     text: str | None = None
     """Override [encode] text_encoder: embedded, or what open_clip calls a model."""
-    workers: int = 0
+    workers: Whole = 0
     """Ray workers; 1 encodes in this process; 0 decides by the number of clips."""
-    device: str = "auto"
+    device: Device = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     recipe: str | None = None
     """Recipe file or name; its [encode] section is used. Default: the folder's own recipe."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Override a setting: --set encode.max_pixels=16384; may be repeated."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +124,8 @@ def run(
     manifest = open_manifest(folder)
     check_fresh(run_of(manifest.root), "shards")
     target = out or location(manifest.root).parent / "latents"
+    check_folder(target)
+    pick_device(device)
     key = config_key(RECIPE_VERSION, config, manifest.hash, files_key(model_files(config)))
     stage = Stage(target.parent, STAGE, key)
     if (info := stage.info) and is_committed(target):

@@ -89,7 +89,7 @@ def run(args: Args) -> dict[str, Any]:
     if stage.info:
         say(f"train-captioner: nothing to do, {weights} was trained with these settings on these")
         return {}
-    path = check_out(args.out, STATE_NAME, resume=args.resume)
+    path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
     try:
         state = read_state(path, config, examples)
     except ValueError as error:

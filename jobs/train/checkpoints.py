@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from jobs.core.errors import UserError
+from jobs.core.writable import check_folder
 
 
-def check_out(out: Path, state_name: str, *, resume: bool) -> Path:
-    """Path of the run's checkpoint, which may not be there; UserError for a file as OUT, or nothing to resume."""
-    if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out} is a file; give a folder")
+def check_out(out: Path, state_name: str, *, resume: bool, stage: str = "") -> Path:
+    """Path of the run's checkpoint, which may not be there.
+
+    Raises:
+        UserError: OUT is a file, may not be written to, holds another trainer's run, or nothing to resume.
+    """
+    check_folder(out)
     state = out / state_name
+    other = _command_of(out)
+    if stage and other and other != stage:
+        raise UserError(f"--out {out} holds a run of {other}; choose another folder")
     if resume and not state.is_file():
         raise UserError(
             f"--resume: {out} holds no checkpoint ({state_name}) to go on from; leave --resume out to start there"
         )
     return state
+
+
+def _command_of(out: Path) -> str:
+    """The trainer whose run a folder holds; empty where there is none that says so."""
+    try:
+        found = json.loads((out / "run.json").read_text())["command"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def going_on(stage: str, state: Path, step: int, steps: int | None) -> str:

@@ -15,6 +15,7 @@ from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.fresh import check_fresh
 from jobs.core.keys import config_key
+from jobs.core.models import load_vae_for
 from jobs.core.run import run_of
 from jobs.core.stage import Stage
 from jobs.core.uses import note_use
@@ -23,6 +24,7 @@ from jobs.train.dit_args import UNKEYED, Args, settled, train_config, with_mix
 from jobs.train.dit_setup import mix_line, open_data, start_of, train_here
 from jobs.train.run_json import write_run
 from pipeline.store.paths import absolute
+from pipeline.training.device import pick_device
 
 if TYPE_CHECKING:
     from dit.train.data import TrainingPacks
@@ -62,19 +64,22 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
         f"train-dit: {data.n_clips} clips, {held} held out, {data.steps.steps_in(0)} steps an epoch"
     )
     say(f"train-dit: {mix_line(data)}")
+    config, start = train_config(args), start_of(args, data)
+    if args.vae != "embedded":
+        load_vae_for(
+            data.spec(), args.vae
+        )  # the default may be of other latents: then no sheets are drawn
+    if path.is_file():
+        state = load_state(path)
+        refuse_other(state, start.model, config, data, started_from=start.id, path=path)
+        data.seek(state["cursor"])
+        steps = None if config.minutes else config.steps
+        say(going_on(STAGE, path, state["step"], steps))
     if not held:
         warn(
             f"0 of {len(data.clip_ids)} clips are held out, so no held-out loss is measured; raise --held-out-share "
             f"({args.train.held_out_share:g})"
         )
-    config, start = train_config(args), start_of(args, data)
-    if not path.is_file():
-        return
-    state = load_state(path)
-    refuse_other(state, start.model, config, data, started_from=start.id, path=path)
-    data.seek(state["cursor"])
-    steps = None if config.minutes else config.steps
-    say(going_on(STAGE, path, state["step"], steps))
 
 
 def run(args: Args) -> Path:
@@ -83,7 +88,8 @@ def run(args: Args) -> Path:
     from pipeline.latents.stale import refuse_stale
 
     weights = args.out / WEIGHTS_NAME
-    path = check_out(args.out, STATE_NAME, resume=args.resume)
+    path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
+    pick_device(args.device)
     args = settled(args)
     try:
         refuse_stale(args.latents)

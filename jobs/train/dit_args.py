@@ -10,7 +10,7 @@ from typing import Any
 import tyro
 
 from dit.config import DiTConfig, ModelKind, TrainConfig
-from jobs.core.args import Data
+from jobs.core.args import Data, Device
 from jobs.core.errors import UserError
 from jobs.core.recipe import folder_recipe, section_from
 from pipeline.bounds import Count, check_bounds
@@ -52,7 +52,7 @@ class Args:
     """Train nothing: say what an epoch holds and leaves out, if the latents are sound, first loss, memory."""
     resume: bool = False
     """Refuse to start anew: OUT must hold a checkpoint to go on from, whose --init and --lr need not be given again."""
-    device: str = "auto"
+    device: Device = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     workers: Count = 1
     """Processes; more than one run through Ray Train."""

@@ -81,7 +81,7 @@ def check_run(args: Args) -> None:
     from vae.state import check_start, read_state
 
     model = VAEConfig.preset(args.preset)
-    path = check_out(args.out, STATE_NAME, resume=args.resume)
+    path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
     init = load_vae(args.init) if args.init else None
     check_start(model, init)
     data = TrainData(args.shards, model, args.train)

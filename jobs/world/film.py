@@ -17,6 +17,8 @@ from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage
+from jobs.core.writable import check_folder
+from pipeline.bounds import Count, Limits, Seed, Whole, check_bounds
 from pipeline.world.film import TRUTH_NAME, shoot
 from pipeline.world.film_plan import plan_films
 from pipeline.world.scene import SPLITS
@@ -28,18 +30,21 @@ class FilmArgs:
 
     out: Annotated[Path, tyro.conf.Positional]
     """Folder to make."""
-    minutes: float = 3.0
+    minutes: Annotated[float, Limits(above=0, most=10_000)] = 3.0
     """Footage in the sound files together, in minutes."""
-    files: int = 4
+    files: Count = 4
     """How many files, corrupt ones included."""
-    seed: int = 0
+    seed: Seed = 0
     """Which footage: other seeds give other films."""
     split: str = "heldout"
     """Stream of scenes: train, heldout or novel."""
-    corrupt: int = 1
+    corrupt: Whole = 1
     """How many of the files are broken recordings."""
-    workers: int = 0
+    workers: Whole = 0
     """Processes; 0 means one per CPU core."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def run(args: FilmArgs) -> Path:
@@ -52,6 +57,7 @@ def run(args: FilmArgs) -> Path:
         films = plan_films(**plan)
     except ValueError as error:
         raise UserError(str(error)) from None
+    check_folder(args.out)
     stage = Stage(args.out, "film", config_key(plan))
     truth_path = args.out / TRUTH_NAME
     if stage.info:

@@ -16,6 +16,8 @@ from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage
+from jobs.core.writable import check_folder
+from pipeline.bounds import Whole, check_bounds
 from pipeline.world.clips import WorldConfig, check_config, chunks, world_rows
 
 CHUNK = 100
@@ -46,8 +48,11 @@ class WorldArgs:
     """Most objects in a scene."""
     crf: int = 18
     """H.264 quality; lower is better."""
-    workers: int = 0
+    workers: Whole = 0
     """Processes; 0 means one per CPU core."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def parse_sizes(text: str) -> tuple[tuple[int, int], ...]:
@@ -70,6 +75,7 @@ def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
         check_config(config)
     except ValueError as error:
         raise UserError(str(error)) from None
+    check_folder(out)
     shards = out / "shards"
     stage = Stage(out, "world", config_key(config))
     if stage.info:

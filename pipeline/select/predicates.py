@@ -110,4 +110,6 @@ def _explain(setting: str, expression: str, error: str, columns: list[str]) -> s
         close = difflib.get_close_matches(name, columns, n=1, cutoff=0.4)
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(columns)}"
         first = f"the manifest has no column {name!r}; {hint}"
+    else:
+        first += f"; write SQL over its columns, such as {schema.MOTION_MEAN} > 0.002"
     return f"{setting} = {expression!r}: {first}"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.schema import source_id
-from pipeline.store.client import WEB, without_query
+from pipeline.store.client import WEB, check_scheme, without_query
 from pipeline.store.paths import Location, ObjectPath, files_below, location
 from pipeline.store.staging import staged
 
@@ -61,6 +61,8 @@ def list_sources(names: Iterable[str | Path]) -> Iterator[tuple[int, bytes, str]
             "no source named; give video files, folders, or a .txt file with one path or URI a line"
         )
     for number, name in enumerate(names):
+        if not str(name):
+            raise ValueError("a source is '', an empty name; leave it out, or write the path")
         for key, path in _expand(location(name)):
             yield number, key, path
 
@@ -131,7 +133,11 @@ def _walk(root: Path) -> Iterator[tuple[bytes, str]]:
         folder = folders.pop()
         try:
             entries = os.scandir(folder)
-        except OSError:  # it is quarantined under its own name, and the others go on
+        except OSError as error:  # it is quarantined under its own name, and the others go on
+            if folder == base:
+                raise ValueError(
+                    f"source {root} cannot be read: {error.strerror}; check its rights"
+                ) from None
             found = True
             yield os.fsencode(folder)[start:].replace(b"/", b"\0"), folder
             continue
@@ -160,6 +166,8 @@ def _read_list(path: Location) -> Iterator[tuple[bytes, str]]:
             text = line.strip()
             if text and not text.startswith("#"):
                 count += 1
+                if "://" in text and not text.startswith("file://"):
+                    check_scheme(text)
                 yield count.to_bytes(8, "big"), _join(base, text)
     if not count:
         raise ValueError(f"list file {path} names no source; write one path a line")

@@ -20,6 +20,10 @@ CONNECT_S, SILENCE_S = 5, 30
 """Longest wait for a connection, and for the next bytes of an answer, seconds."""
 WEB = ("http://", "https://")
 """Schemes that are read only, and have no listings."""
+SCHEMES = frozenset(
+    ("s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "http", "https", "memory")
+)
+"""Schemes of URIs that can be opened, beside ``file``."""
 _USED_BY: list[int] = []
 """Process that first spoke to a store: its threads do not survive a fork, and a forked child would wait forever."""
 
@@ -27,6 +31,16 @@ _USED_BY: list[int] = []
 def without_query(uri: str) -> str:
     """A URL without what follows ``?``, where signatures travel; anything else as it is."""
     return uri.partition("?")[0] if uri.startswith(WEB) else uri
+
+
+def check_scheme(uri: str) -> None:
+    """ValueError for a URI whose scheme nothing here can open."""
+    scheme = uri.partition("://")[0]
+    if scheme not in SCHEMES:
+        raise ValueError(
+            f"{without_query(uri)}: {scheme}:// cannot be opened; use s3://, gs://, az://, http:// or https://, or a "
+            "path on this machine"
+        )
 
 
 def client(root: str) -> Any:

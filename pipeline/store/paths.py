@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from pipeline.store.client import asking, client, without_query
+from pipeline.store.client import asking, check_scheme, client, without_query
 
 T = TypeVar("T")
 
@@ -56,6 +56,7 @@ class ObjectPath:
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.uri)
+        check_scheme(self.uri)
         if "@" in parts.netloc:
             raise ValueError(
                 f"{parts.scheme}://...@{parts.netloc.rpartition('@')[2]}: credentials do not belong "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,24 +20,26 @@ def pick_device(name: str = "auto") -> torch.device:
 
     A device that is not here, or a name that is none, is refused by ValueError: a run never falls back in silence.
     """
+    check_device_name(name)
     import torch
 
     # cuBLAS reads it before its first product: sums then have the same order every time
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ValueError(f"device {name!r} is unknown; use auto, cpu, cuda or cuda:N") from None
+    device = torch.device(name)
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
             have = f"torch {torch.__version__} sees {count} GPUs here"
             raise ValueError(f"device {name!r} is not there: {have}; use auto or cpu")
-    elif device.type != "cpu":
-        raise ValueError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
     return device
+
+
+def check_device_name(name: str) -> None:
+    """ValueError for what is no name of a device; asks neither torch nor the machine."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name):
+        raise ValueError(f"device {name!r} is unknown; use auto, cpu, cuda or cuda:N")
 
 
 def to_device(value: T, device: torch.device | str) -> T:

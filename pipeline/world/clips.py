@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from pipeline import schema as s
+from pipeline.bounds import Count, Limits, Rate, Seed, Share, check_bounds
 from pipeline.video.tags import WORLD
 from pipeline.world.captions import caption, structured
 from pipeline.world.render import render
@@ -22,40 +23,43 @@ SEED_STRIDE = 10_000_000
 """Scenes of one run seed: ``seed * SEED_STRIDE + index``, so runs with different seeds share no scene."""
 SIDE_MULTIPLE = 16
 """Sides a VAE of 8x and a patch of 2 divide."""
+MOST_SIDE = 4096
+"""Longest side that is rendered, pixels."""
+MAX_OBJECTS = 3
+"""Most objects that a scene can hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorldConfig:
     """A set of world clips."""
 
-    clips: int = 1000
+    clips: Count = 1000
     """How many clips."""
-    seed: int = 1
+    seed: Seed = 1
     """Which clips: other seeds give other scenes."""
     split: str = "train"
     """Stream of scenes: train, heldout or novel."""
     sizes: tuple[tuple[int, int], ...] = ((64, 64), (64, 64), (80, 48), (48, 80))
     """(width, height) in pixels, drawn evenly; repeat one to draw it more often."""
-    frames: int = 17
+    frames: Count = 17
     """Frames of a video clip; 1 + 4k suits the VAE."""
-    fps: float = 8.0
+    fps: Rate = 8.0
     """Frames per second."""
-    image_share: float = 0.1
+    image_share: Share = 0.1
     """Share of clips that are single images."""
-    max_objects: int = 3
+    max_objects: Annotated[int, Limits(least=1, most=MAX_OBJECTS)] = 3
     """Most objects in a scene."""
-    crf: int = 18
+    crf: Annotated[int, Limits(least=0, most=51)] = 18
     """H.264 quality; lower is better."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def check_config(config: WorldConfig) -> None:
     """Raise ``ValueError`` for a config that cannot be rendered."""
     if config.split not in SPLITS:
         raise ValueError(f"split {config.split!r} is unknown; use one of {', '.join(SPLITS)}")
-    if config.clips < 1 or config.frames < 1 or config.fps <= 0:
-        raise ValueError(
-            f"clips ({config.clips}), frames ({config.frames}) and fps ({config.fps}) must be positive"
-        )
     if not config.sizes:
         raise ValueError("no sizes to render; give at least one, e.g. 64x64")
     for width, height in config.sizes:
@@ -64,8 +68,10 @@ def check_config(config: WorldConfig) -> None:
                 f"size {width}x{height} has a side that is not a multiple of {SIDE_MULTIPLE}; "
                 "use e.g. 64x64, 80x48 or 48x80"
             )
-    if not 0 <= config.image_share <= 1:
-        raise ValueError(f"image_share is {config.image_share}; it must be between 0 and 1")
+        if max(width, height) > MOST_SIDE:
+            raise ValueError(
+                f"size {width}x{height} is too large; use sides of at most {MOST_SIDE}"
+            )
 
 
 def world_scene(config: WorldConfig, index: int) -> tuple[Scene, tuple[int, int], bool]:

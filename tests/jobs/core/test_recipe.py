@@ -93,14 +93,32 @@ def test_the_key_follows_the_settings_and_not_the_name(tmp_path: Path):
     [
         ("[ingest]\nmax_clip = 3\n", ["[ingest]", "'max_clip'", "'max_clip_s'", "mine.toml"]),
         ("[ingset]\n", ["'ingset'", "'ingest'", "mine.toml"]),
-        ("[ingest]\ncrf = 'high'\n", ["[ingest]", "crf = 'high'", "expected `int`"]),
-        ("[select.where]\ndark = 3\n", ["[select]", "where", "expected `str`"]),
+        ("[ingest]\ncrf = 'high'\n", ["[ingest]", "crf is 'high'", "must be a whole number"]),
+        (
+            "[select.where]\ndark = 3\n",
+            ["[select]", "where is {'dark': 3}", "a table, key = value"],
+        ),
+        ("[ingest]\ncodec = 'divx'\n", ["codec is 'divx'", "one of h264, av1"]),
+        ("[ingest]\nmin_clip_s = nan\n", ["min_clip_s is nan", "finite and above 0"]),
+        ("[ingest]\ncodec = 'av1'\ncrf = 0\n", ["crf is 0", "1 (best) to 63 for codec av1"]),
+        ("[ingest]\nmin_clip_s = 5\nmax_clip_s = 4\n", ["min_clip_s is 5", "max_clip_s 4"]),
+        ("[openclip]\nframes = 0\n", ["frames is 0", "at least 1"]),
+        ("[pack]\nkinds = ['haiku']\n", ["kinds", "haiku", "one of short, dense"]),
+        ("[pack]\nkinds = []\n", ["kinds is []", "at least one kind"]),
+        ("[encode]\nmax_pixels = 0\n", ["max_pixels is 0", "at least 256"]),
+        ("[caption]\ntemperature = -1\n", ["temperature is -1", "at least 0"]),
+        ("[caption.prompts]\ndense = '{nope}'\n", ["prompts.dense", "{nope}", "{frames}"]),
+        ("[caption.prompts]\npoem = 'a'\n", ["prompts.poem", "short, dense"]),
+        ("[caption]\nbase_url = 'nonsense'\n", ["base_url is 'nonsense'", "http://"]),
         ("ingest = 3\n", ["[ingest]", "table"]),
         ("[ingest\n", ["not valid TOML", "line 1"]),
         ("[caption]\nbackend = 'magic'\n", ["[caption]", "magic", "transformers"]),
-        ("[select.best.a]\nby = 'x'\nkeep = 20\n", ["[select.best.a]", "keep = 20", "0.2 keeps"]),
+        (
+            "[select.best.a]\nby = 'x'\nkeep = 20\n",
+            ["[select.best.a]", "keep is 20", "above 0 and at most 1"],
+        ),
         ("[select.best.a]\nby = 'x'\nkep = 0.2\n", ["[select.best.a]", "'kep'", "'keep'"]),
-        ("[select.best.a]\nby = 'x'\n", ["[select.best.a]", "missing", "keep"]),
+        ("[select.best.a]\nby = 'x'\n", ["[select.best.a]", "has no keep", "add keep"]),
         ("[select.best]\na = 0.2\n", ["[select.best.a]", "table", "0.2"]),
         ("[select]\nbest = 0.2\n", ["[select.best]", "named tables", "0.2"]),
         ("[select.balance.a]\ncap = 2\n", ["[select.balance.a]", "group = SQL or concepts"]),
@@ -150,8 +168,18 @@ def test_an_override_is_toml_or_else_text(text: str, expected: tuple[str, object
 def test_an_override_without_a_value_or_a_key_is_refused():
     with pytest.raises(UserError, match="no '='"):
         parse_override("ingest.crf")
-    with pytest.raises(UserError, match="names no key"):
+    with pytest.raises(UserError, match="--set ingest: names no setting"):
         load_recipe(None, {"ingest": 3})
+    with pytest.raises(UserError, match="--set ingest.crf.x: 'crf' is a value"):
+        load_recipe("demo", {"ingest.crf": 20, "ingest.crf.x": 1})
+
+
+def test_what_is_wrong_is_blamed_on_the_recipe_or_on_the_override(tmp_path: Path):
+    path = write(tmp_path, "[ingest]\ncrf = 99\n")
+    with pytest.raises(UserError, match=r"^mine.toml: \[ingest\] crf is 99"):
+        load_recipe(path, {"ingest.min_clip_s": -1})
+    with pytest.raises(UserError, match=r"^--set: \[ingest\] min_clip_s is -1"):
+        load_recipe("demo", {"ingest.min_clip_s": -1})
 
 
 def test_a_run_folder_remembers_its_recipe(tmp_path: Path):

@@ -60,8 +60,6 @@ def test_the_stage_is_left_out_when_nothing_is_asked() -> None:
 def test_settings_are_checked_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     from jobs.core.errors import UserError
 
-    with pytest.raises(UserError, match="text_frames is -1"):
-        check_config(IngestConfig(text_frames=-1))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'filmstock\[nsfw\]'"):
         check_config(IngestConfig(nsfw=True))

@@ -103,11 +103,11 @@ def test_seed_epoch_and_clip_each_move_a_draw():
 
 def test_weights_that_cannot_be_drawn_by_are_refused():
     for wrong, message in (
-        ({"dense": -1}, "dense = -1 is no weight"),
-        ({"short": math.nan}, "short = nan is no weight"),
-        ({"empty": 1.5}, r"empty = 1.5 is no share"),
-        ({"empty": -0.1}, r"empty = -0.1 is no share"),
-        ({"dense": 0, "short": 0}, r"all weights are 0 \(dense, short\)"),
+        ({"dense": -1}, "dense is -1; it must be at least 0"),
+        ({"short": math.nan}, "short is nan; it must be finite and at least 0"),
+        ({"empty": 1.5}, "empty is 1.5; it must be at least 0 and at most 1"),
+        ({"empty": -0.1}, "empty is -0.1; it must be"),
+        ({"dense": 0, "short": 0}, r"all weights are 0 \(short, dense\)"),
     ):
         with pytest.raises(ValueError, match=message):
             MixConfig(**wrong)

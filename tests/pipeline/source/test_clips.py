@@ -67,7 +67,7 @@ def test_clips_of_a_source_hold_every_frame_once(tmp_path: Path) -> None:
         pts=stamps,
         time_base=Fraction(1, 1000),
     )
-    config = IngestConfig(max_clip_s=0.9, min_clip_s=0.0)
+    config = IngestConfig(max_clip_s=0.9, min_clip_s=0.01)
     items = [item for item in clip_source(str(path), config, 2) if item is not None]
     assert isinstance(items[0], Plan)
     clips = [item.row for item in items if isinstance(item, ClipRecord)]

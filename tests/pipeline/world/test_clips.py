@@ -42,9 +42,13 @@ def test_rows_fill_the_shard_schema_and_say_the_truth() -> None:
     ("bad", "said"),
     [
         ({"sizes": ((60, 64),)}, "multiple of 16"),
+        ({"sizes": ((8192, 64),)}, "at most 4096"),
+        ({"fps": float("nan")}, "fps is nan"),
+        ({"max_objects": 99}, "at most 3"),
+        ({"crf": 52}, "at most 51"),
         ({"split": "tran"}, "split 'tran'"),
-        ({"clips": 0}, "positive"),
-        ({"image_share": 2.0}, "between 0 and 1"),
+        ({"clips": 0}, "clips is 0; it must be at least 1"),
+        ({"image_share": 2.0}, "image_share is 2.0"),
     ],
 )
 def test_bad_configs_are_refused(bad: dict, said: str) -> None:

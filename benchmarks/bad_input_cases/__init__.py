@@ -1,0 +1,18 @@
+"""Wrong inputs by command, and the folders that they are tried on."""
+
+from __future__ import annotations
+
+from benchmarks.bad_input_cases import curation, looking, models
+from benchmarks.bad_input_cases.case import Case
+
+
+def all_cases() -> list[Case]:
+    """Every wrong input, in the order of the data flow."""
+    return [
+        *curation.footage(),
+        *curation.stages(),
+        *models.training(),
+        *models.sampling(),
+        *looking.looking(),
+        *looking.command_line(),
+    ]

@@ -1,0 +1,27 @@
+"""One wrong input: the command, what its line must name, and how the command is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A wrong input and what the user must be told."""
+
+    command: tuple[str, ...]
+    """Words after ``filmstock``; paths are relative to the folder of ``places.build``."""
+    says: tuple[str, ...]
+    """Texts that the line must hold: what was wrong, the value, where."""
+    code: int = 2
+    """Exit code."""
+    user: bool = False
+    """Run it as a user without rights on other people's files, where this process is root."""
+
+
+def case(command: str | tuple[str, ...], *says: str, code: int = 2, user: bool = False) -> Case:
+    """A case from a command line as a shell would split it, or from its words."""
+    import shlex
+
+    words = tuple(shlex.split(command)) if isinstance(command, str) else command
+    return Case(command=words, says=says, code=code, user=user)

@@ -1,0 +1,66 @@
+"""Whether a command may write where it is told to: asked before anything is computed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from jobs.core.errors import UserError
+from pipeline.store.client import WEB
+from pipeline.store.paths import Location, ObjectPath
+
+
+def check_folder(folder: Location, option: str = "--out") -> None:
+    """UserError where no folder can be made or written: a file stands there or above, or rights are lacking.
+
+    Of an object store nothing is asked: a name is free until something is put there.
+    """
+    if isinstance(folder, ObjectPath):
+        if folder.uri.startswith(WEB):
+            raise UserError(
+                f"{option} {folder}: a web address can only be read; give a folder or s3://, gs:// or az://"
+            )
+        return
+    there = nearest(folder)
+    if not there.is_dir():
+        which = (
+            "is a file" if there == folder.absolute() else f"lies below {there}, which is a file"
+        )
+        raise UserError(f"{option} {folder} {which}; give a folder")
+    _check_rights(there, f"{option} {folder}")
+
+
+def check_file(path: Path, option: str) -> None:
+    """UserError where a file cannot be written: no folder for it, a folder itself, or no rights."""
+    if path.is_dir():
+        raise UserError(f"{option} {path} is a folder; give the name of a file")
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        there = nearest(parent)
+        why = (
+            "does not exist; make it first"
+            if there.is_dir()
+            else f"is none: {there} is a file; give another"
+        )
+        raise UserError(f"{option} {path}: its folder {why}")
+    _check_rights(parent, f"{option} {path}")
+
+
+def nearest(path: Path) -> Path:
+    """The path itself, or the first above it that exists."""
+    path = path.absolute()
+    while path != path.parent:
+        try:
+            if path.exists():
+                return path
+        except OSError:  # a folder that may not be looked into, or a name that is too long
+            pass
+        path = path.parent
+    return path
+
+
+def _check_rights(folder: Path, told: str) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(
+            f"{told}: there is no right to write in {folder}; choose another folder, or change its rights"
+        )

@@ -1,0 +1,158 @@
+"""Whether a video can be sampled at all, from headers of weights and arithmetic: asked before a model is loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs.core.errors import UserError
+from pipeline.store.machine import free_memory
+
+if TYPE_CHECKING:
+    from dit.config import SampleConfig
+    from jobs.generate.sample import Args
+
+GB = 1e9
+
+
+def check(args: Args, width: int, height: int) -> None:
+    """Refuse what cannot be sampled before a prompt is expanded or a model loaded."""
+    from jobs.core.writable import check_folder
+
+    if args.like is not None and not args.expand:
+        raise UserError("--like says what --expand is to write like; add --expand, or leave it out")
+    check_folder(args.out)
+    if args.image is not None:
+        from jobs.generate.inputs import read_picture
+
+        read_picture(args.image, None)
+    guided = args.guidance != 1
+    check_size(width, height, args.frames, dit=args.dit, vae=args.vae, guided=guided)
+    check_sampler(args, args.device)
+
+
+def check_sampler(config: SampleConfig, device: str) -> None:
+    """Refuse a rule, a solver or a device that is not there."""
+    from dit.guidance import guidance_named
+    from dit.solvers import solver_named
+    from pipeline.training.device import pick_device
+
+    guidance_named(config.rule)
+    solver_named(config.solver)
+    pick_device(device)
+
+
+def check_size(
+    width: int,
+    height: int,
+    frames: int,
+    *,
+    dit: str,
+    vae: str,
+    videos: int = 1,
+    guided: bool = True,
+) -> None:
+    """UserError for sides or frames that the VAE does not divide, and for a video that memory does not hold.
+
+    A VAE or DiT of another kind (``module:object``) has no header to read, and is asked when it is loaded.
+    """
+    side, time = _factors(vae)
+    patch, config = _transformer(dit)
+    multiple = side * patch
+    if width < 1 or height < 1 or width % multiple or height % multiple:
+        raise UserError(
+            f"--size {width}x{height}: sides must be multiples of {multiple} above 0; give "
+            f"{_nearest(width, multiple)}x{_nearest(height, multiple)}"
+        )
+    if (frames - 1) % time:
+        raise UserError(
+            f"--frames {frames} does not fit the VAE; give 1 + a multiple of {time}, such as "
+            f"{1 + time * max(1, round((frames - 1) / time))}"
+        )
+    needs = memory_needed(width, height, frames, side=side, time=time, config=config, guided=guided)
+    free = free_memory()
+    if free is not None and needs > free:
+        raise UserError(
+            f"--size {width}x{height} with {frames} frames needs about {needs / GB:.0f} GB of memory, and "
+            f"{free / GB:.0f} GB are free here; give a smaller --size or fewer --frames"
+        )
+
+
+def memory_needed(
+    width: int,
+    height: int,
+    frames: int,
+    *,
+    side: int,
+    time: int,
+    config: dict[str, Any],
+    guided: bool,
+) -> float:
+    """Bytes that sampling one video takes beside the weights, from below.
+
+    Tokens pass the transformer with and without the caption where guidance is on; the widest that a block holds are
+    its stream, its queries, keys and values, and the hidden layer of its MLP. Frames are decoded as float32, of which
+    three copies are alive at the end (decoded, scaled, rounded) beside the bytes.
+    """
+    patch = config.get("patch", [1, 2, 2])
+    tokens = (1 + (frames - 1) // time) * (height // side) * (width // side)
+    tokens //= patch[0] * patch[1] * patch[2]
+    numbers = config.get("width", 192) * (8 + 2 * config.get("mlp_ratio", 3))
+    return float(tokens * numbers * 4 * (2 if guided else 1) + frames * height * width * 3 * 13)
+
+
+def _factors(vae: str) -> tuple[int, int]:
+    """(space, time) factors of a VAE by name, from its header; (1, 1) of one that has none."""
+    from pipeline.extensions import is_extension
+
+    if is_extension(vae):
+        return 1, 1
+    from vae.config import FORMAT, VAEConfig
+
+    file = weights_file(
+        vae, "vae", "no VAE at {}; train one with `filmstock train-vae SHARDS --out DIR`"
+    )
+    config = VAEConfig.from_dict(_config(file, FORMAT, "train-vae", "VAE"))
+    return config.space_factor, config.time_factor
+
+
+def _transformer(dit: str) -> tuple[int, dict[str, Any]]:
+    """(side of a patch, config) of a DiT by name, from its header."""
+    from dit.config import FORMAT
+
+    file = weights_file(
+        dit, "dit", "no DiT at {}; train one with `filmstock train-dit LATENTS --out DIR`"
+    )
+    config = _config(file, FORMAT, "train-dit", "DiT")
+    return int(config.get("patch", [1, 2, 2])[1]), config
+
+
+def weights_file(name: str, kind: str, missing: str) -> Path:
+    """The file that ``embedded``, a file or a folder of a trainer stands for; UserError where there is none."""
+    import importlib.resources
+
+    file = Path(name)
+    if name == "embedded":
+        file = Path(str(importlib.resources.files(kind))) / "weights" / f"{kind}.safetensors"
+    elif file.is_dir():
+        file = file / f"{kind}.safetensors"
+    if not file.is_file():
+        raise UserError(missing.format(file))
+    return file
+
+
+def _config(file: Path, kind: str, made_by: str, what: str) -> dict[str, Any]:
+    from pipeline.store.weights import weights_metadata
+
+    try:
+        found: dict[str, Any] = json.loads(weights_metadata(file, kind, made_by, what)["config"])
+    except KeyError:
+        raise UserError(f"{file} names no config; give what `filmstock {made_by}` writes") from None
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return found
+
+
+def _nearest(side: int, multiple: int) -> int:
+    return max(multiple, round(side / multiple) * multiple)

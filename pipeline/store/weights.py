@@ -1,0 +1,101 @@
+"""Files of weights (safetensors): the header without the tensors, and tensors that are whole and finite.
+
+The header is JSON behind eight bytes of length; reading it needs no torch, so what does not fit is refused at once.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+MOST_HEADER_BYTES = 100_000_000
+"""Longest header that the format allows."""
+DAMAGED = "copy it again, or give another file"
+
+
+def weights_header(path: Path) -> dict[str, Any]:
+    """The header of a safetensors file: name -> dtype, shape and place of each tensor, ``__metadata__`` -> texts.
+
+    Raises:
+        ValueError: the file is none, or is cut short.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            size = path.stat().st_size
+            if not 2 <= length <= min(MOST_HEADER_BYTES, size - 8):
+                raise ValueError("no header at its beginning")
+            header = json.loads(file.read(length))
+        if not isinstance(header, dict):
+            raise ValueError("its header is no table")
+        ends = [
+            entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"
+        ]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"{path} is not a readable safetensors file ({error}); {DAMAGED}"
+        ) from None
+    if (whole := 8 + length + max(ends, default=0)) != size:
+        raise ValueError(
+            f"{path} is not a readable safetensors file (it has {size} bytes of {whole}); {DAMAGED}"
+        )
+    return header
+
+
+def weights_metadata(path: Path, kind: str, made_by: str, what: str) -> dict[str, str]:
+    """Metadata of a file of ours.
+
+    Args:
+        path: The file.
+        kind: What its ``format`` must be.
+        made_by: Command that writes such files, for the error.
+        what: What it holds, for the error: ``DiT``.
+
+    Raises:
+        ValueError: the file is damaged, or not of this kind.
+    """
+    metadata: dict[str, str] = weights_header(path).get("__metadata__") or {}
+    if metadata.get("format") != kind:
+        found = metadata.get("format")
+        told = f"its format is {found!r}" if found else f"no {kind!r} in its metadata"
+        raise ValueError(
+            f"{path} was not written by filmstock's {what} ({told}); give what `filmstock {made_by}` writes"
+        )
+    return metadata
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a file; ValueError for one that is damaged, or holds numbers that are not finite."""
+    import torch
+    from safetensors import safe_open
+
+    weights_header(path)
+    try:
+        with safe_open(path, "pt") as handle:
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    except Exception as error:
+        raise ValueError(
+            f"{path} is not a readable safetensors file: {error}; {DAMAGED}"
+        ) from error
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{path} holds numbers in {name} that are not finite; {DAMAGED}")
+    return tensors
+
+
+def load_into(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Give ``model`` the weights read from ``path``, as float32; ValueError where names or shapes differ."""
+    have = model.state_dict()
+    for name in sorted(have.keys() | tensors.keys()):
+        if name not in tensors or name not in have:
+            told = "is missing" if name not in tensors else "is none of the model's"
+        elif have[name].shape != tensors[name].shape:
+            told = f"has shape {tuple(tensors[name].shape)}, not {tuple(have[name].shape)}"
+        else:
+            continue
+        raise ValueError(f"{path} does not fit its own config: {name} {told}; {DAMAGED}")
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})

@@ -1,0 +1,47 @@
+"""Where a command may not write is refused before anything is computed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jobs.core import writable
+from jobs.core.errors import UserError
+from jobs.core.writable import check_file, check_folder
+from pipeline.store.paths import location
+
+
+def test_a_folder_that_is_there_or_can_be_made_is_fine(tmp_path: Path) -> None:
+    check_folder(tmp_path)
+    check_folder(tmp_path / "a" / "b")
+    check_folder(location("s3://bucket/run"))
+    check_file(tmp_path / "a.json", "--json")
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"--out .*file is a file; give a folder"):
+        check_folder(tmp_path / "file")
+    with pytest.raises(UserError, match=r"set lies below .*file, which is a file"):
+        check_folder(tmp_path / "file" / "set")
+    with pytest.raises(UserError, match=r"--json .* is a folder; give the name of a file"):
+        check_file(tmp_path, "--json")
+    with pytest.raises(UserError, match=r"its folder does not exist; make it first"):
+        check_file(tmp_path / "none" / "a.json", "--json")
+    with pytest.raises(UserError, match=r"its folder is none: .*file is a file"):
+        check_file(tmp_path / "file" / "a.json", "--json")
+
+
+def test_a_web_address_is_not_written_to() -> None:
+    with pytest.raises(UserError, match="can only be read; give a folder or s3://"):
+        check_folder(location("https://host/run"))
+
+
+def test_a_folder_without_rights_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writable.os, "access", lambda path, how: how & os.W_OK == 0)
+    with pytest.raises(UserError, match=rf"no right to write in {tmp_path}; choose another"):
+        check_folder(tmp_path / "new")
+    with pytest.raises(UserError, match="no right to write"):
+        check_file(tmp_path / "a.json", "--json")
