@@ -127,7 +127,7 @@ def test_a_long_video_has_no_preview_and_keeps_few_frames(tmp_path):
     [
         (["edit", "CLIP", "--strength", "1.2"], "--strength 1.2: it must be at least 0 and at most 1"),
         (["edit", "nowhere.mp4"], "cannot read nowhere.mp4 as a video"),
-        (["animate", "CLIP"], "cannot read the picture"),
+        (["animate", "CLIP"], "the picture CLIP cannot be read"),
         (["inpaint", "CLIP"], "nothing to inpaint; give --region"),
         (["inpaint", "CLIP", "--region", "40,0,16x16"], "does not lie inside the video, which is 48x32"),
         (["inpaint", "CLIP", "--region", "four"], "is not X,Y,WxH"),
