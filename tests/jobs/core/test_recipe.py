@@ -176,7 +176,7 @@ def test_an_override_without_a_value_or_a_key_is_refused():
 
 def test_what_is_wrong_is_blamed_on_the_recipe_or_on_the_override(tmp_path: Path):
     path = write(tmp_path, "[ingest]\ncrf = 99\n")
-    with pytest.raises(UserError, match=r"^mine.toml: \[ingest\] crf is 99"):
+    with pytest.raises(UserError, match=r"mine.toml: \[ingest\] crf is 99"):
         load_recipe(path, {"ingest.min_clip_s": -1})
     with pytest.raises(UserError, match=r"^--set: \[ingest\] min_clip_s is -1"):
         load_recipe("demo", {"ingest.min_clip_s": -1})
