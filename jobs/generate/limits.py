@@ -11,13 +11,12 @@ from pipeline.store.machine import free_memory
 
 if TYPE_CHECKING:
     from dit.config import SampleConfig
-    from jobs.generate.sample import Args
 
 GB = 1e9
 
 
-def check(args: Args, width: int, height: int) -> None:
-    """Refuse what cannot be sampled before a prompt is expanded or a model loaded."""
+def check(args: Any, width: int, height: int) -> None:
+    """Refuse options of ``sample`` that cannot be, before a prompt is expanded or a model loaded."""
     from jobs.core.writable import check_folder
 
     if args.like is not None and not args.expand:
