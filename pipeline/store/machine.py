@@ -10,12 +10,15 @@ GROUPS = Path("/sys/fs/cgroup")
 def free_memory() -> int | None:
     """Bytes of memory that a process may still take: of the machine, and of the container it runs in; None: unknown."""
     found = [
-        each for each in (_of_machine(Path("/proc/meminfo")), _of_group(GROUPS)) if each is not None
+        each
+        for each in (of_machine(Path("/proc/meminfo")), of_container(GROUPS))
+        if each is not None
     ]
     return min(found, default=None)
 
 
-def _of_machine(path: Path) -> int | None:
+def of_machine(path: Path) -> int | None:
+    """What ``/proc/meminfo`` says is available; None where there is no such file."""
     try:
         lines = path.read_text().splitlines()
     except OSError:  # no Linux
@@ -24,7 +27,7 @@ def _of_machine(path: Path) -> int | None:
     return int(sizes["MemAvailable"][1]) * 1024 if "MemAvailable" in sizes else None
 
 
-def _of_group(folder: Path) -> int | None:
+def of_container(folder: Path) -> int | None:
     """What a container may take beyond what it holds and cannot give back."""
     try:
         most = (folder / "memory.max").read_text().strip()
