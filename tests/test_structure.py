@@ -234,6 +234,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/serve/openapi.py": ("jobs/serve/test_app.py", "the description of the API"),
     "jobs/serve/store.py": ("jobs/serve/test_app.py", "the queue, its journal, a restart"),
     "jobs/serve/worker.py": ("jobs/serve/test_app.py", "progress, pictures, cancelling"),
+    "jobs/report/status_page.py": ("jobs/report/test_progress.py", "the page and its pictures"),
     "jobs/report/compare.py": ("jobs/report/test_diff.py", "what two runs differ in"),
     "jobs/report/diff_page.py": ("jobs/report/test_diff.py", "the page of a diff"),
     "jobs/trace/lineage.py": ("jobs/trace/test_sightings.py", "lines of a clip"),

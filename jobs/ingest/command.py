@@ -7,6 +7,7 @@ as soon as its last clip is in (``ingest_commit``).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +26,14 @@ from jobs.core.stage import Stage, clear_done, done_info
 from jobs.core.systemic import Failures
 from jobs.core.writable import check_folder
 from jobs.ingest.detector import check_detector
-from jobs.ingest.ledger import Ledger, check_settings, commit_source, compile_sources, exclusive
+from jobs.ingest.ledger import (
+    HIDDEN,
+    Ledger,
+    check_settings,
+    commit_source,
+    compile_sources,
+    exclusive,
+)
 from jobs.ingest.plan import Admission, Source, Windows, named, unsettled, window_size
 from jobs.ingest.summary import IngestResult, Tally, report
 from jobs.ingest.windows import Row, Stream
@@ -35,6 +43,7 @@ from pipeline.extensions import extension_file
 from pipeline.scores import nsfw
 from pipeline.scores.scorer import named_columns
 from pipeline.source.listing import check_apart, list_sources
+from pipeline.store.atomic import write_bytes
 from pipeline.store.paths import Location, location
 
 STAGE = "ingest"
@@ -102,6 +111,7 @@ def run_files(
         check_settings(ledger, settings, config_key(config))
         clear_done(folder, STAGE)
         ledger.compact()
+        write_bytes(folder / HIDDEN / "total.json", json.dumps({"sources": total}).encode())
         if first is not None:
             rest: Iterator[list[Source]] = chain([first], batches)
             with progress:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import sys
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +19,10 @@ from jobs.core.fresh import Inputs
 from jobs.core.lock import lock_holder
 from jobs.core.run import MADE_BY, RunFolder, open_run
 from jobs.core.stage import METRICS
+from jobs.report.progress import read_watched, watched_lines
+from jobs.report.status_page import serve_status
+from jobs.web.server import WebArgs
+from pipeline.bounds import Positive, check_bounds
 
 TRAINERS = ("train-dit", "train-vae", "train-captioner", "train-clip", "pretrain-captioner")
 """Commands whose --out may be the folder."""
@@ -45,13 +50,26 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
-    """One line a stage: done, stale, missing, incomplete or locked, and the command to run. Changes nothing."""
+class Args(WebArgs):
+    """One line a stage: done, stale, missing, incomplete or locked, and the command to run. Changes nothing.
+
+    Then what runs, with rate and time left, failures by type, and losses of trainings that use the folder.
+    """
 
     folder: tyro.conf.Positional[Folder]
     """Run folder of curate or of its stages, or the --out of a trainer."""
     json: bool = False
     """Print one JSON object instead."""
+    watch: bool = False
+    """Print it again every few seconds, until Ctrl-C."""
+    every: Positive = 3.0
+    """Seconds between two looks of --watch."""
+    web: bool = False
+    """Show it as a page in the browser, with curves and samples of trainings; --host and --port as for view."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,17 +90,43 @@ def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "status")
     run = open_run(args.folder)
-    lines = read_status(run)
-    then = next_command(lines)
-    if args.json:
-        stages = [dataclasses.asdict(line) for line in lines]
-        say(json.dumps({"folder": str(run), "stages": stages, "next": then}, indent=2))
+    if args.web:
+        serve_status(run, status_body, args)
         return EXIT_OK
+    while True:
+        if args.json:
+            say(json.dumps(status_body(run), indent=None if args.watch else 2))
+        else:
+            lines = list(text_lines(run))
+            clear = "\x1b[2J\x1b[H" if args.watch and sys.stdout.isatty() else ""
+            say(clear + "\n".join(lines))
+        if not args.watch:
+            return EXIT_OK
+        time.sleep(args.every)
+
+
+def text_lines(run: RunFolder) -> Iterator[str]:
+    """The lines of the stages, what runs, what failed, trainings, and what comes next."""
+    lines = read_status(run)
     for line in lines:
         end = f"; {line.command}" if line.command else ""
-        say(f"{line.stage:<10} {line.state:<10} {line.note}{end}".rstrip())
-    say(f"next: {then}" if then else "nothing is left to do")
-    return EXIT_OK
+        yield f"{line.stage:<10} {line.state:<10} {line.note}{end}".rstrip()
+    yield from watched_lines(read_watched(run))
+    then = next_command(lines)
+    yield f"next: {then}" if then else "nothing is left to do"
+
+
+def status_body(run: RunFolder) -> dict[str, Any]:
+    """What the page and ``status --json`` have."""
+    lines, found = read_status(run), read_watched(run)
+    return {
+        "folder": str(run),
+        "stages": [asdict(line) for line in lines],
+        "next": next_command(lines),
+        "progress_of": [[each.stage, asdict(each)] for each in found.stages],
+        "failures": found.failures,
+        "trainings": [asdict(each) for each in found.trainings],
+    }
 
 
 def read_status(run: RunFolder) -> list[Line]:

@@ -321,7 +321,7 @@ def _field(
         above=limits.above if numeric else None,
         most=most,
         choices=choices,
-        required=default is None and kind != "text",
+        required=default is None and kind != "text" and type(None) not in get_args(hint),
         group=group,
     )
 

@@ -16,6 +16,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from jobs.core.errors import UserError
+from jobs.report.status import status_body
+from jobs.report.status_page import ASSETS as STATUS_ASSETS
+from jobs.report.status_page import status_routes
 from jobs.view.clip import cells, detail, timeline
 from jobs.view.edits_api import edit_routes
 from jobs.view.steer import steer_routes
@@ -63,8 +66,10 @@ def make_viewer_app(viewer: Viewer, access: Access) -> Starlette:
         Route("/api/image", image_handler(viewer), methods=["POST"]),
         *steer_routes(viewer, in_thread, with_body),
         *edit_routes(viewer, in_thread, with_body),
+        *status_routes(viewer.now.data.run, status_body),
     ]
-    return make_app(routes, access, assets=(ASSETS,), lifespan=lifespan)
+    assets = (ASSETS, STATUS_ASSETS)
+    return make_app(routes, access, assets=assets, lifespan=lifespan)
 
 
 def in_thread(

@@ -102,7 +102,8 @@ def test_the_folder_of_a_trainer(tmp_path: Path, capsys):
     Stage(tmp_path, "train-dit", "k").finish({"outputs": ["dit.safetensors"]})
     main([str(tmp_path)])
     assert capsys.readouterr().out == (
-        "train-dit  done       dit.safetensors\nnothing is left to do\n"
+        "train-dit  done       dit.safetensors\n"
+        f"train-dit {tmp_path}: step 40, loss 1.0000\nnothing is left to do\n"
     )
 
 
