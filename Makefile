@@ -1,5 +1,6 @@
 # make demo   films, curates, captions, trains and samples on synthetic footage (installs into .venv first)
 # make test   the tests that take seconds each; make test-all adds the slow ones
+# make coverage  the tests once more, slower: the share of lines and branches of each package that they run
 # make lint   ruff, mypy, import rules
 # make mutate MODULE=dit/guidance.py   plants small faults in a module, one by one, and says which no test notices
 # make docs   the pages of docs/, strictly, into runs/site; make pictures draws their pictures from the demo's output
@@ -18,11 +19,13 @@ STAMP = $(VENV)/.installed
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input install -qq
 PIN = $$(sed -n 's/^$(1)==/$(1)==/p' constraints.txt)
 
+PACKAGES = pipeline captioner vae dit jobs
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all mutate lint format docs pictures clean
+.PHONY: help install demo test test-all coverage mutate lint format docs pictures clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 install: $(STAMP)
 
@@ -47,6 +50,13 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	@$(PYTEST) -m '' $(PYTEST_ARGS)
+
+coverage: $(STAMP)
+	@$(VENV)/bin/python -c 'import pytest_cov' 2>/dev/null || $(PIP) -c constraints.txt 'pytest-cov>=6'
+	@$(PYTEST) $(foreach package,$(PACKAGES),--cov=$(package)) --cov-branch --cov-report= $(PYTEST_ARGS); code=$$?; \
+	for package in $(PACKAGES); do \
+		printf '%-10s' $$package; $(VENV)/bin/python -m coverage report --include="$$package/*" | tail -1; \
+	done; exit $$code
 
 mutate: $(STAMP)
 	@$(VENV)/bin/python -c 'import mutmut' 2>/dev/null || $(PIP) -c constraints.txt 'mutmut>=3.8'
