@@ -60,6 +60,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         "ingest": Command(
             "jobs.ingest.command:main", "SRC... --out DIR", "split into clips, score them"
         ),
+        "import": Command(
+            "jobs.imports.command:main",
+            "SRC --out DIR",
+            "take somebody's dataset of clips: folder, table, trainer's format",
+        ),
         "retry": Command(
             "jobs.ingest.retry:main",
             "DIR --only TYPE",

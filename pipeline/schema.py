@@ -82,6 +82,8 @@ LEGIBLE_TEXT = "legible_text"
 LOOK = "look"
 ACTIVITY = "activity"
 CONCEPT_PREFIX = "concept_"
+SHOTS_INSIDE = "shots_inside"
+GIVEN_PREFIX = "given_"
 CLIP_EMBEDDING = "clip_embedding"
 
 # -- selection
@@ -116,6 +118,10 @@ CAPTION_DENSE = "caption_dense"
 CAPTION_STRUCTURED = "caption_structured"
 CAPTION_ORIGINAL = "caption_original"
 CAPTION_FACTS = "caption_facts"
+
+# -- imports
+ROW = "row"
+GIVEN_ID = "given_id"
 
 # -- latents
 CAPTION = "caption"
@@ -207,6 +213,14 @@ class SourceOutcome(StrEnum):
     DONE = "done"
     QUARANTINED = "quarantined"
     FORGOTTEN = "forgotten"
+
+
+class ImportOutcome(StrEnum):
+    """What became of one row of an import."""
+
+    IMPORTED = "imported"
+    DROPPED = "dropped"
+    QUARANTINED = "quarantined"
 
 
 PARTIAL = "partial"

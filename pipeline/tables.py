@@ -62,6 +62,29 @@ def sources_schema() -> pa.Schema:
     )
 
 
+def imports_schema() -> pa.Schema:
+    """``imports.parquet``: one row per row (or file) of what was imported, and the clip that it became.
+
+    ``row`` counts from 0 in the order of the input, ``given_id`` is the name that the input had for it. ``outcome`` is
+    ``imported``, ``dropped`` or ``quarantined``; ``error_type`` and ``error_message`` say why there is no clip.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        _fields(
+            (s.ROW, pa.int64()),
+            (s.GIVEN_ID, pa.string()),
+            (s.SOURCE_URI, pa.string()),
+            (s.START_S, pa.float64()),
+            (s.END_S, pa.float64()),
+            (s.CLIP_ID, pa.string()),
+            (s.OUTCOME, pa.string()),
+            (s.ERROR_TYPE, pa.string()),
+            (s.ERROR_MESSAGE, pa.string()),
+        )
+    )
+
+
 def dropped_schema() -> pa.Schema:
     """``dropped.parquet``: one row per stretch of a source that became no clip, with the reason.
 

@@ -26,6 +26,7 @@ from jobs.core.stage import Stage, clear_done, done_info
 from jobs.core.systemic import Failures
 from jobs.core.writable import check_folder
 from jobs.ingest.detector import check_detector
+from jobs.ingest.given import GivenSources
 from jobs.ingest.ledger import (
     HIDDEN,
     Ledger,
@@ -91,14 +92,18 @@ def run_files(
     found: Iterable[tuple[int, bytes, str]],
     folder: Location,
     again: bool = False,
+    given: GivenSources | None = None,
 ) -> IngestResult:
     """``run`` for sources as ``list_sources`` finds them. With ``again`` they are redone though they are finished:
-    their old record stands until the new one replaces it, so a kill in between loses nothing."""
+    their old record stands until the new one replaces it, so a kill in between loses nothing. ``given``: their clips
+    are given beforehand."""
     settings = settings_key(config, openclip)
+    if given is not None:
+        settings = config_key(settings, given.settings, given.columns)
     ledger = Ledger(folder)
     total = ledger.index.name(found)
     progress = Progress(STAGE, total, "sources")
-    batches = unsettled(ledger, again, progress.skip, config.sidecars)
+    batches = unsettled(ledger, again, progress.skip, config.sidecars, given)
     first = next((batch for batch in batches if batch), None)
     if first is None and is_compiled(folder, settings):
         result = Tally(ledger.all()).result()
@@ -115,8 +120,9 @@ def run_files(
         if first is not None:
             rest: Iterator[list[Source]] = chain([first], batches)
             with progress:
-                while split_and_score(ledger, rest, config, openclip, again, progress):
-                    again, rest = False, unsettled(ledger, False, lambda _: None, config.sidecars)
+                while split_and_score(ledger, rest, config, openclip, again, progress, given):
+                    again = False
+                    rest = unsettled(ledger, False, lambda _: None, config.sidecars, given)
             ledger.compact()
         tally = Tally()
         compile_sources(ledger, tally.add)
@@ -180,6 +186,7 @@ def split_and_score(
     openclip: OpenClipConfig,
     again: bool,
     progress: Progress,
+    given: GivenSources | None = None,
 ) -> bool:
     """Stream the sources through Ray Data and commit each when it is complete. True when the list must be gone
     through again, for the copies of a file that has changed since they were recorded."""
@@ -190,12 +197,11 @@ def split_and_score(
     splitters = splitters_of()
     admission = Admission(ledger, again, progress.skip)
     windows = Windows(named(batches, naming_task), admission, window_size(splitters))
-    pipeline = partial(execute, ledger.folder, config, openclip)
+    pipeline = partial(execute, ledger.folder, config, openclip, given=given)
     stream = Stream(iter(windows), pipeline, splitters // 2, windows.hurry)
+    extra = named_columns(config.scorers) + (given.columns if given is not None else ())
     try:
-        commit_rows(
-            ledger, stream, tuple(openclip.concepts), progress, named_columns(config.scorers)
-        )
+        commit_rows(ledger, stream, tuple(openclip.concepts), progress, extra)
     finally:
         stream.close()
     return admission.first_copy_changed

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.core.ray_runtime import gpu_share
+from jobs.ingest.given import GIVEN, GivenSources
 from jobs.ingest.ledger import STAMP
 from jobs.ingest.plan import Named, Source, name_contents
 from jobs.ingest.score_frames import FrameScorer, wanted
@@ -56,10 +57,11 @@ def execute(
     config: IngestConfig,
     openclip: OpenClipConfig,
     window: list[tuple[Source, str]],
+    given: GivenSources | None = None,
 ) -> Iterator[Row]:
     """Rows of the sources of one window, in any order; the end of each with the stamp of its file."""
     stamps = {source.order: source.stamp for source, _ in window}
-    for batch in dataset(folder, config, openclip, window).iter_batches(
+    for batch in dataset(folder, config, openclip, window, given).iter_batches(
         batch_size=None, batch_format="pyarrow", prefetch_batches=0
     ):
         columns = (batch[name].to_pylist() for name in (KIND, ORDER, BODY, EMBEDDING))
@@ -73,6 +75,7 @@ def dataset(
     config: IngestConfig,
     openclip: OpenClipConfig,
     window: list[tuple[Source, str]],
+    given: GivenSources | None = None,
 ) -> ray.data.Dataset:
     """The pipeline: a splitter for every core that the cluster has by now, a scorer and an embedder for every eight.
     A block is one source, so that none waits for another."""
@@ -80,10 +83,13 @@ def dataset(
 
     splitters = splitters_of()
     # URIs go through Ray as bytes: Arrow's text takes no name that is not UTF-8
-    rows = [
+    rows: list[dict[str, Any]] = [
         {ORDER: source.order, s.SOURCE_URI: os.fsencode(source.uri), s.SOURCE_ID: content}
         for source, content in window
     ]
+    if given is not None:
+        for row, (source, _) in zip(rows, window, strict=True):
+            row[GIVEN] = given.payload(source.uri)
     split = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         Splitter,
         fn_constructor_args=(str(folder.absolute()), config, openclip.frames),

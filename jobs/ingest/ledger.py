@@ -22,6 +22,7 @@ import numpy as np
 
 from jobs.core.errors import UserError
 from jobs.core.lock import locked
+from jobs.ingest.given import GIVEN, PLACE
 from jobs.ingest.index import COPY_OF, DROPPED, Index
 from jobs.ingest.tombstones import read_tombstones
 from pipeline import schema as s
@@ -155,7 +156,8 @@ def source_columns() -> list[str]:
 def complete(record: dict[str, Any]) -> dict[str, Any]:
     """A record with all of its keys."""
     body = {name: record.get(name) for name in source_columns()}
-    extra = {DROPPED: record.get(DROPPED) or [], COPY_OF: record.get(COPY_OF)}
+    extra = {name: record.get(name) or [] for name in (DROPPED, GIVEN)}
+    extra[COPY_OF] = record.get(COPY_OF)
     return body | extra | {STAMP: record.get(STAMP)}
 
 
@@ -189,7 +191,7 @@ def commit_source(
     """
     import pyarrow as pa
 
-    clips = sorted(clips, key=lambda clip: clip[0][s.START_PTS])
+    clips = sorted(clips, key=lambda clip: clip[0][PLACE])
     source = end[s.SOURCE_ID]
     if end[s.OUTCOME] == s.SourceOutcome.DONE and clips:
         rows = []

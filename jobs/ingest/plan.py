@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from jobs.ingest.given import GivenSources
 from jobs.ingest.index import COPY_OF
 from jobs.ingest.ledger import STAMP, Ledger
 from jobs.ingest.tombstones import mark
 from pipeline import schema as s
 from pipeline.source.listing import (
+    BESIDE,
     file_source_id,
     missing_source_id,
     same_sidecars,
@@ -60,12 +62,18 @@ class Source:
 
 
 def unsettled(
-    ledger: Ledger, again: bool, passed: Callable[[int], None], sidecars: bool = True
+    ledger: Ledger,
+    again: bool,
+    passed: Callable[[int], None],
+    sidecars: bool = True,
+    given: GivenSources | None = None,
 ) -> Iterator[list[Source]]:
     """Sources that are not known to be finished, in order, in batches that may be empty; ``passed`` is told how many
     others there were. ``again``: finished ones are to be done anew. ``sidecars``: one whose sidecar has changed is
-    not finished."""
+    not finished. ``given``: one of which other clips are given now is not finished."""
     stamp_of = partial(source_stamp, sidecars=sidecars)
+    if given is not None:
+        stamp_of = partial(given_stamp, given)
     with ThreadPoolExecutor(THREADS) as pool:
         for page in ledger.index.sources(BATCH):
             stamps = pool.map(stamp_of, (uri for _, uri in page), chunksize=BATCH // THREADS)
@@ -76,6 +84,12 @@ def unsettled(
             ]
             passed(len(page) - len(batch))
             yield batch
+
+
+def given_stamp(given: GivenSources, uri: str) -> str:
+    """``source_stamp`` with the hash of what is given of the source, in the place of its sidecars."""
+    stamp = source_stamp(uri)
+    return f"{stamp}{BESIDE}{given.key(uri)}" if stamp else ""
 
 
 def is_settled(ledger: Ledger, uri: str, stamp: str) -> bool:

@@ -25,6 +25,8 @@ from pipeline import schema as s
 from pipeline.store.paths import Location
 
 STAGE = "retry"
+IMPORTS = "imports.parquet"
+"""Table of a run folder that was imported: only its dataset says which clips a source has."""
 MAY_CHANGE = ("ingest.deadline_s", "ingest.memory_bytes")
 """Settings a retry may override: they decide whether a source goes through, never what its rows are."""
 
@@ -96,6 +98,10 @@ def failures(folder: Location) -> Failures:
     """How many sources of a run folder failed in which way."""
     if not (folder / HIDDEN).is_dir():
         raise UserError(f"{folder} holds no ingest; give a folder that filmstock ingest wrote")
+    if (folder / IMPORTS).is_file():
+        raise UserError(
+            f"{folder} was imported: run the same filmstock import again, with --retry TYPE"
+        )
     return Failures(map(failure_of, quarantined(folder)))
 
 

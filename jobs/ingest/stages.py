@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jobs.ingest.given import GIVEN, PLACE, Told, ends_of, read_payload
 from jobs.ingest.index import DROPPED
 from jobs.ingest.tombstones import overlaps, read_tombstones
 from pipeline import schema as s
@@ -25,6 +26,7 @@ from pipeline.config import ROW_GROUP_BYTES, IngestConfig, OpenClipConfig
 from pipeline.scores.scorer import apply_scorers, make_named
 from pipeline.shards.part import OpenPart
 from pipeline.source.clips import ClipRecord, Plan, clip_source
+from pipeline.source.given import clip_given
 from pipeline.source.listing import shown_uri
 from pipeline.source.sidecars import original_caption
 from pipeline.store.paths import Location, location
@@ -47,6 +49,8 @@ KIND, BODY, SAMPLES, SHAPE, EMBEDDING, ORDER = (
 CLIP, END, FAULT = "clip", "end", "fault"
 FORGOTTEN = s.SourceOutcome.FORGOTTEN.value
 """Reason of a stretch that ``filmstock forget`` has taken out."""
+NOWHERE = (None, None, None, None)
+"""In place of a clip's byte range where clips are measured only."""
 _SCORED = (s.AESTHETIC, s.CLIP_EMBEDDING)
 
 log = logging.getLogger(__name__)
@@ -66,13 +70,20 @@ class Splitter:
         sweep()
 
     def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
-        for order, uri, source in zip(
-            batch[ORDER], batch[s.SOURCE_URI], batch[s.SOURCE_ID], strict=True
+        given = batch.get(GIVEN, [b""] * len(batch[ORDER]))
+        for order, uri, source, told in zip(
+            batch[ORDER], batch[s.SOURCE_URI], batch[s.SOURCE_ID], given, strict=True
         ):
-            yield from self.split(int(order), os.fsdecode(uri), str(source))
+            known = read_payload(told) if told else None
+            yield from self.split(int(order), os.fsdecode(uri), str(source), known)
 
-    def split(self, order: int, uri: str, source: str) -> Iterator[dict[str, Any]]:
-        """Rows of one source. The clips become visible only when the whole source went through."""
+    def split(
+        self, order: int, uri: str, source: str, known: Told | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of one source. The clips become visible only when the whole source went through.
+
+        ``known`` gives its clips beforehand; None lets its shots decide.
+        """
         end: dict[str, Any] = {
             s.SOURCE_ID: source,
             s.SOURCE_URI: uri,
@@ -86,28 +97,41 @@ class Splitter:
             path = str(open_source(stack, uri))
             info = self.sandbox.run(probe, path, deadline_s=self.config.deadline_s, stage="probe")
             end |= probe_columns(info)
-            caption = original_caption(uri, info.tags, sidecars=self.config.sidecars)
+            caption = known or original_caption(uri, info.tags, sidecars=self.config.sidecars)
+            numbers: dict[tuple[int, int], int] = {}
+            n_clips = 0
             for item in self.sandbox.stream(
-                clip_source,
-                path,
-                self.config,
-                self.samples,
+                *(
+                    (clip_source, path, self.config, self.samples)
+                    if known is None
+                    else (clip_given, path, self.config, self.samples, known.given)
+                ),
                 silence_s=self.config.deadline_s,
                 total_s=self.config.deadline_s * max(1.0, claimed_minutes(info)),
                 stage="decode",
             ):
                 if isinstance(item, Plan):
                     end |= plan_columns(item)
+                    if known is not None:
+                        numbers = known.numbers(item)
+                        end[GIVEN] = ends_of(item, source)
                 elif isinstance(item, ClipRecord) and overlaps(*ticks(item.row), forgotten):
                     end[DROPPED].append([item.row[s.START_S], item.row[s.END_S], FORGOTTEN])
                 elif isinstance(item, ClipRecord):
                     told = {s.CAPTION_ORIGINAL: caption, s.DOMAIN: info.domain}
                     scored = {name: item.extra.get(name) for name in self.extra}
                     row = identify(item.row, uri, source) | scored | told
-                    writer.add(row)
+                    if known is not None:
+                        number = numbers[row[s.START_PTS], row[s.END_PTS]]
+                        row |= known.columns(number)
+                        row[s.SHOTS_INSIDE] = item.extra.get(s.SHOTS_INSIDE)
+                    row[PLACE] = n_clips
+                    n_clips += 1
+                    if known is None or known.given.store:
+                        writer.add(row)
                     yield clip_row(order, row, item.samples)
-            ranges = writer.commit()
-            end |= {s.N_CLIPS: len(ranges), "ranges": ranges}
+            ranges: list[Any] = writer.commit() or [NOWHERE] * n_clips
+            end |= {s.N_CLIPS: n_clips, "ranges": ranges}
         except MediaError as error:
             writer.discard()
             end |= {

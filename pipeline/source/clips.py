@@ -77,6 +77,25 @@ class Dropped:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Match:
+    """What became of one clip that was given beforehand: an interval of the source, or the reason why there is none."""
+
+    number: int
+    """Which of the given clips, from 0; one that is split at its shots has several intervals."""
+    start_pts: int = 0
+    """Timestamp of its first frame, in the source's time base."""
+    end_pts: int = 0
+    """Timestamp at which its last frame stops being shown (exclusive)."""
+    reason: str | None = None
+    """``outside`` the file, or ``empty``: no frame begins in it; None when there is a clip."""
+
+    def __post_init__(self) -> None:
+        """Refuse a reason that is no word, as ``Dropped`` does."""
+        if self.reason is not None and (not self.reason.isidentifier() or len(self.reason) > 40):
+            raise ValueError(f"a given clip whose reason is no word: {self.reason[:40]!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a source will become."""
 
@@ -92,6 +111,8 @@ class Plan:
     """Footage that becomes no clip, in order."""
     partial: str | None = None
     """What is missing of a file that is cut short; None for a whole one."""
+    matches: tuple[Match, ...] = ()
+    """Where clips that were given beforehand (``source.given``) lie; empty where the file's shots decide."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,38 +208,42 @@ def clip_source(
         neighbours=bool(paired),
     )
     for clip in pieces:
-        if clip is None:
-            yield None
-            continue
-        first, stop = frame_range(analysis, clip.span)
-        base = analysis.probe.time_base
-        row: dict[str, object] = {
-            s.VIDEO: clip.video,
-            s.START_PTS: clip.span.start_pts,
-            s.END_PTS: clip.span.end_pts,
-            s.TIME_BASE_NUM: base.numerator,
-            s.TIME_BASE_DEN: base.denominator,
-            s.START_S: float(clip.span.start_pts * base),
-            s.END_S: float(clip.span.end_pts * base),
-            s.TRANSITION_IN: clip.span.transition_in,
-            s.TRANSITION_OUT: clip.span.transition_out,
-            s.SHOT: clip.span.shot,
-            s.N_FRAMES: clip.n_frames,
-            s.FPS: clip.fps,
-            s.WIDTH: clip.width,
-            s.HEIGHT: clip.height,
-            s.AUDIO: clip.audio,
-        }
-        row |= box_columns(clip.picture)
-        row[s.ERROR] = None
-        passage = Passage(analysis=analysis, first=first, stop=stop)
-        apply_scorers([*PASSAGE_SCORERS, *passing], passage, row)
-        apply_scorers(SAMPLE_SCORERS, inside(clip, clip.samples), row)
-        apply_scorers(paired, inside(clip, clip.neighbours), row)
-        extra: dict[str, Any] = {
-            name: row.pop(name) for scorer in (*passing, *paired) for name in scorer.columns
-        }
-        yield ClipRecord(row=row, samples=clip.samples, extra=extra)
+        yield None if clip is None else clip_record(clip, analysis, passing, paired)
+
+
+def clip_record(
+    clip: Clip, analysis: Analysis, passing: Sequence[Scorer], paired: Sequence[Scorer]
+) -> ClipRecord:
+    """A clip with its scores; ``passing`` and ``paired`` are the recipe's scorers of passages and of neighbours."""
+    first, stop = frame_range(analysis, clip.span)
+    base = analysis.probe.time_base
+    row: dict[str, object] = {
+        s.VIDEO: clip.video,
+        s.START_PTS: clip.span.start_pts,
+        s.END_PTS: clip.span.end_pts,
+        s.TIME_BASE_NUM: base.numerator,
+        s.TIME_BASE_DEN: base.denominator,
+        s.START_S: float(clip.span.start_pts * base),
+        s.END_S: float(clip.span.end_pts * base),
+        s.TRANSITION_IN: clip.span.transition_in,
+        s.TRANSITION_OUT: clip.span.transition_out,
+        s.SHOT: clip.span.shot,
+        s.N_FRAMES: clip.n_frames,
+        s.FPS: clip.fps,
+        s.WIDTH: clip.width,
+        s.HEIGHT: clip.height,
+        s.AUDIO: clip.audio,
+    }
+    row |= box_columns(clip.picture)
+    row[s.ERROR] = None
+    passage = Passage(analysis=analysis, first=first, stop=stop)
+    apply_scorers([*PASSAGE_SCORERS, *passing], passage, row)
+    apply_scorers(SAMPLE_SCORERS, inside(clip, clip.samples), row)
+    apply_scorers(paired, inside(clip, clip.neighbours), row)
+    extra: dict[str, Any] = {
+        name: row.pop(name) for scorer in (*passing, *paired) for name in scorer.columns
+    }
+    return ClipRecord(row=row, samples=clip.samples, extra=extra)
 
 
 def find_boxes(analysis: Analysis, spans: Sequence[Span]) -> list[Box | None]:

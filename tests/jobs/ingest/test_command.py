@@ -229,10 +229,10 @@ def test_windows_of_four_sources_give_the_same_rows(
     execute = ingest_pipeline.execute
 
     def note(
-        folder: Path, config: IngestConfig, clip: OpenClipConfig, window: Any
+        folder: Path, config: IngestConfig, clip: OpenClipConfig, window: Any, given: Any = None
     ) -> Iterator[Any]:
         sizes.append(len(window))
-        return execute(folder, config, clip, window)
+        return execute(folder, config, clip, window, given)
 
     monkeypatch.setattr(ingest_pipeline, "execute", note)
     monkeypatch.setattr(ingest_plan, "BATCH", 1)

@@ -49,7 +49,7 @@ def test_a_fault_of_the_disk_ends_the_run_with_one_line_and_no_record(
 ) -> None:
     fault = {"errno": errno.ENOSPC, "text": "No space left on device", "path": "out/clips/part-1"}
 
-    def execute(*_: object) -> Iterator[Row]:
+    def execute(*_: object, **__: object) -> Iterator[Row]:
         yield Row(ingest_stages.FAULT, 1, fault, None)
 
     monkeypatch.setattr(ingest_pipeline, "execute", execute)

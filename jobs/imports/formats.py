@@ -1,0 +1,95 @@
+"""Formats that can be imported, by name, and which one a folder or a file is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from jobs.core.errors import UserError, unknown
+from jobs.imports.folders import (
+    LISTS,
+    METADATA,
+    metadata_of,
+    read_folder,
+    read_lists,
+    read_metadata,
+    read_toml,
+)
+from jobs.imports.items import Item, ReadOptions
+from jobs.imports.tables import SUFFIXES, read_table
+from pipeline.store.paths import Location
+
+Reader = Callable[[Location, ReadOptions], Iterator[Item]]
+VIDEO_LIST = "videos2caption.json"
+"""Table of FastVideo, beside its folder ``videos``."""
+
+
+def read_data(source: Location, options: ReadOptions) -> Iterator[Item]:
+    """A table, or a folder with one: what most trainers read."""
+    if not source.is_dir():
+        yield from read_table(source, options)
+    elif (source / VIDEO_LIST).is_file():
+        videos = options.videos or source / "videos"
+        yield from read_table(
+            source / VIDEO_LIST, ReadOptions(videos=videos, columns=options.columns)
+        )
+    elif metadata_of(source) is not None:
+        yield from read_metadata(source, options)
+    else:
+        raise UserError(
+            f"{source} has no table; name the file itself, or one of {', '.join(METADATA)}"
+        )
+
+
+def read_any_folder(source: Location, options: ReadOptions) -> Iterator[Item]:
+    """A folder of videos with captions beside them, or the config that names such folders."""
+    yield from (read_toml if source.suffix.lower() == ".toml" else read_folder)(source, options)
+
+
+def read_either(source: Location, options: ReadOptions) -> Iterator[Item]:
+    """A folder with captions beside the videos, a config, or a table."""
+    table = source.suffix.lower() in SUFFIXES
+    yield from (read_table if table else read_any_folder)(source, options)
+
+
+FORMATS: dict[str, Reader] = {
+    "folder": read_folder,
+    "table": read_table,
+    "videofolder": read_metadata,
+    "finetrainers": read_lists,
+    "diffusion-pipe": read_any_folder,
+    "musubi": read_either,
+    "ai-toolkit": read_either,
+    "onetrainer": read_folder,
+    **dict.fromkeys(
+        ("diffsynth", "open-sora", "videox-fun", "ltx-2", "fastvideo", "simpletuner"), read_data
+    ),
+    "cosmos-framework": read_table,
+}
+"""Name of a format -> its reader."""
+
+
+def reader_of(name: str, source: Location) -> tuple[str, Reader]:
+    """Name and reader of a format; ``auto`` looks at the source. UserError for a name that is none."""
+    if name == "auto":
+        name = guess(source)
+    if name not in FORMATS:
+        raise UserError(f"--from: {unknown('format', name, FORMATS)}")
+    return name, FORMATS[name]
+
+
+def guess(source: Location) -> str:
+    """Which format a source is in, by the files that it holds; UserError when there is nothing."""
+    ending = source.suffix.lower()
+    if ending in SUFFIXES and not source.is_dir():
+        return "table"
+    if ending == ".toml":
+        return "musubi"
+    if not source.is_dir():
+        raise UserError(f"{source} does not exist, or is no dataset: give a folder or a table")
+    if (source / VIDEO_LIST).is_file():
+        return "fastvideo"
+    if metadata_of(source) is not None:
+        return "videofolder"
+    if any(all((source / name).is_file() for name in pair) for pair in LISTS):
+        return "finetrainers"
+    return "folder"
