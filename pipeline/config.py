@@ -216,7 +216,8 @@ class EncodeConfig:
     """Section ``[encode]``: from shards to latents and text features."""
 
     vae: str = "embedded"
-    """``embedded``, a VAE checkpoint of ours, or ``module:object`` of another (``pipeline.Vae``)."""
+    """``embedded``, a VAE checkpoint of ours, ``diffusers:PATH`` of Wan, LTX-2, HunyuanVideo 1.5 or CogVideoX, or
+    ``module:object`` of another (``pipeline.Vae``)."""
     text_encoder: str = "embedded"
     """Whose token features condition the DiT: ``embedded``, what ``[openclip] model`` takes, ``transformers:PATH`` for
     T5 or umt5, or ``module:object`` of another (``pipeline.TextEncoder``)."""

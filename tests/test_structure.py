@@ -32,6 +32,10 @@ WHOLE = "a part of one command, which is tested whole with real files"
 ELSEWHERE: dict[str, tuple[str, str]] = {
     "pipeline/contracts.py": ("test_docs.py", "one of each contract in every command"),
     "pipeline/exports.py": ("test_api.py", "every public name"),
+    "pipeline/autoencoder/names.py": (
+        "pipeline/autoencoder/test_diffusers.py",
+        "names beside their models",
+    ),
     "pipeline/textencoder/open.py": (
         "pipeline/textencoder/test_transformers.py",
         "encoders by name",

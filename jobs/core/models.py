@@ -11,10 +11,27 @@ if TYPE_CHECKING:
     from pipeline.contracts import TextEncoder, Vae
 
 
+def open_vae(name: str, device: str = "cpu") -> Vae:
+    """The VAE that a recipe or an option names: one of ours, ``module:object``, or ``diffusers:PATH``.
+
+    Raises:
+        ValueError: there is no such VAE; the message says what would help.
+    """
+    from pipeline.autoencoder.names import DIFFUSERS, is_foreign
+
+    if is_foreign(name):
+        from pipeline.autoencoder.diffusers import load_diffusers_vae
+        from pipeline.training.device import pick_device
+
+        return load_diffusers_vae(name.removeprefix(DIFFUSERS), device=str(pick_device(device)))
+    from vae.loaded import open_vae as open_ours
+
+    return open_ours(name, device=device)
+
+
 def load_vae_for(spec: LatentSpec, path: str, device: str = "cpu") -> Vae:
     """The VAE at ``path``, which must be the one the latents were made with."""
     from dit.generation import check_vae
-    from vae.loaded import open_vae
 
     try:
         vae = open_vae(path, device=device)

@@ -52,7 +52,7 @@ class Args:
     out: Folder | None = None
     """Folder of the latents; default: latents/ beside the shards."""
     vae: str | None = None
-    """Override [encode] vae: embedded, or a checkpoint of train-vae."""
+    """Override [encode] vae: embedded, a checkpoint of train-vae, or diffusers:PATH of Wan, CogVideoX and others."""
     text: str | None = None
     """Override [encode] text_encoder: embedded, or what open_clip calls a model."""
     workers: Whole = 0
@@ -247,10 +247,11 @@ def run_folder(folder: Location) -> Location:
 
 def model_files(config: EncodeConfig) -> list[Path]:
     """Local files of the two models, whose content decides whether latents are still good."""
+    from pipeline.autoencoder.names import vae_path
     from pipeline.textencoder.open import text_encoder_file
     from vae.checkpoint import EMBEDDED as EMBEDDED_VAE
 
-    vae = EMBEDDED_VAE if config.vae == "embedded" else Path(config.vae)
+    vae = EMBEDDED_VAE if config.vae == "embedded" else vae_path(config.vae)
     return [vae, text_encoder_file(config.text_encoder)]
 
 

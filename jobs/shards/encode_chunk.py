@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jobs.core.models import open_vae
 from pipeline import schema as s
 from pipeline.config import EncodeConfig
 from pipeline.store.paths import Location, location
@@ -72,7 +73,6 @@ class Encoder:
     def __init__(self, config: EncodeConfig, device: str = "auto") -> None:
         from pipeline.loader.view import ClipView
         from pipeline.textencoder.open import load_text_encoder
-        from vae.loaded import open_vae
 
         self.config, self.device = config, device
         self.vae: Vae = open_vae(config.vae, device=device)
@@ -80,7 +80,7 @@ class Encoder:
         self.view = ClipView(
             fps=config.fps,
             max_frames=config.max_frames,
-            time_factor=self.vae.time_factor,
+            time_factor=getattr(self.vae, "frame_step", self.vae.time_factor),
             max_pixels=config.max_pixels,
             multiple=2 * self.vae.space_factor,
         )

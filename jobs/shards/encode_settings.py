@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from jobs.core.console import say
 from jobs.core.errors import UserError
+from pipeline.autoencoder.names import absolute_name, vae_path
 from pipeline.config import EncodeConfig
 from pipeline.latents.layout import SETTINGS_NAME
 from pipeline.store.atomic import write_bytes
@@ -29,9 +29,7 @@ def settings_text(config: EncodeConfig) -> str:
     """The settings as they are noted with the latents: local models by their absolute paths."""
     told = dataclasses.asdict(config)
     for name in MODELS:
-        path = Path(told[name])
-        if path.exists():
-            told[name] = str(path.absolute())
+        told[name] = absolute_name(told[name])
     return json.dumps(told)
 
 
@@ -52,7 +50,7 @@ def keep_settings(config: EncodeConfig, asked: Collection[str], target: Location
     kept = {name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()}
     changed = {name: value for name, value in kept.items() if getattr(config, name) != value}
     for name in MODELS.keys() & changed.keys():
-        path = Path(changed[name])
+        path = vae_path(changed[name])
         if path.is_absolute() and not path.exists():
             raise UserError(
                 f"{target} was encoded with {name} {path}, which is gone; say where it is now with {MODELS[name]}"

@@ -1,0 +1,1 @@
+"""Video autoencoders of other projects, as the VAE of ours."""

@@ -1,0 +1,126 @@
+"""VAEs of diffusers: the same numbers as its own calls, factors and statistics by its settings, bounded memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.openclip.torchvision_compat import prepare_torchvision
+
+prepare_torchvision()
+pytest.importorskip("diffusers")
+
+from pipeline.autoencoder.diffusers import (  # noqa: E402
+    KINDS,
+    DiffusersVae,
+    load_diffusers_vae,
+)
+from pipeline.autoencoder.names import absolute_name, is_foreign, vae_path  # noqa: E402
+from tests.helpers.tiny_autoencoders import make_tiny, write_tiny  # noqa: E402
+
+NUMBERS = {
+    "AutoencoderKLWan": (4, 8, (0.1, -0.2, 0.3, 0.0), (2.0, 1.5, 0.5, 1.0)),
+    "AutoencoderKLCogVideoX": (4, 8, (0.0,) * 4, (1 / 0.7,) * 4),
+    "AutoencoderKLLTX2Video": (8, 32, (0.25,) * 8, (2.0,) * 8),
+    "AutoencoderKLHunyuanVideo15": (4, 16, (0.0,) * 4, (1 / 1.03682,) * 4),
+}
+"""Time and space factor, mean and deviation that the settings of the tiny models say."""
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def vae(request: pytest.FixtureRequest) -> DiffusersVae:
+    model = make_tiny(request.param)
+    if request.param == "AutoencoderKLLTX2Video":
+        model.latents_mean.fill_(0.25)
+        model.latents_std.fill_(2.0)
+    return DiffusersVae(model)
+
+
+def videos(vae: DiffusersVae, batch: int = 1, groups: int = 1) -> np.ndarray:
+    side = 2 * vae.space_factor
+    shape = (batch, 1 + groups * vae.frame_step, side, side, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_latents_and_frames_are_those_of_diffusers(vae: DiffusersVae) -> None:
+    pixels = videos(vae, batch=2)
+    mean, logvar = vae.encode(pixels)
+    frames = torch.from_numpy(pixels).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+    with torch.no_grad():
+        own = [vae.model.encode(each[None]).latent_dist for each in frames]
+        assert torch.equal(mean, torch.cat([each.mean for each in own]))
+        assert torch.equal(logvar, torch.cat([each.logvar for each in own]).expand_as(mean))
+        decoded = vae.model.decode(mean[:1]).sample[0].permute(1, 2, 3, 0)
+    back = vae.decode(mean[0])
+    assert back.shape == pixels.shape[1:]
+    assert np.array_equal(back, ((decoded.clamp(-1, 1) + 1) * 127.5).round().byte().numpy())
+
+
+def test_factors_and_statistics_follow_the_settings(vae: DiffusersVae) -> None:
+    time, space, mean, std = NUMBERS[type(vae.model).__name__]
+    assert (vae.time_factor, vae.space_factor) == (time, space)
+    assert vae.channel_mean == pytest.approx(mean) and vae.channel_std == pytest.approx(std)
+    pixels = videos(vae)
+    found = vae.encode(pixels)[0]
+    assert tuple(found.shape[1:]) == vae.latent_shape(*pixels.shape[1:4])
+
+
+def test_sizes_that_do_not_fit_are_refused(vae: DiffusersVae) -> None:
+    side = 2 * vae.space_factor
+    with pytest.raises(ValueError, match=f"give 1 \\+ a multiple of {vae.frame_step}"):
+        vae.latent_shape(vae.frame_step, side, side)
+    with pytest.raises(ValueError, match=f"multiples of {vae.space_factor}"):
+        vae.latent_shape(1, side + 1, side)
+    with pytest.raises(ValueError, match="uint8"):
+        vae.encode(videos(vae).astype(np.float32))
+
+
+@pytest.mark.parametrize(("name", "most"), [("AutoencoderKLWan", 4), ("AutoencoderKLCogVideoX", 9)])
+def test_a_long_video_goes_through_a_few_frames_at_a_time(name: str, most: int) -> None:
+    vae = DiffusersVae(make_tiny(name))
+    seen: list[int] = []
+
+    def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        seen.append(args[0].shape[2])
+
+    vae.model.encoder.register_forward_pre_hook(note, with_kwargs=True)
+    vae.encode(videos(vae, groups=4))
+    assert len(seen) > 2 and max(seen) <= most
+
+
+def test_the_identity_is_of_the_encoder_and_the_statistics() -> None:
+    first = make_tiny("AutoencoderKLWan")
+    same, other = DiffusersVae(first).id, make_tiny("AutoencoderKLWan")
+    with torch.no_grad():
+        other.decoder.conv_out.weight.add_(1.0)
+    assert DiffusersVae(other).id == same, "a decoder trained further reads the same latents"
+    with torch.no_grad():
+        other.encoder.conv_in.weight.add_(1.0)
+    assert DiffusersVae(other).id != same
+
+
+def test_folders_of_vaes_and_of_pipelines_load_and_others_are_refused(tmp_path: Path) -> None:
+    write_tiny(tmp_path / "pipeline" / "vae", "AutoencoderKLWan")
+    whole = load_diffusers_vae(str(tmp_path / "pipeline"))
+    assert whole.id == load_diffusers_vae(str(tmp_path / "pipeline" / "vae")).id
+    with pytest.raises(ValueError, match="does not load: .*; give a folder"):
+        load_diffusers_vae(str(tmp_path))
+    from diffusers import AutoencoderKL
+
+    AutoencoderKL(block_out_channels=(8,), norm_num_groups=2).save_pretrained(tmp_path / "image")
+    with pytest.raises(ValueError, match=r"of class AutoencoderKL; known are AutoencoderKLWan"):
+        load_diffusers_vae(str(tmp_path / "image"))
+
+
+def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wan").mkdir()
+    assert is_foreign("diffusers:wan") and not is_foreign("wan")
+    assert absolute_name("diffusers:wan") == f"diffusers:{tmp_path / 'wan'}"
+    assert absolute_name("wan") == str(tmp_path / "wan") and absolute_name("embedded") == "embedded"
+    assert absolute_name("diffusers:Wan-AI/Wan") == "diffusers:Wan-AI/Wan"
+    assert vae_path("diffusers:~/wan").is_absolute()
