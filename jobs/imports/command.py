@@ -18,6 +18,7 @@ from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.lock import locked
 from jobs.core.recipe import Recipe, folder_recipe, parse_override, save_recipe
 from jobs.core.stage import done_info, log_metrics, mark_done
+from jobs.core.writable import check_folder
 from jobs.imports.formats import reader_of
 from jobs.imports.items import ReadOptions, parse_columns
 from jobs.imports.plan import ImportPlan
@@ -91,6 +92,7 @@ def run(
     from jobs.ingest.ledger import Ledger
     from pipeline.source.listing import check_apart
 
+    check_folder(out)
     check_apart([str(source)], out)
     ingest.check_config(recipe.ingest)
     name, read = reader_of(form, source)

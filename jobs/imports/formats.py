@@ -15,6 +15,7 @@ from jobs.imports.folders import (
     read_toml,
 )
 from jobs.imports.items import Item, ReadOptions
+from jobs.imports.packed import data_files, read_bytes_table, read_curator, read_tars
 from jobs.imports.tables import SUFFIXES, read_table
 from pipeline.store.paths import Location
 
@@ -64,6 +65,9 @@ FORMATS: dict[str, Reader] = {
         ("diffsynth", "open-sora", "videox-fun", "ltx-2", "fastvideo", "simpletuner"), read_data
     ),
     "cosmos-framework": read_table,
+    "cosmos-curator": read_curator,
+    "webdataset": read_tars,
+    "hf": read_bytes_table,
 }
 """Name of a format -> its reader."""
 
@@ -84,12 +88,22 @@ def guess(source: Location) -> str:
         return "table"
     if ending == ".toml":
         return "musubi"
+    if ending == ".tar":
+        return "webdataset"
+    if ending == ".arrow":
+        return "hf"
     if not source.is_dir():
         raise UserError(f"{source} does not exist, or is no dataset: give a folder or a table")
     if (source / VIDEO_LIST).is_file():
         return "fastvideo"
     if metadata_of(source) is not None:
         return "videofolder"
+    if any((source / name).is_dir() for name in ("metas_jsonl", "metas")):
+        return "cosmos-curator"
+    if any(source.glob("*.tar")):
+        return "webdataset"
+    if data_files(source):
+        return "hf"
     if any(all((source / name).is_file() for name in pair) for pair in LISTS):
         return "finetrainers"
     return "folder"

@@ -20,6 +20,7 @@ from jobs.edits.replay import Replayed
 from pipeline import schema as s
 from pipeline.config import PackConfig
 from pipeline.shards.layout import manifest_of
+from pipeline.store.client import MEMBERS
 from pipeline.tables import manifest_schema, shards_schema
 
 if TYPE_CHECKING:
@@ -134,10 +135,18 @@ def provenance(row: dict[str, Any], validation_share: float) -> dict[str, str | 
     """Where a clip is from as a shard says it: nothing about this machine's folders."""
     uri, source, shot = row.get(s.SOURCE_URI), row[s.SOURCE_ID], row.get(s.SHOT)
     return {
-        s.SOURCE_URI: uri if uri is None or "://" in uri else PurePath(uri).name,
+        s.SOURCE_URI: None if uri is None else shared_name(uri),
         s.SHOT_ID: None if shot is None else s.shot_id(source, shot),
         s.SPLIT: s.split_of(source, validation_share),
     }
+
+
+def shared_name(uri: str) -> str:
+    """A URI as others may know it: of a file here, or inside one, the names without the folders."""
+    place = uri.removeprefix(f"{MEMBERS}in/")
+    if place != uri and "://" not in place:
+        return "/".join(PurePath(place).parts[-3:])
+    return uri if "://" in place else PurePath(uri).name
 
 
 def open_writer(name: str) -> Callable[..., Any]:
