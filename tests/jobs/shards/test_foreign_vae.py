@@ -9,7 +9,7 @@ import pytest
 
 from jobs.cli import main as cli
 from pipeline import schema as s
-from pipeline.shards.latents import LatentStore
+from pipeline.latents.store import LatentStore
 from pipeline.shards.read import open_manifest
 from pipeline.video.decode import decode_clip
 from tests.helpers.shard_media import make_rows, make_shards
@@ -38,7 +38,7 @@ def test_latents_train_a_dit_that_samples(
     assert cli([*encode, "--set", "encode.max_pixels=1536"]) == 0
     store = LatentStore(tmp_path)
     assert store.metadata["vae_id"].startswith("diffusers-")
-    assert {row[s.N_FRAMES] for row in store.rows} == frames
+    assert {store.clip(n)[s.N_FRAMES] for n in range(12)} == frames
     assert open_manifest(tmp_path).table.num_rows == 12
     monkeypatch.chdir(tmp_path.parent)  # the settings that are kept name the model by its place
     assert cli(["encode", str(tmp_path), "--workers", "1", "--device", "cpu"]) == 0
