@@ -20,7 +20,7 @@ from jobs.edits.replay import Replayed
 from pipeline import schema as s
 from pipeline.config import PackConfig
 from pipeline.shards.layout import manifest_of
-from pipeline.store.client import MEMBERS
+from pipeline.store.members import ROOT
 from pipeline.tables import manifest_schema, shards_schema
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def provenance(row: dict[str, Any], validation_share: float) -> dict[str, str | 
 
 def shared_name(uri: str) -> str:
     """A URI as others may know it: of a file here, or inside one, the names without the folders."""
-    place = uri.removeprefix(f"{MEMBERS}in/")
+    place = uri.removeprefix(f"{ROOT}/")
     if place != uri and "://" not in place:
         return "/".join(PurePath(place).parts[-3:])
     return uri if "://" in place else PurePath(uri).name

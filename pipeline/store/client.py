@@ -21,11 +21,9 @@ CONNECT_S, SILENCE_S = 5, 30
 WEB = ("http://", "https://")
 """Schemes that are read only, and have no listings."""
 SCHEMES = frozenset(
-    ("s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "http", "https", "memory")
+    ("s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "http", "https", "memory", "member")
 )
 """Schemes of URIs that can be opened, beside ``file``."""
-MEMBERS = "member://"
-"""Scheme of files inside other files, see ``pipeline.store.members``."""
 _USED_BY: list[int] = []
 """Process that first spoke to a store: its threads do not survive a fork, and a forked child would wait forever."""
 
@@ -61,10 +59,6 @@ def _open(root: str) -> Any:
     from obstore.store import from_url
 
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or MAX_ATTEMPTS)
-    if root.startswith(MEMBERS):
-        from pipeline.store.members import MemberStore
-
-        return MemberStore()
     if root.startswith(WEB):
         from pipeline.store.web import WebStore
 

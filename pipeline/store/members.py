@@ -8,7 +8,7 @@ Nothing can be written there.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,26 +36,30 @@ def _plain(name: str) -> str:
 class MemberStore:
     """Reads members as a client of obstore reads objects. Keeps the row group that it read last."""
 
-    def __init__(self) -> None:
+    def __init__(self, location: Callable[[str], Any], parquet_input: Callable[[Any], Any]) -> None:
+        self._location, self._parquet_input = location, parquet_input
         self._lock = threading.Lock()
         self._held: tuple[tuple[str, str, int], Any] | None = None
 
     def head(self, key: str) -> dict[str, Any]:
         """Size, tag and time; FileNotFoundError when the file or the row is not there."""
         place, where = _parts(key)
-        found = _stat(place)
+        found = self._stat(place)
         size = int(where.partition("-")[2]) if "@" not in where else len(self._cell(place, where))
         return {"size": size, "e_tag": f"{found[0]}:{found[1]}", "last_modified": found[2]}
 
     def get_range(self, key: str, *, start: int, length: int) -> bytes:
         """``length`` bytes of a member from ``start``; fewer at its end."""
-        from pipeline.store.paths import location, read_range
-
         place, where = _parts(key)
         if "@" in where:
             return self._cell(place, where)[start : start + length]
         offset, size = map(int, where.split("-"))
-        return read_range(location(place), offset + start, max(0, min(length, size - start)))
+        path, wanted = self._location(place), max(0, min(length, size - start))
+        if not isinstance(path, Path):
+            return bytes(path.read_range(offset + start, wanted))
+        with path.open("rb") as file:
+            file.seek(offset + start)
+            return file.read(wanted)
 
     def get(self, key: str) -> _Whole:
         """The member, to be read in pieces."""
@@ -79,9 +83,34 @@ class MemberStore:
             (known, name, first), cells = self._held
             if (known, name) == (place, column) and first <= row < first + len(cells):
                 return first, cells
-        first, cells = _read_group(place, column, row)
+        first, cells = self._read_group(place, column, row)
         self._held = ((place, column, first), cells)
         return first, cells
+
+    def _stat(self, place: str) -> tuple[int, str, datetime]:
+        """Size, stamp and time of change of the file."""
+        path = self._location(place)
+        found = path.stat()
+        if not isinstance(path, Path):
+            return found.st_size, found.stamp, found.changed
+        changed = datetime.fromtimestamp(found.st_mtime, UTC)
+        return found.st_size, str(found.st_mtime_ns), changed
+
+    def _read_group(self, place: str, column: str, row: int) -> tuple[int, Any]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if place.endswith(".arrow"):
+            with pa.memory_map(place) as source:
+                return 0, _column(pa.ipc.open_stream(source).read_all(), column)
+        file = pq.ParquetFile(self._parquet_input(self._location(place)))
+        first = 0
+        for number in range(file.num_row_groups):
+            rows = file.metadata.row_group(number).num_rows
+            if first <= row < first + rows:
+                return first, _column(file.read_row_group(number, [column]), column)
+            first += rows
+        raise FileNotFoundError(f"{place} has no row {row}")
 
 
 class _Whole:
@@ -114,36 +143,6 @@ def _parts(key: str) -> tuple[str, str]:
     if not place or not numbers.isdigit():
         raise FileNotFoundError(f"{key} names no member")
     return place, where
-
-
-def _stat(place: str) -> tuple[int, str, datetime]:
-    from pipeline.store.paths import ObjectPath, location
-
-    path = location(place)
-    found = path.stat()
-    if isinstance(path, ObjectPath):
-        return found.st_size, found.stamp, found.changed  # type: ignore[union-attr]
-    changed = datetime.fromtimestamp(found.st_mtime, UTC)  # type: ignore[union-attr]
-    return found.st_size, str(found.st_mtime_ns), changed  # type: ignore[union-attr]
-
-
-def _read_group(place: str, column: str, row: int) -> tuple[int, Any]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from pipeline.store.paths import location, parquet_input
-
-    if place.endswith(".arrow"):
-        with pa.memory_map(str(Path(place))) as source:
-            return 0, _column(pa.ipc.open_stream(source).read_all(), column)
-    file = pq.ParquetFile(parquet_input(location(place)))
-    first = 0
-    for number in range(file.num_row_groups):
-        rows = file.metadata.row_group(number).num_rows
-        if first <= row < first + rows:
-            return first, _column(file.read_row_group(number, [column]), column)
-        first += rows
-    raise FileNotFoundError(f"{place} has no row {row}")
 
 
 def _column(table: Any, column: str) -> Any:

@@ -19,11 +19,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from pipeline.store.client import asking, check_scheme, client, without_query
+from pipeline.store.client import asking, check_scheme, without_query
+from pipeline.store.client import client as bucket_client
+from pipeline.store.members import ROOT, MemberStore
 
 T = TypeVar("T")
 
@@ -31,6 +34,16 @@ WHOLE_BYTES = 32 << 20
 """Parquet files up to this size are fetched in one request; of larger ones only what is read."""
 THREADS = 16
 """Small objects fetched at once."""
+
+
+@cache
+def _members() -> MemberStore:
+    return MemberStore(location, parquet_input)
+
+
+def client(root: str) -> Any:
+    """The client of a bucket, or of files inside other files."""
+    return _members() if root == ROOT else bucket_client(root)
 
 
 class Stat(NamedTuple):
