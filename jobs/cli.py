@@ -78,7 +78,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "export": Command(
             "jobs.export.command:main",
             "DIR --for TRAINER --out OUT",
-            "shards as another trainer reads them; --check says what it would drop",
+            "shards as another trainer reads them; --check: what it drops",
         ),
         "train-captioner": Command(
             "jobs.train.captioner:main",
@@ -133,7 +133,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "view": Command(
             "jobs.view.command:main",
             "DIR",
-            "clips in the browser: play, filter, search, what-if, correct by hand",
+            "clips in the browser: filter, search, what-if, correct",
         ),
         "edits": Command(
             "jobs.edits.command:main", "DIR", "what people decided by hand; merge another person's"
@@ -167,7 +167,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "diff": Command(
             "jobs.report.diff:main",
             "A B",
-            "two runs, recipes or captioners: what entered, left and changed",
+            "two runs, recipes, captioners: what entered, left, changed",
         ),
         "lineage": Command(
             "jobs.trace.lineage:main",
