@@ -17,6 +17,7 @@ from jobs.view.viewer import Viewer
 from jobs.web.guard import Access
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
+from pipeline.tables import embeddings_schema
 from tests.jobs.view.conftest import RECIPE, prepare
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 60), "blue": (40, 60, 220)}
@@ -42,7 +43,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClien
         {s.CLIP_ID: clip, s.CLIP_EMBEDDING: vector.astype(np.float16)}
         for clip, vector in zip(ids, vectors, strict=True)
     ]
-    table = pa.Table.from_pylist(rows, schema=s.embeddings_schema(len(vectors[0])))
+    table = pa.Table.from_pylist(rows, schema=embeddings_schema(len(vectors[0])))
     write_table(folder / "embeddings" / "part-00000.parquet", table)
     viewer.reload()
     app = make_viewer_app(viewer, Access(uploads=UPLOADS))

@@ -17,6 +17,7 @@ from jobs.view.clip import text_hash
 from jobs.view.label import wilson
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
+from pipeline.tables import truth_schema
 
 Served = tuple[TestClient, list[str]]
 Own = tuple[TestClient, list[str], Path]
@@ -161,7 +162,7 @@ def test_the_worst_come_first_and_do_not_bend_the_estimate(
         for i, clip in enumerate(ids)
     ]  # fmt: skip
     write_table(
-        folder / "truth" / "part-0.parquet", pa.Table.from_pylist(rows, schema=s.truth_schema())
+        folder / "truth" / "part-0.parquet", pa.Table.from_pylist(rows, schema=truth_schema())
     )
     assert [ids.index(clip) for clip in queue(client, "worst")][:4] == [8, 5, 4, 6]
     judge(client, ids[5], False, "worst")
