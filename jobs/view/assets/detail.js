@@ -46,8 +46,9 @@ async function draw(id, again = false) {
     el("button", { type: "button", class: "quiet close", "aria-label": "Close", title: "Close (Esc)", text: "✕", onclick: () => dialog().close() }));
   const left = el("div", { class: "look" }, player.node, decide(), alike());
   const right = el("div", { class: "about" }, captions(clip), timeline(clip, (other) => show({ clip: other })), scores(), past());
-  dialog().replaceChildren(head, el("div", { class: "body" }, left, right));
+  $("#inside").replaceChildren(head, el("div", { class: "body" }, left, right));
   if (!dialog().open) dialog().showModal();
+  dialog().focus(); // not its first button, which the space bar would press
   if (!keep) player.video.play().catch(() => {});
 }
 

@@ -23,8 +23,8 @@ export function setUp() {
   for (const column of [...info.words, ...info.numbers]) {
     const words = info.words.includes(column);
     const node = el("section", { class: words ? "facet words" : "facet numbers", data: { column } },
-      el("h3", {}, column.replaceAll("_", " "), el("span", { class: "soft num note" })),
-      el("div", { class: "body" }));
+      el("h2", {}, column.replaceAll("_", " "), el("span", { class: "soft num note" })),
+      el("div", { class: "bars" }));
     root.append(node);
     sight.observe(node);
   }
@@ -50,7 +50,7 @@ function drawWords(node, { column, values }) {
     : column === info.schema.reasons ? [question.reason]
       : (question.where ?? []).find((each) => each.column === column && each.op === "in")?.value ?? [];
   node.hidden = values.length === 0;
-  $(".body", node).replaceChildren(...values.map(([value, all, some]) => {
+  $(".bars", node).replaceChildren(...values.map(([value, all, some]) => {
     const meter = el("span", { class: "meter", "aria-hidden": "true" }, el("i"), el("b"));
     meter.children[0].style.width = `${(100 * all) / most}%`;
     meter.children[1].style.width = `${(100 * some) / most}%`;
@@ -64,7 +64,7 @@ function drawNumbers(node, found) {
   const total = all.reduce((a, b) => a + b, 0);
   node.classList.toggle("unmeasured", total === 0);
   $(".note", node).textContent = total === 0 ? "not measured" : missing ? `${count(missing)} without` : "";
-  if (total === 0) { $(".body", node).replaceChildren(); return; }
+  if (total === 0) { $(".bars", node).replaceChildren(); return; }
   const tallest = Math.max(...all), width = 240, height = 44, step = width / all.length;
   const tall = (n) => (n ? Math.max(1.5, (height * Math.sqrt(n)) / Math.sqrt(tallest)) : 0);
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
@@ -85,5 +85,5 @@ function drawNumbers(node, found) {
   const range = el("div", { class: "range" },
     slider("least", from ?? low, (value) => { a = value <= low + edge ? null : value; set(column, a, b); }),
     slider("most", to ?? high, (value) => { b = value >= high - edge ? null : value; set(column, a, b); }));
-  $(".body", node).replaceChildren(picture, range, el("div", { class: "ends num soft" }, el("span", { text: short(least) }), el("span", { text: short(most) })));
+  $(".bars", node).replaceChildren(picture, range, el("div", { class: "ends num soft" }, el("span", { text: short(least) }), el("span", { text: short(most) })));
 }

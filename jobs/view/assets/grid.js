@@ -139,11 +139,11 @@ export class Grid {
 
   cell(clip, index) {
     const face = el("span", { class: "face" }, el("img", { src: `/still/${clip.id}?w=320`, alt: "", loading: "lazy", decoding: "async", draggable: "false" }));
-    const says = [clip.d || "undecided", `${clip.s.toFixed(1)} seconds`, clip.hand && "edited by hand"].filter(Boolean).join(", ");
+    const says = [clip.d || "undecided", clip.hand && "edited by hand"].filter(Boolean).join(", ");
     const button = el("button", {
-      type: "button", class: "open", tabindex: index === this.at ? "0" : "-1", "aria-label": `Clip ${index + 1}: ${says}`,
+      type: "button", class: "open", tabindex: index === this.at ? "0" : "-1", 
       onpointerenter: () => preview(face, clip), onpointerleave: () => still(face), onfocus: () => { this.at = index; preview(face, clip); }, onblur: () => still(face),
-    }, face, el("span", { class: "under" },
+    }, face, el("span", { class: "sr", text: `Clip ${index + 1}, ${says}` }), el("span", { class: "under" },
       el("span", { class: `dot ${clip.d}`, "aria-hidden": "true" }),
       el("span", { class: "num", text: clock(clip.s) }),
       clip.v !== undefined && el("span", { class: "num value", text: short(clip.v) }),

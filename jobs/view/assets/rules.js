@@ -25,7 +25,7 @@ async function load() {
 
 function draw(rule) {
   const text = el("input", { type: "text", class: "mono", value: rule.text, spellcheck: "false", "aria-label": `Rule ${rule.reason}`, onchange: () => retype(rule, text.value, node) });
-  const node = el("div", { class: "rule", data: { reason: rule.reason } }, el("h3", { text: rule.reason.replaceAll("_", " ") }), text,
+  const node = el("div", { class: "rule", data: { reason: rule.reason } }, el("h2", { text: rule.reason.replaceAll("_", " ") }), text,
     rule.bounds.map((bound, number) => slider(rule, bound, number, text)));
   return node;
 }
@@ -108,7 +108,7 @@ function outcome({ funnel, kept, hours, gone, back, exact, toml }) {
   const bar = (row) => { const node = el("i", { class: "left" }); node.style.width = `${(100 * row.clips) / most}%`; return el("span", { class: "meter wide", "aria-hidden": "true" }, node); };
   $("#outcome").replaceChildren(
     el("div", { class: "bigs" }, big(count(kept), "clips kept"), big(hours >= 1 ? hours.toFixed(1) : hours.toFixed(3), "hours kept"), big(`−${count(gone)}`, "would go", gone ? "bad" : ""), big(`+${count(back)}`, "would come back", back ? "good" : "")),
-    el("div", { class: "scroll" }, el("table", { class: "funnel" }, el("thead", {}, el("tr", {}, ["step", "removes", "only this", "left", ""].map((name, i) => el("th", { class: i && i < 4 ? "num" : "", scope: "col", text: name || " " })))),
+    el("div", { class: "scroll" }, el("table", { class: "funnel" }, el("thead", {}, el("tr", {}, ["step", "removes", "only this", "left"].map((name, i) => el("th", { class: i ? "num" : "", scope: "col", text: name })), el("td"))),
       el("tbody", {}, funnel.map((row) => el("tr", {}, el("th", { scope: "row", text: row.step.replaceAll("_", " ") }), ...[row.removes, row.only, row.clips].map((n) => el("td", { class: "num", text: count(n) })), el("td", {}, bar(row))))))),
     el("p", { class: "soft small", text: exact ? "As select would decide it." : "Duplicates and shares as at the last select; counted exactly in a moment." }),
     el("div", { class: "row" }, el("button", { type: "button", class: "primary", disabled: same, text: "Write to recipe and select", onclick: () => apply(toml) }),

@@ -11,7 +11,7 @@ export function el(tag, attrs = {}, ...children) {
     else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
@@ -44,9 +44,17 @@ async function answer(response) {
 export function toast(text, { bad = false, action = null } = {}) {
   const node = el("div", { class: bad ? "toast bad" : "toast" }, el("span", { text }));
   if (action) node.append(el("button", { type: "button", text: action[0], onclick: () => { node.remove(); action[1](); } }));
-  $("#toasts").append(node);
+  toasts().append(node);
   setTimeout(() => node.remove(), bad ? 9000 : 5000);
 }
+
+/** Where messages stand: in the open dialog, for all that lies outside of it cannot be clicked. */
+function toasts() {
+  const node = $("#toasts"), host = $("dialog[open]") ?? document.body;
+  if (node.parentNode !== host) host.append(node);
+  return node;
+}
+document.addEventListener("close", () => document.body.append($("#toasts")), true);
 
 /** `run` once `wait` ms have passed without another call. */
 export function later(run, wait) {

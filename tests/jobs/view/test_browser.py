@@ -83,6 +83,22 @@ def open_page(page: Any, address: str) -> None:
     page.wait_for_selector("html[data-ready]")
 
 
+def until(page: Any, true: str) -> None:
+    """Wait until an expression is true; Playwright's own way runs text as a script, which the page forbids."""
+    for _ in range(WAIT_MS // 100):
+        if page.evaluate(true):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"never true: {true}")
+
+
+def slide(page: Any, selector: str, value: int) -> None:
+    """Move a slider."""
+    page.eval_on_selector(
+        selector, f"e => {{ e.value = {value}; e.dispatchEvent(new Event('input')); }}"
+    )
+
+
 def open_clip(page: Any, clip: str) -> None:
     page.click(f'.cell[data-id="{clip}"] .open')
     page.wait_for_selector("#detail[open] video")
@@ -92,26 +108,22 @@ def test_a_clip_plays_and_seeks_by_range(page: Any, site: tuple[str, list[str], 
     answers: list[int] = []
     page.on("response", lambda r: answers.append(r.status) if "/video/" in r.url else None)
     open_clip(page, site[1][0])
-    page.wait_for_function("document.querySelector('#detail video').currentTime > 0.1")
+    until(page, "document.querySelector('#detail video').currentTime > 0.1")
     page.keyboard.press(" ")
-    page.wait_for_function("document.querySelector('#detail video').paused")
+    until(page, "document.querySelector('#detail video').paused")
     before = page.input_value("#detail input[aria-label=Frame]")
     page.keyboard.press(".")
-    page.wait_for_function(
-        f"document.querySelector('#detail input[aria-label=Frame]').value == {int(before) + 1}"
+    until(
+        page,
+        f"document.querySelector('#detail input[aria-label=Frame]').value == {int(before) + 1}",
     )
-    page.eval_on_selector(
-        "#detail input[aria-label=Frame]",
-        "e => { e.value = 3; e.dispatchEvent(new Event('input')); }",
-    )
-    page.wait_for_function(
-        "document.querySelector('#detail .player output').textContent.startsWith('4 /')"
-    )
+    slide(page, "#detail input[aria-label=Frame]", 3)
+    until(page, "document.querySelector('#detail .player output').textContent.startsWith('4 /')")
     assert 206 in answers and set(answers) <= {200, 206}
     page.keyboard.press("l")
-    page.wait_for_function(f"document.querySelector('#detail h1').textContent == '{site[1][1]}'")
+    until(page, f"document.querySelector('#detail h1').textContent == '{site[1][1]}'")
     page.keyboard.press("Escape")
-    page.wait_for_function("!document.querySelector('#detail').open")
+    until(page, "!document.querySelector('#detail').open")
 
 
 def test_filters_by_facet_slider_sql_and_address(
@@ -119,17 +131,17 @@ def test_filters_by_facet_slider_sql_and_address(
 ) -> None:
     page.wait_for_selector(".facet[data-column=decision] .word")
     page.click(".facet[data-column=decision] .word:has-text('keep')")
-    page.wait_for_function("document.querySelector('#count').textContent.startsWith('5 clips')")
+    until(page, "document.querySelector('#count').textContent.startsWith('5 clips')")
     assert page.locator(".cell .open").count() == 5
     page.fill("#f-sql", "motion_mean > 0.45")
     page.press("#f-sql", "Enter")
-    page.wait_for_function("document.querySelector('#count').textContent.startsWith('3 clips')")
+    until(page, "document.querySelector('#count').textContent.startsWith('3 clips')")
     address = page.url
     page.click("#chips button:has-text('Clear all')")
-    page.wait_for_function("document.querySelector('#count').textContent.startsWith('60 clips')")
+    until(page, "document.querySelector('#count').textContent.startsWith('60 clips')")
     page.goto("about:blank")
     open_page(page, address)
-    page.wait_for_function("document.querySelector('#count').textContent.startsWith('3 clips')")
+    until(page, "document.querySelector('#count').textContent.startsWith('3 clips')")
 
 
 def test_hover_previews_and_arrows_move(page: Any, site: tuple[str, list[str], Path]) -> None:
@@ -137,11 +149,9 @@ def test_hover_previews_and_arrows_move(page: Any, site: tuple[str, list[str], P
     page.wait_for_selector(f'.cell[data-id="{site[1][1]}"] video')
     page.focus(f'.cell[data-id="{site[1][0]}"] .open')
     page.keyboard.press("End")
-    page.wait_for_function(
-        f"document.activeElement.closest('.cell')?.dataset.id == '{site[1][59]}'"
-    )
+    until(page, f"document.activeElement.closest('.cell')?.dataset.id == '{site[1][59]}'")
     page.keyboard.press("Home")
-    page.wait_for_function(f"document.activeElement.closest('.cell')?.dataset.id == '{site[1][0]}'")
+    until(page, f"document.activeElement.closest('.cell')?.dataset.id == '{site[1][0]}'")
     page.keyboard.press("Enter")
     page.wait_for_selector("#detail[open]")
 
@@ -160,7 +170,7 @@ def test_edit_undo_and_history(page: Any, site: tuple[str, list[str], Path]) -> 
     page.wait_for_selector(".tags .chip:has-text('nice')")
     assert [str(e.action) for e in Journal(folder).read()] == ["decision", "caption", "tag"]
     page.click(".toast:last-child button:has-text('Undo')")
-    page.wait_for_function("!document.querySelector('.tags .chip')")
+    until(page, "!document.querySelector('.tags .chip')")
     page.keyboard.press("Escape")
     page.keyboard.press("5" if page.locator("[data-tab=rules]").count() else "4")
     page.wait_for_selector("#tab-edits .edits li")
@@ -172,11 +182,8 @@ def test_what_if_moves_and_is_written(page: Any, site: tuple[str, list[str], Pat
     page.keyboard.press("2")
     page.wait_for_selector("#outcome .bigs")
     before = page.inner_text("#outcome .big b")
-    page.eval_on_selector(
-        ".rule[data-reason=slow] input[type=range]",
-        "e => { e.value = 400; e.dispatchEvent(new Event('input')); }",
-    )
-    page.wait_for_function(f"document.querySelector('#outcome .big b').textContent != '{before}'")
+    slide(page, ".rule[data-reason=slow] input[type=range]", 400)
+    until(page, f"document.querySelector('#outcome .big b').textContent != '{before}'")
     page.wait_for_selector("#outcome pre:has-text('motion_mean < ')")
     page.wait_for_selector("#outcome p:has-text('As select would decide it')")
     assert page.locator("#edge .thumb").count() > 0
@@ -191,7 +198,7 @@ def test_captions_are_judged_by_keyboard(page: Any, site: tuple[str, list[str], 
     page.wait_for_selector("#judge .words")
     first = page.inner_text("#judge .words")
     page.keyboard.press("n")
-    page.wait_for_function(f"document.querySelector('#judge .words').textContent != '{first}'")
+    until(page, f"document.querySelector('#judge .words').textContent != '{first}'")
     page.wait_for_selector("#estimate b:has-text('100.0 % of dense captions are wrong')")
     page.keyboard.press("u")
     page.wait_for_selector("#estimate b:has-text('Nothing audited yet')")
