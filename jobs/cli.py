@@ -65,6 +65,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "SRC --out DIR",
             "take somebody's dataset of clips: folder, table, trainer's format",
         ),
+        "audit": Command(
+            "jobs.imports.audit:main",
+            "FOLDER",
+            "what is wrong with a training set, and what would mend it; changes nothing",
+        ),
         "retry": Command(
             "jobs.ingest.retry:main",
             "DIR --only TYPE",

@@ -207,6 +207,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/imports/formats.py": ("jobs/imports/test_readers.py", "formats by name"),
     "jobs/imports/tables.py": ("jobs/imports/test_readers.py", "tables of every format"),
     "pipeline/store/members.py": ("jobs/imports/test_packed.py", "members of tars and tables"),
+    "jobs/imports/findings.py": ("jobs/imports/test_audit.py", "findings of the command"),
     "jobs/imports/plan.py": ("jobs/imports/test_command.py", WHOLE),
     "jobs/imports/results.py": ("jobs/imports/test_command.py", WHOLE),
     "jobs/ingest/given.py": ("jobs/imports/test_command.py", "clips that are given beforehand"),

@@ -117,7 +117,8 @@ def run(
         log_metrics(out, STAGE, figures(counts))
         if not counts.uncaptioned and done_info(out, "caption") is None:
             mark_done(out, "caption", STAGE, caption_info(counts))
-    report(counts, out)
+    if store:
+        report(counts, out)
     return counts
 
 
