@@ -107,9 +107,10 @@ def memory() -> dict[str, float]:
 
 
 def open_rank(folder: str, rank: int, world: int, held_share: float, out: object) -> None:
-    """Open the loader as one rank of training does, and read the rows of a few clips."""
+    """Open the loader as one rank of training does, and look up a thousand clips."""
     import pyarrow.parquet  # noqa: F401  what any process of training has imported
 
+    import pipeline.loader.api  # noqa: F401
     from dit.train.data import TrainingPacks
 
     before, began = memory(), time.perf_counter()

@@ -243,6 +243,12 @@ def say_texts(data: TrainingPacks, use: Sequence[int]) -> None:
         f"{kind} {len(found)} clips, {np.median(found):.0f} tokens in the middle, {max(found)} at most"
         for kind, found in sorted(lengths.items())
     ]
+    cuts = [data.store.text_cut(n) for i in use for n in data.store.captions_of(i)]
+    if over := [cut for cut in cuts if cut]:
+        warn(
+            f"{len(over)} of {len(cuts)} captions are longer than their text encoder takes, and lost up to {max(over)} "
+            "tokens at their end; encode with a longer one (--text transformers:PATH), or shorten the captions"
+        )
     empty = sum(length == 0 for found in lengths.values() for length in found)
     say(f"captions: {'; '.join(parts)}")
     if empty:

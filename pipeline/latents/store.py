@@ -101,9 +101,9 @@ class LatentStore:
         masks = self._clips[s.CAPTION_MASK].to_numpy()
         counts: dict[int, int] = {}
         for start in range(0, len(masks), CHUNK):
-            values, found = np.unique(masks[start : start + CHUNK], return_counts=True)
-            for value, count in zip(values.tolist(), found.tolist(), strict=True):
-                counts[value] = counts.get(value, 0) + count
+            found = np.bincount(masks[start : start + CHUNK])
+            for value in np.flatnonzero(found).tolist():
+                counts[value] = counts.get(value, 0) + int(found[value])
         return {
             frozenset(name for bit, name in enumerate(names) if mask >> bit & 1): count
             for mask, count in counts.items()

@@ -22,6 +22,8 @@ from pipeline.store.hub import offline
 
 IMAGE_BATCH = 64
 TEXT_BATCH = 64
+COUNTED = 16
+"""How many times longer than the context a text may be for its tokens to be counted."""
 _PROBES = ("a red circle moves left.", "Zwölf 12 ...", "", "text covering the screen")
 
 log = logging.getLogger(__name__)
@@ -106,6 +108,23 @@ class OpenClipModel:
         """Unit embeddings (N, D) float32 of texts; what exceeds the context is cut, and logged."""
         rows = [pooled for pooled, _, _ in self._encode(texts)]
         return np.concatenate(rows) if rows else np.zeros((0, self.dim), np.float32)
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a text, after which it is cut."""
+        return self.context_length
+
+    def cut_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text beyond ``max_tokens``, which are cut; no model is run.
+
+        Counted up to ``COUNTED`` times the context.
+        """
+        cut: list[int] = []
+        for start in range(0, len(texts), TEXT_BATCH):
+            batch = list(texts[start : start + TEXT_BATCH])
+            rows = self.tokenizer(batch, context_length=COUNTED * self.context_length).tolist()
+            cut += [max(0, real_length(row, self._pad) - self.context_length) for row in rows]
+        return cut
 
     def text_tokens(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Per text (L, W) float16: hidden states after the final norm, one per real token (specials yes, padding no).

@@ -10,7 +10,7 @@ import numpy as np
 
 BATCH = 16
 """Texts encoded together."""
-MAX_TOKENS = 256
+MAX_TOKENS = 512
 """Tokens after which a text is cut."""
 HOW = "give a folder that save_pretrained wrote, or fetch it once with: hf download {name}"
 
@@ -27,6 +27,13 @@ class TransformersEncoder:
     def text_width(self) -> int:
         """Size of a token feature."""
         return int(self.model.config.d_model)
+
+    def cut_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text beyond ``max_tokens``, which are cut; no model is run."""
+        if not texts:
+            return []
+        rows = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
+        return [max(0, len(row) - self.max_tokens) for row in rows]
 
     def text_tokens(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Per text (L, text_width) float16: last hidden states, one per real token, the end mark among them."""

@@ -382,3 +382,26 @@ def test_shards_of_an_earlier_selection_are_refused(folder, config):
     for at in (folder, folder / "shards"):
         with pytest.raises(UserError, match="shards is stale: selection.parquet .* filmstock pack"):
             run(config, at, workers=1)
+
+
+def test_captions_that_will_be_cut_are_counted_before_anything_is_encoded(folder, config, capsys):
+    rows = make_rows(N)
+    rows[0][s.CAPTION_DENSE] = "a red circle moves to the left and then to the right " * 30
+    reshard(folder, rows)
+    order = []
+    real = Encoder.encode
+
+    def encode(self, chunk, *rest):
+        order.append(capsys.readouterr().err)
+        return real(self, chunk, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Encoder, "encode", encode)
+        result = run(config, folder, workers=1)
+    assert result.cut == 1
+    assert "captions are longer than the" in order[0] and "lose up to" in order[0]
+    store = LatentStore(folder)
+    cuts = [store.text_cut(i) for i in range(len(store))]
+    assert sum(cut > 0 for cut in cuts) == 1 and None not in cuts
+    train_dit.main([str(folder), "--out", str(folder / "dit"), "--dry-run"])
+    assert "1 of 24 captions are longer than their text encoder takes" in capsys.readouterr().err

@@ -52,6 +52,17 @@ def test_token_features_do_not_depend_on_the_company(kind: str, tmp_path: Path):
     assert encoder.text_tokens([]) == []
 
 
+def test_what_is_cut_is_counted_without_running_the_model(tmp_path: Path):
+    from pipeline.textencoder.transformers import TransformersEncoder
+
+    whole: Any = load_text_encoder(f"transformers:{save(tmp_path / 'a', 't5')}")
+    assert whole.max_tokens == 512
+    lengths = [len(rows) for rows in whole.text_tokens(TEXTS)]
+    short = TransformersEncoder(whole.model, whole.tokenizer, max_tokens=8)
+    assert short.cut_tokens(TEXTS) == [max(0, n - 8) for n in lengths] != [0, 0, 0]
+    assert whole.cut_tokens(TEXTS) == [0, 0, 0] and whole.cut_tokens([]) == []
+
+
 def test_the_identity_is_of_the_weights(tmp_path: Path):
     import torch
 
