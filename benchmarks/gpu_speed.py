@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.gpu_data import MemoryPacks, clip, grid_of
 from dit.config import DiTConfig, TrainConfig
+from dit.costs import flops_of
 from dit.model import DiT
 from dit.samplers import generate
 from dit.train.feed import make_ready
@@ -45,16 +46,6 @@ def peak() -> float:
     """Dense bf16 FLOP/s of this GPU, or 0 when its data sheet is not known here."""
     name = torch.cuda.get_device_name()
     return next((value for key, value in PEAKS.items() if key in name), 0.0)
-
-
-def flops_of(config: DiTConfig, tokens: int, clips: int = 1, words: int = WORDS) -> float:
-    """FLOPs of one training step: 6 a weight and token for products, 12 a pair and channel for attention."""
-    c, d = config.width, config.depth
-    each = tokens / clips
-    by_token = d * (4 * c * c + 2 * c * c + 2 * config.mlp_ratio * c * c) + 2 * c * config.token_dim
-    by_word = d * 2 * c * c + config.refiner_depth * 8 * c * c + config.text_dim * c
-    pairs = d * 12 * c * (tokens * each + tokens * words)
-    return 6 * (by_token * tokens + by_word * words * clips) + pairs
 
 
 def free() -> None:
@@ -132,7 +123,7 @@ def train_speed(
     return Speed(
         seconds=took,
         tokens=count,
-        flops=flops_of(config, count),
+        flops=flops_of(config, count, words=WORDS),
         memory=torch.cuda.max_memory_allocated(),
     )
 
@@ -201,7 +192,7 @@ def peer_speed(
     return Speed(
         seconds=took,
         tokens=count,
-        flops=flops_of(config, count),
+        flops=flops_of(config, count, words=WORDS),
         memory=torch.cuda.max_memory_allocated(),
     )
 

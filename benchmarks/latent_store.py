@@ -113,19 +113,26 @@ def open_rank(folder: str, rank: int, world: int, held_share: float, out: object
     import pipeline.loader.api  # noqa: F401
     from dit.train.data import TrainingPacks
 
-    before, began = memory(), time.perf_counter()
+    before, began, cpu = memory(), time.perf_counter(), time.process_time()
     data = TrainingPacks(
         folder, token_budget=40_000, packs_per_step=world, rank=rank, world=world,
         held_out_share=held_share,
     )  # fmt: skip
-    opened = time.perf_counter() - began
+    opened, cpu = time.perf_counter() - began, time.process_time() - cpu
     after = memory()
     for clip in range(rank, len(data.clip_ids), len(data.clip_ids) // 1000 or 1):
         data.store.clip(clip)
         data.clips[clip]
     looked = time.perf_counter() - began - opened
     out.put(
-        (rank, opened, after["own"] - before["own"], after["mapped"] - before["mapped"], looked)
+        (
+            rank,
+            opened,
+            cpu,
+            after["own"] - before["own"],
+            after["mapped"] - before["mapped"],
+            looked,
+        )
     )  # type: ignore[attr-defined]
 
 
@@ -160,9 +167,10 @@ def main() -> None:
         for rank in ranks:
             rank.start()
         for _ in ranks:
-            rank, opened, own, mapped, looked = out.get()
+            rank, opened, cpu, own, mapped, looked = out.get()
             print(
-                f"  rank {rank}: {args.clips:,} clips open in {opened:.2f} s, {own:.0f} MB of its own, {mapped:.0f} MB "
+                f"  rank {rank}: {args.clips:,} clips open in {opened:.2f} s ({cpu:.2f} s of processor time), "
+                f"{own:.0f} MB of its own, {mapped:.0f} MB "
                 f"of shared map touched; {looked * 1e3:.1f} us a clip looked up"
             )
         for rank in ranks:

@@ -99,6 +99,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         "train-dit": Command(
             "jobs.train.dit:main", "LATENTS --out DIR", "train the diffusion transformer"
         ),
+        "plan": Command(
+            "jobs.train.plan:main",
+            "--preset P --clips N --gpus N",
+            "memory, speed, days, disk and money of a training",
+        ),
         "expand": Command(
             "jobs.generate.expand:main",
             "PROMPT...",

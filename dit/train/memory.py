@@ -108,6 +108,15 @@ def _counts(model: DiT, optimizer: str) -> tuple[int, int]:
     return hidden + matrices + vectors, moments
 
 
+def moments_of(config: DiTConfig, optimizer: str) -> int:
+    """Numbers of optimiser state, from models of one and two blocks that hold no numbers."""
+    with torch.device("meta"):
+        (_, one), (_, two) = (
+            _counts(DiT(replace(config, depth=depth)), optimizer) for depth in (1, 2)
+        )
+    return one + (config.depth - 1) * (two - one)
+
+
 def _pack(
     clips: Sequence[dict[str, Any]],
     tokens: int,

@@ -1,0 +1,53 @@
+"""filmstock plan: sums that can be checked by hand, and what does not fit is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.core.errors import UserError
+from jobs.train import plan as planning
+from jobs.train.plan import Args, main, plan
+
+
+def test_a_plan_adds_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (
+        "--preset B --size 256x256 --frames 17 --clips 1000000 --gpus 8 --gpu-hour 2 4 --kinds 2"
+    )
+    assert main(words.split()) == 0
+    said = capsys.readouterr().out
+    for word in ("memory a GPU", "tokens/s", "days", "disk", "money", "measured", "assumed"):
+        assert word in said
+    args = Args(preset="B", size="256x256", frames=17, clips=1_000_000, gpus=8, kinds=2)
+    made = plan(args)
+    assert made.clip_tokens == 5 * 16 * 16
+    low, likely, high = made.tokens_per_s
+    assert low < likely < high
+    assert made.days[1] == pytest.approx(1280e6 / likely / 86_400)
+    assert made.days[0] < made.days[1] < made.days[2]
+    assert made.latents == 1e6 * (2 * 2 * 16 * 5 * 32 * 32 + 2 * 2 * 512 * 4096)
+    assert made.money[0] == pytest.approx(2 * 24 * 8 * (made.days[0] + made.encode_days))
+    assert made.parameters == pytest.approx(133e6, rel=0.01) and made.fits
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--size 250x250", "in multiples of 16"),
+        ("--preset huge", "preset 'huge' is unknown"),
+        ("--tokens-per-pack 100", "less than the 32760 tokens"),
+    ],
+)
+def test_what_cannot_be_is_one_line(words: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        main(words.split())
+
+
+def test_what_no_gpu_holds_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(planning.GPU_MEMORY, "H100", 1e9)
+    made = planning.run(Args(preset="B", size="256x256", frames=17, gpus=2))
+    assert not made.fits and made.recompute and made.shards == 2
+    assert "no H100 holds this" in capsys.readouterr().err
