@@ -54,6 +54,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "list|get|check",
             "published models of a recipe: fetch them, try them out",
         ),
+        "recipe": Command(
+            "jobs.report.recipe:main",
+            "[NAME|FILE|DIR] [--keys]",
+            "a recipe in full, or what every key means",
+        ),
         "curate": Command(
             "jobs.curation:main", "SRC... --out DIR", "ingest, select, caption and pack in one go"
         ),

@@ -20,6 +20,7 @@ from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.recipe import Recipe, parse_override
 from jobs.core.run import RunFolder, dropped_line, open_run
 from jobs.core.writable import check_folder
+from pipeline.bounds import Count, check_bounds
 from pipeline.source.listing import check_apart
 from pipeline.store.paths import Location, location
 
@@ -28,7 +29,7 @@ from pipeline.store.paths import Location, location
 class Args:
     """Ingest, select, caption and pack: raw videos to training shards."""
 
-    sources: tyro.conf.Positional[tuple[str, ...]]
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SRC ...")]
     """Video files, folders, or .txt files with one path a line; also s3://, gs:// and http(s):// URIs."""
     out: Folder
     """Run folder to write, also s3://bucket/prefix; a rerun goes on where an earlier one stopped."""
@@ -37,6 +38,13 @@ class Args:
     footage of `filmstock film`."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Override a setting: --set ingest.max_clip_s=6; may be repeated."""
+    limit: Count | None = None
+    """Take only the first N sources, in order; without it a later run takes the rest."""
+    dry_run: bool = False
+    """Write nothing: say how many sources there are, by which recipe and models they would go, and what is done."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +75,10 @@ def main(argv: list[str]) -> int:
 
     recipe = chosen_recipe(list(args.sources), args.out, args.recipe, overrides)
     command = without_queries(shlex.join(["filmstock", "curate", *argv]))
-    result = run(recipe, list(args.sources), args.out, command)
+    if args.dry_run:
+        look(recipe, list(args.sources), args.out, args.limit)
+        return EXIT_OK
+    result = run(recipe, list(args.sources), args.out, command, args.limit)
     return EXIT_OK if result.complete and result.packed else EXIT_PARTIAL
 
 
@@ -136,8 +147,35 @@ def check_run(recipe: Recipe, sources: list[str], folder: RunFolder) -> None:
     open_writer(recipe.pack.writer)
 
 
-def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = "") -> CurateResult:
-    """Bring the run folder up to date with the sources and the recipe, and write its report with ``command``."""
+def look(recipe: Recipe, sources: list[str], out: Location | str, limit: int | None = None) -> None:
+    """``--dry-run``: check everything and say what would be done; writes nothing."""
+    from jobs.report.status import read_status
+    from pipeline.source.listing import first_sources
+
+    folder = open_run(out)
+    check_run(recipe, sources, folder)
+    count = sum(1 for _ in first_sources(sources, limit))
+    say(f"curate: {count} sources by recipe {recipe.name} into {folder}")
+    asked = f"{', '.join(recipe.caption.kinds)} by {recipe.caption.model if recipe.caption.asked else 'measurement'}"
+    span = f"{recipe.ingest.min_clip_s:g} to {recipe.ingest.max_clip_s:g} s"
+    say(f"curate: clips of {span}; scores by CLIP {recipe.openclip.model}; captions {asked}")
+    rules = [*recipe.select.where, *recipe.select.best, *recipe.select.balance]
+    say(f"curate: kept by {', '.join(rules) or 'no rule'}")
+    if folder.has_recipe():
+        for line in read_status(folder):
+            say(f"curate: {line.stage} is {line.state} {line.note}".rstrip())
+    say("curate: nothing was written; leave --dry-run out to start")
+
+
+def run(
+    recipe: Recipe,
+    sources: list[str],
+    out: Location | str,
+    command: str = "",
+    limit: int | None = None,
+) -> CurateResult:
+    """Bring the run folder up to date with the sources (the first ``limit``) and the recipe, and write its report with
+    ``command``."""
     from jobs.caption import command as caption
     from jobs.caption import truth
     from jobs.ingest import command as ingest
@@ -148,7 +186,9 @@ def run(recipe: Recipe, sources: list[str], out: Location | str, command: str = 
     folder = open_run(out)
     check_run(recipe, sources, folder)
     before = {stage: folder.stage_key(stage) for stage in report.STAGES}
-    ingested = ingest.run(recipe.ingest, recipe.openclip, sources, folder.path)
+    what = ", ".join(sources[:3]) + (" ..." if len(sources) > 3 else "")
+    say(f"curate: {what} by recipe {recipe.name} into {folder}: ingest, select, caption, pack")
+    ingested = ingest.run(recipe.ingest, recipe.openclip, sources, folder.path, limit)
     folder.save_recipe(recipe)
     if ingested.clips == 0:
         report.update(folder, command)

@@ -120,6 +120,11 @@ def _rules(cls: type) -> tuple[tuple[str, Limits, tuple[Any, ...]], ...]:
     return tuple(found)
 
 
+def limits_in(hint: Any) -> Limits | None:
+    """The limits that stand in a type hint (with its extras), None where there are none."""
+    return next((part for part in _parts(hint) if isinstance(part, Limits)), None)
+
+
 def _parts(hint: Any) -> Iterator[Any]:
     """A type hint and everything inside it."""
     yield hint

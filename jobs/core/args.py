@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 import tyro
 
 from jobs.core.errors import EXIT_USAGE, UserError
+from jobs.core.examples import examples_text
 from pipeline.store.paths import Location, location
 from pipeline.training.device import check_device_name
 
@@ -62,11 +63,16 @@ def parse_args(cls: type[T], argv: list[str], command: str) -> T:
     ``command`` is the word after ``filmstock``, for the usage line. The class docstring is the description.
     """
     panel = io.StringIO()
+    shown = (
+        tyro.conf.FlagCreatePairsOff,
+        tyro.conf.DisallowNone,
+    )  # no --no-x beside --x, no {None}
     try:
         with contextlib.redirect_stderr(panel):
-            return tyro.cli(cls, args=argv, prog=f"filmstock {command}")
+            return tyro.cli(cls, args=argv, prog=f"filmstock {command}", config=shown)
     except SystemExit as stop:
         if stop.code != EXIT_USAGE:
+            print(examples_text(command), end="")
             raise
         raise UserError(name_option(flatten_panel(panel.getvalue()))) from None
 

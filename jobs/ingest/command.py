@@ -43,7 +43,7 @@ from pipeline.config import IngestConfig, OpenClipConfig
 from pipeline.extensions import extension_file
 from pipeline.scores import nsfw
 from pipeline.scores.scorer import named_columns
-from pipeline.source.listing import check_apart, list_sources
+from pipeline.source.listing import check_apart, first_sources
 from pipeline.store.atomic import write_bytes
 from pipeline.store.paths import Location, location
 
@@ -57,7 +57,7 @@ OUTPUTS = ("sources.parquet", "dropped.parquet", "clips", "manifest", "embedding
 class Args:
     """Split raw videos into shots, cut them into clips, score the clips."""
 
-    sources: tyro.conf.Positional[tuple[str, ...]]
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SRC ...")]
     """Video files, folders, or .txt files with one path a line; also s3://, gs:// and http(s):// URIs."""
     out: Folder
     """Run folder to write, also s3://bucket/prefix; a rerun goes on where an earlier one stopped."""
@@ -77,13 +77,17 @@ def main(argv: list[str]) -> int:
 
 
 def run(
-    config: IngestConfig, openclip: OpenClipConfig, sources: list[str], out: Location | str
+    config: IngestConfig,
+    openclip: OpenClipConfig,
+    sources: list[str],
+    out: Location | str,
+    limit: int | None = None,
 ) -> IngestResult:
-    """Bring every source to an end, ``done`` or ``quarantined``; finished ones are not redone."""
+    """Bring every source, or the first ``limit``, to an end, ``done`` or ``quarantined``; none is done twice."""
     check_folder(location(out))
     check_config(config)
     check_apart(sources, location(out))
-    return run_files(config, openclip, list_sources(sources), location(out))
+    return run_files(config, openclip, first_sources(sources, limit), location(out))
 
 
 def run_files(

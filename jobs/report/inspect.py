@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -14,8 +14,10 @@ from jobs.core.console import say
 from jobs.core.errors import EXIT_OK
 from jobs.core.run import MADE_BY, open_run
 from jobs.core.tables import TableFiles, find_tables, open_tables
+from jobs.core.writable import check_file
 from jobs.report.status import incomplete
 from pipeline import schema as s
+from pipeline.bounds import Count, Limits, Whole, check_bounds
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
@@ -33,18 +35,32 @@ class Args:
     """Run folder, folder of Parquet parts, or one Parquet file."""
     html: Path | None = None
     """Also write a self-contained contact sheet with captions to this file."""
-    clips: int = 48
+    clips: Count = 48
     """Most clips on the contact sheet, evenly spaced."""
-    frames: int = 4
+    frames: Annotated[int, Limits(least=1, most=8)] = 4
     """Frames shown of a clip on the contact sheet, 1 to 8."""
-    captions: int = 3
+    captions: Whole = 3
     """Sample captions printed."""
+    where: str | None = None
+    """Show the clips of which this SQL over the columns is true: --where 'motion_mean > 0.1'."""
+    sort: str | None = None
+    """Show clips, those with the largest value of this column first; a - in front turns it round: --sort=-blur."""
+    top: Count = 20
+    """With --where or --sort: most clips shown."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "inspect")
-    run(args.path, captions=args.captions)
+    if args.html is not None:
+        check_file(args.html, "--html")
+    if args.where is not None or args.sort is not None:
+        show_clips(args)
+    else:
+        run(args.path, captions=args.captions)
     if args.html is not None:
         from jobs.report.sheet import write_sheet
 
@@ -52,6 +68,35 @@ def main(argv: list[str]) -> int:
         size = args.html.stat().st_size / 1e6
         say(f"contact sheet of {shown} of {total} clips: {args.html} ({size:.1f} MB)")
     return EXIT_OK
+
+
+def show_clips(args: Args) -> None:
+    """Print the clips that --where and --sort name, one a line."""
+    from rich.console import Console
+
+    from jobs.report.top import top_clips
+
+    names, rows, total = top_clips(
+        find_tables(args.path), where=args.where, sort=args.sort, top=args.top
+    )
+    view = _grid(*names)
+    for row in rows:
+        view.add_row(*(_cell(value) for value in row))
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = max(100, 18 * len(names))
+    if rows:
+        console.print(view)
+    say(f"{len(rows)} of {total} clips" if total else "no such clip")
+
+
+def _cell(value: Any) -> str:
+    """A value as a person reads it: a path by its name, a number to four digits."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value).rpartition("/")[2]
 
 
 def run(path: Location, *, captions: int = 3) -> None:

@@ -23,6 +23,7 @@ from jobs.core.systemic import Failures
 from jobs.core.writable import check_folder
 from jobs.shards.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encode_metadata
 from jobs.shards.encode_settings import keep_settings, note_settings
+from jobs.shards.encode_view import view_lines
 from pipeline import schema as s
 from pipeline.bounds import Whole, check_bounds
 from pipeline.config import EncodeConfig
@@ -55,6 +56,12 @@ class Args:
     """Override [encode] vae: embedded, a checkpoint of train-vae, or diffusers:PATH of Wan, CogVideoX and others."""
     text: str | None = None
     """Override [encode] text_encoder: embedded, or what open_clip calls a model."""
+    max_pixels: int | None = None
+    """Override [encode] max_pixels: area that a frame is scaled down to, such as 36864 for 256x144."""
+    max_frames: int | None = None
+    """Override [encode] max_frames: frames taken of a clip, from its start; 1 + 4k."""
+    fps: float | None = None
+    """Override [encode] fps: frames a second that a clip is sampled at."""
     workers: Whole = 0
     """Ray workers; 1 encodes in this process; 0 decides by the number of clips."""
     device: Device = "auto"
@@ -100,6 +107,9 @@ def main(argv: list[str]) -> int:
         overrides["encode.vae"] = args.vae
     if args.text is not None:
         overrides["encode.text_encoder"] = args.text
+    for name in ("max_pixels", "max_frames", "fps"):
+        if (value := getattr(args, name)) is not None:
+            overrides[f"encode.{name}"] = value
     place = run_folder(args.folder)
     config = folder_recipe(place, args.recipe, overrides).encode
     if args.recipe is None:
@@ -143,6 +153,8 @@ def run(
         raise UserError(
             f"no clip in {manifest.root} has a caption of kind {' or '.join(config.kinds)}"
         )
+    for line in view_lines(tasks, config):
+        say(f"encode: {line}")
     with stage.working():
         result, failed = bring_up(encoder, manifest, target, tasks, workers)
         report(result, target, failed, uncaptioned)

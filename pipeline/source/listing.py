@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import heapq
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -65,6 +66,14 @@ def list_sources(names: Iterable[str | Path]) -> Iterator[tuple[int, bytes, str]
             raise ValueError("a source is '', an empty name; leave it out, or write the path")
         for key, path in _expand(location(name)):
             yield number, key, path
+
+
+def first_sources(
+    names: Iterable[str | Path], limit: int | None = None
+) -> Iterable[tuple[int, bytes, str]]:
+    """The first ``limit`` of ``list_sources`` in order, or all of them as they come."""
+    found = list_sources(names)
+    return found if limit is None else heapq.nsmallest(limit, found)
 
 
 def check_apart(names: Iterable[str | Path], out: Location) -> None:
