@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.bad_input_cases import curation, looking, models
+from benchmarks.bad_input_cases import curation, looking, models, newer
 from benchmarks.bad_input_cases.case import Case
 
 
@@ -13,6 +13,8 @@ def all_cases() -> list[Case]:
         *curation.stages(),
         *models.training(),
         *models.sampling(),
+        *newer.verbs(),
+        *newer.exchange(),
         *looking.looking(),
         *looking.command_line(),
     ]

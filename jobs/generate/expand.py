@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Args:
     """Expand prompts, one line each; an unsafe one is refused by category and exits with 4."""
 
-    prompts: tyro.conf.Positional[tuple[str, ...]]
+    prompts: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PROMPT ...")]
     """One or more prompts."""
     like: Folder | None = None
     """Run folder or shards folder whose dense captions to be like. Default: those of the synthetic world."""

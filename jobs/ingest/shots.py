@@ -35,7 +35,7 @@ class ShotsArgs:
     read is left out of --json, is named on stderr, carries its error in --full, and makes the exit code 3.
     """
 
-    videos: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    videos: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="VIDEO ...")]
     """Video files."""
     json: Path | None = None
     """Write {file: [first frame index of every new shot]}; a gradual transition is one frame in its middle."""
