@@ -72,3 +72,7 @@ def test_the_extensions_of_the_page_work_in_every_command(tmp_path: Path):
     assert names[0].endswith(".mp4") and names[1].endswith(".json")
     assert row["flow_speed"] > 0 and row["caption_dense"].startswith("The strongest colour is")
     assert list((tmp_path / "samples").glob("*.mp4"))
+    listed = (tmp_path / "sets/mine/train.csv").read_text().splitlines()
+    clips = list((tmp_path / "sets/mine/clips").glob("*.mp4"))
+    assert len(listed) == len(clips) + 1 > 1
+    assert all(clip.with_suffix(".txt").read_text() for clip in clips)

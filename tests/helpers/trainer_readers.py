@@ -187,7 +187,7 @@ def videox_fun(root: Path) -> Read:
     found = {}
     for row in json.loads(Path(options["train_data_meta"]).read_text()):
         path = Path(options["train_data_dir"]) / row["file_path"]
-        assert row["type"] == "video"
+        assert row["type"] == "video" and (row["width"], row["height"]) == shape(path)[1:]
         found[path.stem] = (
             [row["text"]],
             min(decoded(path), int(options["video_sample_n_frames"])),
@@ -210,9 +210,9 @@ def fastvideo(root: Path) -> Read:
 def cosmos_framework(root: Path) -> Read:
     """JSONL relative to itself; windows of 61 frames or more, 61 s at most."""
     found = {}
-    for row in jsonl(root / "dataset.jsonl"):
+    for row in jsonl(root / "train/video_dataset_file.jsonl"):
         (window,) = row["t2w_windows"]
-        frames, width, height = shape(root / row["vision_path"])
+        frames, width, height = shape(root / "train" / row["vision_path"])
         assert (row["width"], row["height"]) == (width, height)
         assert window["end_frame"] + 1 == frames >= 61 and row["duration"] <= 61
         assert window["caption_json"]["temporal_caption"] == window["caption"]

@@ -1,6 +1,7 @@
 """cosmos-framework: a JSONL of videos with one window each, the caption as its JSON object and as prose.
 
-Its loader drops windows of fewer than 61 frames and videos of more than 61 s.
+The names are those of its recipes: ``DATASET_PATH`` is the export. Its loader drops windows of fewer than 61 frames and
+videos of more than 61 s.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def refuses(fit: Fit, shape: Shape) -> Refusal | None:
 def files(export: Export) -> Iterator[File]:
     """The table, with paths relative to it."""
     yield (
-        "dataset.jsonl",
+        "train/video_dataset_file.jsonl",
         to_jsonl(
             {
                 "uuid": clip.name,
@@ -33,7 +34,7 @@ def files(export: Export) -> Iterator[File]:
                 "height": clip.height,
                 "nb_frames": clip.n_frames,
                 "framerate": clip.fps,
-                "vision_path": clip.media,
+                "vision_path": clip.media.removeprefix("train/"),
                 "t2w_windows": [
                     {
                         "start_frame": 0,
@@ -52,6 +53,7 @@ def files(export: Export) -> Iterator[File]:
 TARGET = Target(
     name="cosmos-framework",
     reads="NVIDIA/cosmos-framework cosmos_framework/data/generator/local_datasets/sft_dataset.py",
+    media="train/videos/{name}.mp4",
     structured=True,
     images=False,
     refuses=refuses,

@@ -14,7 +14,14 @@ from pipeline.export.target import Export, File, Target, to_json
 def files(export: Export) -> Iterator[File]:
     """The list, and a line of options."""
     rows = [
-        {"file_path": clip.media, "text": clip.caption, "type": "video"} for clip in export.clips
+        {
+            "file_path": clip.media,
+            "text": clip.caption,
+            "type": "video",
+            "width": clip.width,
+            "height": clip.height,
+        }
+        for clip in export.clips
     ]
     yield "metadata.json", to_json(rows)
     side = round((export.largest[0] * export.largest[1]) ** 0.5)
