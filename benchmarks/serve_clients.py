@@ -1,4 +1,4 @@
-"""Many clients at a server at once, killed in the middle: is a result lost or crossed, and how long does an answer take?
+"""Many clients at a server at once, killed in the middle: is a result lost or crossed, and how long do answers take?
 
     python -m benchmarks.serve_clients --clients 50
 

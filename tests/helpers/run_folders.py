@@ -11,6 +11,7 @@ from jobs.caption.rows import write_part
 from jobs.core.keys import config_key
 from jobs.core.run import RunFolder, open_run
 from jobs.core.stage import Stage
+from jobs.ingest.given import PLACE
 from jobs.ingest.index import DROPPED
 from jobs.ingest.ledger import STAMP, Ledger, commit_source, compile_sources
 from jobs.ingest.stages import ClipParts
@@ -79,6 +80,7 @@ def _commit(ledger: Ledger, path: Path, number: int, clips: int, seed: int) -> N
         writer.add(
             {**row, s.VIDEO: clip_bytes(100 * seed + 10 * number + i, FRAMES, HEIGHT, WIDTH)}
         )
+        row[PLACE] = i
         rows.append((row, np.eye(8, dtype=np.float16)[i].tobytes()))
     end_row = {
         s.SOURCE_ID: source,
