@@ -73,8 +73,8 @@ def jitter(frames: np.ndarray, strength: float, rng: np.random.Generator) -> np.
 
 
 def dropping(frames: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """A growing share of frames replaced by ones from elsewhere in the clip."""
-    count = round(0.6 * strength * len(frames))
+    """Up to a third of the frames replaced by ones from elsewhere in the clip."""
+    count = round(0.35 * strength * len(frames))
     at = np.arange(len(frames))
     hit = rng.permutation(len(frames))[:count]
     at[hit] = (at[hit] + len(frames) // 2) % len(frames)

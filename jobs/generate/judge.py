@@ -221,15 +221,16 @@ def judge_video(
     frames = window.frames
     quality = motion_quality(frames)
     embedding = None if model is None else embed(frames, model)
-    right, wrong = strict_share(frames, window.fps, prompt) if prompt else (None, ())
+    strict = strict_view(frames, window.fps, prompt) if prompt else None
     return Judged(
         path=path,
         prompt=prompt,
         coherence=quality.coherence if quality else None,
         fluency=quality.fluency if quality else None,
         motion=quality.motion if quality else None,
-        frames_right=right,
-        wrong=wrong,
+        frames_right=strict[0] if strict else None,
+        wrong=strict[1] if strict else (),
+        failed=strict[2] if strict else (),
         embedding=embedding,
     )
 
@@ -241,19 +242,29 @@ def embed(frames: np.ndarray, model: OpenClipModel) -> np.ndarray:
     return model.embed_clip(frames[sample_indices(len(frames), CLIP_FRAMES)])
 
 
-def strict_share(
+def strict_view(
     frames: np.ndarray, fps: float, prompt: str
-) -> tuple[float | None, tuple[str, ...]]:
-    """Share of frames right and what is wrong by the strict judge; (None, ()) for a prompt of another world."""
+) -> tuple[float, tuple[str, ...], tuple[str, ...]] | None:
+    """By the strict judge: the share of frames right, what is wrong, and the prompt's sentences about wrong objects.
+
+    None for a prompt of another world.
+    """
+    from captioner.truth.assertions import sentences
     from pipeline.world.claims import claims_of
     from pipeline.world.strict import judge_strictly
     from pipeline.world.vocabulary import is_far
 
     claims = claims_of(prompt)
     if is_far(prompt) or not claims.objects:
-        return None, ()
+        return None
     verdict = judge_strictly(frames, fps, claims)
-    return float(verdict.right_frames.mean()), tuple(verdict.reasons())
+    off = [
+        f"{claim.colour} {claim.shape}"
+        for claim, found in zip(claims.objects, verdict.objects, strict=True)
+        if not all(found.values())
+    ]
+    failed = [text for text in sentences(prompt) if any(name in text.lower() for name in off)]
+    return float(verdict.right_frames.mean()), tuple(verdict.reasons()), tuple(failed)
 
 
 def with_relevance(judged: Sequence[Judged], model: OpenClipModel | None) -> list[Judged]:
@@ -276,7 +287,8 @@ def with_relevance(judged: Sequence[Judged], model: OpenClipModel | None) -> lis
         texts = distractors(said, others, world=model.domain is not None)
         found = relevance(model.embed_texts(said), each.embedding[None], model.embed_texts(texts))
         failed = tuple(t for t, share in zip(said, found.shares, strict=True) if share < 0.5)
-        out.append(replace(each, relevance=found.score, failed=failed))
+        merged = tuple(dict.fromkeys([*each.failed, *failed]))
+        out.append(replace(each, relevance=found.score, failed=merged))
     return out
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from jobs.core.errors import UserError
+from jobs.core.errors import Refused, UserError
+from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
 from jobs.generate.verb_args import VerbArgs
 from pipeline.store.atomic import write_bytes
 from pipeline.training.device import pick_device
@@ -34,6 +35,7 @@ def load_models(args: VerbArgs, video: np.ndarray, *, least: int, what: str) -> 
 
     pick_device(args.device)
     check_target(args.out)
+    gate_prompts([args.prompt], Audit(folder=args.out.parent), on=args.safety)
     if args.dit == "embedded" and args.prompt:
         from jobs.generate.sample import warn_of_other_worlds
 
@@ -62,8 +64,9 @@ def check_target(path: Path) -> None:
 class VideoFile:
     """An MP4 that grows by chunks of frames; what is not finished leaves no file."""
 
-    def __init__(self, path: Path, fps: float) -> None:
+    def __init__(self, path: Path, fps: float, *, weights: str, prompt: str) -> None:
         self.path, self.fps, self.frames = path, fps, 0
+        self.weights, self.prompt = weights, prompt
         self._encoder: ClipEncoder | None = None
         self._shown: list[np.ndarray] = []
         self.preview: list[np.ndarray] = []
@@ -73,10 +76,16 @@ class VideoFile:
         import av
 
         from pipeline.video.encode import ClipEncoder, rational_fps
+        from pipeline.video.tags import synthetic_tags
 
         height, width = video.shape[1:3]
         if self._encoder is None:
-            self._encoder = ClipEncoder(width, height, rational_fps(self.fps))
+            self._encoder = ClipEncoder(
+                width,
+                height,
+                rational_fps(self.fps),
+                tags=synthetic_tags(self.weights, self.prompt),
+            )
         encoder = self._encoder
         for frame in video:
             pixels = np.ascontiguousarray(frame[: encoder.height, : encoder.width])
@@ -94,6 +103,11 @@ class VideoFile:
         from pipeline.video.sheets import contact_sheet, png_bytes, webp_bytes
 
         assert self._encoder is not None
+        gate = OutputGate(Audit(folder=self.path.parent), on=args.safety)
+        if not gate.lets_pass(np.stack(self._shown)):
+            raise Refused(
+                f"the video is withheld by the output gate, see {self.path.parent / AUDIT}"
+            )
         write_bytes(self.path, self._encoder.finish())
         sheet = contact_sheet([np.stack(self._shown)], [args.prompt or verb])
         write_bytes(self.path.with_suffix(".png"), png_bytes(sheet))
@@ -125,7 +139,7 @@ def write_video(
     kept: int,
 ) -> None:
     """A whole video at once."""
-    with VideoFile(args.out, args.fps) as file:
+    with VideoFile(args.out, args.fps, weights=models.dit.id, prompt=args.prompt) as file:
         file.add(video)
         file.finish(verb, args, models, inputs, kept=kept)
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from dit.config import SampleConfig
 from jobs.core.args import Device, Folder, parse_args
 from jobs.core.console import Progress, clock, say, warn
-from jobs.core.errors import EXIT_OK, UserError
-from pipeline.bounds import Seed
+from jobs.core.errors import EXIT_OK, Refused, UserError
+from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
+from pipeline.bounds import Count, Seed
 from pipeline.store.atomic import write_bytes
 
 
@@ -43,6 +48,14 @@ class Args(SampleConfig):
     """Text encoder the DiT was trained with."""
     device: Device = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
+    best_of: Count = 1
+    """Videos drawn for each prompt; the one that `filmstock judge` finds best is kept."""
+    refine: bool = False
+    """Try once more with the sentences first that the video does not bear out, and keep what is better."""
+    judge_clip: str = "embedded"
+    """CLIP that --best-of and --refine ask: embedded, one as in a recipe, or none."""
+    safety: bool = True
+    """Refuse unsafe prompts, and withhold unsafe videos; audit.jsonl has a line for each."""
 
 
 def main(argv: list[str]) -> int:
@@ -55,9 +68,7 @@ def run(args: Args) -> list[Path]:
     """Generate every prompt; returns the MP4 paths in the order of the prompts."""
     from jobs.generate.inputs import read_picture
     from jobs.generate.limits import check
-    from jobs.generate.videos import generate_videos
-    from pipeline.video.encode import encode_mp4
-    from pipeline.video.sheets import contact_sheet, png_bytes, webp_bytes
+    from jobs.generate.videos import generate_videos, open_models
 
     check(args, *parse_size(args.size))
     prompts = read_prompts(args)
@@ -67,6 +78,8 @@ def run(args: Args) -> list[Path]:
         prompts = expand_or_refuse(prompts, like=args.like)
         for prompt in prompts:
             say(f"sample: {prompt}")
+    audit = Audit(folder=args.out)
+    gate_prompts(prompts, audit, on=args.safety)
     if args.dit == "embedded":
         warn_of_other_worlds(prompts)
     width, height = parse_size(args.size)
@@ -77,33 +90,72 @@ def run(args: Args) -> list[Path]:
     if picture is not None and args.frames == 1:
         warn("--image with one frame leaves nothing to generate")
     start = time.monotonic()
-    with Progress("sample", len(prompts), "videos") as progress:
-        videos = generate_videos(
-            prompts,
-            dit=args.dit,
-            vae=args.vae,
-            text=args.text,
-            device=args.device,
-            width=width,
-            height=height,
-            config=args,
-            seed=args.seed,
-            first_frame=picture,
-            on_done=progress.update,
-        )
-    paths = []
+    models = open_models(args.dit, args.vae, args.text, args.device)
+    total = len(prompts) * args.best_of * (2 if args.refine else 1)
+    with Progress("sample", total, "videos") as progress:
+
+        def draw(texts: Sequence[str], seed: int) -> list[np.ndarray]:
+            return generate_videos(
+                texts,
+                models=models,
+                width=width,
+                height=height,
+                config=args,
+                seed=seed,
+                first_frame=picture,
+                on_done=progress.update,
+            )
+
+        if args.best_of > 1 or args.refine:
+            from jobs.generate.choose import choose
+
+            chosen = choose(
+                prompts, draw, fps=args.fps, seed=args.seed, best_of=args.best_of, refine=args.refine,
+                clip_model=args.judge_clip, device=args.device,
+            )  # fmt: skip
+            videos = [each.video for each in chosen]
+        else:
+            videos = draw(prompts, args.seed)
+    gate = OutputGate(audit, on=args.safety)
+    paths = write_videos(args, prompts, videos, gate, models.dit.id)
+    seconds = clock(time.monotonic() - start)
+    say(f"sample: {len(prompts)} videos in {seconds}, all in {args.out / 'grid.png'}")
+    return paths
+
+
+def write_videos(
+    args: Args, prompts: list[str], videos: list[np.ndarray], gate: OutputGate, weights: str
+) -> list[Path]:
+    """An MP4 and a sheet for each video that the gate lets pass, a grid of them, and prompts.json."""
+    from jobs.generate.judge import PROMPTS
+    from pipeline.video.encode import encode_mp4
+    from pipeline.video.sheets import contact_sheet, png_bytes, webp_bytes
+    from pipeline.video.tags import synthetic_tags
+
+    paths, named, shown = [], {}, []
     for i, (prompt, video) in enumerate(zip(prompts, videos, strict=True)):
+        if not gate.lets_pass(video):
+            continue
+        shown.append((video, prompt))
         path = args.out / f"{i:03d}-{slug(prompt)}.mp4"
         if len(video) > 1:
-            write_bytes(path, encode_mp4(video, args.fps))
+            tags = synthetic_tags(weights, prompt)
+            write_bytes(path, encode_mp4(video, args.fps, tags=tags))
             write_bytes(path.with_suffix(".webp"), webp_bytes(video, args.fps))
             paths.append(path)
+            named[path.name] = prompt
         sheet = contact_sheet([video], [prompt])
         write_bytes(path.with_suffix(".png"), png_bytes(sheet))
-    write_bytes(args.out / "grid.png", png_bytes(contact_sheet(videos, prompts)))
-    say(
-        f"sample: {len(prompts)} videos in {clock(time.monotonic() - start)}, all in {args.out / 'grid.png'}"
-    )
+    if shown:
+        grid = contact_sheet([video for video, _ in shown], [prompt for _, prompt in shown])
+        write_bytes(args.out / "grid.png", png_bytes(grid))
+    if named:
+        write_bytes(args.out / PROMPTS, (json.dumps(named, indent=1) + "\n").encode())
+    if withheld := len(videos) - len(shown):
+        raise Refused(
+            f"{withheld} of {len(videos)} videos are withheld by the output gate, see {args.out / AUDIT}; "
+            "the others are written"
+        )
     return paths
 
 

@@ -31,6 +31,8 @@ class VerbArgs(SamplerConfig):
     """Text encoder the DiT was trained with."""
     device: str = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
+    safety: bool = True
+    """Refuse an unsafe prompt, and withhold an unsafe video; audit.jsonl has a line for each."""
 
     def pixels(self) -> tuple[int, int] | None:
         """(width, height) of ``size``."""

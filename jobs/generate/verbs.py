@@ -134,7 +134,8 @@ def extend(argv: list[str]) -> int:
         seed=args.seed, context=args.context,
     )  # fmt: skip
     start = time.monotonic()
-    with VideoFile(args.out, args.fps) as file, Progress("extend", frames, "frames") as progress:
+    file = VideoFile(args.out, args.fps, weights=models.dit.id, prompt=args.prompt)
+    with file, Progress("extend", frames, "frames") as progress:
         if args.backward:  # what is shown first is made last
             made = []
             for chunk in hops:

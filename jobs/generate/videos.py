@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dit.config import SampleConfig
 from jobs.core.errors import UserError
 from jobs.core.models import load_dit_at, load_text_for, load_vae_for
+
+if TYPE_CHECKING:
+    from dit.video_models import VideoModels
+
+
+def open_models(
+    dit: str = "embedded", vae: str = "embedded", text: str = "embedded", device: str = "auto"
+) -> VideoModels:
+    """The three models by name, fitting one another; ``UserError`` says which does not."""
+    from dit.video_models import VideoModels
+
+    loaded = load_dit_at(dit, device)
+    return VideoModels(
+        dit=loaded,
+        vae=load_vae_for(loaded.latents, vae, device),
+        text_encoder=load_text_for(loaded.latents, text, device),
+    )
 
 
 def generate_videos(
@@ -24,6 +42,7 @@ def generate_videos(
     seed: int = 0,
     first_frame: np.ndarray | None = None,
     on_done: Callable[[int], object] | None = None,
+    models: VideoModels | None = None,
 ) -> list[np.ndarray]:
     """Load the three models by name and generate one video per prompt, see ``dit.generate``.
 
@@ -38,6 +57,7 @@ def generate_videos(
         seed: Seed of the first video's noise; the next ones count up.
         first_frame: uint8 RGB (height, width, 3) that every video starts from.
         on_done: Called with the number of videos that were just finished.
+        models: Models that are open already, in place of those named.
 
     Returns:
         One uint8 RGB array (T, height, width, 3) per prompt.
@@ -47,13 +67,13 @@ def generate_videos(
     """
     from dit.generation import generate
 
-    loaded = load_dit_at(dit, device)
+    opened = models or open_models(dit, vae, text, device)
     try:
         return generate(
             prompts,
-            dit=loaded,
-            vae=load_vae_for(loaded.latents, vae, device),
-            text_encoder=load_text_for(loaded.latents, text, device),
+            dit=opened.dit,
+            vae=opened.vae,
+            text_encoder=opened.text_encoder,
             width=width,
             height=height,
             config=config,

@@ -181,8 +181,17 @@ def rational_fps(fps: float | Fraction) -> Fraction:
     return Fraction(fps).limit_denominator(1000)
 
 
-def encode_mp4(frames: np.ndarray, fps: float | Fraction, crf: int = 18) -> bytes:
-    """Encode uint8 RGB ``frames`` (T, H, W, 3) at a constant ``fps``; returns the bytes of a complete MP4 file."""
+def encode_mp4(
+    frames: np.ndarray,
+    fps: float | Fraction,
+    crf: int = 18,
+    *,
+    tags: Mapping[str, str] | None = None,
+) -> bytes:
+    """Encode uint8 RGB ``frames`` (T, H, W, 3) at a constant ``fps``; returns the bytes of a complete MP4 file.
+
+    ``tags`` become the container's metadata.
+    """
     import av
 
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) == 0:
@@ -190,7 +199,7 @@ def encode_mp4(frames: np.ndarray, fps: float | Fraction, crf: int = 18) -> byte
             f"encode_mp4 takes a non-empty uint8 array (T, H, W, 3), got {frames.dtype} {frames.shape}"
         )
     height, width = frames.shape[1:3]
-    encoder = ClipEncoder(width, height, rational_fps(fps), crf=crf)
+    encoder = ClipEncoder(width, height, rational_fps(fps), crf=crf, tags=tags)
     for index, pixels in enumerate(frames):
         cropped = np.ascontiguousarray(pixels[: encoder.height, : encoder.width])
         encoder.add(av.VideoFrame.from_ndarray(cropped, format="rgb24"), pts=index, duration=1)
