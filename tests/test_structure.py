@@ -198,6 +198,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/generate/distractors.py": ("jobs/generate/test_judge.py", WHOLE),
     "jobs/generate/vbench.py": ("jobs/generate/test_judge.py", WHOLE),
     "jobs/generate/expand.py": ("captioner/expansion/test_expand.py", "the command over it"),
+    "jobs/generate/marks.py": ("pipeline/video/test_provenance.py", "what signs generated videos"),
     "jobs/generate/inputs.py": ("jobs/generate/test_verbs.py", "what the commands read"),
     "jobs/generate/result.py": ("jobs/generate/test_verbs.py", "what the commands write"),
     "jobs/generate/verb_args.py": ("jobs/generate/test_verbs.py", WHOLE),

@@ -13,6 +13,7 @@ import numpy as np
 
 from jobs.core.errors import Refused, UserError
 from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
+from jobs.generate.marks import Marks
 from jobs.generate.verb_args import VerbArgs
 from pipeline.store.atomic import write_bytes
 from pipeline.training.device import pick_device
@@ -35,6 +36,7 @@ def load_models(args: VerbArgs, video: np.ndarray, *, least: int, what: str) -> 
 
     pick_device(args.device)
     check_target(args.out)
+    args.credentials()
     gate_prompts([args.prompt], Audit(folder=args.out.parent), on=args.safety)
     if args.dit == "embedded" and args.prompt:
         from jobs.generate.sample import warn_of_other_worlds
@@ -64,9 +66,9 @@ def check_target(path: Path) -> None:
 class VideoFile:
     """An MP4 that grows by chunks of frames; what is not finished leaves no file."""
 
-    def __init__(self, path: Path, fps: float, *, weights: str, prompt: str) -> None:
+    def __init__(self, path: Path, fps: float, *, marks: Marks, prompt: str) -> None:
         self.path, self.fps, self.frames = path, fps, 0
-        self.weights, self.prompt = weights, prompt
+        self.marks, self.prompt = marks, prompt
         self._encoder: ClipEncoder | None = None
         self._shown: list[np.ndarray] = []
         self.preview: list[np.ndarray] = []
@@ -76,7 +78,6 @@ class VideoFile:
         import av
 
         from pipeline.video.encode import ClipEncoder, rational_fps
-        from pipeline.video.tags import synthetic_tags
 
         height, width = video.shape[1:3]
         if self._encoder is None:
@@ -84,7 +85,7 @@ class VideoFile:
                 width,
                 height,
                 rational_fps(self.fps),
-                tags=synthetic_tags(self.weights, self.prompt),
+                tags=self.marks.tags(self.prompt),
             )
         encoder = self._encoder
         for frame in video:
@@ -108,7 +109,7 @@ class VideoFile:
             raise Refused(
                 f"the video is withheld by the output gate, see {self.path.parent / AUDIT}"
             )
-        write_bytes(self.path, self._encoder.finish())
+        write_bytes(self.path, self.marks.signed(self._encoder.finish(), self.prompt))
         sheet = contact_sheet([np.stack(self._shown)], [args.prompt or verb])
         write_bytes(self.path.with_suffix(".png"), png_bytes(sheet))
         if len(self.preview) <= PREVIEW_FRAMES:
@@ -139,7 +140,7 @@ def write_video(
     kept: int,
 ) -> None:
     """A whole video at once."""
-    with VideoFile(args.out, args.fps, weights=models.dit.id, prompt=args.prompt) as file:
+    with VideoFile(args.out, args.fps, marks=args.marks(models.dit), prompt=args.prompt) as file:
         file.add(video)
         file.finish(verb, args, models, inputs, kept=kept)
 

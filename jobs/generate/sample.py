@@ -16,6 +16,7 @@ from jobs.core.args import Device, Folder, parse_args
 from jobs.core.console import Progress, clock, say, warn
 from jobs.core.errors import EXIT_OK, Refused, UserError
 from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
+from jobs.generate.marks import Marks, marks_of, open_credentials
 from pipeline.bounds import Count, Seed
 from pipeline.store.atomic import write_bytes
 
@@ -54,6 +55,10 @@ class Args(SampleConfig):
     """Try once more with the sentences first that the video does not bear out, and keep what is better."""
     judge_clip: str = "embedded"
     """CLIP that --best-of and --refine ask: embedded, one as in a recipe, or none."""
+    c2pa_cert: Path | None = None
+    """PEM of your certificate and its issuers: every MP4 gets a signed C2PA manifest."""
+    c2pa_key: Path | None = None
+    """PEM of the certificate's key (ES256)."""
     safety: bool = True
     """Refuse unsafe prompts, and withhold unsafe videos; audit.jsonl has a line for each."""
 
@@ -78,6 +83,7 @@ def run(args: Args) -> list[Path]:
         prompts = expand_or_refuse(prompts, like=args.like)
         for prompt in prompts:
             say(f"sample: {prompt}")
+    credentials = open_credentials(args.c2pa_cert, args.c2pa_key)
     audit = Audit(folder=args.out)
     gate_prompts(prompts, audit, on=args.safety)
     if args.dit == "embedded":
@@ -117,20 +123,19 @@ def run(args: Args) -> list[Path]:
         else:
             videos = draw(prompts, args.seed)
     gate = OutputGate(audit, on=args.safety)
-    paths = write_videos(args, prompts, videos, gate, models.dit.id)
+    paths = write_videos(args, prompts, videos, gate, marks_of(models.dit, credentials))
     seconds = clock(time.monotonic() - start)
     say(f"sample: {len(prompts)} videos in {seconds}, all in {args.out / 'grid.png'}")
     return paths
 
 
 def write_videos(
-    args: Args, prompts: list[str], videos: list[np.ndarray], gate: OutputGate, weights: str
+    args: Args, prompts: list[str], videos: list[np.ndarray], gate: OutputGate, marks: Marks
 ) -> list[Path]:
     """An MP4 and a sheet for each video that the gate lets pass, a grid of them, and prompts.json."""
     from jobs.generate.judge import PROMPTS
     from pipeline.video.encode import encode_mp4
     from pipeline.video.sheets import contact_sheet, png_bytes, webp_bytes
-    from pipeline.video.tags import synthetic_tags
 
     paths, named, shown = [], {}, []
     for i, (prompt, video) in enumerate(zip(prompts, videos, strict=True)):
@@ -139,8 +144,8 @@ def write_videos(
         shown.append((video, prompt))
         path = args.out / f"{i:03d}-{slug(prompt)}.mp4"
         if len(video) > 1:
-            tags = synthetic_tags(weights, prompt)
-            write_bytes(path, encode_mp4(video, args.fps, tags=tags))
+            mp4 = encode_mp4(video, args.fps, tags=marks.tags(prompt))
+            write_bytes(path, marks.signed(mp4, prompt))
             write_bytes(path.with_suffix(".webp"), webp_bytes(video, args.fps))
             paths.append(path)
             named[path.name] = prompt

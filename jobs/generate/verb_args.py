@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dit.config import SampleConfig, SamplerConfig
+from jobs.generate.marks import Marks, marks_of, open_credentials
 from pipeline.bounds import Positive, Seed
+
+if TYPE_CHECKING:
+    from dit.checkpoint import Loaded
+    from pipeline.video.provenance import Credentials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +37,10 @@ class VerbArgs(SamplerConfig):
     """Text encoder the DiT was trained with."""
     device: str = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
+    c2pa_cert: Path | None = None
+    """PEM of your certificate and its issuers: the MP4 gets a signed C2PA manifest."""
+    c2pa_key: Path | None = None
+    """PEM of the certificate's key (ES256)."""
     safety: bool = True
     """Refuse an unsafe prompt, and withhold an unsafe video; audit.jsonl has a line for each."""
 
@@ -39,6 +49,14 @@ class VerbArgs(SamplerConfig):
         from jobs.generate.sample import parse_size
 
         return None if self.size is None else parse_size(self.size)
+
+    def credentials(self) -> Credentials | None:
+        """What manifests are signed with, None for no manifest."""
+        return open_credentials(self.c2pa_cert, self.c2pa_key)
+
+    def marks(self, dit: Loaded) -> Marks:
+        """What marks the video as made by this DiT."""
+        return marks_of(dit, self.credentials())
 
     def sampling(self, frames: int) -> SampleConfig:
         """The sampler's settings, for a window of ``frames``."""

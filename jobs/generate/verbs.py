@@ -134,7 +134,7 @@ def extend(argv: list[str]) -> int:
         seed=args.seed, context=args.context,
     )  # fmt: skip
     start = time.monotonic()
-    file = VideoFile(args.out, args.fps, weights=models.dit.id, prompt=args.prompt)
+    file = VideoFile(args.out, args.fps, marks=args.marks(models.dit), prompt=args.prompt)
     with file, Progress("extend", frames, "frames") as progress:
         if args.backward:  # what is shown first is made last
             made = []
