@@ -117,12 +117,13 @@ def clips_of_world(count: int) -> list[np.ndarray]:
     return out
 
 
-def clips_of_data() -> list[np.ndarray]:
-    """The first 25 frames of the optional test data's videos."""
+def clips_of_data(count: int) -> list[np.ndarray]:
+    """The first 25 frames of the first videos of the optional test data."""
     folder = Path(os.environ.get("FILMSTOCK_TESTDATA", "")) / "videos"
     if "FILMSTOCK_TESTDATA" not in os.environ or not folder.is_dir():
         raise SystemExit("--real needs FILMSTOCK_TESTDATA, a folder that holds videos/")
-    windows = [read_window(path, most=25, side=SIDE) for path in sorted(folder.glob("*.mp4"))]
+    paths = sorted(folder.glob("*.mp4"))[:count]
+    windows = [read_window(path, most=25, side=SIDE) for path in paths]
     return [window.frames for window in windows if len(window.frames) == 25]
 
 
@@ -204,10 +205,11 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenes", type=int, default=12)
+    parser.add_argument("--clips", type=int, default=15, help="real clips")
     parser.add_argument("--real", action="store_true", help="clips of FILMSTOCK_TESTDATA/videos")
     args = parser.parse_args()
     print(f"{'figure':<11} {'damage':<10} {'mean':>6} {'worst':>8} {'clips':>6}")
-    motion_table(clips_of_data() if args.real else clips_of_world(args.scenes))
+    motion_table(clips_of_data(args.clips) if args.real else clips_of_world(args.scenes))
     if not args.real:
         relevance_line(args.scenes)
         creativity_line(args.scenes)

@@ -84,8 +84,6 @@ def run(args: Args) -> list[Path]:
         for prompt in prompts:
             say(f"sample: {prompt}")
     credentials = open_credentials(args.c2pa_cert, args.c2pa_key)
-    audit = Audit(folder=args.out)
-    gate_prompts(prompts, audit, on=args.safety)
     if args.dit == "embedded":
         warn_of_other_worlds(prompts)
     width, height = parse_size(args.size)
@@ -95,6 +93,8 @@ def run(args: Args) -> list[Path]:
     )
     if picture is not None and args.frames == 1:
         warn("--image with one frame leaves nothing to generate")
+    audit = Audit(folder=args.out)
+    gate_prompts(prompts, audit, on=args.safety)
     start = time.monotonic()
     models = open_models(args.dit, args.vae, args.text, args.device)
     total = len(prompts) * args.best_of * (2 if args.refine else 1)

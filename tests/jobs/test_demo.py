@@ -82,7 +82,7 @@ def test_quarantined_sources_do_not_stop_it(
 def test_samples_are_judged_from_their_pixels(tmp_path: Path) -> None:
     """All show the scene of the first prompt, so the others' colours and shapes are wrong."""
     circle = Obj(
-        shape="circle", colour="red", size="large", radius=0.2, x=0.3, y=0.5, vx=0.15, vy=0.0,
+        shape="circle", colour="red", size="large", radius=0.23, x=0.3, y=0.5, vx=0.15, vy=0.0,
         motion="right", speed="slowly",
     )  # fmt: skip
     scene = Scene(
