@@ -11,6 +11,7 @@ from PIL import Image
 
 from jobs.cli import main
 from jobs.generate import verbs
+from jobs.generate.marks import Marks
 from jobs.generate.result import VideoFile, load_models
 from pipeline.video.decode import decode_clip
 from pipeline.video.encode import encode_mp4
@@ -115,7 +116,7 @@ def test_a_video_of_another_rate_and_size_is_brought_to_what_is_asked(tmp_path, 
 
 
 def test_a_long_video_has_no_preview_and_keeps_few_frames(tmp_path):
-    file = VideoFile(tmp_path / "long.mp4", 8)
+    file = VideoFile(tmp_path / "long.mp4", 8, marks=Marks(weights="0123"), prompt="")
     for _ in range(30):
         file.add(FRAMES)
     assert len(file.preview) == 161
