@@ -251,6 +251,11 @@ def main() -> int:
         "--processes", default="1", help="cases of each command run as processes, or all"
     )
     parser.add_argument("--place", type=Path, help="keep the folders here and use them again")
+    parser.add_argument(
+        "--without-run",
+        action="store_true",
+        help="only cases that need no curated run and no trained models",
+    )
     parser.add_argument("--markdown", type=Path, help="write the table here")
     options = parser.parse_args()
     cases = [
@@ -258,11 +263,14 @@ def main() -> int:
         for case in all_cases()
         if not options.only or case.command[:1] and case.command[0] in options.only
     ]
+    if options.without_run:
+        made = re.compile(r"(run|dit|vae)(-\w+)?|other\.safetensors|films/.*")
+        cases = [case for case in cases if not any(made.fullmatch(word) for word in case.command)]
     with tempfile.TemporaryDirectory() as temporary:
         place = options.place or Path(temporary) / "place"
         Path(temporary).chmod(0o755)
         if not place.exists():
-            build(place)
+            build(place, ray=not options.without_run)
         warm()
         before, bad, rows = snapshot(place), 0, []
         for number, case in enumerate(cases, 1):

@@ -68,12 +68,12 @@ GROUPS: dict[str, dict[str, Command]] = {
         "import": Command(
             "jobs.imports.command:main",
             "SRC --out DIR",
-            "take somebody's dataset of clips: folder, table, trainer's format",
+            "somebody's dataset of clips: folder, table, trainer's",
         ),
         "audit": Command(
             "jobs.imports.audit:main",
             "FOLDER",
-            "what is wrong with a training set, and what would mend it; changes nothing",
+            "faults of a training set and their fixes; changes nothing",
         ),
         "retry": Command(
             "jobs.ingest.retry:main",
@@ -283,7 +283,7 @@ def main(argv: list[str] | None = None) -> int:
         args = [args[1], "--help"]
     if not args or args[0] in ("-h", "--help", "help"):
         print(help_text())
-        return EXIT_OK if args else EXIT_USAGE
+        return EXIT_OK if args else _fail("no command; give one of those above")
     if args[0] in ("-V", "--version", "version"):
         print(f"filmstock {version()}")
         return EXIT_OK

@@ -27,13 +27,13 @@ def filmstock(place: Path, line: str) -> None:
 
 
 def build(place: Path, *, ray: bool = True) -> None:
-    """Fill ``place``; without ``ray`` there is no run that was curated, only what takes seconds."""
+    """Fill ``place``; without ``ray`` there is no run that was curated, and no model, only what takes seconds."""
     place.mkdir(parents=True, exist_ok=True)
     place.chmod(0o755)
     files(place)
     filmstock(place, "world made --clips 6 --sizes 32x32 --frames 9 --workers 1")
+    filmstock(place, "film films --minutes 0.3 --files 1 --corrupt 0 --seed 3 --workers 1")
     if ray:
-        filmstock(place, "film films --minutes 0.3 --files 1 --corrupt 0 --seed 3 --workers 1")
         filmstock(place, "curate films --out run --recipe demo")
         filmstock(place, "encode run --set encode.max_frames=5")
         small = "--steps 2 --tokens-per-pack 256 --sample-every 0 --precision fp32"

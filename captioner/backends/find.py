@@ -42,7 +42,9 @@ def find_captioner(name: str) -> Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
         if lacking := missing_files(folder, WANTED[:2]):
-            raise ValueError(f"{name} is no complete model folder: it has no {lacking[0]}")
+            raise ValueError(
+                f"{name} is no complete model folder: it has no {lacking[0]}; copy it again, or give another"
+            )
         return folder
     if name.startswith(("/", ".", "~")):
         raise ValueError(f"caption model folder {name} does not exist")

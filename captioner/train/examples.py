@@ -91,11 +91,13 @@ def read_texts(path: Path, kind: str) -> dict[str, str]:
         table = readers[path.suffix](path)
     except (pa.ArrowException, FileNotFoundError) as error:
         line = " ".join(str(error).split())[:200]
-        raise ValueError(f"captions file {path} cannot be read: {line}") from None
+        raise ValueError(
+            f"captions file {path} cannot be read: {line}; give a table with {s.CLIP_ID} and {s.TEXT}"
+        ) from None
     if missing := [name for name in (s.CLIP_ID, s.TEXT) if name not in table.column_names]:
         raise ValueError(
             f"captions file {path} lacks the column {' and '.join(missing)}; "
-            f"it has {', '.join(table.column_names)}"
+            f"it has {', '.join(table.column_names)}; rename them"
         )
     texts: dict[str, str] = {}
     for row in table.to_pylist():

@@ -35,7 +35,7 @@ def show_clip(config: CaptionConfig, folder: RunFolder, clip_id: str, out: Path)
     ]
     if len(found) != 1:
         which = "several kept clips begin so" if found else "no kept clip of this folder begins so"
-        raise UserError(f"--show {clip_id}: {which}; filmstock inspect lists their ids")
+        raise UserError(f"--show {clip_id!r}: {which}; give an id that filmstock inspect lists")
     (clip,) = found
     frames = clip_frames(
         folder.read_clip(clip),

@@ -147,7 +147,7 @@ def show(bad: Failures, folder: Location) -> None:
 
 def present(bad: Failures) -> str:
     """What failed, in a few words: ``there are 2 decode/timeout, 1 open/invalid_data``."""
-    return f"there are {tally(bad)}" if bad else "no source is quarantined"
+    return f"there are {tally(bad)}" if bad else "no source is quarantined, so leave it"
 
 
 def because(still: Failures) -> str:

@@ -9,8 +9,9 @@ import tyro
 
 from jobs.core.args import parse_args
 from jobs.core.console import say, warn
-from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, UserError, unknown
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, unknown
 from jobs.core.recipe import Recipe, load_recipe
+from pipeline.bounds import Positive, check_bounds
 
 if TYPE_CHECKING:
     from jobs.models.needs import Need
@@ -52,16 +53,21 @@ class CheckArgs:
 
     recipe: str = "laptop"
     """Recipe file, or name of one of ours."""
-    hours: float = 1.0
+    hours: Positive = 1.0
     """Hours of footage to reckon with."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     commands = {"list": list_main, "get": get_main, "check": check_main}
-    if not argv or argv[0] in ("-h", "--help"):
+    if not argv:
+        raise UserError("models: no command; give list, get or check (filmstock models --help)")
+    if argv[0] in ("-h", "--help"):
         print(HELP, end="")
-        return EXIT_OK if argv else EXIT_USAGE
+        return EXIT_OK
     if argv[0] not in commands:
         raise UserError(f"models: {unknown('command', argv[0], commands)}")
     return commands[argv[0]](argv[1:])

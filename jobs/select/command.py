@@ -67,6 +67,10 @@ def main(argv: list[str]) -> int:
         overrides["select.dedup_against"] = [str(folder) for folder in args.dedup_against]
     recipe = folder.recipe(args.recipe, overrides)
     if args.what_if:
+        if not all(text.strip() for text in args.what_if):
+            raise UserError(
+                "--what-if '': write a predicate, such as --what-if 'motion_mean > 0.3'"
+            )
         what_if(recipe.select, folder, args.what_if)
         return EXIT_OK
     kept = run(recipe.select, folder)

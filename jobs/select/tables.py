@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from jobs.core.errors import UserError
 from pipeline import schema
 from pipeline.select.candidates import Embeddings
+from pipeline.shards.read import check_version
 from pipeline.store.paths import Location, each, matching, parquet_input
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def read_parts(path: Location, columns: list[str] | None = None, *, rows: bool =
     def read(part: Location) -> pa.Table:
         try:
             with pq.ParquetFile(parquet_input(part)) as file:
+                check_version(file.schema_arrow, part)
                 whole = file.read(columns) if rows else file.schema_arrow.empty_table()
                 return whole.replace_schema_metadata()
         except ConnectionError:

@@ -159,9 +159,21 @@ def open_table(folder: str | Location, columns: list[str] | None = None) -> pa.T
         columns = [n for n in pq.read_schema(parquet_input(paths[0])).names if n != s.VIDEO]
 
     def read(path: Location) -> pa.Table:
-        return pq.read_table(parquet_input(path), columns=columns, partitioning=None)
+        table = pq.read_table(parquet_input(path), columns=columns, partitioning=None)
+        check_version(table.schema, path)
+        return table
 
     return pa.concat_tables(each(read, paths), promote_options="default")
+
+
+def check_version(schema: pa.Schema, path: str | Location) -> None:
+    """ValueError for a table whose file says that it is of another schema version; one that says none is taken."""
+    version = (schema.metadata or {}).get(VERSION_KEY.encode(), s.SCHEMA_VERSION.encode()).decode()
+    if version != s.SCHEMA_VERSION:
+        raise ValueError(
+            f"{path} has schema version {version}, this filmstock reads {s.SCHEMA_VERSION}; write it again "
+            "with this one, or use the one that wrote it"
+        )
 
 
 def table_files(folder: str | Location) -> list[Location]:

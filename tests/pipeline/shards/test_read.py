@@ -174,3 +174,18 @@ def test_the_hash_tells_rows_and_nulls_apart_whatever_the_chunks():
     assert of(dense) == of(dense, chunks=2) == of(pa.concat_arrays([dense[:1], dense])[1:])
     others = [of(pa.array(x, pa.string())) for x in (["one", ""], [None, "one"], ["on", "e"])]
     assert len({of(dense), *others, of(dense, ids=("ab", ""))}) == 5
+
+
+def test_a_table_of_another_schema_version_is_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({s.CLIP_ID: ["a"]})
+    pq.write_table(table, tmp_path / "part-0.parquet")
+    assert open_table(tmp_path).num_rows == 1, "tables of a run need not say their version"
+    stamped = table.replace_schema_metadata({"filmstock.schema_version": "99"})
+    pq.write_table(stamped, tmp_path / "part-1.parquet")
+    with pytest.raises(
+        ValueError, match=r"part-1.parquet has schema version 99, .* write it again"
+    ):
+        open_table(tmp_path)
