@@ -68,7 +68,7 @@ def test_bad_profiles_are_one_line(tmp_path):
     for text, said in (
         ("fps = 16\nframes = [17]\nsizes = [[64, 64]]\nspeed = 2", "unknown key 'speed'"),
         ("fps = ", "not valid TOML"),
-        ('fps = "fast"\nframes = [17]\nsizes = [[64, 64]]', "fps = 'fast'"),
+        ('fps = "fast"\nframes = [17]\nsizes = [[64, 64]]', "fps is 'fast'"),
         ('fps = 16\nframes = [17]\nsizes = [[64, 64]]\ndialect = "verse"', "unknown dialect"),
     ):
         bad.write_text(text)
