@@ -34,6 +34,8 @@ from pipeline.video.probe import MediaError
 
 MOST_CELLS = 300
 """Clips of the grid answered at once."""
+THREADS = 16
+"""Requests answered at a time, the others wait: each thread keeps memory of its own."""
 STILLS_AT_ONCE = 6
 """Pictures made at a time: those that wait must not hold up queries."""
 STILL_SIDES = (160, 320, 640, 1280)
@@ -49,6 +51,7 @@ def make_viewer_app(viewer: Viewer, access: Access) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
         viewer.close()
 

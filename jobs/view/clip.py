@@ -55,7 +55,7 @@ def detail(data: Dataset, db: Database, clip: str, edits: Replayed) -> dict[str,
     """Everything about a clip."""
     row = data.row_of(clip)
     held = data.held_row(row)
-    (values,) = db.fetch(f"select * from base where {s.CLIP_ID} = ? limit 1", [clip])
+    values = db.row(row)
     selection = data.selection
     hand = edits.clips.get(clip, ByHand())
     duplicate_of = selection["of"][row].as_py()
@@ -67,7 +67,7 @@ def detail(data: Dataset, db: Database, clip: str, edits: Replayed) -> dict[str,
         "end_s": held[s.END_S],
         "shard": f"{held[s.SHARD]} at {held[s.BYTE_OFFSET]:,}, {held[s.BYTE_LENGTH]:,} bytes",
         "scores": scores(values),
-        "reasons": selection["reasons"][row].as_py() or [],
+        "reasons": data.reasons(row),
         "captions": captions(data, db, clip, values, hand),
         "alike": alike(data, clip, duplicate_of, edits),
         "by_hand": hand.plain(),

@@ -6,10 +6,12 @@ or set), external access is off but for the listed files, and the configuration 
 
 from __future__ import annotations
 
+import bisect
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-MEMORY = "160MB"
+MEMORY = "128MB"
 """What all queries together may hold."""
 SPILL = "2GB"
 """What they may write to a temporary folder beyond it."""
@@ -70,7 +72,7 @@ class Database:
             *(f for name, found in data.tables.items() if name != "selection" for f in found),
         ]
         db.execute(f"set allowed_paths = {_list(files)}")
-        starts = self._starts()
+        starts = self._starts
         shown = [name for name in data.columns if name not in HIDDEN]
         columns = ", ".join(f'm."{name}"' for name in shown)
         db.execute(
@@ -90,6 +92,7 @@ class Database:
         for setting in ("enable_external_access = false", "lock_configuration = true"):
             db.execute(f"set {setting}")
 
+    @cached_property
     def _starts(self) -> list[int]:
         """Number of the first row of each file."""
         import pyarrow.parquet as pq
@@ -116,8 +119,10 @@ class Database:
             }
         )
         db.register("side_arrow", side)
-        db.execute("create table side as select * from side_arrow")
+        db.execute("create table side_rows as select * from side_arrow")
         db.unregister("side_arrow")
+        words = f"case when {s.REASONS} = '' then [] else string_split({s.REASONS}, ',') end"
+        db.execute(f"create view side as select * replace ({words} as {s.REASONS}) from side_rows")
 
     # -- queries
 
@@ -160,6 +165,16 @@ class Database:
             names = [each[0] for each in result.description or []]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
+    def row(self, row: int) -> dict[str, Any]:
+        """The manifest's columns of one clip, read from the file that it lies in."""
+        file = bisect.bisect_right(self._starts, row) - 1
+        names = ", ".join(f'"{n}"' for n in pq_names(self.data.files[file]) if n not in HIDDEN)
+        sql = (
+            f"select {names} from read_parquet({_list([self.data.files[file]])}, file_row_number = true) "
+            "where file_row_number = ?"
+        )
+        return self.fetch(sql, [row - self._starts[file]])[0]
+
     def arrow(self, sql: str, values: Sequence[Any] = (), *, seconds: float = SECONDS) -> pa.Table:
         """Columns of a query of ours."""
         with self._running(seconds) as cursor:
@@ -182,6 +197,13 @@ class Database:
         """End it, and remove what it spilled."""
         self._db.close()
         self._spill.cleanup()
+
+
+def pq_names(file: Any) -> list[str]:
+    """Columns of a Parquet file."""
+    import pyarrow.parquet as pq
+
+    return list(pq.read_schema(file).names)
 
 
 def one_select(sql: str) -> Any:

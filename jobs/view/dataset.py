@@ -66,22 +66,28 @@ class Dataset:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        parts = []
-        for file in self.files:
-            with pq.ParquetFile(file) as parquet:
-                parts.append(parquet.read([n for n in HELD if n in parquet.schema_arrow.names]))
-        table = pa.concat_tables(parts, promote_options="default")
         small = {s.START_S: pa.float32(), s.END_S: pa.float32(), s.FPS: pa.float32()}
         small |= {s.WIDTH: pa.uint16(), s.HEIGHT: pa.uint16()}
-        columns = {}
-        for name in table.column_names:
-            column = table[name]
-            if name in small:
-                column = column.cast(small[name], safe=False)
-            elif name in (s.SHARD, s.SOURCE_ID):
-                column = column.dictionary_encode()
-            columns[name] = column.combine_chunks()
-        return pa.table(columns)
+        words = [s.SHARD, s.SOURCE_ID]
+        parts = []
+        for file in self.files:  # one by one: what a part takes while it is read is given back
+            with pq.ParquetFile(file, read_dictionary=words) as parquet:
+                names = [name for name in HELD if name in parquet.schema_arrow.names]
+                table = parquet.read(names)
+            for at, name in enumerate(names):
+                column = table[name]
+                if name in small:
+                    column = column.cast(small[name], safe=False)
+                elif name in words and not pa.types.is_dictionary(column.type):
+                    column = column.dictionary_encode()
+                table = table.set_column(at, name, column)
+            parts.append(table.replace_schema_metadata())
+        whole = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
+        del parts, table
+        found = pa.table({n: whole[n].combine_chunks() for n in whole.column_names})
+        del whole
+        pa.default_memory_pool().release_unused()
+        return found
 
     @cached_property
     def columns(self) -> dict[str, str]:
@@ -103,7 +109,7 @@ class Dataset:
 
     @cached_property
     def selection(self) -> dict[str, Any]:
-        """``decided`` (N,) codes of ``DECISIONS``, ``reasons`` and ``duplicates``: lists by row, in Arrow."""
+        """By row: ``decided`` (N,) codes of ``DECISIONS``, ``reasons`` joined by commas, ``of``: the clip kept instead."""
         import pyarrow as pa
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
@@ -111,21 +117,36 @@ class Dataset:
         count = len(self)
         file = next(iter(self.tables.get("selection", [])), None)
         if file is None:
-            nothing = pa.nulls(count, pa.list_(pa.string()))
+            nothing = pa.nulls(count, pa.dictionary(pa.int32(), pa.string()))
             return {
                 "decided": np.zeros(count, np.uint8),
                 "reasons": nothing,
                 "of": pa.nulls(count, pa.string()),
             }
-        table = pq.read_table(file, columns=[s.CLIP_ID, s.DECISION, s.REASONS, s.DUPLICATE_OF])
+        table = pq.read_table(
+            file,
+            columns=[s.CLIP_ID, s.DECISION, s.REASONS, s.DUPLICATE_OF],
+            read_dictionary=[s.DECISION],
+        )
         at = pc.index_in(self.held[s.CLIP_ID], value_set=table[s.CLIP_ID].combine_chunks())
-        codes = pc.index_in(table[s.DECISION], value_set=pa.array(DECISIONS)).combine_chunks()
+        codes = pc.index_in(
+            table[s.DECISION].cast(pa.string()), value_set=pa.array(DECISIONS)
+        ).combine_chunks()
         decided = codes.take(at).fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint8)
-        return {
+        coded = pc.binary_join(table[s.REASONS].combine_chunks(), ",").dictionary_encode()
+        found = {
             "decided": decided,
-            "reasons": table[s.REASONS].combine_chunks().take(at),
+            "reasons": coded.take(at),
             "of": table[s.DUPLICATE_OF].combine_chunks().take(at),
         }
+        del table, at, codes, coded
+        pa.default_memory_pool().release_unused()
+        return found
+
+    def reasons(self, row: int) -> list[str]:
+        """Why the rules rejected a clip."""
+        text = self.selection["reasons"][row].as_py()
+        return text.split(",") if text else []
 
     # -- one clip
 

@@ -112,13 +112,12 @@ class Facets:
             ].combine_chunks()
 
         def count(values: Any) -> dict[str, int]:
-            values = pc.list_flatten(values) if pa.types.is_list(values.type) else values
-            found = pc.value_counts(values.drop_null() if hasattr(values, "drop_null") else values)
-            return {
-                row["values"]: row["counts"]
-                for row in found.to_pylist()
-                if row["values"] is not None
-            }
+            counted: dict[str, int] = {}
+            for row in pc.value_counts(values.drop_null()).to_pylist():
+                words = row["values"].split(",") if name == s.REASONS else [row["values"]]
+                for word in filter(None, words):
+                    counted[word] = counted.get(word, 0) + row["counts"]
+            return counted
 
         every = count(column)
         whole = len(answer.rows) == len(self.data)
