@@ -74,6 +74,7 @@ docs: $(STAMP)
 	@echo "see runs/site/index.html"
 
 pictures: demo
+	@$(VENV)/bin/python docs/pictures/draw_view.py $(DEMO)
 	@$(VENV)/bin/python docs/pictures/draw.py $(DEMO)
 
 format: $(STAMP)

@@ -109,7 +109,7 @@ class Dataset:
 
     @cached_property
     def selection(self) -> dict[str, Any]:
-        """By row: ``decided`` (N,) codes of ``DECISIONS``, ``reasons`` joined by commas, ``of``: the clip kept instead."""
+        """By row: ``decided`` (N,) codes of ``DECISIONS``, ``reasons`` joined by commas, ``of`` the clip kept."""
         import pyarrow as pa
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
