@@ -238,14 +238,16 @@ class Similarity:
             return np.stack(table[s.CLIP_EMBEDDING].to_numpy()).astype(np.float32)
         if not self.there:
             return None
-        batch = next(iter(self._batches()), None)
-        if batch is None:
+        found, count = [], 0
+        for batch in self._batches():
+            column = batch[s.CLIP_EMBEDDING].drop_null()
+            found.append(np.asarray(column.flatten()).reshape(-1, column.type.list_size))
+            count += len(column)
+            if count >= MOST_REFERENCES:
+                break
+        if count < LEAST_REFERENCES:
             return None
-        column = batch[s.CLIP_EMBEDDING].drop_null()
-        if len(column) < LEAST_REFERENCES:
-            return None
-        vectors = np.asarray(column.flatten()).reshape(-1, column.type.list_size)
-        return vectors[:MOST_REFERENCES].astype(np.float32)
+        return np.concatenate(found)[:MOST_REFERENCES].astype(np.float32)
 
     def cosines(self, vector: np.ndarray) -> np.ndarray:
         """float32 (N,): cosine of ``vector`` with every clip's, read a batch at a time."""

@@ -21,7 +21,7 @@ function one(clip, caption) {
     outcome && outcome !== "ok" && el("span", { class: "chip bad", text: outcome }),
     caption.by_hand && el("span", { class: "chip", text: "by hand" }),
     ...[...checks, ...(truth?.checks ?? [])].map((each) => el("span", { class: "chip fair", text: each })),
-    truth?.min !== null && truth?.min !== undefined && el("span", { class: `chip ${level(truth.min)}`, title: `Worst assertion: ${truth.worst ?? ""}`, text: `worst ${truth.min.toFixed(1)}` }),
+    truth?.min !== null && truth?.min !== undefined && el("span", { class: `chip ${graded(truth.min)}`, title: `Worst assertion: ${truth.worst ?? ""}`, text: `worst ${truth.min.toFixed(1)}` }),
   ];
   const box = el("article", { class: "caption", data: { kind } },
     el("header", {}, el("h3", { text: kind }), marks),
@@ -36,7 +36,7 @@ function one(clip, caption) {
   return box;
 }
 
-const level = (score) => (score >= GOOD ? "good" : score >= FAIR ? "fair" : "bad");
+const graded = (score) => (score >= GOOD ? "good" : score >= FAIR ? "fair" : "bad");
 
 async function colour(clip, kind, words, button) {
   button.disabled = true;
@@ -44,13 +44,14 @@ async function colour(clip, kind, words, button) {
   const found = await tried(() => get(`/api/clip/${clip.id}/support`, { kind }));
   button.remove();
   if (!found) return;
-  mark(words, found.text, found.assertions);
-  const legend = ["good", "fair", "bad"].map((name) => el("span", { class: `chip ${name}`, text: { good: "supported", fair: "weak", bad: "not seen" }[name] }));
-  words.after(el("p", { class: "legend small" }, legend, el("span", { class: "soft", text: found.calibrated ? "against other clips of this set" : "plain cosines: too few clips to compare with" })));
+  mark(words, found.text, found.assertions, found.calibrated);
+  const legend = found.calibrated && ["good", "fair", "bad"].map((name) => el("span", { class: `chip ${name}`, text: { good: "supported", fair: "weak", bad: "not seen" }[name] }));
+  words.after(el("p", { class: "legend small" }, legend, el("span", { class: "soft", text: found.calibrated ? "against other clips of this set" : "cosines only, without colours: there are too few clips to compare with" })));
 }
 
 /** Colour the parts of a text that are assertions; those that were reworded follow as a list. */
-function mark(words, text, assertions) {
+function mark(words, text, assertions, calibrated = true) {
+  const level = (score) => (calibrated ? graded(score) : "plain");
   const spans = [], reworded = [];
   for (const [assertion, score] of assertions) {
     let part = assertion, at = text.indexOf(part);
