@@ -97,8 +97,8 @@ class Labels:
     def _worst(self, kind: str, count: int) -> list[dict[str, Any]]:
         if "truth" not in self.data.tables:
             raise UserError(
-                "no caption has been held against its frames yet; filmstock captions-report "
-                f"{self.data.run} does that"
+                "no caption has been held against its frames yet; "
+                f"filmstock caption {self.data.run} --set caption.check=true does that"
             )
         sql, values = self._captions(kind)
         return self.db.fetch(

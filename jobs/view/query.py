@@ -19,8 +19,10 @@ from pipeline import schema as s
 if TYPE_CHECKING:
     from jobs.edits.replay import Replayed
 
-KEPT_BYTES = 48 << 20
+KEPT_BYTES = 32 << 20
 """Bytes of answers that are kept."""
+AT_ONCE = 2
+"""Answers found at a time: each takes tens of megabytes for a moment when there are a million clips."""
 OPERATORS = {">": ">", ">=": ">=", "<": "<", "<=": "<=", "=": "=", "!=": "<>"}
 DECIDED = frozenset({s.DECISION, s.REASONS, s.DUPLICATE_OF})
 """Columns of the view ``clips`` that the files with the scores do not have."""
@@ -67,6 +69,7 @@ class Questions:
         self._kept: OrderedDict[str, Answer] = OrderedDict()
         self._lock = threading.Lock()
         self._working: dict[str, threading.Lock] = {}
+        self._slots = threading.BoundedSemaphore(AT_ONCE)
 
     def answer(self, question: Mapping[str, Any], edits: Replayed, version: int) -> Answer:
         """Rows for ``question``; ``version`` counts the edits, for they are part of the answer."""
@@ -81,7 +84,8 @@ class Questions:
             with self._lock:
                 if key in self._kept:
                     return self._kept[key]
-            found = self._answer(question, edits)
+            with self._slots:
+                found = self._answer(question, edits)
             with self._lock:
                 self._kept[key] = found
                 self._working.pop(key, None)
