@@ -12,6 +12,8 @@ import numpy as np
 
 from dit.watch import Seen, watching
 from jobs.core.console import say, warn
+from jobs.core.errors import Refused
+from jobs.generate.gate import Audit, OutputGate, gate_prompts
 from jobs.serve.forms import config_of, verbs
 from jobs.serve.inputs import Inputs
 from jobs.serve.store import POSTER, VIDEO, Job, Store
@@ -41,6 +43,7 @@ class Worker(threading.Thread):
         super().__init__(name="sampler", daemon=True)
         self.store, self.models, self.inputs = store, models, inputs
         self.ending = threading.Event()
+        self.gate: OutputGate | None = None
 
     def run(self) -> None:
         """Until ``stop``."""
@@ -57,11 +60,16 @@ class Worker(threading.Thread):
     def work(self, job: Job) -> None:
         """Bring one job to its end."""
         began = time.monotonic()
+        audit = Audit(folder=self.store.folder)
         try:
+            gate_prompts([job.caption], audit)
             with watching(Watch(self, job)):
                 video = self.sample(job)
+            self.gate = self.gate or OutputGate(audit)
+            if not self.gate.lets_pass(video):
+                raise Refused("the video is withheld by the output gate")
             job.seconds = round(time.monotonic() - began, 3)
-            files, result = finished(video, job)
+            files, result = finished(video, job, self.models.dit.id)
             self.store.finish(job, files, result)
         except Cancelled:
             self.store.end_cancelled(job)
@@ -130,9 +138,12 @@ class Watch:
         return jpeg(np.concatenate(list(frames[picks]), axis=1))
 
 
-def finished(video: np.ndarray, job: Job) -> tuple[Mapping[str, bytes], dict[str, Any]]:
+def finished(
+    video: np.ndarray, job: Job, weights: str
+) -> tuple[Mapping[str, bytes], dict[str, Any]]:
     """Files and facts of a finished video."""
     from pipeline.video.encode import encode_mp4
+    from pipeline.video.tags import synthetic_tags
 
     fps = float(job.settings.get("fps", 8.0))
     shown = video if len(video) > 1 else video.repeat(2, axis=0)  # players want two frames
@@ -144,7 +155,8 @@ def finished(video: np.ndarray, job: Job) -> tuple[Mapping[str, bytes], dict[str
     }
     if scores := judged(video, fps, job.caption):
         result["judge"] = scores
-    return {VIDEO: encode_mp4(shown, fps), POSTER: jpeg(video[len(video) // 2])}, result
+    mp4 = encode_mp4(shown, fps, tags=synthetic_tags(weights, job.caption))
+    return {VIDEO: mp4, POSTER: jpeg(video[len(video) // 2])}, result
 
 
 def judged(video: np.ndarray, fps: float, caption: str) -> dict[str, Any]:

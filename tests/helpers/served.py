@@ -52,6 +52,7 @@ def expected_video(seed: int, prompt: str, **settings: Any) -> bytes:
     """The MP4 that the server must give for ``FAST`` with these settings."""
     from jobs.serve.forms import config_of, verbs
     from pipeline.video.encode import encode_mp4
+    from pipeline.video.tags import synthetic_tags
 
     verb = verbs()["sample"]
     full = verb.settings({**FAST, "prompt": prompt, "seed": seed, **settings})
@@ -63,4 +64,5 @@ def expected_video(seed: int, prompt: str, **settings: Any) -> bytes:
         config=config_of(full),
         seed=seed,
     )
-    return encode_mp4(video, full["fps"])
+    tags = synthetic_tags(tiny_models().dit.id, prompt)
+    return encode_mp4(video, full["fps"], tags=tags)
