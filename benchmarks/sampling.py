@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -33,7 +34,8 @@ from pipeline.world.strict import judge_strictly
 
 SOLVERS = ("euler", "heun", "dpm++2m", "unipc")
 STEPS = (4, 6, 8, 12, 20, 30)
-PLAIN = SampleConfig()
+PLAIN = SampleConfig(steps=12)
+"""What the rows that name no steps and no solver take."""
 
 
 def rows() -> Iterator[tuple[str, SampleConfig]]:
@@ -42,10 +44,10 @@ def rows() -> Iterator[tuple[str, SampleConfig]]:
         for steps in STEPS:
             count = steps // 2 if solver == "heun" else steps  # as many evaluations
             yield f"{solver} {count}", replace(PLAIN, solver=solver, steps=count)
-    quick = replace(PLAIN, solver="unipc", steps=12)
-    for name, config in (("euler 30", PLAIN), ("unipc 12", quick)):
-        yield f"{name}, uniform", replace(config, schedule="uniform")
-        yield f"{name}, linear-quadratic", replace(config, schedule="linear-quadratic")
+    yield "blocks every 2nd step", replace(PLAIN, reuse=2)
+    yield "blocks every 3rd step", replace(PLAIN, reuse=3)
+    yield "uniform", replace(PLAIN, schedule="uniform")
+    yield "linear-quadratic", replace(PLAIN, schedule="linear-quadratic")
     yield "guidance 2", replace(PLAIN, guidance=2.0)
     yield "guidance 7", replace(PLAIN, guidance=7.0)
     yield "cfg-zero", replace(PLAIN, rule="cfg-zero")
@@ -55,9 +57,6 @@ def rows() -> Iterator[tuple[str, SampleConfig]]:
     yield "interval .4 to 1", replace(PLAIN, interval=(0.4, 1.0))
     yield "rescale .7", replace(PLAIN, rescale=0.7)
     yield "skip block 3, scale 1", replace(PLAIN, skip_blocks=(3,), skip_scale=1.0)
-    yield "blocks every 2nd step", replace(PLAIN, reuse=2)
-    yield "blocks every 3rd step", replace(PLAIN, reuse=3)
-    yield "unipc 12, blocks every 2nd step", replace(quick, reuse=2)
 
 
 def evaluations(config: SampleConfig, depth: int) -> float:
@@ -131,6 +130,8 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
 
     tell(f"heun {args.reference} (reference)", None, reference, 0.0)
     for name, config in rows():
+        if not re.search(args.rows, name):
+            continue
         start = time.process_time()
         latents = draw(models, texts, config, args.seed)
         tell(name, config, latents, time.process_time() - start)
@@ -194,6 +195,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=24)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--reference", type=int, default=60, help="steps of Heun")
+    parser.add_argument("--rows", default="", help="regular expression of the rows to measure")
     parser.add_argument("--dit", default="embedded")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     parser.add_argument("--plot", type=Path, help="draw the solvers' lines to this SVG")

@@ -105,15 +105,15 @@ def backward_hops(
 ) -> Iterator[np.ndarray]:
     """The frames that precede a video, the last ones first, a hop at a time; arguments as in ``forward_hops``.
 
-    A hop's first frame is a latent frame of its own, which has no place inside the next window; so it is made anew.
+    The frame before the given ones is made, too, and left out: the video has it, and with it as what came before, the
+    given frames are encoded as they lie inside a video.
     """
     config = config or SampleConfig()
     window = checked_window(models, config, context, least_new=2)
-    models.check_video(
-        video, models.step * context, f"extend it backward with {context} latent frames of context"
-    )
-    latents = inner_latents(video[: models.step * context], models)
-    new_frames = 1 + models.step * (window - context - 1)
+    known = 1 + models.step * context
+    models.check_video(video, known, f"extend it backward with {context} latent frames of context")
+    latents = inner_latents(video[:known], models)
+    new_frames = models.step * (window - context - 1)
     hop = 0
     while frames > 0:
         clean = empty_like(latents, window)
@@ -121,17 +121,14 @@ def backward_hops(
         given = given_latents(clean, given_frames(window, "suffix", context))
         made = models.sample(prompt, given, config, seed + hop)
         decoded = models.decode(made)
-        new = decoded[:new_frames]
-        if frames > new_frames:
-            new = new[1:]
-        new = new[-frames:]
+        new = decoded[:new_frames][-frames:]
         yield new
         frames -= len(new)
         hop += 1
         if carry:
             latents = made[:, 1 : 1 + context]
         else:
-            latents = inner_latents(decoded[1 : 1 + models.step * context], models)
+            latents = inner_latents(decoded[:known], models)
 
 
 def connect(
@@ -140,7 +137,7 @@ def connect(
     prompt: str,
     *,
     models: VideoModels,
-    frames: int = 8,
+    frames: int = 7,
     config: SampleConfig | None = None,
     seed: int = 0,
     context: int = 2,
@@ -151,7 +148,7 @@ def connect(
         first, second: uint8 RGB (T, H, W, 3) of one size.
         prompt: Caption of the whole; an empty one is none.
         models: The models.
-        frames: New frames; a multiple of ``step``.
+        frames: New frames; one less than a multiple of ``step``.
         config: Solver, noise levels, guidance, frame rate. Its ``frames`` is not used.
         seed: Seed of the noise.
         context: Latent frames given of the end of the first video; of the start of the second it is one.
@@ -160,7 +157,7 @@ def connect(
         uint8 RGB (T1 + frames + T2, H, W, 3).
 
     Raises:
-        ValueError: a video is too short, their sizes differ, or ``frames`` is no multiple of ``step``.
+        ValueError: a video is too short, their sizes differ, or ``frames`` does not fit.
     """
     between = bridge(
         first, second, prompt, models=models, frames=frames, config=config, seed=seed,
@@ -174,7 +171,7 @@ def loop(
     prompt: str,
     *,
     models: VideoModels,
-    frames: int = 8,
+    frames: int = 7,
     config: SampleConfig | None = None,
     seed: int = 0,
     context: int = 2,
@@ -200,22 +197,23 @@ def bridge(
 ) -> np.ndarray:
     """The frames between two videos, see ``connect``."""
     step = models.step
-    if frames < step or frames % step:
+    if frames < 1 or (frames + 1) % step:
+        low = max(1, frames // step) * step - 1
         raise ValueError(
-            f"{frames} frames between two videos do not fit the VAE; use a multiple of {step}"
+            f"{frames} frames between two videos do not fit the VAE; use {low} or {low + step}"
         )
     if context < 1:
         raise ValueError(f"context is {context} latent frames; at least one is needed")
     known = 1 + step * (context - 1)
     models.check_video(first, known, f"lead on from it with {context} latent frames of context")
-    models.check_video(second, step, "lead over to it")
+    models.check_video(second, 1 + step, "lead over to it")
     if first.shape[1:] != second.shape[1:]:
         raise ValueError(
             f"the videos are {first.shape[2]}x{first.shape[1]} and {second.shape[2]}x{second.shape[1]}; "
             "both must have one size"
         )
-    before, after = models.encode(first[-known:]), inner_latents(second[:step], models)
-    window = context + frames // step + 1
+    before, after = models.encode(first[-known:]), inner_latents(second[: 1 + step], models)
+    window = context + (frames + 1) // step + 1
     clean = empty_like(before, window)
     clean[:, :context], clean[:, -1:] = before, after
     given = given_frames(window, "prefix", context) | given_frames(window, "suffix", 1)
@@ -224,11 +222,8 @@ def bridge(
 
 
 def inner_latents(frames: np.ndarray, models: VideoModels) -> torch.Tensor:
-    """Latents of k ``step`` frames as they lie inside a video, where each stands for ``step`` frames.
-
-    What came before the first is not known; it is taken to have stood still.
-    """
-    return models.encode(np.concatenate([frames[:1], frames]))[:, 1:]
+    """Latents of all but the first of 1 + k ``step`` frames: as they lie inside a video, ``step`` frames each."""
+    return models.encode(frames)[:, 1:]
 
 
 def checked_window(

@@ -60,8 +60,8 @@ class LoopArgs(VerbArgs):
 
     video: Video
     """The video."""
-    frames: Count = 8
-    """New frames; a multiple of 4 for the embedded VAE."""
+    frames: Count = 7
+    """New frames; 4k - 1 for the embedded VAE."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +72,8 @@ class ConnectArgs(VerbArgs):
     """The video that comes first."""
     second: Video
     """The video that comes last."""
-    frames: Count = 8
-    """New frames between them; a multiple of 4 for the embedded VAE."""
+    frames: Count = 7
+    """New frames between them; 4k - 1 for the embedded VAE."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class EditArgs(VerbArgs):
 
     video: Video
     """The video."""
-    strength: Share = 0.7
+    strength: Share = 0.8
     """0 changes nothing, 1 keeps nothing."""
 
 
@@ -125,7 +125,7 @@ def extend(argv: list[str]) -> int:
             f"--seconds {args.seconds:g} is no frame at {args.fps:g} a second; give at least {1 / args.fps:g}"
         )
     video = read_video(args.video, args.pixels(), args.fps)
-    least = 4 * args.context if args.backward else 4 * args.context - 3
+    least = 4 * args.context + (1 if args.backward else -3)
     models = load_models(args, video, least=least, what="extend it")
     from dit.extension import backward_hops, forward_hops
 

@@ -140,6 +140,9 @@ def _blobs(
         mine = window & ((names == index) | (names < 0))
         alpha = np.where(mine & (share > 0.08), np.clip(share, 0, 1.5), 0)
         area = float(alpha.sum())
+        if area <= 0:  # its colours cancel out, as in noise: it covers what it was found in
+            alpha = mask.astype(alpha.dtype)
+            area = float(alpha.sum())
         x, y = float((alpha * xs).sum() / area + 0.5), float((alpha * ys).sum() / area + 0.5)
         others = np.zeros(mask.shape, bool)
         for _, other in merged:
