@@ -180,11 +180,13 @@ def plot(found: list[dict[str, Any]]) -> str:
             f'<text x="{x:.0f}" y="{low + 18}" text-anchor="middle" fill="#607d8b">{evals}</text>'
         )
     for solver, points in lines.items():
+        if not points:  # rows that were not asked for
+            continue
         path = " L".join(f"{x:.1f} {y:.1f}" for x, y in (place(*p) for p in points))
         parts.append(f'<path d="M{path}" fill="none" stroke="{COLOURS[solver]}" stroke-width="2"/>')
         x, y = place(*points[-1])
         parts.append(
-            f'<text x="{x + 6:.0f}" y="{y + 4:.0f}" fill="{COLOURS[solver]}">{solver}</text>'
+            f'<text x="{x + 6:.0f}" y="{y - 4 + 6 * SOLVERS.index(solver):.0f}" fill="{COLOURS[solver]}">{solver}</text>'
         )
     return "\n".join([*parts, "</svg>"]) + "\n"
 

@@ -25,7 +25,7 @@ from pipeline.world.scene import Obj, Scene
 HERE = Path(__file__).resolve().parent
 SCALE, EDGE, GAP, FPS = 3, 6, 12, 8.0
 GIVEN, MADE = (46, 160, 67), (242, 140, 18)
-CONFIG = SampleConfig()
+CONFIG = SampleConfig(steps=12)
 
 
 def scene(shape: str, colour: str, motion: str, ground: str, **path: float) -> Scene:
