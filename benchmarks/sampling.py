@@ -185,9 +185,8 @@ def plot(found: list[dict[str, Any]]) -> str:
         path = " L".join(f"{x:.1f} {y:.1f}" for x, y in (place(*p) for p in points))
         parts.append(f'<path d="M{path}" fill="none" stroke="{COLOURS[solver]}" stroke-width="2"/>')
         x, y = place(*points[-1])
-        parts.append(
-            f'<text x="{x + 6:.0f}" y="{y - 4 + 6 * SOLVERS.index(solver):.0f}" fill="{COLOURS[solver]}">{solver}</text>'
-        )
+        y += 6 * SOLVERS.index(solver) - 4  # lines that end close to each other
+        parts.append(f'<text x="{x + 6:.0f}" y="{y:.0f}" fill="{COLOURS[solver]}">{solver}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
