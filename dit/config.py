@@ -192,6 +192,8 @@ class TrainConfig(BaseTrainConfig):
     """Gradient checkpointing: keep only what enters each block; less memory, a third more work."""
     eval_every: Count = 250
     """Steps between held-out losses."""
+    eval_seconds: Positive = 120.0
+    """About how long a held-out loss may take; fewer packs are looked at where all would take longer."""
     sample_every: Whole = 1000
     """Steps between contact sheets of samples; 0 is never."""
 

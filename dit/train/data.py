@@ -64,10 +64,15 @@ class TrainingPacks(LatentPacks):
         """A held-out clip always shows a caption."""
         return without_empty(self.shares) if self.held[index] else self.shares
 
-    def held_out_packs(self) -> list[list[dict[str, Any]]]:
-        """The held-out clips, packed, always the same."""
+    def held_out_packs(self) -> Sequence[list[dict[str, Any]]]:
+        """The held-out clips, packed, always the same; a pack is read when it is asked for."""
         packs = plan_packs(self.lengths.tolist(), self.held_out, self.token_budget, self.window)
-        return [[self._fetch(i, 0, lambda j: bool(self.held[j])) for i in pack] for pack in packs]
+        return _Packs(self, packs)
+
+    def held_out_shapes(self) -> list[str]:
+        """Latent shapes (T, H, W) of the clips that are held out, such as ``5x8x8``."""
+        shapes = np.unique(self.store.shapes[np.flatnonzero(self.held), 1:], axis=0)
+        return ["x".join(map(str, shape)) for shape in shapes.tolist()]
 
     def spec(self) -> LatentSpec:
         """Which models made these latents, and their statistics."""
@@ -77,6 +82,22 @@ class TrainingPacks(LatentPacks):
             text_encoder_id=metadata[TEXT_ENCODER_ID],
             mean=tuple(self.store.channel_mean),
             std=tuple(self.store.channel_std),
+        )
+
+
+class _Packs(Sequence[list[dict[str, Any]]]):
+    """Packs of held-out clips, each read when it is asked for."""
+
+    def __init__(self, data: TrainingPacks, packs: list[list[int]]) -> None:
+        self._data, self._packs = data, packs
+
+    def __len__(self) -> int:
+        return len(self._packs)
+
+    def __getitem__(self, number: Any) -> Any:
+        data = self._data
+        return data._all(
+            lambda i: data._fetch(i, 0, lambda j: bool(data.held[j])), self._packs[number]
         )
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from dit.model import DiT
 from dit.rectified_flow import zero_loss
 from dit.train.data import TrainingPacks
 from dit.train.feed import Feed, Ready
-from dit.train.heldout import held_out_loss, pack_loss
+from dit.train.heldout import held_out_loss, pack_loss, packs_within
 from dit.train.lora import merged
 from dit.train.metrics import Window
 from dit.train.optim import learning_rate
@@ -187,7 +187,7 @@ def _train_on(
     config: TrainConfig,
     data: TrainingPacks,
     out: Path,
-    held: list[list[dict[str, Any]]],
+    held: Sequence[list[dict[str, Any]]],
     feed: Feed,
     report: Report | None,
     on_sample: Callable[[int, DiT], None] | None,
@@ -203,9 +203,8 @@ def _train_on(
             run.window.add(train_step(run, config, data, feed))
             run.elapsed_s = agreed(done_before + time.monotonic() - began)
             last = progress_of(run, config) >= 1
-            if held and (run.step % config.eval_every == 0 or last) and (leader or config.fsdp):
-                run.held_out = held_out_loss(run.ema.model, held, data, config)
-                warn_of_leaks(run)
+            if held and (run.step % config.eval_every == 0 or last):
+                evaluate(run, held, data, config)
             if run.step % config.log_every == 0 or last:
                 row = log_row(run, config)
                 run.window = Window()
@@ -231,6 +230,32 @@ def _train_on(
     if leader:
         export(averaged, run, config, data, out)
     return run
+
+
+def evaluate(
+    run: Run, held: Sequence[list[dict[str, Any]]], data: TrainingPacks, config: TrainConfig
+) -> None:
+    """The held-out loss of the averaged weights, by all processes together.
+
+    The first time one pack is timed, and as many are looked at from then on as fit ``eval_seconds``.
+    """
+    if run.eval_packs is None:
+        held_out_loss(
+            run.ema.model, held, data, config, most=1
+        )  # nothing is loaded or compiled by then
+        began = time.monotonic()
+        held_out_loss(run.ema.model, held, data, config, most=1)
+        took = agreed(time.monotonic() - began)
+        run.eval_packs = packs_within(config.eval_seconds, took, len(held), rank_and_world()[1])
+        if run.eval_packs < len(held):
+            log.warning(
+                "the held-out loss is of %d of %d packs, which %g seconds are enough for (eval_seconds)",
+                run.eval_packs,
+                len(held),
+                config.eval_seconds,
+            )
+    run.held_out = held_out_loss(run.ema.model, held, data, config, most=run.eval_packs)
+    warn_of_leaks(run)
 
 
 def warn_of_leaks(run: Run) -> None:

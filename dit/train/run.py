@@ -55,6 +55,8 @@ class Run:
     """Steps not taken because the gradient was not finite."""
     window: Window = field(default_factory=Window)
     """Numbers of the steps since the last line of metrics."""
+    eval_packs: int | None = None
+    """Packs that the held-out loss looks at, once it is known how long one takes."""
     held_out: dict[str, Any] = field(default_factory=dict)
     """Latest held-out losses."""
     started_from: str = ""

@@ -11,8 +11,8 @@ import torch
 
 from dit.model import DiT
 from dit.train.data import generator_for, make_batch
-from dit.train.heldout import held_out_loss, pack_loss
-from dit.train.loop import train
+from dit.train.heldout import held_out_loss, pack_loss, packs_within
+from dit.train.loop import evaluate, train
 from dit.train.run import start_run
 from pipeline import schema as s
 from tests.dit.train.test_loop import CONFIG, MODEL, packs
@@ -118,3 +118,27 @@ def test_each_number_has_its_own_posterior_deviation(tmp_path: Path) -> None:
     assert len(sure) + len(unsure) == len(deviations) and len(sure) and len(unsure)
     assert sure.mean() == pytest.approx(float(torch.tensor(-4.0).exp()), rel=0.1)
     assert unsure.mean() == pytest.approx(1.0, rel=0.1)
+
+
+def test_as_many_packs_are_looked_at_as_the_seconds_allow(folder: Path, tmp_path: Path) -> None:
+    assert packs_within(120, 1.0, 50, 1) == 50
+    assert packs_within(10, 1.0, 50, 2) == 20
+    assert packs_within(0.1, 1.0, 50, 4) == 4, "each process one"
+    config = dataclasses.replace(CONFIG, eval_seconds=1e-6)
+    data = packs(folder)
+    held = data.held_out_packs()
+    run = start_run(MODEL, config.settled(MODEL), data)
+    evaluate(run, held, data, config)
+    assert run.eval_packs == 1
+    assert run.held_out == held_out_loss(run.ema.model, held, data, config, most=1)
+
+
+def test_held_out_packs_are_read_when_they_are_asked_for(folder: Path) -> None:
+    data = packs(folder)
+    asked: list[int] = []
+    real = data._sample
+    data._sample = lambda index, epoch: asked.append(index) or real(index, epoch)  # type: ignore[func-returns-value,method-assign]
+    held = data.held_out_packs()
+    assert len(held) and not asked
+    held[0]
+    assert 0 < len(asked) <= len(data.held_out)
