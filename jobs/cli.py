@@ -90,6 +90,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "DIR --for TRAINER --out OUT",
             "shards as another trainer reads them; --check: what it drops",
         ),
+        "push": Command(
+            "jobs.publish.push:main",
+            "DIR --repo NAME --licence L",
+            "publish shards as a dataset on the Hugging Face hub",
+        ),
         "train-captioner": Command(
             "jobs.train.captioner:main",
             "DIR --kind KIND",

@@ -216,6 +216,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/ingest/summary.py": ("jobs/ingest/test_command.py", WHOLE),
     "jobs/models/check.py": ("jobs/models/test_needs.py", "needs real weights; its models' needs"),
     "jobs/models/command.py": ("jobs/models/test_needs.py", "the command over it"),
+    "jobs/publish/describe.py": ("jobs/publish/test_push.py", "card and metadata of a push"),
     "jobs/report/sheet.py": ("jobs/report/test_pictures.py", "sheets of pictures"),
     "jobs/shards/encode_chunk.py": ("jobs/shards/test_encode.py", WHOLE),
     "jobs/train/batch_sheet.py": ("jobs/train/test_show_batch.py", WHOLE),

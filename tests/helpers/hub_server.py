@@ -48,6 +48,11 @@ class HubServer:
             def do_GET(self) -> None:
                 owner.answer(self, body=True)
 
+            def do_POST(self) -> None:
+                owner.take(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+
+            do_PUT = do_POST
+
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -69,6 +74,10 @@ class HubServer:
                     return send(handler, 404, {}, b"", {"X-Error-Code": "EntryNotFound"})
                 return self.file(handler, folder / file, commit, body=body)
         return send(handler, 404, {}, b"", {"X-Error-Code": "RepoNotFound"})
+
+    def take(self, handler: BaseHTTPRequestHandler, data: bytes) -> None:
+        """What is sent to a hub that takes nothing, see ``hub_writes``."""
+        send(handler, 404, {}, b"", {"X-Error-Code": "RepoNotFound"})
 
     def file(self, handler: BaseHTTPRequestHandler, path: Path, commit: str, *, body: bool) -> None:
         """One file, or a range of it."""

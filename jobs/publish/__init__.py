@@ -1,0 +1,1 @@
+"""A finished dataset to the Hugging Face hub: its card, its Croissant metadata, its files."""
