@@ -110,7 +110,7 @@ def _command(words: list[str]) -> None:
     """Print a command as a user would type it, and run it in this process."""
     import importlib
 
-    from jobs.cli import COMMANDS
+    from jobs.commands import COMMANDS
 
     say()
     say("$ filmstock " + " ".join(words))

@@ -191,6 +191,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "dit/train/optim.py": ("dit/test_rectified_flow.py", "its schedule"),
     "dit/train/parallel.py": ("dit/train/test_loop.py", "two processes train the model of one"),
     "dit/train/run.py": ("dit/train/test_loop.py", "exact resume"),
+    "jobs/commands.py": ("jobs/test_cli.py", "every line of the table"),
     "jobs/core/models.py": ("jobs/generate/test_videos.py", "the models of a command, by name"),
     "jobs/caption/domain.py": ("jobs/caption/test_command.py", WHOLE),
     "jobs/core/tables.py": ("jobs/report/test_inspect.py", "tables as they are printed"),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs import cli, demo
+from jobs import demo
+from jobs.commands import COMMANDS as TABLE
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, UserError
 from pipeline.video.encode import encode_mp4
 from pipeline.world.render import render
@@ -29,10 +30,8 @@ def ends(argv: list[str]) -> int | None:
 def commands(monkeypatch: pytest.MonkeyPatch) -> None:
     ENDS.clear()
     CALLED.clear()
-    table = {
-        name: command._replace(target=f"{__name__}:ends") for name, command in cli.COMMANDS.items()
-    }
-    monkeypatch.setattr(cli, "COMMANDS", table)
+    table = {name: command._replace(target=f"{__name__}:ends") for name, command in TABLE.items()}
+    monkeypatch.setattr("jobs.commands.COMMANDS", table)
 
 
 @pytest.mark.parametrize("failing", STEPS)
