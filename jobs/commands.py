@@ -85,6 +85,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         "encode": Command(
             "jobs.shards.encode:main", "DIR", "encode shards to latents and text features"
         ),
+        "caches": Command(
+            "jobs.shards.caches:main",
+            "DIR --for TRAINER --out DIR2",
+            "latents as the caches of another trainer: musubi, fastvideo",
+        ),
         "train-dit": Command(
             "jobs.train.dit:main", "LATENTS --out DIR", "train the diffusion transformer"
         ),
