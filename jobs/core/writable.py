@@ -27,7 +27,8 @@ def check_folder(folder: Location, option: str = "--out") -> None:
             "is a file" if there == folder.absolute() else f"lies below {there}, which is a file"
         )
         raise UserError(f"{option} {folder} {which}; give a folder")
-    _check_rights(there, f"{option} {folder}")
+    if there != folder.absolute():  # in one that is there, all may be done already
+        _check_rights(there, f"{option} {folder}")
 
 
 def check_file(path: Path, option: str) -> None:
@@ -60,7 +61,8 @@ def nearest(path: Path) -> Path:
 
 
 def _check_rights(folder: Path, told: str) -> None:
-    if not os.access(folder, os.W_OK | os.X_OK):
+    read_only = os.statvfs(folder).f_flag & os.ST_RDONLY  # of such a disk the first write says more
+    if not read_only and not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(
             f"{told}: there is no right to write in {folder}; choose another folder, or change its rights"
         )

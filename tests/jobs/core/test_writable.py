@@ -43,5 +43,6 @@ def test_a_folder_without_rights_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(writable.os, "access", lambda path, how: how & os.W_OK == 0)
     with pytest.raises(UserError, match=rf"no right to write in {tmp_path}; choose another"):
         check_folder(tmp_path / "new")
+    check_folder(tmp_path)  # where all is done already, nothing is written
     with pytest.raises(UserError, match="no right to write"):
         check_file(tmp_path / "a.json", "--json")

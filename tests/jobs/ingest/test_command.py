@@ -254,7 +254,7 @@ def test_wrong_settings_are_refused(raw: Path, clip: OpenClipConfig, tmp_path: P
         ({"crf": 99}, "crf"),
         ({"height": 2}, "height"),
     ):
-        with pytest.raises(UserError, match=word):
+        with pytest.raises(ValueError, match=word):
             run(IngestConfig(**bad), clip, [str(raw)], tmp_path / "out")
 
 
