@@ -105,7 +105,7 @@ def _factors(vae: str) -> tuple[int, int]:
     """(space, time) factors of a VAE by name, from its header; (1, 1) of one that has none."""
     from pipeline.extensions import is_extension
 
-    if is_extension(vae):
+    if is_extension(vae) or vae.startswith("diffusers:"):
         return 1, 1
     from vae.config import FORMAT, VAEConfig
 

@@ -92,5 +92,10 @@ def test_a_command_line_that_makes_no_sense_is_one_line(
     assert [path.name for path in tmp_path.iterdir()] == ["file"], "nothing was written"
 
 
+def test_vaes_of_other_kinds_are_asked_when_they_are_loaded() -> None:
+    check_size(48, 48, 16, dit="embedded", vae="my_vae:Vae")
+    check_size(48, 48, 16, dit="embedded", vae="diffusers:/models/wan")
+
+
 def test_a_plain_command_passes(tmp_path: Path) -> None:
     check(Args(prompt=("a",), out=tmp_path / "new"), 64, 64)

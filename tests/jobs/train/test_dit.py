@@ -285,7 +285,7 @@ def test_sample_errors_are_one_line(tmp_path, models, vae_file):
         sample.main(["--prompt", "x", "--image", str(tmp_path / "no.png"), *models])
     with pytest.raises(UserError, match="no DiT at"):
         sample.main(["--prompt", "x", "--dit", str(tmp_path / "none")])
-    with pytest.raises(UserError, match="6 frames do not fit the VAE; give 1 \\+"):
+    with pytest.raises(UserError, match="--frames 6 does not fit the VAE; give 1 \\+"):
         sample.main(["--prompt", "x", "--frames", "6", *models])
     with pytest.raises(UserError, match="multiple"):
         sample.main(["--prompt", "x", "--size", "60x64", *models])
