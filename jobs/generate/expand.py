@@ -36,8 +36,10 @@ class Args:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "expand")
-    if not args.prompts:
-        raise UserError('nothing to expand; give a prompt: filmstock expand "a red circle"')
+    if not any(prompt.strip() for prompt in args.prompts):
+        raise UserError(
+            'nothing to expand: no PROMPT, or an empty one; give one: filmstock expand "a red circle"'
+        )
     refused = False
     for result in expand_all(
         args.prompts, like=args.like, base_url=args.base_url, model=args.model
