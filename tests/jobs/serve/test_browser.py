@@ -16,7 +16,10 @@ import pytest
 
 CHROMIUM = Path("/usr/bin/chromium")
 playwright = pytest.importorskip("playwright.sync_api")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium on this machine")
+pytestmark = [
+    pytest.mark.slow,  # a server with real models, and a browser
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium on this machine"),
+]
 PROMPT = (
     "A large red circle moves slowly to the right, starting on the left. The background is plain grey."
     " The camera is static. The light is even."
