@@ -75,7 +75,7 @@ docs: $(STAMP)
 
 pictures: demo
 	@$(VENV)/bin/python docs/pictures/draw_view.py $(DEMO)
-	@$(VENV)/bin/python docs/pictures/verbs.py
+	@$(VENV)/bin/python docs/pictures/draw_verbs.py
 	@$(VENV)/bin/python docs/pictures/draw.py $(DEMO)
 
 format: $(STAMP)

@@ -1,6 +1,6 @@
 """``make pictures``: an animated picture of every verb, made with the embedded models from scenes of the world.
 
-    python docs/pictures/verbs.py
+    python docs/pictures/draw_verbs.py
 
 A green edge marks frames that were given, an orange one those that were made.
 """
