@@ -131,9 +131,9 @@ def test_no_edit_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
 
 def test_a_journal_in_an_object_store(monkeypatch: pytest.MonkeyPatch) -> None:
     with object_server("sets") as server, no_faults(server, monkeypatch):
-        journal = Journal(location("s3://sets/run"))
+        journal = Journal(location("s3://sets/journal"))
         edits = [journal.append("ann", "tag", {"tag": str(n)}, clip_id="c") for n in range(3)]
-        assert Journal(location("s3://sets/run")).read() == edits
+        assert Journal(location("s3://sets/journal")).read() == edits
 
 
 def test_the_command_lists_merges_and_takes_back(
