@@ -48,10 +48,17 @@ class Audit:
             handle.write(json.dumps(line) + "\n")
 
 
-def gate_prompts(prompts: Sequence[str], audit: Audit, *, on: bool = True) -> None:
-    """Let safe prompts pass; raise ``Refused`` with the category for the first that is not. Every one is audited."""
+def gate_prompts(
+    prompts: Sequence[str], audit: Audit, *, on: bool = True, ahead: bool = False
+) -> None:
+    """Let safe prompts pass; raise ``Refused`` with the category for the first that is not. Every one is audited.
+
+    ``ahead``: a look before models are loaded, which writes nothing unless a prompt is refused.
+    """
     from captioner.expansion.safety import judge_prompt
 
+    if ahead and (not on or all(judge_prompt(prompt).safe for prompt in prompts)):
+        return
     refused = None
     for prompt in prompts:
         if not on:

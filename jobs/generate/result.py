@@ -37,7 +37,8 @@ def load_models(args: VerbArgs, video: np.ndarray, *, least: int, what: str) -> 
     pick_device(args.device)
     check_target(args.out)
     args.credentials()
-    gate_prompts([args.prompt], Audit(folder=args.out.parent), on=args.safety)
+    audit = Audit(folder=args.out.parent)
+    gate_prompts([args.prompt], audit, on=args.safety, ahead=True)
     if args.dit == "embedded" and args.prompt:
         from jobs.generate.sample import warn_of_other_worlds
 
@@ -46,13 +47,11 @@ def load_models(args: VerbArgs, video: np.ndarray, *, least: int, what: str) -> 
         vae = open_vae(args.vae, device=args.device)
         check_video(video, vae, least, what)
         loaded = load_dit_at(args.dit, args.device)
-        return VideoModels(
-            dit=loaded,
-            vae=vae,
-            text_encoder=load_text_for(loaded.latents, args.text, args.device),
-        )
+        text = load_text_for(loaded.latents, args.text, args.device)
     except ValueError as error:
         raise UserError(str(error)) from None
+    gate_prompts([args.prompt], audit, on=args.safety)
+    return VideoModels(dit=loaded, vae=vae, text_encoder=text)
 
 
 def check_target(path: Path) -> None:

@@ -94,9 +94,10 @@ def run(args: Args) -> list[Path]:
     if picture is not None and args.frames == 1:
         warn("--image with one frame leaves nothing to generate")
     audit = Audit(folder=args.out)
-    gate_prompts(prompts, audit, on=args.safety)
+    gate_prompts(prompts, audit, on=args.safety, ahead=True)
     start = time.monotonic()
     models = open_models(args.dit, args.vae, args.text, args.device)
+    gate_prompts(prompts, audit, on=args.safety)
     total = len(prompts) * args.best_of * (2 if args.refine else 1)
     with Progress("sample", total, "videos") as progress:
 

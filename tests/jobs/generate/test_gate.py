@@ -31,6 +31,15 @@ def test_the_prompt_gate_names_the_category_and_audits_every_prompt(tmp_path: Pa
     assert bad not in (tmp_path / AUDIT).read_text()
 
 
+def test_a_look_ahead_writes_only_what_it_refuses(tmp_path: Path) -> None:
+    audit = Audit(folder=tmp_path / "out")
+    gate_prompts(["a red circle"], audit, ahead=True)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(Refused):
+        gate_prompts(["a soldier decapitates a prisoner"], audit, ahead=True)
+    assert len(lines(tmp_path / "out")) == 1
+
+
 def test_a_gate_that_is_off_says_so(tmp_path: Path) -> None:
     audit = Audit(folder=tmp_path)
     gate_prompts(["a soldier decapitates a prisoner"], audit, on=False)
