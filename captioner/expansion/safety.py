@@ -3,7 +3,8 @@
 Wan 2.2's prompt expander swaps unsafe prompts for unrelated ones without a word, and its list also erases some harmless
 ones. Here a prompt is either expanded as it is or refused by name. The list below is all there is offline: it knows
 plain wording in English, no slurs, no euphemism and no other language; an LLM that expands prompts gives its own
-verdict beside it. Words that are only sometimes meant so ("naked", "blood", "shooting") are no reason by themselves.
+verdict beside it. Words that are only sometimes meant so ("naked", "blood", "shooting") are no
+reason by themselves; a naked person is.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _SEXUAL = (
     r"|genitals?|genitalia|vaginas?|penis(?:es)?|anal sex|oral sex|explicit(?:ly)? (?:sex\w*|nud\w+)|bdsm"
     r"|rap(?:es|ed|ing)"
     r"|fucking|erotica|x-rated|nsfw"
+    r"|(?:naked|nude|topless) (?:\w+ )?(?:wom[ae]n|m[ae]n|lad(?:y|ies)|person|people|couples?|models?|bod(?:y|ies))"
+    r"(?! (?:statue|sculpture|in marble))"
 )
 _SUGGESTIVE = (
     r"nude|nudity|naked|topless|undress(?:ed|ing)?|lingerie|seductive(?:ly)?|sexy|sexualis\w+|sexualiz\w+|erotic\w*"
