@@ -158,6 +158,8 @@ def user_message(error: BaseException) -> str | None:
         | ConnectionError,
     ):
         name = error.filename if isinstance(error.filename, str) else None
+        if isinstance(error, PermissionError) and name:
+            return f"{name}: {error.strerror}; run as a user who may, or change its permissions"
         return f"{name}: {error.strerror}" if name else _one_line(error)
     if isinstance(error, ValueError) and _raised_by_us(error):
         return _one_line(error)

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from jobs.core.args import parse_args
 from jobs.core.console import clock, say
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from pipeline.bounds import Limits, Positive, Seed, check_bounds
 
 PROMPTS = (
     "A large red circle moves slowly to the right, starting on the left. The background is plain grey."
@@ -34,12 +36,17 @@ class Args:
 
     out: Path = Path("runs/demo")
     """Folder for everything the demo makes."""
-    minutes: float = 3.2
+    minutes: Annotated[float, Limits(above=0, most=10_000)] = 3.2
     """Raw footage to shoot, minutes."""
-    train_minutes: float = 1.5
+    train_minutes: Positive = 1.5
     """Time the DiT trains on the curated clips, from the shipped checkpoint, minutes."""
-    seed: int = 11
+    seed: Seed = 11
     """Seed of the footage and of the samples."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+        if self.out.exists() and not self.out.is_dir():
+            raise ValueError(f"--out {self.out} is a file; give a folder")
 
 
 def main(argv: list[str]) -> int:

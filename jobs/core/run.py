@@ -100,12 +100,10 @@ class RunFolder:
 
     def _refuse_earlier(self) -> None:
         """UserError for clips that an earlier filmstock ingested: what it did not measure, no stage can read."""
-        import pyarrow.parquet as pq
+        from pipeline.shards.read import read_schema
 
         for path in matching(self.manifest)[:1]:
-            absent = [
-                name for name in SINCE_1 if name not in pq.read_schema(parquet_input(path)).names
-            ]
+            absent = [name for name in SINCE_1 if name not in read_schema(path).names]
             if absent:
                 raise UserError(
                     f"{self} was ingested by an earlier filmstock (its manifest has no {', '.join(absent)}); "

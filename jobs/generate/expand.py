@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,7 +39,15 @@ def main(argv: list[str]) -> int:
     args = parse_args(Args, argv, "expand")
     if not any(prompt.strip() for prompt in args.prompts):
         raise UserError(
-            'nothing to expand: no PROMPT, or an empty one; give one: filmstock expand "a red circle"'
+            'nothing to expand: no PROMPT, or an empty prompt; give one: filmstock expand "a red circle"'
+        )
+    if args.model and args.base_url is None:
+        raise UserError(
+            f"--model {args.model} names a server's model; give the server by --base-url"
+        )
+    if args.base_url is not None and not args.base_url.startswith(("http://", "https://")):
+        raise UserError(
+            f"--base-url {args.base_url}: it must start with http:// or https://, such as http://127.0.0.1:8000/v1"
         )
     refused = False
     for result in expand_all(
@@ -48,9 +57,8 @@ def main(argv: list[str]) -> int:
         if args.json:
             say(json.dumps(record(result)))
         elif result.method == "refused":
-            warn(
-                f"refused as {result.verdict.category} ({result.verdict.matched}): {result.prompt}"
-            )
+            why = f"{result.verdict.category} ({result.verdict.matched})"
+            print(f"filmstock: refused as {why}: {result.prompt}", file=sys.stderr)
         else:
             say(result.text)
     return EXIT_REFUSED if refused else EXIT_OK

@@ -51,7 +51,8 @@ def read_video(path: Path, size: tuple[int, int] | None, fps: float) -> np.ndarr
                 last = fitted(frame.to_ndarray(format="rgb24"), size)
                 length = time - start + float((frame.duration or 0) * (frame.time_base or 0))
     except (av.FFmpegError, IndexError, OSError) as error:
-        raise UserError(f"cannot read {path} as a video: {error}") from None
+        why = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"cannot read {path} as a video: {why}; give another file") from None
     if last is None:
         raise UserError(f"{path} has no frames")
     while not frames or len(frames) / fps < length - 1e-6:

@@ -116,7 +116,10 @@ def run(args: Args) -> int:
             try:
                 window = read_window(path, sandbox=sandbox)
             except MediaError as error:
-                warn(f"{path}: {error}")
+                said = f"{error}" if str(path) in str(error) else f"{path}: {error}"
+                if len(videos) == 1:
+                    raise UserError(f"{said}; give a video that can be read") from None
+                warn(said)
                 continue
             finally:
                 progress.update()
@@ -124,7 +127,7 @@ def run(args: Args) -> int:
             if args.attributes:
                 _say_attributes(path, window)
     if not judged:
-        raise UserError(f"none of {len(videos)} videos could be read")
+        raise UserError(f"none of {len(videos)} videos could be read; give others")
     judged = with_relevance(judged, model)
     summary = summarise(judged)
     if args.real is not None and model is not None:

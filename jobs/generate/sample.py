@@ -192,6 +192,11 @@ def read_prompts(args: Args) -> list[str]:
                 f"--prompts {args.prompts} cannot be read: {error.strerror}; give a text file with one caption a line"
             ) from None
         prompts += [line.strip() for line in lines if line.strip()]
+    for prompt in prompts:
+        if any(
+            "\ud800" <= letter <= "\udfff" for letter in prompt
+        ):  # bytes that the shell could not decode
+            raise UserError(f"--prompt {prompt!r} is not UTF-8 text; write it as UTF-8")
     if not prompts and args.prompts is not None:
         raise UserError(f"--prompts {args.prompts} holds no caption; write one a line")
     if not prompts:

@@ -49,6 +49,10 @@ def main(argv: list[str]) -> int:
     args = parse_args(Args, argv, "serve")
     if args.out.exists() and not args.out.is_dir():
         raise UserError(f"--out {args.out} is a file; give a folder")
+    if args.dit != "embedded" and not Path(args.dit).exists():
+        raise UserError(
+            f"no DiT at {args.dit}; give a folder of `filmstock train-dit LATENTS --out DIR`, or embedded"
+        )
     access = access_of(args, uploads=uploads())
     listener = bind(args.host, args.port)  # a port that is taken is told before a model is loaded
     try:

@@ -46,6 +46,17 @@ class VerifyArgs:
     seed: int | None = None
     """Seed of the order; default: the run's own, or 0."""
 
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("worlds", min(self.worlds, default=0), 1),
+            ("workers", min(self.workers, default=-1), 0),
+            ("steps", self.steps, 1),
+            ("read", self.read, 0),
+            ("seed", self.seed, 0),
+        ):
+            if value is not None and value < least:
+                raise ValueError(f"--{name} {value}: it must be at least {least}")
+
 
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""

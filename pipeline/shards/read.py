@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -156,14 +157,38 @@ def open_table(folder: str | Location, columns: list[str] | None = None) -> pa.T
 
     paths = table_files(folder)
     if columns is None:
-        columns = [n for n in pq.read_schema(parquet_input(paths[0])).names if n != s.VIDEO]
+        columns = [name for name in read_schema(paths[0]).names if name != s.VIDEO]
 
     def read(path: Location) -> pa.Table:
-        table = pq.read_table(parquet_input(path), columns=columns, partitioning=None)
+        with readable(path):
+            table = pq.read_table(parquet_input(path), columns=columns, partitioning=None)
         check_version(table.schema, path)
         return table
 
     return pa.concat_tables(each(read, paths), promote_options="default")
+
+
+def read_schema(path: Location) -> pa.Schema:
+    """Schema of a Parquet file; ValueError when it is none."""
+    import pyarrow.parquet as pq
+
+    with readable(path):
+        return pq.read_schema(parquet_input(path))
+
+
+@contextmanager
+def readable(path: Location) -> Iterator[None]:
+    """What pyarrow says of a file that is damaged or no Parquet becomes a ValueError with its name and the fix."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (ConnectionError, PermissionError, FileNotFoundError):
+        raise
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(
+            f"cannot read {path}: {error}; remove it and run the command that writes it again"
+        ) from None
 
 
 def check_version(schema: pa.Schema, path: str | Location) -> None:
