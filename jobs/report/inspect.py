@@ -269,6 +269,9 @@ def _words(db: DuckDBPyConnection, table: TableFiles, name: str) -> str:
 
 def latent_facts(db: DuckDBPyConnection, table: TableFiles) -> Iterator[Any]:
     """Shapes of latents, with the bytes that a clip takes."""
+    if s.POSTERIOR not in table.columns:
+        yield "latents: of an earlier layout, which training no longer reads; filmstock encode makes them anew"
+        return
     view = _grid("latents: C x T x H x W", "clips>", "bytes each, mean>")
     for shape, count, size in db.execute(
         f"select {s.LATENT_SHAPE}, count(*) n, avg(octet_length({s.POSTERIOR})) from {table.sql} "

@@ -53,6 +53,7 @@ def test_settings_that_have_another_name_are_told_at_once(
         (["caption", "set"], "ingested by an earlier filmstock"),
         (["pack", "set"], "ingested by an earlier filmstock"),
         (["encode", "set"], "set/shards was written by an earlier filmstock"),
+        (["train-dit", "set", "--out", "new"], "filmstock encode"),
         (["train-vae", "set", "--out", "new"], "set/shards was written by an earlier filmstock"),
         (["ingest", "raw", "--out", "set"], "other [ingest] or [openclip] settings"),
     ],
