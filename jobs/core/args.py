@@ -83,13 +83,26 @@ def name_option(message: str) -> str:
         r"Error parsing [\w.-]+: (\w+) is (.+?); it (must be .+?)(?: For full|$)", message
     )
     if found is None:
-        return message
+        return name_type(message)
     return f"--{found[1].replace('_', '-')} {found[2]}: it {found[3]}"
+
+
+def name_type(message: str) -> str:
+    """Python's word on text that is no number as one on its option; any other message as it is."""
+    found = re.search(
+        r"Error parsing (\S+): (?:invalid literal for (int).*?|could not convert string to (float)): "
+        r"('.*?') Argument helptext: (.*?)(?: For full|$)",
+        message,
+    )
+    if found is None:
+        return message
+    kind = "a whole number" if found[2] else "a number"
+    return f"{found[1]} {found[4].strip(chr(39))}: it must be {kind}; {found[5]}"
 
 
 def flatten_panel(panel: str) -> str:
     """tyro's boxed error as one line: frame characters dropped, title and text joined."""
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in panel.splitlines()]
-    lines = [re.sub(r"[│╭╮╰╯─]+", " ", line).strip() for line in lines]
+    lines = [re.sub(r"[│╭╮╰╯─]+|-{9,}", " ", line).strip() for line in lines]
     words = [" ".join(line.split()) for line in lines[1:] if line.strip()]
     return " ".join(words) or " ".join(lines).strip()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.core.errors import UserError
+from pipeline import schema as s
 from pipeline.source.given import GivenSpan
 from pipeline.store.paths import Location
 
@@ -19,7 +20,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *("path", "video", "video_path", "file_name", "filename", "file_path", "media_path"),
         *("vision_path", "clip_path", "clip_location", "filepath", "mp4", "mov", "file"),
     ),
-    "id": ("id", "clip_id", "video_id", "videoid", "uuid", "key", "video_name", "name"),
+    "id": ("id", s.CLIP_ID, "video_id", "videoid", "uuid", "key", "video_name", "name"),
     "start": ("start", "start_s", "start_time", "start_sec", "start_seconds", "begin", "t_start"),
     "end": ("end", "end_s", "end_time", "end_sec", "end_seconds", "stop", "t_end"),
     "start_frame": ("start_frame", "frame_start", "first_frame"),
@@ -37,7 +38,7 @@ SCORE = "score"
 """Role of a column of numbers; without any that is named, every column of numbers that has no role is one."""
 NOT_SCORES = frozenset(
     ("width", "height", "fps", "num_frames", "n_frames", "duration", "duration_s", "frames")
-    + ("resolution", "aspect_ratio", "index", "__index_level_0__", "start_pts", "end_pts", "crc")
+    + ("resolution", "aspect_ratio", "index", "__index_level_0__", s.START_PTS, s.END_PTS, "crc")
 )
 """Columns of numbers that are no scores: what they say is measured."""
 LONGEST_CAPTION = 20_000

@@ -27,7 +27,7 @@ def test_module_and_object_make_an_extension(name: str):
 )
 def test_other_names_are_none(name: str):
     assert not is_extension(name)
-    with pytest.raises(ValueError, match=r"is not module:object"):
+    with pytest.raises(ValueError, match=r"write module:object"):
         load_extension(name, "scorer")
 
 

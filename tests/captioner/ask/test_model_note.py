@@ -59,7 +59,7 @@ def test_kinds_languages_and_forms_are_checked_before_anything_runs() -> None:
         ({"language": "xx"}, "use one of en, de"),
         ({"shown_as": "film"}, "use one of auto"),
         ({"max_model_len": 100}, "must hold the frames"),
-        ({"gpu_memory": 0.0}, "a share"),
+        ({"gpu_memory": 0.0}, "above 0 and at most 1"),
     ):
         with pytest.raises(ValueError, match=why):
             CaptionConfig(**wrong)  # type: ignore[arg-type]

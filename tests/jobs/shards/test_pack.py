@@ -127,7 +127,7 @@ def test_missing_inputs_name_the_command(folder, missing, command):
 
 
 def test_unknown_kind_and_folder_are_refused(folder):
-    with pytest.raises(ValueError, match="caption kind 'long' is unknown"):
+    with pytest.raises(ValueError, match="kinds is 'long'; it must be one of short"):
         run(PackConfig(kinds=("long",)), open_run(folder))
     with pytest.raises(UserError, match="does not exist; filmstock ingest"):
         main([str(folder / "nope")])
