@@ -24,6 +24,11 @@ WEIGHTS = (
     "open_clip_pytorch_model.bin",
 )
 """Names that open_clip looks for in a Hub repository."""
+OF_RECIPES = {
+    "ViT-B-32/laion2b_s34b_b79k": "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+    "ViT-L-14/datacomp_xl_s13b_b90k": "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K",
+}
+"""Repositories of the models in our recipes, as open_clip has them; to ask it takes seconds, for it imports torch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +96,8 @@ def clip_repository(model: str) -> tuple[str, str | None, tuple[str, ...]]:
     named, revision = split_pin(model)
     if named.startswith("hf-hub:"):
         return named.removeprefix("hf-hub:"), revision, WEIGHTS
+    if named in OF_RECIPES:
+        return OF_RECIPES[named], revision, WEIGHTS
     open_clip = open_clip_module()
     name, _, tag = named.partition("/")
     known = open_clip.list_models()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.openclip import find as clip_find
-from pipeline.openclip.find import find_openclip
+from pipeline.openclip.find import OF_RECIPES, clip_repository, find_openclip
 from pipeline.store.hub import offline
 from tests.helpers.clip_folders import VIT_LIKE, write_folder
 from tests.helpers.hub_cache import put_in_cache
@@ -102,3 +102,12 @@ def test_offline_is_undone_even_after_an_error() -> None:
         assert constants.HF_HUB_OFFLINE is True
         raise RuntimeError
     assert constants.HF_HUB_OFFLINE is before
+
+
+@pytest.mark.parametrize("model", OF_RECIPES)
+def test_repositories_of_our_recipes_are_those_that_open_clip_knows(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = clip_repository(model)
+    monkeypatch.setattr(clip_find, "OF_RECIPES", {})
+    assert clip_repository(model) == told

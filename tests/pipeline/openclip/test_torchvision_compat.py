@@ -47,10 +47,10 @@ def test_a_published_model_is_looked_for_whatever_was_imported_before(first: str
     done = _run(
         f"{first}\n"
         "from pipeline.openclip.find import clip_repository\n"
-        "print(clip_repository('ViT-B-32/laion2b_s34b_b79k@abc')[:2])"
+        "print(clip_repository('ViT-B-16/laion2b_s34b_b88k@abc')[:2])"
     )
     assert done.returncode == 0, done.stderr[-500:]
-    assert done.stdout.split("\n")[0] == "('laion/CLIP-ViT-B-32-laion2B-s34B-b79K', 'abc')"
+    assert done.stdout.split("\n")[0] == "('laion/CLIP-ViT-B-16-laion2B-s34B-b88K', 'abc')"
 
 
 def test_open_clip_is_imported_in_one_place_only() -> None:
