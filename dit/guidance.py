@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dit.solvers import Velocity
-from pipeline.extensions import is_extension, load_extension
+from pipeline.extensions import named
 
 
 class Guidance(Protocol):
@@ -144,11 +144,5 @@ ON_DATA = frozenset({"apg"})
 
 def guidance_named(name: str) -> Guidance:
     """A rule of ours, or the function that ``module:function`` names. Raises ``ValueError`` for any other name."""
-    if is_extension(name):
-        rule: Guidance = load_extension(name, "guidance rule")
-        return rule
-    if name not in RULES:
-        raise ValueError(
-            f"guidance rule {name!r} is unknown; use one of {', '.join(RULES)}, or module:function"
-        )
-    return RULES[name]
+    rule: Guidance = named(RULES, name, "guidance rule")
+    return rule

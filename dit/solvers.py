@@ -13,7 +13,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from pipeline.extensions import is_extension, load_extension
+from pipeline.extensions import named
 
 Velocity = Callable[[Tensor, float], Tensor]
 """(x, t) -> dx/dt at the noise level t."""
@@ -133,11 +133,5 @@ SOLVERS: dict[str, Solver] = {"euler": euler, "heun": heun, "dpm++2m": dpmpp_2m,
 
 def solver_named(name: str) -> Solver:
     """A solver of ours, or the function that ``module:function`` names. Raises ``ValueError`` for any other name."""
-    if is_extension(name):
-        solver: Solver = load_extension(name, "solver")
-        return solver
-    if name not in SOLVERS:
-        raise ValueError(
-            f"solver {name!r} is unknown; use one of {', '.join(SOLVERS)}, or module:function"
-        )
-    return SOLVERS[name]
+    solver: Solver = named(SOLVERS, name, "solver")
+    return solver

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,17 @@ def load_extension(name: str, what: str) -> Any:
         return getattr(loaded, attribute)
     except AttributeError:
         raise ValueError(f"{what} {name!r}: module {module!r} has no {attribute!r}") from None
+
+
+def named(known: Mapping[str, Any], name: str, what: str) -> Any:
+    """What ``known`` has by that name, or the function that ``module:function`` names; ``ValueError`` for neither."""
+    if is_extension(name):
+        return load_extension(name, what)
+    if name not in known:
+        raise ValueError(
+            f"{what} {name!r} is unknown; use one of {', '.join(known)}, or module:function"
+        )
+    return known[name]
 
 
 def extension_file(name: str) -> Path | None:

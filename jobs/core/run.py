@@ -178,6 +178,16 @@ class RunFolder:
 
     # -- recipe, stages and figures
 
+    def last_step(self) -> int | None:
+        """The last step that a training in this folder has logged."""
+        path = self.path / METRICS
+        for line in reversed(path.read_text().splitlines() if path.is_file() else []):
+            try:
+                return int(json.loads(line)["step"])
+            except (ValueError, KeyError, TypeError):
+                continue
+        return None
+
     def recipe(
         self, named: str | None = None, overrides: Mapping[str, Any] | None = None
     ) -> Recipe:

@@ -6,8 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -117,17 +116,6 @@ class VideoFile:
         made = how_made(verb, args, models, inputs, frames=self.frames, kept=kept)
         write_bytes(self.path.with_suffix(".json"), (json.dumps(made, indent=2) + "\n").encode())
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._encoder = None
-
 
 def write_video(
     verb: str,
@@ -139,9 +127,9 @@ def write_video(
     kept: int,
 ) -> None:
     """A whole video at once."""
-    with VideoFile(args.out, args.fps, marks=args.marks(models.dit), prompt=args.prompt) as file:
-        file.add(video)
-        file.finish(verb, args, models, inputs, kept=kept)
+    file = VideoFile(args.out, args.fps, marks=args.marks(models.dit), prompt=args.prompt)
+    file.add(video)
+    file.finish(verb, args, models, inputs, kept=kept)
 
 
 def how_made(

@@ -135,7 +135,7 @@ def extend(argv: list[str]) -> int:
     )  # fmt: skip
     start = time.monotonic()
     file = VideoFile(args.out, args.fps, marks=args.marks(models.dit), prompt=args.prompt)
-    with file, Progress("extend", frames, "frames") as progress:
+    with Progress("extend", frames, "frames") as progress:
         if args.backward:  # what is shown first is made last
             made = []
             for chunk in hops:

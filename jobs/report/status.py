@@ -18,7 +18,6 @@ from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.fresh import Inputs
 from jobs.core.lock import lock_holder
 from jobs.core.run import MADE_BY, RunFolder, open_run
-from jobs.core.stage import METRICS
 from jobs.report.progress import read_watched, watched_lines
 from jobs.report.status_page import serve_status
 from jobs.web.server import WebArgs
@@ -234,7 +233,7 @@ def _trainer(run: RunFolder, name: str) -> Iterator[Line]:
     elif info is not None:
         yield Line(stage=name, state=State.DONE, note=", ".join(info.get("outputs", [])))
     else:
-        step = _last_step(run)
+        step = run.last_step()
         note = f"stopped after step {step}" if step else "it has not come to its end"
         again = "the command that began it" + ("" if state else ", from its start")
         yield Line(stage=name, state=State.INCOMPLETE, note=note, command=again)
@@ -246,13 +245,3 @@ def _read_json(run: RunFolder, name: str) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _last_step(run: RunFolder) -> int | None:
-    path = run / METRICS
-    for line in reversed(path.read_text().splitlines() if path.is_file() else []):
-        try:
-            return int(json.loads(line)["step"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return None

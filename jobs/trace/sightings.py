@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
 from jobs.core.run import RunFolder
-from jobs.core.stage import METRICS
 from jobs.core.uses import read_uses
 from jobs.train.run_json import RUN_NAME, open_steps, read_run
 from pipeline.store.paths import location
@@ -98,20 +97,21 @@ def sighting_of(folder: Path, clips: set[str]) -> Sighting:
     """What one training saw of ``clips``."""
     body = read_settings(folder)
     command = str(body.get("command", "train-captioner"))
+    done = RunFolder(location(folder)).last_step()
     base: dict[str, Any] = {
         "folder": str(folder.resolve()),
         "command": command,
         "checkpoints": tuple(name for name in CHECKPOINTS if (folder / name).exists()),
+        "steps_done": done,
     }
     if command not in ("train-dit", "train-vae"):
         note = "it learns from every captioned clip of the run; which steps saw these is not known"
-        return Sighting(**base, steps_done=_steps_done(folder), note=note)
+        return Sighting(**base, note=note)
     try:
         loader = open_steps(read_run(folder))
     except (UserError, ValueError, OSError) as error:
         why = " ".join(str(error).split())
-        return Sighting(**base, steps_done=_steps_done(folder), note=f"its order is lost: {why}")
-    done = _steps_done(folder)
+        return Sighting(**base, note=f"its order is lost: {why}")
     note = "" if done is not None else "it has logged no step: those up to now are not known"
     ids = {loader._clip_id(index): index for index in range(loader.steps.index_len)}
     wanted = {index: name for name, index in ids.items() if name in clips}
@@ -125,9 +125,7 @@ def sighting_of(folder: Path, clips: set[str]) -> Sighting:
             "it met unreadable clips, in whose steps another of the same shape stood in"
         )
     held_out = tuple(sorted(name for index, name in wanted.items() if index in held))
-    return Sighting(
-        **base, steps_done=done, seen=seen, held_out=held_out, note=note if wanted else ""
-    )
+    return Sighting(**base, seen=seen, held_out=held_out, note=note if wanted else "")
 
 
 def _indices(loader: Batches, steps: int) -> Iterator[tuple[int, int]]:
@@ -138,17 +136,6 @@ def _indices(loader: Batches, steps: int) -> Iterator[tuple[int, int]]:
             for index in unit if isinstance(unit, list) else [unit]:
                 yield step, index
         state = loader.steps.advance(state, 1)
-
-
-def _steps_done(folder: Path) -> int | None:
-    """The last step that a training has logged."""
-    path = folder / METRICS
-    for line in reversed(path.read_text().splitlines() if path.is_file() else []):
-        try:
-            return int(json.loads(line)["step"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return None
 
 
 def _with_parent(sighting: Sighting, touched: set[str]) -> Sighting:

@@ -19,6 +19,7 @@ from jobs.core.args import Data, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_CRASH, EXIT_OK, UserError
 from jobs.train.run_json import RUN_NAME, open_steps, read_run
+from pipeline.bounds import Count, Seed, Whole, check_bounds
 
 if TYPE_CHECKING:
     from pipeline.loader.order import LoaderState
@@ -35,27 +36,19 @@ class VerifyArgs:
 
     folder: tyro.conf.Positional[Data]
     """Folder of train-dit or train-vae, of shards, or of latents."""
-    worlds: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
+    worlds: tuple[Count, ...] = (1, 2, 3, 4, 6, 8)
     """World sizes."""
-    workers: tuple[int, ...] = (0, 2)
+    workers: tuple[Whole, ...] = (0, 2)
     """Reader processes of each rank, for the steps that are read."""
-    steps: int | None = None
+    steps: Count | None = None
     """Global steps to replay; default: an epoch and two more."""
-    read: int = 2
+    read: Whole = 2
     """Global steps whose clips are also read and hashed; 0 reads nothing."""
-    seed: int | None = None
+    seed: Seed | None = None
     """Seed of the order; default: the run's own, or 0."""
 
     def __post_init__(self) -> None:
-        for name, value, least in (
-            ("worlds", min(self.worlds, default=0), 1),
-            ("workers", min(self.workers, default=-1), 0),
-            ("steps", self.steps, 1),
-            ("read", self.read, 0),
-            ("seed", self.seed, 0),
-        ):
-            if value is not None and value < least:
-                raise ValueError(f"--{name} {value}: it must be at least {least}")
+        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:

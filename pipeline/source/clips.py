@@ -7,7 +7,7 @@ every clip as it is encoded, and ``None`` in between as a sign of life.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -179,15 +179,21 @@ SAMPLE_SCORERS: tuple[Scorer, ...] = (
 """Scores of every clip that cost next to nothing beside decoding, so they are taken in the decoding child."""
 
 
+def analysed(path: str, detector: str) -> Generator[None, None, Analysis]:
+    """The analysis of a source, with ``None`` yielded as a sign of life until it is there."""
+    analysis: Analysis | None = None
+    for analysis in analyse(path, detector=detector):
+        if analysis is None:
+            yield None
+    assert analysis is not None
+    return analysis
+
+
 def clip_source(
     path: str, config: IngestConfig, samples: int
 ) -> Iterator[Plan | ClipRecord | None]:
     """Yield the source's ``Plan``, then its ``ClipRecord``s in order, and ``None`` as a sign of life."""
-    analysis: Analysis | None = None
-    for analysis in analyse(path, detector=config.shot_detector):
-        if analysis is None:
-            yield None
-    assert analysis is not None
+    analysis = yield from analysed(path, config.shot_detector)
     plan = plan_clips(analysis, config)
     if is_cut_short(path):
         plan = replace(plan, partial=missing(plan))

@@ -17,13 +17,14 @@ import numpy as np
 
 from pipeline import schema as s
 from pipeline.config import IngestConfig
-from pipeline.motion.analysis import Analysis, analyse
+from pipeline.motion.analysis import Analysis
 from pipeline.scores.scorer import make_named
 from pipeline.shots.boundaries import shots_between
 from pipeline.source.clips import (
     ClipRecord,
     Match,
     Plan,
+    analysed,
     clip_record,
     find_boxes,
     frame_range,
@@ -89,11 +90,7 @@ def clip_given(
     path: str, config: IngestConfig, samples: int, given: Given
 ) -> Iterator[Plan | ClipRecord | None]:
     """Yield the source's ``Plan``, then a ``ClipRecord`` for each distinct clip, and ``None`` as a sign of life."""
-    analysis: Analysis | None = None
-    for analysis in analyse(path, detector=config.shot_detector):
-        if analysis is None:
-            yield None
-    assert analysis is not None
+    analysis = yield from analysed(path, config.shot_detector)
     plan = plan_given(analysis, given)
     if is_cut_short(path):
         plan = replace(plan, partial=missing(plan))

@@ -8,15 +8,15 @@ Nothing can be written there.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.store.web import Whole
+
 ROOT = "member://in"
 """What every such URI starts with."""
-CHUNK_BYTES = 8 << 20
-"""Bytes of a member read together."""
 
 
 def range_uri(place: str, offset: int, length: int, name: str) -> str:
@@ -61,9 +61,9 @@ class MemberStore:
             file.seek(offset + start)
             return file.read(wanted)
 
-    def get(self, key: str) -> _Whole:
+    def get(self, key: str) -> Whole:
         """The member, to be read in pieces."""
-        return _Whole(self, key)
+        return Whole(self, key)
 
     def _cell(self, place: str, where: str) -> bytes:
         column, _, row = where.rpartition("@")
@@ -111,28 +111,6 @@ class MemberStore:
                 return first, _column(file.read_row_group(number, [column]), column)
             first += rows
         raise FileNotFoundError(f"{place} has no row {row}")
-
-
-class _Whole:
-    """A member as an obstore client gives it."""
-
-    def __init__(self, store: MemberStore, key: str) -> None:
-        self.store, self.key = store, key
-
-    @property
-    def meta(self) -> dict[str, Any]:
-        """What ``head`` says."""
-        return self.store.head(self.key)
-
-    def stream(self) -> Iterator[bytes]:
-        """Its bytes, in order."""
-        size = int(self.meta["size"])
-        for start in range(0, size, CHUNK_BYTES):
-            yield self.store.get_range(self.key, start=start, length=min(CHUNK_BYTES, size - start))
-
-    def bytes(self) -> bytes:
-        """All of its bytes."""
-        return b"".join(self.stream())
 
 
 def _parts(key: str) -> tuple[str, str]:

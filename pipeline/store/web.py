@@ -53,9 +53,9 @@ class WebStore:
         """``length`` bytes from ``start``."""
         return self._ask(key, start, length).content
 
-    def get(self, key: str) -> _Whole:
+    def get(self, key: str) -> Whole:
         """The file, to be read in pieces."""
-        return _Whole(self, key)
+        return Whole(self, key)
 
     def _ask(self, key: str, start: int, length: int) -> httpx.Response:
         """The answer to a range request, asked again while the server or the network is in trouble."""
@@ -91,10 +91,10 @@ class WebStore:
         raise GenericError(why)
 
 
-class _Whole:
-    """A file as an obstore client gives it."""
+class Whole:
+    """A file as an obstore client gives it, of a store with ``head`` and ``get_range``."""
 
-    def __init__(self, store: WebStore, key: str) -> None:
+    def __init__(self, store: Any, key: str) -> None:
         self.store, self.key = store, key
 
     @property

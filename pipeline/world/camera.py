@@ -48,7 +48,7 @@ def light_ramp(luma: np.ndarray, free: np.ndarray) -> np.ndarray:
 def camera_rates(video: np.ndarray, covered: np.ndarray, fps: float) -> tuple[float, float, float]:
     """Camera velocity (x, y, in shorter sides per second) and zoom rate (natural log of scale per second)."""
     step = max(1, round(fps / STEP_RATE))
-    luma, free = _small(video[::step].mean(axis=-1), ~covered[::step])
+    luma, free = averaged_down(video[::step].mean(axis=-1), ~covered[::step], SIDE)
     if len(luma) < 2 or min(luma.shape[1:]) < 8 or free.mean() < 0.05:
         return 0.0, 0.0, 0.0
     luma = luma / light_ramp(luma, free)[None, None, :]
@@ -66,10 +66,10 @@ def camera_rates(video: np.ndarray, covered: np.ndarray, fps: float) -> tuple[fl
     return -guess[0] * rate / side, -guess[1] * rate / side, guess[2] * rate
 
 
-def _small(luma: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Averaged down by a whole factor towards ``SIDE``; a cell is free when all of it is."""
+def averaged_down(luma: np.ndarray, free: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Frames (T, H, W) by a whole factor towards a shorter side of ``side``; a cell is free when all of it is."""
     count, height, width = luma.shape
-    factor = max(1, round(min(height, width) / SIDE))
+    factor = max(1, round(min(height, width) / side))
     if factor == 1:
         return luma, free
     high, wide = height // factor, width // factor

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 
+from pipeline.world.camera import averaged_down
 from pipeline.world.judge import read_background
 
 SIDE = 36
@@ -72,7 +73,7 @@ def light_tilt(luma: np.ndarray, free: np.ndarray) -> float:
 
 def read_textures(luma: np.ndarray, free: np.ndarray) -> list[str | None]:
     """Texture of each frame's evenly lit ground: the regular one that correlates best, else clouds or plain."""
-    luma, free = _small(luma, free)
+    luma, free = averaged_down(luma, free, SIDE)
     count, height, width = luma.shape
     weight = free.reshape(count, -1).astype(np.float32)
     total = np.maximum(weight.sum(axis=1), 1)
@@ -105,18 +106,6 @@ def _likeness(
     return np.max(np.abs(product) / np.sqrt(np.maximum(variance, 1e-4)), axis=0) / np.maximum(
         spread, 1e-6
     )
-
-
-def _small(luma: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Averaged down by a whole factor towards ``SIDE``; a cell is free when all of it is."""
-    count, height, width = luma.shape
-    factor = max(1, round(min(height, width) / SIDE))
-    if factor == 1:
-        return luma, free
-    high, wide = height // factor, width // factor
-    cut = (slice(None), slice(0, high * factor), slice(0, wide * factor))
-    cells = (count, high, factor, wide, factor)
-    return luma[cut].reshape(cells).mean(axis=(2, 4)), free[cut].reshape(cells).all(axis=(2, 4))
 
 
 @cache
