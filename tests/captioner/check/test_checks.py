@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from captioner.check.checks import LONG_WORDS, is_looped, is_truncated, judge_reply
-from captioner.check.refusal import is_refusal
+from captioner.check.checks import LONG_QUOTE, LONG_WORDS, is_looped, is_truncated, judge_reply
+from captioner.check.refusal import is_refusal, without_limits
 from pipeline.world.captions import caption
 from pipeline.world.scene import random_scene
 
@@ -164,3 +164,59 @@ def test_counting_is_a_loop_and_two_of_a_kind_are_none() -> None:
     assert is_looped("Progress 5 percent, progress 10 percent, progress 15 percent.")
     assert not is_looped("Progress 5 percent, progress 10 percent, then the end.")
     assert is_looped("The dog runs. the Dog runs, THE DOG RUNS and then it stops.")
+
+
+@pytest.mark.parametrize(
+    ("text", "looped"),
+    [
+        ("Left right left right left right, and home.", False),
+        ("Left right left right left right left right left right left right.", True),
+        ("Very very very dark.", False),
+        ("Very very very very dark.", True),
+        ("The score is 5 5 5 5 5.", False),
+        ("The score is 5 5 5 5 5 5.", True),
+        ("A dog runs a dog runs a dog.", False),
+        ("Here a dog runs a dog runs a dog.", False),
+        ("A dog runs a dog runs a dog runs.", True),
+        ("A dog runs a dog runs past us, then a dog runs.", False),
+        ('A sign "go" a sign "stop" a sign "left".', False),
+        ("A dog runs home. A cat sleeps. A dog runs home. It rains. A dog runs home.", True),
+        ("A dog runs home. A cat sleeps. A dog runs home. It rains.", False),
+        ("It is dark. A dog runs home. It is dark. A cat sleeps. It is dark.", False),
+        (f'"{("go on now " * 9)[: LONG_QUOTE - 2]}"', False),
+        (f'"{("go on now " * 9)[: LONG_QUOTE - 1]}"', True),
+    ],
+)
+def test_where_a_loop_begins(text: str, looped: bool) -> None:
+    """A caption called a loop is asked for again and may be lost; a loop called a caption is trained on."""
+    assert is_looped(text) == looped
+
+
+SCENE = "A man in a red coat walks past a shop with two bags."
+SHORTEST = "A man in a coat walks past a shop with two bags."
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        (f"{SCENE} I cannot read the sign.", SCENE),
+        (f"{SHORTEST} I cannot read the sign.", SHORTEST),
+        (SHORTEST.replace("two ", "") + " I cannot read the sign.", None),
+        (
+            'A shop with a sign "OPEN LATE" and one "50 % OFF" above the door at night. I cannot read the rest.',
+            'A shop with a sign "OPEN LATE" and one "50 % OFF" above the door at night.',
+        ),
+        (f"I cannot tell who it is, but a man, bags in hand, walks past us. {SCENE}",
+         f"A man, bags in hand, walks past us. {SCENE}"),
+        (f"I cannot tell who it is, but a dog runs home. {SCENE}", SCENE),
+        (f"I cannot tell who it is, but a dog runs home over the wet grass. {SCENE}",
+         f"A dog runs home over the wet grass. {SCENE}"),
+        (f"I cannot tell the time, which would need a clock on the wall. {SCENE}", SCENE),
+        (f"I cannot tell who they are, Two men in red coats are sitting there. {SCENE}",
+         f"Two men in red coats are sitting there. {SCENE}"),
+        (f"{SCENE} I cannot describe this video.", None),
+        (f"{SCENE} Let me know if you need more. I cannot read the sign.", None),
+    ],
+)  # fmt: skip
+def test_only_what_cannot_be_made_out_is_left_out(said: str, left: str | None) -> None:
+    assert without_limits(said) == left

@@ -42,3 +42,15 @@ def test_what_is_no_structured_caption_ends_typed_and_unchanged():
         '{"subjects": [{"name": "dog"}], "background": "a park a park a park a park a park a park"}'
     )
     assert judge_structured(said)[1].outcome == CaptionOutcome.LOOPED
+
+
+def test_every_defect_of_a_structured_reply_is_listed_once_and_in_its_language():
+    german = "Die Frau geht mit dem Hund durch die Stadt und sieht nicht auf die Straße."
+    assert judge_structured(german)[1].checks == ("malformed", "off_language")
+    assert judge_structured(german, language="de")[1].checks == ("malformed",)
+    assert judge_structured("")[1].checks == ("empty", "malformed")
+    said = json.dumps({"subjects": [{"name": "Frau", "action": german[9:]}]}, ensure_ascii=False)
+    assert judge_structured(said, language="de")[1].checks == ()
+    assert judge_structured(said)[1].checks == ("off_language",)
+    cut = judge_structured(said, finish="length", language="de")[1]
+    assert (cut.outcome, cut.checks) == ("truncated", ("truncated",))

@@ -38,7 +38,7 @@ def reply(text: str | None, kind: str = "dense", **what: Any) -> Reply:
 def test_wording_is_repaired_recapitalised_and_kept_beside(said: str, stored: str) -> None:
     checked = check_reply(reply(said))
     assert (checked.text, checked.raw_text, checked.outcome) == (stored, said, "ok")
-    assert checked.repairs == ("thinking",) if "<think>" in said else ("boilerplate",)
+    assert checked.repairs == (("thinking",) if "<think>" in said else ("boilerplate",))
     assert checked.checks == ()
 
 
@@ -206,3 +206,32 @@ def test_only_the_first_thought_is_taken_off() -> None:
     checked = check_reply(reply("<think>one</think><think>two</think> A dog runs."))
     assert checked.text is not None and checked.text.startswith("<think>two</think>")
     assert checked.outcome == "malformed" and checked.repairs == ("thinking",)
+
+
+GERMAN = "Die Frau geht mit einem Hund durch die Stadt und sieht nicht auf die Straße"
+
+
+def test_the_language_asked_for_reaches_every_check_and_repair() -> None:
+    """Else each caption of a set in another language ends as one in the wrong language, and is asked for again."""
+    marked = check_reply(reply(f"**Frau:** {GERMAN}."), language="de")
+    assert (marked.outcome, marked.repairs) == ("ok", ("markdown",))
+    cut = check_reply(reply(GERMAN, finish="length"), language="de")
+    assert (cut.outcome, cut.checks) == ("truncated", ("truncated",))
+    fields = json.dumps({"subjects": [{"name": "Frau", "action": GERMAN[9:]}]}, ensure_ascii=False)
+    for said, repairs in ((fields, ()), (fields[:-1] + ",}", ("json",))):
+        checked = check_reply(reply(said, "structured"), language="de")
+        assert (checked.outcome, checked.repairs) == ("ok", repairs)
+        assert "off_language" in check_reply(reply(said, "structured")).checks
+    quoted = f"{GERMAN}. I am unable to read the number of the tram."
+    assert check_reply(reply(quoted), language="de").text == quoted
+
+
+@given(st.text(max_size=200), st.sampled_from(["dense", "structured"]))
+def test_whatever_is_said_the_reply_itself_is_kept(said: str, kind: str) -> None:
+    """What is stored is the reply, or the reply lies beside it and a repair says why; the same reply ends the same."""
+    checked = check_reply(reply(said, kind))
+    assert said in (checked.text, checked.raw_text)
+    assert (checked.raw_text is None) == (checked.text == said)
+    if kind == "dense":
+        assert bool(checked.repairs) == (checked.text != said) or "thinking" in checked.repairs
+    assert check_reply(reply(said, kind)) == checked

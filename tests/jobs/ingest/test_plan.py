@@ -13,6 +13,7 @@ import pytest
 from jobs.ingest import plan as ingest_plan
 from jobs.ingest.ledger import Ledger, compile_sources
 from jobs.ingest.plan import Admission, Named, Source, Windows, name_contents, named, unsettled
+from jobs.ingest.tombstones import add_tombstones, mark
 from pipeline import schema as s
 from pipeline.source.listing import list_sources
 from pipeline.store.staging import TooSlow
@@ -209,3 +210,48 @@ def test_a_sidecar_that_changed_is_noticed(raw: Path, tmp_path: Path) -> None:
     assert [Path(uri).name for uri in todo] == ["b.mp4"], "one is gone"
     off = list(unsettled(ledger, False, lambda _: None, sidecars=False))
     assert {Path(source.uri).name for batch in off for source in batch} >= {"a.mp4"}
+
+
+def test_a_forgotten_source_is_not_split_and_its_record_does_not_name_it(
+    raw: Path, tmp_path: Path
+) -> None:
+    """What was taken out for good stays out, though its file is still in the list."""
+    out = tmp_path / "out"
+    ((content, _),) = name_contents([str(raw / "d.mp4")])
+    add_tombstones(out, [content], [])
+    ledger, todo, passed = plan(out, [raw / "d.mp4", raw / "b.mp4"])
+    assert todo == [str(raw / "b.mp4")] and passed == 1
+    record = ledger.read(str(raw / "d.mp4"))
+    assert record and record[s.OUTCOME] == "forgotten" and record[s.SOURCE_ID] == mark(content)
+    assert content not in str(record)
+
+
+def test_a_copy_names_its_original_without_the_signature_of_its_link(tmp_path: Path) -> None:
+    """``sources.parquet`` is passed on; a presigned link in it opens somebody's bucket."""
+    ledger = Ledger(tmp_path)
+    admission = Admission(ledger, False, lambda count: None)
+    links = ["https://a.example/one.mp4?X-Signature=secret", "https://b.example/two.mp4?key=secret"]
+    ledger.index.name((number, link, link) for number, link in enumerate(links))
+    sources = [Source(order=i, uri=uri, stamp="1") for i, uri in enumerate(links)]
+    assert [admission.admit(source, ("0" * 32, None)) for source in sources] == [True, False]
+    admission.flush()
+    record = ledger.read(links[1])
+    assert record and "a.example/one.mp4" in record[s.ERROR_MESSAGE]
+    assert "secret" not in record[s.ERROR_MESSAGE]
+
+
+def test_records_of_what_ends_at_once_are_written_before_there_are_many(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list of a million copies would else be held in memory, and lost with a kill."""
+    monkeypatch.setattr(ingest_plan, "BULK", 2)
+    written: list[int] = []
+    real = Ledger.write_all
+    monkeypatch.setattr(
+        Ledger, "write_all", lambda self, all: written.append(len(all)) or real(self, all)
+    )
+    names = [raw / f"{letter}.mp4" for letter in "acdb"]
+    for name in names:
+        name.write_text("same")
+    plan(tmp_path / "out", names)
+    assert written == [2, 1]

@@ -6,11 +6,14 @@ import io
 import json
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline import schema as s
 from pipeline.shards.layout import card_of, manifest_of
@@ -98,6 +101,31 @@ def test_writer_rolls_shards_and_commits_a_manifest(tmp_path):
     schema = pq.read_schema(manifest_of(folder))
     assert schema.names == shard_manifest_schema().names
     assert pq.read_metadata(parts[0]).num_rows < len(rows)
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes=st.lists(st.integers(1, 12), min_size=1, max_size=12), limit=st.integers(1, 20))
+def test_a_shard_holds_as_many_clips_as_fit_and_no_more(sizes, limit):
+    """Byte ranges, sizes of shards and their number, against filling them one by one by hand."""
+    expected: list[list[int]] = [[]]
+    for size in sizes:
+        if expected[-1] and sum(expected[-1]) + size > limit:
+            expected.append([])
+        expected[-1].append(size)
+    schema = pa.schema([(s.CLIP_ID, pa.string()), (s.VIDEO, pa.binary())])
+    videos = [bytes([i]) * size for i, size in enumerate(sizes)]
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "shards"
+        with ShardWriter(out, schema, shard_bytes=limit, metadata={"made_by": "test"}) as writer:
+            for i, video in enumerate(videos):
+                writer.add({s.CLIP_ID: str(i), s.VIDEO: video})
+        rows = pq.read_table(manifest_of(out)).to_pylist()
+        raw = {path.name: path.read_bytes() for path in out.glob("*.parquet")}
+        assert pq.read_schema(manifest_of(out)).metadata[b"made_by"] == b"test"
+    cells = [raw[r[s.SHARD]][r[s.BYTE_OFFSET] : r[s.BYTE_OFFSET] + r[s.BYTE_LENGTH]] for r in rows]
+    assert cells == videos and [r[s.VIDEO_XXH3] for r in rows] == [video_hash(v) for v in videos]
+    shards = [f"part-{i:05d}.parquet" for i, held in enumerate(expected) for _ in held]
+    assert [row[s.SHARD] for row in rows] == shards and len(raw) == len(expected)
 
 
 def test_writing_twice_gives_the_same_bytes(tmp_path):

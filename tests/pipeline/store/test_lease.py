@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -166,3 +167,39 @@ def test_it_is_renewed_and_not_taken_back_from_another(
         path.write_bytes(b'{"host": "thief", "pid": 1}')
         time.sleep(0.3)
         assert b"thief" in path.read_bytes()
+
+
+def test_a_claim_is_only_over_when_its_whole_time_is(
+    path: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A living writer that misses a renewal or two keeps its folder; else two write to it at once."""
+    found = {"host": "elsewhere", "pid": 1}
+    path.write_bytes(json.dumps(found).encode())
+    tag = path.stat().stamp
+    for age, held in ((lease.LEASE_S - 0.5, True), (lease.LEASE_S, False)):
+        monkeypatch.setattr(lease, "_holder", lambda _, age=age: (found, age, tag))
+        assert lease.lease_holder(path) == (found if held else None)
+    monkeypatch.setattr(lease, "_holder", lambda _: (found, lease.LEASE_S - 0.5, tag))
+    with pytest.raises(Held, match="process 1 on elsewhere"), leased(path):
+        pass
+
+
+def test_it_is_renewed_well_before_it_is_over(
+    path: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two renewals may fail in a row, as those of a busy store do, and it is still held."""
+    waits: list[float] = []
+
+    class Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if timeout is not None and threading.current_thread() is not threading.main_thread():
+                waits.append(timeout)
+            return super().wait(timeout)
+
+    monkeypatch.setattr(lease.threading, "Event", Event)
+    with leased(path):
+        for _ in range(1000):
+            if lease.LEASE_S / 4 in waits:
+                break
+            time.sleep(0.01)
+    assert waits and max(waits) <= lease.LEASE_S / 3
