@@ -113,7 +113,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "pipeline/loader/test_videos.py",
         "one function that opens a loader",
     ),
-    "pipeline/loader/quarantine.py": ("pipeline/loader/test_videos.py", "bad clips in a loader"),
     "pipeline/loader/steps.py": ("pipeline/loader/test_mix.py", "steps of every kind of loader"),
     "pipeline/motion/analysis.py": ("pipeline/video/test_clock.py", "the one low-resolution pass"),
     "pipeline/motion/optical_flow.py": (
@@ -163,7 +162,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "captioner/backends/test_transformers.py",
         "what models are shown",
     ),
-    "captioner/check/markdown.py": ("captioner/check/test_outcome.py", "repairs of a reply"),
     "captioner/check/refusal.py": ("captioner/check/test_checks.py", "refusals among the checks"),
     "captioner/config.py": ("jobs/core/test_recipe.py", VALUES),
     "captioner/expansion/fidelity.py": (

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
 
 import pytest
 
@@ -175,12 +176,22 @@ def test_a_claim_is_only_over_when_its_whole_time_is(
     """A living writer that misses a renewal or two keeps its folder; else two write to it at once."""
     found = {"host": "elsewhere", "pid": 1}
     path.write_bytes(json.dumps(found).encode())
-    tag = path.stat().stamp
-    for age, held in ((lease.LEASE_S - 0.5, True), (lease.LEASE_S, False)):
-        monkeypatch.setattr(lease, "_holder", lambda _, age=age: (found, age, tag))
-        assert lease.lease_holder(path) == (found if held else None)
-    monkeypatch.setattr(lease, "_holder", lambda _: (found, lease.LEASE_S - 0.5, tag))
+
+    def after(seconds: float) -> None:
+        class Later(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:
+                return datetime.now(tz) + timedelta(seconds=seconds)
+
+        monkeypatch.setattr(lease, "datetime", Later)
+
+    after(lease.LEASE_S - 10)
+    assert lease.lease_holder(path) == found
     with pytest.raises(Held, match="process 1 on elsewhere"), leased(path):
+        pass
+    after(lease.LEASE_S + 1)
+    assert lease.lease_holder(path) is None
+    with leased(path):
         pass
 
 
