@@ -8,11 +8,15 @@ from typing import Any
 def card_text(figures: dict[str, Any]) -> str:
     """``CARD.md`` from the figures that ``train-vae`` collects; every number is measured by it."""
     f = figures
+    before = (
+        [f"| the same, before training | {f['psnr_before']:.2f} dB |"] if "psnr_before" in f else []
+    )
+    what = "preset " if "psnr_before" not in f else "decoder of "
     size = f"{f['parameters'] / 1e6:.2f} M parameters, {f['file_bytes'] / 1e6:.2f} MB ({f['stored_as']})"
     lines = [
         "# Video VAE",
         "",
-        f"Causal video VAE, preset `{f['preset']}`: {f['compression']} (time x height x width), "
+        f"Causal video VAE, {what}`{f['preset']}`: {f['compression']} (time x height x width), "
         f"{f['latent_channels']} latent channels; {size}. Id of its latent space `{f['id']}`.",
         "",
         "| | |",
@@ -24,7 +28,8 @@ def card_text(figures: dict[str, Any]) -> str:
         f"| wall time | {f['seconds'] / 60:.1f} min, {f['workers']} process(es), {f['hardware']} |",
         f"| steps, batch, seed | {f['steps']}, {f['batch']}, {f['seed']} ({f['skipped']} steps skipped) |",
         f"| PSNR of {f['measured_on']} clips | **{f['psnr']:.2f} dB** (mean of clips; worst {f['psnr_min']:.2f}) |",
-        f"| the same, first frames only | {f['psnr_image']:.2f} dB |",
+        *before,
+        f"| first frames only | {f['psnr_image']:.2f} dB |",
         f"| PCA at the same latent size | {f['psnr_pca']:.2f} dB, fitted on {f['pca_clips']} training clips |",
         f"| PSNR with latent noise of 0.1 / 0.3 deviations | {f['psnr_noise_01']:.2f} / {f['psnr_noise_03']:.2f} dB |",
         f"| latent mean | {_row(f['latent_mean'])} |",

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from pipeline.loader.api import ClipView, Step, VideoBatches, with_workers
-from vae.config import TrainConfig, VAEConfig
+from vae.config import TrainConfig
+from vae.foreign import AnyConfig
 
 FRAMES_PER_CLIP = 4
 """Single frames that an image step takes from each clip."""
@@ -41,7 +42,7 @@ class TrainData:
     def __init__(
         self,
         folder: str | Path,
-        model: VAEConfig,
+        model: AnyConfig,
         config: TrainConfig,
         *,
         rank: int = 0,
@@ -87,12 +88,12 @@ class TrainData:
         return frames
 
 
-def train_view(model: VAEConfig, config: TrainConfig) -> ClipView:
+def train_view(model: AnyConfig, config: TrainConfig) -> ClipView:
     """Frames and sizes that training takes of a clip."""
     return ClipView(
         fps=config.fps,
         max_frames=config.max_frames,
-        time_factor=model.time_factor,
+        time_factor=getattr(model, "frame_step", model.time_factor),
         max_pixels=config.max_pixels,
         multiple=model.space_factor,
     )

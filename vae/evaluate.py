@@ -12,28 +12,28 @@ from torch import Tensor
 from pipeline.store.atomic import write_bytes
 from pipeline.video.sheets import enlarged, picks, png_bytes, side_by_side, stacked
 from vae.data import to_frames
+from vae.foreign import AnyVAE
 from vae.losses import psnr
-from vae.model import VideoVAE
 
 
 @torch.no_grad()
-def reconstruct(vae: VideoVAE, clip: np.ndarray) -> Tensor:
+def reconstruct(vae: AnyVAE, clip: np.ndarray) -> Tensor:
     """uint8 (T,H,W,3) through the posterior mean and back: (1,3,T,H,W) in [-1,1]."""
     return vae.decode(vae.encode(on_device(vae, clip)).mean).clamp(-1, 1)
 
 
-def on_device(vae: VideoVAE, clip: np.ndarray) -> Tensor:
+def on_device(vae: AnyVAE, clip: np.ndarray) -> Tensor:
     """uint8 (T,H,W,3) as (1,3,T,H,W) in [-1,1] where the VAE is."""
     return to_frames(clip[None]).to(vae.latent_mean.device)
 
 
-def clip_psnrs(vae: VideoVAE, clips: Iterable[np.ndarray]) -> list[float]:
+def clip_psnrs(vae: AnyVAE, clips: Iterable[np.ndarray]) -> list[float]:
     """PSNR in dB of each uint8 clip (T,H,W,3) after the posterior mean and back."""
     return [float(psnr(on_device(vae, clip), reconstruct(vae, clip))) for clip in clips]
 
 
 @torch.no_grad()
-def noisy_psnr(vae: VideoVAE, clips: Iterable[np.ndarray], sigma: float, seed: int = 0) -> float:
+def noisy_psnr(vae: AnyVAE, clips: Iterable[np.ndarray], sigma: float, seed: int = 0) -> float:
     """Mean PSNR in dB when Gaussian noise of ``sigma`` channel deviations is added to the latents.
 
     What a generator's small errors in latent space cost in pixels: the flatter, the easier to model.
@@ -48,7 +48,7 @@ def noisy_psnr(vae: VideoVAE, clips: Iterable[np.ndarray], sigma: float, seed: i
 
 
 @torch.no_grad()
-def latent_statistics(vae: VideoVAE, clips: Iterable[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+def latent_statistics(vae: AnyVAE, clips: Iterable[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
     """Per channel over all clips: mean, deviation, and mean posterior deviation of the latents, (C,)."""
     sums = torch.zeros(3, vae.config.latent_channels, dtype=torch.float64)
     count = 0
@@ -65,14 +65,14 @@ def latent_statistics(vae: VideoVAE, clips: Iterable[np.ndarray]) -> tuple[Tenso
     return mean.float(), std.float(), noise.float()
 
 
-def set_statistics(vae: VideoVAE, clips: Iterable[np.ndarray]) -> None:
+def set_statistics(vae: AnyVAE, clips: Iterable[np.ndarray]) -> None:
     """Store the latent mean and deviation of ``clips`` in the VAE, for ``normalise``."""
     mean, std, _ = latent_statistics(vae, clips)
     vae.latent_mean.copy_(mean)
     vae.latent_std.copy_(std)
 
 
-def contact_sheet(vae: VideoVAE, clips: list[np.ndarray], path: Path, scale: int = 2) -> None:
+def contact_sheet(vae: AnyVAE, clips: list[np.ndarray], path: Path, scale: int = 2) -> None:
     """PNG with two rows per clip: five frames as they are, and reconstructed below."""
     rows = []
     for clip in clips:

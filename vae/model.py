@@ -228,6 +228,10 @@ class VideoVAE(nn.Module):
             if chunk.shape[2]:
                 yield self._decode(chunk, state)
 
+    def last_weight(self) -> Tensor:
+        """The weight of the layer that makes pixels."""
+        return self.decoder.head.weight
+
     def normalise(self, z: Tensor) -> Tensor:
         """Latents to zero mean and unit deviation per channel (over the training clips)."""
         shape = (1, -1, 1, 1, 1)

@@ -20,6 +20,7 @@ from vae.checkpoint import STATE_NAME
 from vae.config import TrainConfig, VAEConfig
 from vae.conv import fold_space
 from vae.data import to_frames
+from vae.foreign import AnyConfig, AnyVAE, ForeignVAE
 from vae.model import VideoVAE
 
 MAY_CHANGE = frozenset({"steps", "checkpoint_every", "log_every", "eval_every"})
@@ -33,7 +34,7 @@ LINEAR_RATE = 0.02
 class RunState:
     """What changes while training."""
 
-    vae: VideoVAE
+    vae: AnyVAE
     ema: Ema
     """Averaged weights: what is saved and evaluated is ``ema.model``."""
     optimizer: Optimizer
@@ -58,18 +59,17 @@ class RunState:
     """Steps that ``sums`` are of."""
 
 
-def fresh_state(model: VAEConfig, config: TrainConfig, init: VideoVAE | None = None) -> RunState:
+def fresh_state(model: AnyConfig, config: TrainConfig, init: AnyVAE | None = None) -> RunState:
     """Seeded weights (or those of ``init`` where they fit), their average, and an optimizer."""
     torch.manual_seed(config.seed)
-    vae = VideoVAE(model)
-    if init is not None:
-        check_start(model, init)
-        load_from(vae, init)
-    elif config.decoder_only:
-        raise ValueError("training only the decoder needs a VAE to start from")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    vae = vae.to(device)
-    vae.encoder.requires_grad_(not config.decoder_only)
+    vae: AnyVAE
+    if isinstance(init, ForeignVAE):
+        if not config.decoder_only:
+            raise ValueError(f"of a {init.config.name}, only the decoder can be trained")
+        vae = init.to(device)
+    else:
+        vae = own_start(model, config, init).to(device)
     adversary = Adversary(lr=config.loss.gan_lr, device=device) if config.loss.gan else None
     return RunState(
         vae=vae,
@@ -82,9 +82,23 @@ def fresh_state(model: VAEConfig, config: TrainConfig, init: VideoVAE | None = N
     )
 
 
-def check_start(model: VAEConfig, init: VideoVAE | None) -> None:
+def own_start(model: AnyConfig, config: TrainConfig, init: VideoVAE | None) -> VideoVAE:
+    """A VAE of ours: random weights, or those of ``init`` where they fit."""
+    if not isinstance(model, VAEConfig):
+        raise ValueError(f"a {model.name} needs a VAE to start from")
+    vae = VideoVAE(model)
+    if init is not None:
+        check_start(model, init)
+        load_from(vae, init)
+    elif config.decoder_only:
+        raise ValueError("training only the decoder needs a VAE to start from")
+    vae.encoder.requires_grad_(not config.decoder_only)
+    return vae
+
+
+def check_start(model: AnyConfig, init: AnyVAE | None) -> None:
     """ValueError unless the encoder of ``init`` is that of ``model``."""
-    if init is None:
+    if init is None or isinstance(init, ForeignVAE):
         return
     decoder = ("decoder_widths", "decoder_blocks", "reach")
     have, want = (
@@ -115,8 +129,10 @@ def load_from(vae: VideoVAE, init: VideoVAE) -> None:
         nn.init.zeros_(vae.decoder.head.bias)
 
 
-def parameter_groups(vae: VideoVAE, config: TrainConfig) -> list[Group]:
+def parameter_groups(vae: AnyVAE, config: TrainConfig) -> list[Group]:
     """Weights of hidden layers, of stems and heads, vectors, and the linear paths."""
+    if isinstance(vae, ForeignVAE):
+        return vae.groups(config.weight_decay)
     edges = ("stem", "head", "linear")
     named = [(name.split(".")[1], p) for name, p in vae.named_parameters() if p.requires_grad]
     decay = config.weight_decay
@@ -150,10 +166,9 @@ def gan_share(step: int, steps: int, config: TrainConfig) -> float | None:
 
 
 @torch.no_grad()
-def start_from_pca(vae: VideoVAE, clips: list[Any]) -> None:
+def start_from_pca(vae: AnyVAE, clips: list[Any]) -> None:
     """Set the linear paths to PCA over the patches of uint8 clips (T,H,W,3); a first frame counts as still video."""
-    fold = vae.encoder.linear
-    if fold is None:
+    if isinstance(vae, ForeignVAE) or (fold := vae.encoder.linear) is None:
         return
     size = fold.project.in_features
     device = vae.latent_mean.device
@@ -197,7 +212,7 @@ def save_run(state: RunState, config: TrainConfig, out: Path) -> None:
 
 
 def read_state(
-    out: Path, model: VAEConfig, config: TrainConfig, *, started_from: str | None = None
+    out: Path, model: AnyConfig, config: TrainConfig, *, started_from: str | None = None
 ) -> dict[str, Any] | None:
     """The checkpoint in ``out``, None where there is none; ValueError when it is of another model or other settings.
 

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from pipeline.training.interrupt import Interrupts
 from pipeline.training.state import add_metrics, keep_metrics
-from vae.config import TrainConfig, VAEConfig
+from vae.config import TrainConfig
 from vae.data import TrainData, sample_clips, to_frames
+from vae.foreign import AnyConfig, AnyVAE
 from vae.losses import vae_loss
-from vae.model import VideoVAE
 from vae.state import (
     RunState,
     fresh_state,
@@ -48,7 +48,7 @@ class TrainForward(nn.Module):
     ``extra`` (B,1,1,1,1) is the deviation of the noise added on top of the posterior's own.
     """
 
-    def __init__(self, vae: VideoVAE, *, learn_encoder: bool = True) -> None:
+    def __init__(self, vae: AnyVAE, *, learn_encoder: bool = True) -> None:
         super().__init__()
         self.vae, self.learn_encoder = vae, learn_encoder
 
@@ -93,7 +93,7 @@ def train_step(
     loss, parts = vae_loss(x, recon, mean, logvar, config.loss)
     heard = gan_share(state.step, config.steps, config)
     if state.adversary and heard is not None:
-        last = state.vae.decoder.head.weight
+        last = state.vae.last_weight()
         term, balance = state.adversary.challenge(recon.float(), loss, last, world)
         loss = loss + config.loss.gan * heard * balance * term
         parts |= {"gan": term.detach(), "gan_balance": torch.tensor(balance)}
@@ -115,12 +115,12 @@ def train_step(
 
 
 def train(
-    model: VAEConfig,
+    model: AnyConfig,
     config: TrainConfig,
     data: TrainData,
     out: Path,
     *,
-    init: VideoVAE | None = None,
+    init: AnyVAE | None = None,
     resume: bool = False,
     report: Report | None = None,
     on_sheet: Callable[[RunState], dict[str, Any]] | None = None,

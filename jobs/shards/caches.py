@@ -28,21 +28,25 @@ if TYPE_CHECKING:
 STAGE = "caches"
 MARK = ".filmstock.json"
 """File that says which latents a folder of caches is of."""
+LTX_2_FOLDER = ".precomputed"
+"""Where the trainer of LTX-2 looks below the folder of its dataset."""
 PART_CLIPS = 64
 """Clips of a Parquet file of FastVideo."""
-Trainer = Literal["musubi", "fastvideo"]
-CHANNELS: dict[str, int | None] = {"musubi": 16, "fastvideo": None}
-"""Latent channels that a trainer's cache is for: musubi's Wan 2.1 and 2.2-14B have 16."""
+Trainer = Literal["musubi", "fastvideo", "ltx-2"]
+CHANNELS: dict[str, int | None] = {"musubi": 16, "fastvideo": None, "ltx-2": 128}
+"""Latent channels that a trainer's cache is for: musubi's Wan 2.1 and 2.2-14B have 16, LTX-2 has 128."""
+MODELS = {"musubi": "Wan", "fastvideo": "Wan", "ltx-2": "LTX-2"}
+"""Whose VAE must have made the latents."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Args:
-    """Write latents and text features as the caches of another trainer (Wan), so that it encodes nothing itself."""
+    """Write latents and text features as the caches of another trainer, so that it encodes nothing itself."""
 
     folder: tyro.conf.Positional[Folder]
     """Run folder with latents/, or a folder of latents."""
     trainer: Annotated[Trainer, tyro.conf.arg(name="for")]
-    """musubi (safetensors of Wan) or fastvideo (Parquet)."""
+    """musubi (safetensors of Wan), fastvideo (Parquet of Wan) or ltx-2 (.precomputed of LTX-2)."""
     out: Folder
     """Folder for the caches; a rerun goes on where an earlier one stopped."""
     caption: str = "dense"
@@ -69,12 +73,14 @@ def run(args: Args) -> int:
     if wanted and channels != wanted:
         raise UserError(
             f"{args.folder} holds latents of {channels} channels, and {args.trainer} reads {wanted}: encode with "
-            "--vae diffusers:PATH of a Wan VAE first"
+            f"--vae diffusers:PATH of the VAE of {MODELS[args.trainer]} first"
         )
     claim(args, store)
     pairs = [(clip, chosen(store, clip, args.caption)) for clip in range(len(store.clip_ids))]
     usable = [(clip, caption) for clip, caption in pairs if caption is not None]
-    write = {"musubi": write_musubi, "fastvideo": write_fastvideo}[args.trainer]
+    write = {"musubi": write_musubi, "fastvideo": write_fastvideo, "ltx-2": write_ltx_2}[
+        args.trainer
+    ]
     with Progress(STAGE, len(usable), "clips") as progress:
         for count in write(store, usable, args.out):
             progress.update(count)
@@ -127,6 +133,47 @@ def write_musubi(store: LatentStore, pairs: list[tuple[int, int]], out: Location
             body = {f"latents_{t}x{h}x{w}_bfloat16": numbers.bfloat16().contiguous()}
             write_bytes(latents, tensors(body, about))
         yield 1
+
+
+def write_ltx_2(store: LatentStore, pairs: list[tuple[int, int]], out: Location) -> Iterator[int]:
+    """``.precomputed/{latents,conditions}/ID.pt``: normalised latents, and text features padded on the left.
+
+    Latents and text of one clip share a name; frames, height and width are those of the latents. What was there is
+    left alone, so the text is written first: the trainer looks for latents, then for their text.
+    """
+    import torch
+
+    mean, std = store.channel_stats()
+    longest = max((len(store.text(caption)) for _, caption in pairs), default=0)
+    for clip, caption in pairs:
+        told = store.clip(clip)
+        below = f"{told[s.CLIP_ID]}.pt"
+        text = out / LTX_2_FOLDER / "conditions" / below
+        latents = out / LTX_2_FOLDER / "latents" / below
+        if not text.is_file():
+            features = torch.from_numpy(store.text(caption)).bfloat16()
+            lack = longest - len(features)
+            mask = torch.arange(longest) >= lack
+            padded = torch.nn.functional.pad(features, (0, 0, lack, 0))
+            body = {"video_prompt_embeds": padded, "prompt_attention_mask": mask}
+            write_bytes(text, pickled(body | {"audio_prompt_embeds": padded.clone()}))
+        if not latents.is_file():
+            numbers = (torch.from_numpy(store.posterior(clip)[0].copy()) - mean) / std
+            _, t, h, w = numbers.shape
+            shape = {"num_frames": t, "height": h, "width": w, "fps": float(told[s.FPS])}
+            write_bytes(latents, pickled({"latents": numbers.bfloat16().contiguous()} | shape))
+        yield 1
+
+
+def pickled(body: dict[str, Any]) -> bytes:
+    """A file of ``torch.save``, which ``torch.load(weights_only=True)`` reads; the same bytes each time."""
+    import io
+
+    import torch
+
+    file = io.BytesIO()
+    torch.save(body, file)
+    return file.getvalue()
 
 
 def tensors(body: dict[str, Any], about: dict[str, str]) -> bytes:

@@ -70,7 +70,7 @@ def open_steps(run: Args | VaeArgs) -> Batches:
 
 def open_vae_data(run: VaeArgs) -> Any:
     """``TrainData`` of a VAE run as one process sees it."""
-    from vae.config import VAEConfig
+    from jobs.train.vae_start import load_start
     from vae.data import TrainData
 
-    return TrainData(run.shards, VAEConfig.preset(run.preset), run.train)
+    return TrainData(run.shards, load_start(run)[0], run.train)

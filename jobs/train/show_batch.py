@@ -157,14 +157,14 @@ def _given_frames(held: list[int], frames: int, time_factor: int) -> list[bool]:
 
 def vae_cells(run: VaeArgs, number: int) -> tuple[str, list[Cell]]:
     """Title and one cell per clip of a VAE step."""
-    from vae.config import VAEConfig
+    from jobs.train.vae_start import load_start
     from vae.train import step_noise
 
     data = open_vae_data(run)
     step = step_at(data.clips, number)
     frames = data.frames_of(step).numpy()
     per_clip = len(frames) // len(step.units)
-    cell = VAEConfig.preset(run.preset).latent_shape(*frames.shape[1:4])
+    cell = load_start(run)[0].latent_shape(*frames.shape[1:4])
     _, extra = step_noise((run.train.batch, per_clip, *cell), run.train, number - 1)
     cells = []
     for i, clip in enumerate(step.units):

@@ -17,9 +17,10 @@ from jobs.train.checkpoints import check_out, going_on
 from jobs.train.run_json import write_run
 from jobs.train.vae_args import Args
 from jobs.train.vae_results import EVALUATED, finish, sheet
+from jobs.train.vae_start import check_start, load_start
+from pipeline.autoencoder.names import is_foreign
 from pipeline.shards.layout import manifest_of
 from pipeline.store.paths import absolute, location
-from vae.config import PRESETS, VAEConfig
 
 STAGE = "train-vae"
 
@@ -35,10 +36,7 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
 
     ``command`` are the words of the command line, for the card. Everything is checked before anything is written.
     """
-    if args.preset not in PRESETS:
-        raise UserError(f"no VAE preset {args.preset!r}; choose one of {', '.join(PRESETS)}")
-    if args.train.decoder_only and not args.init:
-        raise UserError("--decoder-only needs a VAE to start from; add --init embedded, or a path")
+    args = check_start(args)
     if args.train.batch % args.workers:
         raise UserError(f"--batch {args.train.batch} does not divide over --workers {args.workers}")
     shards = shards_folder(args.shards)
@@ -66,24 +64,29 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
     if not figures:
         say(f"train-vae: stopped after step {step}; the same command goes on")
         return {}
-    stage.finish({"outputs": ["vae.safetensors", "CARD.md"], **figures})
+    weights = figures["weights"]
+    stage.finish({"outputs": [weights, "CARD.md"], **figures})
     say(
-        f"train-vae: {args.out / 'vae.safetensors'}, PSNR {figures['psnr']:.2f} dB on {figures['heldout_clips']} "
+        f"train-vae: {args.out / weights}, PSNR {figures['psnr']:.2f} dB on {figures['heldout_clips']} "
         f"{args.measured_on} clips of {figures['heldout']}, PCA {figures['psnr_pca']:.2f} dB"
     )
+    if (before := figures.get("psnr_before")) is not None and before > figures["psnr"]:
+        warn(
+            f"the decoder was better before ({before:.2f} dB): train longer, or at a lower --lr with --optimizer adamw"
+        )
     return figures
 
 
 def check_run(args: Args) -> None:
     """Raise ValueError where the data, the VAE to start from, or a checkpoint in OUT do not fit; writes nothing."""
-    from vae.checkpoint import STATE_NAME, load_vae
+    from vae.checkpoint import STATE_NAME
     from vae.data import TrainData
-    from vae.state import check_start, read_state
+    from vae.state import check_start as check_encoder
+    from vae.state import read_state
 
-    model = VAEConfig.preset(args.preset)
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
-    init = load_vae(args.init) if args.init else None
-    check_start(model, init)
+    model, init = load_start(args)
+    check_encoder(model, init)
     data = TrainData(args.shards, model, args.train)
     saved = read_state(args.out, model, args.train, started_from=init.id if init else "")
     if saved is not None:
@@ -91,7 +94,8 @@ def check_run(args: Args) -> None:
         say(going_on(STAGE, path, saved["step"], args.train.steps))
     clips = len(data.clips.manifest)
     say(
-        f"train-vae: {clips} clips, {args.train.steps} steps of {args.train.batch}, preset {args.preset}"
+        f"train-vae: {clips} clips, {args.train.steps} steps of {args.train.batch}, "
+        + (f"decoder of {args.init}" if is_foreign(args.init or "") else f"preset {args.preset}")
     )
     if not args.heldout:
         warn(
@@ -113,12 +117,11 @@ def train_worker(args: Args, *, rank: int = 0, world: int = 1) -> None:
     """The training loop of one process; rank 0 reports and writes."""
     import torch
 
-    from vae.checkpoint import load_vae
     from vae.data import TrainData, sample_clips, train_view
     from vae.train import train
 
     torch.set_num_threads(args.threads)
-    model = VAEConfig.preset(args.preset)
+    model, init = load_start(args)
     quarantine = args.out / f"quarantine-{rank}.jsonl"
     data = TrainData(
         args.shards,
@@ -131,7 +134,6 @@ def train_worker(args: Args, *, rank: int = 0, world: int = 1) -> None:
     )
     view = train_view(model, args.train)
     clips = sample_clips(args.heldout or args.shards, view, EVALUATED) if rank == 0 else []
-    init = load_vae(args.init) if args.init else None
     with Progress(STAGE, args.train.steps, "steps") as progress:
 
         def report(row: dict[str, Any]) -> None:

@@ -24,9 +24,9 @@ class Args:
     out: Path
     """Folder for the run."""
     preset: str = "tiny"
-    """tiny, 4x8x8 or 4x16x16 (time x height x width compression)."""
+    """tiny, 4x8x8 or 4x16x16 (time x height x width compression); a VAE of diffusers has its own shape."""
     init: str | None = None
-    """VAE to start from: embedded, a vae.safetensors or the folder of one."""
+    """VAE to start from: embedded, a vae.safetensors or the folder of one, or diffusers:PATH with --decoder-only."""
     heldout: Data | None = None
     """Shards to measure on; without them the figures are of training clips, and say so."""
     train: tyro.conf.OmitArgPrefixes[TrainConfig] = TrainConfig()

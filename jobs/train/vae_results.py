@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobs.train.vae_args import Args
-from vae.config import VAEConfig
+from jobs.train.vae_start import load_foreign, load_start, save_foreign
+from pipeline.autoencoder.names import is_foreign
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from vae.foreign import AnyVAE
     from vae.state import RunState
 
 EVALUATED = 48
@@ -49,8 +51,8 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
     )
     from vae.state import fresh_state, read_state, resume_run
 
-    model = VAEConfig.preset(args.preset)
-    state = fresh_state(model, args.train, load_vae(args.init) if args.init else None)
+    model, init = load_start(args)
+    state = fresh_state(model, args.train, init)
     saved = read_state(args.out, model, args.train)
     if saved is not None:
         resume_run(state, saved)
@@ -61,9 +63,19 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
     clips = sample_clips(args.heldout or args.shards, data.view, EVALUATED)
     if not args.train.decoder_only:
         set_statistics(state.ema.model, fitted)
-    weights = args.out / WEIGHTS_NAME
-    save_vae(state.ema.model, weights, info={"command": list(command), "step": state.step})
-    vae = load_vae(weights)  # figures are of the stored weights, not of those in memory
+    vae: AnyVAE  # figures are of the stored weights, not of those in memory
+    before: dict[str, float] = {}
+    if is_foreign(args.init or ""):
+        weights = save_foreign(state.ema.model.model, args.out)
+        vae = load_foreign(f"diffusers:{args.out}").to(state.device)
+        if init is None or vae.id != init.id:
+            raise ValueError(f"the latents of {weights} are not those of {args.init}")
+        first = load_foreign(str(args.init)).to(state.device)
+        before = {"psnr_before": _mean(clip_psnrs(first, clips))}
+    else:
+        weights = args.out / WEIGHTS_NAME
+        save_vae(state.ema.model, weights, info={"command": list(command), "step": state.step})
+        vae = load_vae(weights)
     values, images = clip_psnrs(vae, clips), clip_psnrs(vae, [clip[:1] for clip in clips])
     _, _, noise = latent_statistics(vae, fitted[:64])
     code = fit_pca(
@@ -72,12 +84,14 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
     contact_sheet(vae, clips[:6], args.out / "reconstructions.png")
     figures = {
         "id": vae.id,
-        "preset": args.preset,
+        "preset": getattr(model, "name", args.preset),
+        "weights": str(weights.relative_to(args.out)),
+        **before,
         "compression": f"{model.time_factor}x{model.space_factor}x{model.space_factor}",
         "latent_channels": model.latent_channels,
         "parameters": sum(p.numel() for p in vae.parameters()),
         "file_bytes": weights.stat().st_size,
-        "stored_as": "float16",
+        "stored_as": "float32" if before else "float16",
         "clips": len(data.clips.manifest),
         "shards": _label(args.shards),
         "manifest_hash": data.clips.manifest.hash,

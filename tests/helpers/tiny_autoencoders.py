@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline.openclip.torchvision_compat import prepare_torchvision
+
 
 def make_tiny(name: str) -> Any:
     """A model of class ``name`` with random weights and settings that its real ones have, much smaller."""
+    prepare_torchvision()
     diffusers = pytest.importorskip("diffusers")
     torch.manual_seed(0)
     settings: dict[str, dict[str, Any]] = {

@@ -22,6 +22,7 @@ from tests.helpers.latents import write_folder
 @pytest.fixture(autouse=True)
 def four_channels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(caches.CHANNELS, "musubi", 4)
+    monkeypatch.setitem(caches.CHANNELS, "ltx-2", 4)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,64 @@ def test_fastvideo_rows_give_back_the_tensors(
         assert row["num_frames"] == row["vae_latent_shape"][1] and row["media_type"] == "video"
     assert rows[1]["caption"] == "caption 1 short", "and a clip without it takes what it has"
     assert rows[0]["caption"] == "caption 0 dense"
+
+
+def test_ltx_2_pairs_latents_with_their_text(latents: Path, tmp_path: Path) -> None:
+    assert run(Args(folder=latents, trainer="ltx-2", out=tmp_path)) == 0
+    store = LatentStore(latents)
+    mean, std = store.channel_stats()
+    root = tmp_path / ".precomputed"
+    files = sorted((root / "latents").glob("**/*.pt"))  # what its dataset looks for, then its text
+    assert len(files) == 6
+    longest = 0
+    for clip, path in enumerate(files):
+        told = store.clip(clip)
+        found = torch.load(path, weights_only=True)
+        expected = (torch.from_numpy(store.posterior(clip)[0].copy()) - mean) / std
+        assert path.stem == told[s.CLIP_ID] and torch.equal(found["latents"], expected.bfloat16())
+        shape = tuple(found[name] for name in ("num_frames", "height", "width"))
+        assert shape == tuple(found["latents"].shape[1:]) and found["fps"] == told[s.FPS]
+        text = torch.load(root / "conditions" / path.name, weights_only=True)
+        dense = next(c for c in store.captions_of(clip) if store.kind(c) == "dense")
+        real = text["video_prompt_embeds"][text["prompt_attention_mask"]]
+        assert torch.equal(real, torch.from_numpy(store.text(dense)).bfloat16())
+        assert torch.equal(text["audio_prompt_embeds"], text["video_prompt_embeds"])
+        longest = max(longest, len(real))
+        assert not text["prompt_attention_mask"].diff().int().lt(0).any(), "padded on the left"
+    lengths = {
+        len(torch.load(path, weights_only=True)["prompt_attention_mask"])
+        for path in (root / "conditions").iterdir()
+    }
+    assert lengths == {longest}, "texts of one batch are stacked"
+
+
+@pytest.mark.parametrize("trainer", ["musubi", "ltx-2"])
+def test_a_kill_at_any_write_is_made_good(
+    latents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainer: caches.Trainer
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    run(Args(folder=latents, trainer=trainer, out=whole))
+    write, left = caches.write_bytes, [0]
+
+    def dies(path: Path, data: bytes) -> None:
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        write(path, data)
+
+    monkeypatch.setattr(caches, "write_bytes", dies)
+    for writes in range(14):
+        left[0] = 1 if writes else 0
+        try:
+            run(Args(folder=latents, trainer=trainer, out=out))
+            break
+        except KeyboardInterrupt:
+            continue
+    assert contents(out) == contents(whole)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_a_rerun_writes_what_is_missing_and_other_latents_are_refused(
