@@ -22,7 +22,8 @@ diffusers = pytest.importorskip("diffusers")
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_world(tmp_path_factory.mktemp("world") / "shards", 8, seed=4, split="train")
+    folder = tmp_path_factory.mktemp("world") / "shards"
+    return write_world(folder, 4, seed=4, split="train", sizes=((16, 16),))
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,8 @@ def wan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def words(shards: Path, out: Path, wan: Path, *more: str) -> list[str]:
-    settings = ["--steps", "12", "--batch", "2", "--checkpoint-every", "6", "--log-every", "3"]
-    settings += ["--warmup-steps", "1", "--lr", "0.01", "--ema-decay", "0.5", "--image-share", "0"]
+    settings = ["--steps", "8", "--batch", "2", "--checkpoint-every", "4", "--log-every", "2"]
+    settings += ["--warmup-steps", "1", "--lr", "0.02", "--ema-decay", "0.5", "--image-share", "0"]
     return [str(shards), "--out", str(out), "--init", f"diffusers:{wan}", *settings, *more]
 
 
@@ -72,7 +73,7 @@ def test_a_run_that_stops_goes_on_to_the_same_weights(
     trained: Path, shards: Path, wan: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    assert main(words(shards, out, wan, "--decoder-only", "--stop-at", "6")) == 0
+    assert main(words(shards, out, wan, "--decoder-only", "--stop-at", "4")) == 0
     assert not (out / "vae").exists()
     assert main(words(shards, out, wan, "--decoder-only")) == 0
     (name,) = (path.name for path in (out / "vae").glob("*.safetensors"))
