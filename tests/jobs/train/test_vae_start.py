@@ -69,6 +69,7 @@ def test_the_result_is_a_vae_for_encode_and_sample(trained: Path, wan: Path) -> 
     assert not np.array_equal(old.decode(mean[0]), new.decode(mean[0]))
 
 
+@pytest.mark.slow  # a second training; resuming itself is tested in test_vae.py
 def test_a_run_that_stops_goes_on_to_the_same_weights(
     trained: Path, shards: Path, wan: Path, tmp_path: Path
 ) -> None:
