@@ -39,3 +39,31 @@ def test_not_english(text: str) -> None:
 def test_quotes_are_left_out_and_apostrophes_are_no_quotes() -> None:
     assert unquoted('It says "no" twice.').split() == ["It", "says", '""', "twice."]
     assert unquoted("the dog's and the cats' bowls") == "the dog's and the cats' bowls"
+
+
+@pytest.mark.parametrize(
+    ("text", "off"),
+    [
+        ("Der Hund schläft hier.", False),  # one small word of German: it may be a name
+        ("Der Hund und Katze.", True),  # two of four words
+        ("Der Hund und.", False),  # too short to tell
+        ("Der Hund und die Katze in the garden at night.", False),  # as many of each language
+        ("Der Hund und die Katze in the garden tonight.", True),
+        ("Der Hund und Katze Maus Tiger Pferd Kuh Schwein Huhn.", True),  # two of ten: a fifth
+        ("Der Hund und Katze Maus Tiger Pferd Kuh Schwein Huhn Ente. It is the end of the day in the city.", False),
+        ("Der. Und. A dog runs.", False),
+        ("Koira juoksee nurmikolla vihreä metsä järvi aurinko paistaa.", True),  # eight, none known
+        ("Koira juoksee nurmikolla vihreä metsä järvi aurinko.", False),
+        ("The koira juoksee nurmikolla vihreä metsä järvi aurinko.", False),  # one of eight
+        ("The koira juoksee nurmikolla vihreä metsä järvi aurinko paistaa.", True),  # one of nine
+        ("A dog named \u0416\u0443\u043a runs.", False),  # three letters
+        ("A dog named \u0416\u0443\u043a\u0430 runs.", True),  # four
+        ("A dog named \u72ac runs.", False),  # a sign that is a word
+        ("A dog named \u72ac\u72ac runs.", True),
+        ("Ph\u1ed1 c\u1ed5 H\u1ed9i An \u1ea1 \u1ebf has lanterns.", False),  # Vietnamese letters are Latin
+        ("\u024f\u024f\u024f\u024f \u1e00\u1e00\u1e00\u1e00 \u1eff\u1eff\u1eff\u1eff are letters.", False),
+        ("5 \u00b5m and 7 \u2126, \u00b5\u2126\u00b5\u2126 on a dial.", False),
+    ],
+)  # fmt: skip
+def test_where_another_language_begins(text: str, off: bool) -> None:
+    assert is_off_language(text) == off

@@ -114,3 +114,31 @@ def test_random_damage_never_makes_a_value_up(tree: dict[str, Any], seed: int) -
     for value in values(json.loads(mended)) if mended else []:
         assert not isinstance(value, str) or value in damaged
         assert not isinstance(value, int) or str(value) in damaged
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ('{"a": "caf\u00e9",}', '{"a": "caf\u00e9"}'),  # as it is, not escaped
+        ('{"a": "one" , /* x */ "b": 2}', '{"a": "one", "b": 2}'),
+        ('{"a": "he said \u201cyes\u201d: twice", "b": 2}', '{"a": "he said \u201cyes\u201d: twice", "b": 2}'),
+        ('{"a": "the "X" mark", "b": 2}', '{"a": "the \\"X\\" mark", "b": 2}'),
+        ('{"a": "one, "X, two" there", "b": 2}', '{"a": "one, \\"X, two\\" there", "b": 2}'),
+        ('{"a": "one", None: 2}', '{"a": "one", "None": 2}'),
+        ('{"a": ["one", None, "two", True, \'x\'], "b": 3,}', '{"a": ["one", null, "two", true, "x"], "b": 3}'),
+        ('{"a": ["one"\n"two"]}', '{"a": ["one", "two"]}'),
+        ('{"a": "one"\n\n"b": 2}', '{"a": "one", "b": 2}'),
+        ('{"a": "one"\nthen "two" again"}', '{"a": "one\\"\\nthen \\"two\\" again"}'),
+        ('{"a": "x\\ud83dy",}', '{"a": "xy"}'),  # half of a character is none
+        ('{"a": [["one"], ["two"], X]}', None),
+        ('{"a": ["X]", "Y}"],}', '{"a": ["X]", "Y}"]}'),
+        ('{"a": [1, [2, 3]}', '{"a": [1, [2, 3]]}'),  # left open before the brace
+        ('{"a": 1, "b', '{"a": 1}'),
+        ('{"a": 1, "b"', '{"a": 1}'),
+        ('{"a": 1, "b" 2}', '{"a": 1}'),
+        ('{"a": nul', None),
+        ('{"a": 1, b: nul', '{"a": 1}'),
+    ],
+)  # fmt: skip
+def test_what_is_read_of_a_broken_text(said: str, kept: str | None) -> None:
+    assert mend_json(said) == kept

@@ -28,3 +28,20 @@ def test_lines_are_aligned_however_long_a_name_is():
     lines = funnel_lines(build_funnel(np.full(5, 1.0), ERRORS, names, HITS))
     assert len({len(line) for line in lines}) == 1
     assert lines[3].split() == ["a", "2", "1", "2", "0.0006"]
+
+
+def test_a_step_counts_what_only_it_removes_and_not_what_none_or_two_do():
+    hits = np.array([[1, 0], [1, 0], [1, 0], [1, 1], [0, 0], [0, 0]], bool)
+    funnel = build_funnel(np.full(6, 1.0), np.zeros(6, bool), ["a", "b"], hits)
+    assert [(row.removes, row.only) for row in funnel[2:4]] == [(4, 3), (1, 0)]
+
+
+def test_lines_are_what_select_prints():
+    assert funnel_lines(build_funnel(np.full(5, 3600.0), ERRORS, ["a", "b"], HITS)) == [
+        "step        removes  only this      left      hours",
+        "all clips                              5     5.0000",
+        "error             1          1         4     4.0000",
+        "a                 2          1         2     2.0000",
+        "b                 2          1         1     1.0000",
+        "kept                                   1     1.0000",
+    ]

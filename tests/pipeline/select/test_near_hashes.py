@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -53,4 +55,19 @@ def test_more_hashes_agree_on_more_blocks_before_they_are_compared():
 
 def test_nothing_and_one_give_no_pairs():
     assert near_pairs(np.zeros(0, np.uint64), 4).shape == (0, 2)
-    assert near_pairs(np.ones(1, np.uint64), 4).shape == (0, 2)
+    one = near_pairs(np.ones(1, np.uint64), 4)
+    assert one.shape == (0, 2) and one.dtype == np.int64
+
+
+@pytest.mark.parametrize("agree", [1, 2, 3])
+def test_few_pairs_are_compared(agree: int, monkeypatch: pytest.MonkeyPatch):
+    """The sorts are for nothing when keys do not tell hashes apart: a million clips would take hours."""
+    n, bits = 3000, 4
+    hashes = np.random.default_rng(1).integers(0, 2**64, n, dtype=np.uint64)
+    compared: list[int] = []
+    real = np.bitwise_count
+    monkeypatch.setattr(np, "bitwise_count", lambda v: compared.append(len(v)) or real(v))
+    monkeypatch.setattr(near_hashes, "blocks_to_agree", lambda n, bits: agree)
+    assert len(near_pairs(hashes, bits)) == 0
+    expected = math.comb(bits + agree, agree) * n * n / 2 * 2.0 ** -(64 * agree / (bits + agree))
+    assert sum(compared) <= 2 * expected + 20

@@ -28,6 +28,8 @@ def test_reasons_come_out_per_clip_in_the_order_they_were_added():
 def test_no_reason_at_all_is_an_empty_list():
     assert Reasons(2).column(np.arange(2)).to_pylist() == [[], []]
     assert Reasons(0).column(np.arange(0)).to_pylist() == []
+    names, hits = Reasons(3).steps()
+    assert names == [] and hits.shape == (3, 0) and hits.dtype == bool
 
 
 @pytest.mark.parametrize(
