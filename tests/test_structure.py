@@ -132,7 +132,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "pipeline/store/guarded.py": ("pipeline/store/test_addresses.py", "connections are judged"),
     "pipeline/store/hub.py": ("pipeline/openclip/test_find.py", "models found in the hub's cache"),
     "pipeline/training/config.py": ("pipeline/training/test_schedule.py", VALUES),
-    "pipeline/training/ema.py": ("dit/test_rectified_flow.py", "held to its closed form"),
     "pipeline/video/tags.py": ("pipeline/source/test_sidecars.py", "tags as captions of a source"),
     "pipeline/quality/overall.py": ("pipeline/quality/test_sets.py", "weights of the parts"),
     "pipeline/quality/relevance.py": ("pipeline/quality/test_sets.py", "ranks of assertions"),

@@ -36,3 +36,22 @@ def test_steps_may_change_until_a_step_would_have_gone_otherwise() -> None:
         refuse_other_steps(60, 100, 200, rate, path=PATH)
     with pytest.raises(ValueError, match="60 steps done, more than steps = 50"):
         refuse_other_steps(60, 100, 50, rate, path=PATH)
+
+
+def test_a_run_may_end_where_it_stands_and_no_done_step_goes_unseen() -> None:
+    refuse_other_steps(50, 100, 50, lambda step, steps: 1.0, path=PATH)
+
+    def last_differs(step: int, steps: int) -> float:
+        return float(steps if step == 51 else 0)
+
+    refuse_other_steps(51, 100, 200, last_differs, path=PATH)
+    with pytest.raises(ValueError, match="by which step 51 of 52 that are done"):
+        refuse_other_steps(52, 100, 200, last_differs, path=PATH)
+
+
+def test_a_setting_that_only_one_side_has_is_named() -> None:
+    """A setting that went away, or came, may have changed what was trained."""
+    with pytest.raises(ValueError, match=r"trained with gone = 1 \(now None\);"):
+        refuse_other_settings({"gone": 1, "a": 2}, {"a": 2}, path=PATH)
+    with pytest.raises(ValueError, match=r"trained with came = None \(now 1\);"):
+        refuse_other_settings({"a": 2}, {"came": 1, "a": 2}, path=PATH)

@@ -1,6 +1,8 @@
 """Files of a training run appear whole or not at all, and its lines end where its state does."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from pipeline.training.state import (
     keep_metrics,
     load_state,
     save_state,
+    sync_metrics,
 )
 
 
@@ -40,3 +43,33 @@ def test_lines_behind_the_state_and_torn_ones_are_dropped(tmp_path):
     keep_metrics(tmp_path, 0)
     assert path.read_text() == ""
     keep_metrics(tmp_path / "none", 0)
+
+
+def test_a_state_that_would_run_code_is_refused(tmp_path):
+    """States are copied from machine to machine; reading one must never start a program."""
+    ran = tmp_path / "ran"
+
+    class Code:
+        def __reduce__(self):
+            return Path.touch, (ran,)
+
+    torch.save({"step": 1, "w": Code()}, tmp_path / "state.pt")
+    with pytest.raises(ValueError, match="state.pt is not a readable training state"):
+        load_state(tmp_path / "state.pt")
+    assert not ran.exists()
+
+
+def test_lines_are_on_the_disk_before_the_state_that_vouches_for_them(tmp_path, monkeypatch):
+    sync_metrics(tmp_path)  # no lines yet
+    add_metrics(tmp_path, {"step": 1})
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    sync_metrics(tmp_path)
+    assert synced == [(tmp_path / "metrics.jsonl").stat().st_ino]
+
+
+def test_a_line_is_whole_with_its_end_and_its_step(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n[2]\n{"loss": 2}\nnonsense\n{"step": "x"}\n{"step": 2}')
+    keep_metrics(tmp_path, 5)
+    assert path.read_text() == '{"step": 1}\n'
