@@ -25,6 +25,7 @@ LONGEST = (
 """Files that take longest, first: a long one that begins last keeps one worker busy while the others wait."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist's hook, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, and a group for each file, so that what a file makes once is made in one worker."""
     rank = {f"{name}.py": place for place, name in enumerate(LONGEST)}
