@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.openclip.package import open_clip_module
+from pipeline.openclip.package import architectures, open_clip_module
 from pipeline.store.hub import cached_revisions, missing_files, snapshot_folder, split_pin
 
 NONE = "none"
@@ -98,9 +98,8 @@ def clip_repository(model: str) -> tuple[str, str | None, tuple[str, ...]]:
         return named.removeprefix("hf-hub:"), revision, WEIGHTS
     if named in OF_RECIPES:
         return OF_RECIPES[named], revision, WEIGHTS
-    open_clip = open_clip_module()
     name, _, tag = named.partition("/")
-    known = open_clip.list_models()
+    known = architectures()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
@@ -108,6 +107,7 @@ def clip_repository(model: str) -> tuple[str, str | None, tuple[str, ...]]:
             f"CLIP model {model!r} is unknown; {hint}use embedded, ARCHITECTURE/PRETRAINED as open_clip names them, "
             "or a folder"
         )
+    open_clip = open_clip_module()
     tags = open_clip.list_pretrained_tags_by_model(name)
     if tag not in tags:
         raise ValueError(

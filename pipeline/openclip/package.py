@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 from pipeline.openclip.torchvision_compat import prepare_torchvision
@@ -13,3 +15,16 @@ def open_clip_module() -> Any:
     import open_clip
 
     return open_clip
+
+
+def architectures() -> list[str]:
+    """Names of the architectures that open_clip knows, from its files: to import it takes seconds.
+
+    Raises:
+        ModuleNotFoundError: open_clip is not installed.
+    """
+    spec = importlib.util.find_spec("open_clip")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("No module named 'open_clip'", name="open_clip")
+    folder = Path(next(iter(spec.submodule_search_locations))) / "model_configs"
+    return sorted(path.stem for path in folder.glob("*.json"))

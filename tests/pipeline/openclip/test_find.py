@@ -1,12 +1,15 @@
 """Which CLIP model is meant, and one line with the fix when it is not there."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.openclip import find as clip_find
 from pipeline.openclip.find import OF_RECIPES, clip_repository, find_openclip
+from pipeline.openclip.package import architectures, open_clip_module
 from pipeline.store.hub import offline
 from tests.helpers.clip_folders import VIT_LIKE, write_folder
 from tests.helpers.hub_cache import put_in_cache
@@ -111,3 +114,11 @@ def test_repositories_of_our_recipes_are_those_that_open_clip_knows(
     told = clip_repository(model)
     monkeypatch.setattr(clip_find, "OF_RECIPES", {})
     assert clip_repository(model) == told
+
+
+def test_a_repository_is_told_from_an_architecture_without_importing_open_clip() -> None:
+    assert set(architectures()) == set(open_clip_module().list_models())
+    code = "from jobs.models.needs import need_of; import sys\n"
+    code += "print(need_of('some-org/some-captioner').kind, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["captioner", "False"]
