@@ -61,3 +61,35 @@ def test_a_write_that_fails_leaves_the_old_weights(
         save_dit(model(1), SPEC, path)
     monkeypatch.undo()
     assert load_dit(path).id == first
+
+
+def test_matrices_are_stored_small_and_vectors_whole(tmp_path: Path) -> None:
+    """Gains and biases in bfloat16 lose what little training moved them; the id must see every weight."""
+    one = model(0)
+    with torch.no_grad():
+        for weight in one.parameters():
+            weight.add_(1 / 1024)
+    path = tmp_path / "dit.safetensors"
+    name = save_dit(one, SPEC, path, info={"steps": 3})
+    loaded = load_dit(tmp_path)
+    assert loaded.id == name and loaded.info == {"steps": 3}
+    assert not loaded.model.training
+    assert not any(weight.requires_grad for weight in loaded.model.parameters())
+    for (key, mine), theirs in zip(
+        one.state_dict().items(), loaded.model.state_dict().values(), strict=True
+    ):
+        matrix = key.endswith("weight") and mine.ndim == 2
+        assert torch.equal(theirs, mine.bfloat16().float() if matrix else mine), key
+    with torch.no_grad():
+        next(one.parameters()).view(-1)[0] += 1
+    assert save_dit(one, SPEC, path) != name
+
+
+def test_latents_are_brought_to_unit_scale_and_their_deviations_too() -> None:
+    """Divided where it should be multiplied, noise of the posterior grows in the channels that hold least."""
+    spec = LatentSpec(vae_id="v", text_encoder_id="t", mean=(1.0, -1.0), std=(2.0, 0.5))
+    latent = torch.tensor([3.0, 0.0]).view(2, 1, 1, 1).expand(2, 1, 2, 3)
+    assert spec.normalise(latent)[:, 0, 0, 0].tolist() == [1.0, 2.0]
+    assert torch.equal(spec.denormalise(spec.normalise(latent)), latent)
+    assert spec.scale(torch.ones(2, 1, 1, 1)).flatten().tolist() == [0.5, 2.0]
+    assert LatentSpec.from_dict(spec.to_dict()) == spec
