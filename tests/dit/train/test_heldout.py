@@ -11,7 +11,13 @@ import torch
 
 from dit.model import DiT
 from dit.train.data import generator_for, make_batch
-from dit.train.heldout import held_out_loss, pack_loss, packs_within
+from dit.train.heldout import (
+    EVAL_TIMES,
+    held_out_loss,
+    held_out_losses,
+    pack_loss,
+    packs_within,
+)
 from dit.train.loop import evaluate, train
 from dit.train.run import start_run
 from pipeline import schema as s
@@ -60,6 +66,8 @@ def test_the_model_is_told_which_tokens_are_given(folder: Path) -> None:
         pack_loss(model, dataclasses.replace(batch, given=torch.zeros_like(batch.given)))
     )
     assert abs(told - untold) > 1e-3 * told
+    measured = float((held_out_losses(model, batch) * batch.weight).sum())
+    assert measured == pytest.approx(told, rel=1e-5), "the held-out loss is of the same question"
 
 
 def test_every_clip_has_its_own_frame_rate(tmp_path: Path) -> None:
@@ -96,6 +104,11 @@ def test_odd_sides_are_padded_and_the_padding_carries_no_loss(tmp_path: Path) ->
         float(pack_loss(model, b)) for b in (batch, dataclasses.replace(batch, target=spoiled))
     )
     assert before == pytest.approx(after)
+    losses = [
+        held_out_losses(model, dataclasses.replace(batch, target=t))
+        for t in (batch.target, spoiled)
+    ]
+    torch.testing.assert_close(*losses)
 
 
 def test_each_number_has_its_own_posterior_deviation(tmp_path: Path) -> None:
@@ -142,3 +155,25 @@ def test_held_out_packs_are_read_when_they_are_asked_for(folder: Path) -> None:
     assert len(held) and not asked
     held[0]
     assert 0 < len(asked) <= len(data.held_out)
+
+
+def test_held_out_numbers_are_those_of_fixed_levels_and_noise(folder: Path) -> None:
+    """Of other noise than at the step before, a curve of losses shows the draw and not the training."""
+    data = packs(folder)
+    config = CONFIG.settled(MODEL)
+    run = start_run(MODEL, config, data)
+    model = awake(run.model)
+    pack = data.held_out_packs()[0]
+    found = held_out_loss(model, [pack], data, config)
+    floors = []
+    for t in EVAL_TIMES:
+        times = torch.full((len(pack),), t)
+        noise = generator_for(config.seed, -1, 0)  # no training step has this number
+        batch = make_batch(pack, data.spec(), MODEL, config, noise, times=times)
+        share = batch.weight.double() / batch.weight.double().sum()
+        want = float((held_out_losses(model, batch).double() * share).sum())
+        assert found[f"t{t}"] == pytest.approx(want, rel=1e-5)
+        floors.append(float((batch.floor.double() * share).sum()))
+    assert found["held_out_floor"] == pytest.approx(sum(floors) / len(floors), rel=1e-5)
+    mean = sum(found[f"t{t}"] for t in EVAL_TIMES) / len(EVAL_TIMES)
+    assert found["held_out"] == pytest.approx(mean, rel=1e-6)
