@@ -131,6 +131,9 @@ class LossConfig:
     """Band-pass levels of the pyramid; each halves the frame."""
     mse: NonNegative = 3.0
     """Weight of the mean squared error, which is what PSNR measures."""
+    motion: NonNegative = 0.0
+    """Extra weight of the L1 and squared error where something moves: 8 counts a pixel that goes from black to white 9 times.
+    Objects that move fast are small and few, so the other terms hardly see that they smear."""
     kl: NonNegative = 1e-3
     """Weight of the mean KL divergence per latent value."""
     gan: NonNegative = 0.0

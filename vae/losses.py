@@ -38,19 +38,35 @@ def pyramid_l1(error: Tensor, levels: int) -> Tensor:
     return torch.stack([band.abs().mean() for band in bands]).sum()
 
 
+MOTION_FRAMES = 3
+"""Frames to either side within which a pixel that changes counts as moving: all that share a latent of four frames."""
+
+
+def motion_weight(x: Tensor, strength: float) -> Tensor:
+    """Weight of each pixel (B,1,T,H,W), from 1 where nothing changes to 1 + ``strength`` where black meets white.
+
+    x is (B,3,T,H,W) in [-1,1]. What counts is the range of the pixel's values over ``MOTION_FRAMES`` frames before and
+    after, so the ghost that an object leaves where it was is weighed like the object.
+    """
+    most = F.max_pool3d(x, (2 * MOTION_FRAMES + 1, 1, 1), 1, (MOTION_FRAMES, 0, 0))
+    least = -F.max_pool3d(-x, (2 * MOTION_FRAMES + 1, 1, 1), 1, (MOTION_FRAMES, 0, 0))
+    return 1 + strength * 0.5 * (most - least).amax(1, keepdim=True)
+
+
 def vae_loss(
     x: Tensor, recon: Tensor, mean: Tensor, logvar: Tensor, config: LossConfig
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Total loss and its parts (detached, unweighted)."""
     x, recon = x.float(), recon.float()
     error = x - recon
-    parts = {"l1": error.abs().mean(), "kl": kl_divergence(mean, logvar)}
+    weight = motion_weight(x, config.motion) if config.motion else 1
+    parts = {"l1": (weight * error.abs()).mean(), "kl": kl_divergence(mean, logvar)}
     total = parts["l1"] + config.kl * parts["kl"]
     if config.pyramid:
         parts["pyramid"] = pyramid_l1(error, config.pyramid_levels)
         total = total + config.pyramid * parts["pyramid"]
     if config.mse:
-        parts["mse"] = error.square().mean()
+        parts["mse"] = (weight * error.square()).mean()
         total = total + config.mse * parts["mse"]
     return total, {key: value.detach() for key, value in parts.items()}
 

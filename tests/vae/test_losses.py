@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from vae.config import LossConfig
-from vae.losses import laplacian_pyramid, psnr, pyramid_l1, vae_loss
+from vae.losses import laplacian_pyramid, motion_weight, psnr, pyramid_l1, vae_loss
 
 
 def test_pyramid_of_a_flat_frame_is_zero_and_of_an_edge_is_not():
@@ -45,3 +45,19 @@ def test_terms_add_up():
 def test_psnr_of_a_known_error():
     x = torch.zeros(1, 3, 1, 4, 4)
     torch.testing.assert_close(psnr(x, x + 0.2), torch.tensor([20.0]))  # 10 log10(4 / 0.04)
+
+
+def test_motion_weighs_the_object_and_the_ghost_it_leaves_more_than_the_ground():
+    x = -torch.ones(1, 3, 17, 8, 8)
+    x[:, :, 8, 2, 2] = 1  # a white pixel, in one frame
+    weight = motion_weight(x, 8.0)
+    assert weight.shape == (1, 1, 17, 8, 8)
+    torch.testing.assert_close(weight[0, 0, :, 5, 5], torch.ones(17))
+    torch.testing.assert_close(weight[0, 0, 5:12, 2, 2], torch.full((7,), 9.0))
+    torch.testing.assert_close(weight[0, 0, [4, 12], 2, 2], torch.ones(2))
+    error = torch.zeros_like(x)
+    error[:, :, 8, 2, 2] = 0.5
+    latents = torch.zeros(1, 4, 2, 1, 1), torch.zeros(1, 4, 2, 1, 1)
+    _, parts = vae_loss(x, x - error, *latents, LossConfig(motion=8.0))
+    torch.testing.assert_close(parts["l1"], 9 * error.abs().mean())
+    torch.testing.assert_close(parts["mse"], 9 * error.square().mean())
