@@ -132,7 +132,7 @@ class LossConfig:
     mse: NonNegative = 3.0
     """Weight of the mean squared error, which is what PSNR measures."""
     motion: NonNegative = 0.0
-    """Extra weight of the L1 and squared error where something moves: 8 counts a pixel that goes from black to white 9 times.
+    """Extra weight of L1 and squared error where something moves: with 8, a pixel from black to white counts 9 times.
     Objects that move fast are small and few, so the other terms hardly see that they smear."""
     kl: NonNegative = 1e-3
     """Weight of the mean KL divergence per latent value."""

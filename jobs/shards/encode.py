@@ -75,6 +75,10 @@ class Args:
         check_bounds(self)
 
 
+COUNTED_AT_ONCE = 512
+"""Captions whose length is counted at once, between which there is progress to see."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EncodeResult:
     """What a run of encode did."""
@@ -212,7 +216,14 @@ def bring_up(
 
 def say_cut(encoder: Encoder, texts: list[str]) -> int:
     """Say how many captions are longer than the text encoder takes, before anything is encoded; returns the number."""
-    over = [n for n in encoder.cuts(texts) or () if n]
+    if len(texts) > COUNTED_AT_ONCE:
+        say(f"encode: counting the tokens of {len(texts)} captions")
+    progress = Progress("encode: tokens", len(texts), "captions")
+    over: list[int] = []
+    for start in range(0, len(texts), COUNTED_AT_ONCE):
+        part = texts[start : start + COUNTED_AT_ONCE]
+        over += [n for n in encoder.cuts(part) or () if n]
+        progress.update(len(part))
     if over:
         most = getattr(encoder.text, "max_tokens", None)
         limit = f" the {most} tokens" if most else ""
