@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 
 QUOTED = re.compile(
-    '"[^"\n]{0,200}"|\u201c[^\u201d\n]{0,200}\u201d|\u00ab[^\u00bb\n]{0,200}\u00bb'
+    '"[^"\n]{0,200}"|[\u300c\u300e\u300a][^\u300d\u300f\u300b\n]{0,80}[\u300d\u300f\u300b]'
+    "|\u201e[^\u201c\u201d\n]{0,200}[\u201c\u201d]"
+    "|\u201c[^\u201d\n]{0,200}\u201d|\u00ab[^\u00bb\n]{0,200}\u00bb"
     "|(?<![\\w])['\u2018][^'\u2019\n]{0,80}['\u2019](?!\\w)"
 )
 """What stands in quotes."""

@@ -97,7 +97,8 @@ def _repaired(
     from captioner.check.derive import judge_structured
     from captioner.check.markdown import plain_prose
     from captioner.check.mend_json import mend_json
-    from captioner.check.refusal import without_limits
+    from captioner.check.refusal import is_refusal, without_limits
+    from captioner.check.talk_languages import strip_openings
 
     done = []
     answer = THINKING.sub("", text, count=1)
@@ -117,11 +118,14 @@ def _repaired(
     if told is not None:
         prose = told
         done.append(NO_LIMITS)
-    if language == ENGLISH:
+    if language == ENGLISH and not is_refusal(prose):
         stripped = strip_boilerplate(prose)
         if stripped.found and stripped.text is not None:
             prose = stripped.text
             done.append(STRIPPED)
+    elif (opened := strip_openings(prose, language)) != prose:
+        prose = opened
+        done.append(STRIPPED)
     verdict = judge_reply(prose, finish=finish, language=language)
     if verdict.outcome == CaptionOutcome.OK:
         return prose, verdict, done

@@ -88,7 +88,9 @@ def _seen(sentence: str) -> str:
     _, _, rest = sentence.partition(",")
     rest = re.sub(r"^\s*(?:but|however,?|though|yet)\s+", "", rest).strip()
     alone = len(rest.split()) >= LEAST_CLAUSE and re.match(
-        r"(?:an?|the|two|three|in|on|at)\b", rest, re.I
+        r"(?:an?|the|two|three|four|several|some|in|on|at|he|she|they|there|it|both|his|her|their|people)\b",
+        rest,
+        re.I,
     )
     return rest[:1].upper() + rest[1:] if alone and not _refuses(rest) else ""
 

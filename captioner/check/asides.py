@@ -1,0 +1,102 @@
+"""Whole sentences that are no part of a caption: talk to whoever asked, what is not there, what cannot be known."""
+
+from __future__ import annotations
+
+import re
+
+from captioner.check.talk import BARE, FEELING, SCOPE, STILLS
+
+_CHATTER = (
+    r"(?:please,? )?let me know\b|(?:i )?hope (?:this|that) (?:helps|description|is|meets|caption)\b"
+    r"|(?:please )?feel free to\b|would you like (?:me|a|another|to)\b|do you (?:want|need) (?:me|more|any)\b"
+    r"|if (?:you(?:['’]d|['’]ll| would| want| need| have|['’]re)|there(?:['’]s| is))\b[^.]{0,90}\b(?:let me|i can|i['’]ll"
+    r"|ask|feel free|know|happy to|provide|share)\b"
+    r"|(?:please )?(?:note|keep in mind|be aware) that (?:this|the|my|i|since|as|these|some|without)\b"
+    r"|\(?(?:please )?(?:note|disclaimer|caveat)s?: |(?:i|we) (?:should|must|want to|would like to|have to) (?:also )?"
+    r"(?:note|mention|point out|add|clarify|emphasi[sz]e)\b"
+    r"|(?:this|the|my|the above) (?:description|summary|analysis|caption) (?:is (?:based|limited|meant|intended)|covers"
+    r"|captures|provides|aims|reflects|should|does|adheres|follows|focuses|highlights|assumes)\b"
+    r"|(?:this|my) caption (?:is|covers|captures|provides|aims|follows)\b|is there anything\b|(?:i['’]m |i am )?happy to"
+    r" (?:help|provide|refine|adjust|expand)\b|the above (?:is|describes|summari[sz]es)\b|thank you for (?:sharing|the)"
+    r"|let['’]s (?:break|take a (?:closer )?look|analy[sz]e|describe|dive)\b|to (?:provide|give) a more (?:accurate|detailed"
+    r"|specific)\b|(?:more|additional|further) (?:context|information|details?|frames) (?:would|is|are|may|might|could) be"
+    r" (?:needed|required|helpful|necessary)\b|(?:could|can) you (?:please )?(?:provide|share|tell)\b"
+)
+_FOUND_OUT = (
+    r"(?:determin\w*|ascertain\w*|identif\w+|verif\w+|confirm\w*|specif\w+|conclude\w*|infer\w*|establish\w*"
+    r"|pinpoint\w*|assess\w*)"
+)
+_EXACT = (
+    r"\b(?:exact|exactly|specific|specifically|precise|precisely|location|identit\w+|context|purpose|nature|event"
+    r"|occasion|relationship|reason|brand|model|breed|species|frames?|images?|video|footage|clip|saying|said|who)\b"
+)
+_LIMITS = (
+    rf"(?:without (?:any )?(?:additional|more|further|other|audio|sound|proper) (?:context|information|details?|frames"
+    rf"|footage)?\b|(?:it(?:['’]s| is| remains)|it (?:cannot|can['’]t) be)[^.;,]{{0,24}}\b(?:not (?:possible|clear)"
+    rf"|impossible|difficult|hard|unclear|challenging|uncertain|not (?:immediately |entirely )?(?:clear|evident|apparent))\b"
+    rf"(?: (?:to {_FOUND_OUT}|(?<=clear )(?:whether|what|who|why)\b|(?:to (?:tell|say|know|discern|see|make out)|what|who|whether|where|why|if|from)\b"
+    rf"(?=[^.;]*{_EXACT})))|(?=[^.;]*{_EXACT})[^.;]{{0,80}}\b(?:(?:cannot|can['’]t|could not|can not) be"
+    rf" (?:{_FOUND_OUT}|known|discerned|seen clearly)|(?:is|are) (?:not|un)\s?(?:clear|specified|known|provided|stated"
+    rf"|identifiable|discernible|mentioned|identified|determined|disclosed)\b(?! (?:cut|blue|sky|water|glass)))"
+    rf"|(?:the )?(?:lack|absence) of (?:additional |audio |further )?(?:context|audio|information)\b)"
+)
+_DESCRIBED = (
+    r"(?:other|additional|visible|discernible|legible|readable|noticeable|notable|significant|apparent|obvious|further"
+    r"|identifiable|recogni[sz]able|prominent|on-screen|overlaid|specific|distinct|clear|major)"
+)
+_SEEN = r"(?:visible|present|seen|shown|discernible|apparent|observed|noted|displayed|depicted|legible|detected)"
+_MARKS = r"(?:texts?|captions?|subtitles?|logos?|watermarks?|writing|dialogue|audio|sounds?|lettering|words|letters)"
+_HERE = r"(?: (?:in|on|within|throughout|at|across) [^.;:]{0,40})?"
+_ABSENCE = (
+    rf"(?!.*\b(?:camera|cuts?|edits?|zoom\w*|pan(?:s|ning)?|motion|movements?|transitions?|one|colou?rs?|except|but|save"
+    rf"|only|light\w*|shadows?)\b)(?:(?:there (?:is|are|appears? to be|seems? to be) no|no) (?:"
+    rf"{_DESCRIBED}\b[^.;:]{{1,90}}|[^.;:]{{0,60}}?{_MARKS}\b(?: (?:or|and) \w+)?(?: (?:is|are))?(?: {_SEEN})?{_HERE}"
+    rf"|[^.;:]{{1,60}}? (?:(?:is|are) )?{_SEEN}{_HERE})"
+    rf"|(?:{BARE}|the scene|it) (?:does not|doesn['’]t|do not|don['’]t) (?:contain|include|show|feature|have|display"
+    rf"|depict|provide|reveal)\b[^.;:]{{1,90}}"
+    rf"|(?:{BARE}|the scene|it) (?:contains?|has|have|shows?|features?|includes?|displays?) no [^.;:]{{1,90}})\.?\s*$"
+)
+_PROVENANCE = (
+    rf"{BARE} (?:(?:is|are|appears? to be|seems? to be|looks? like|were|was|come|comes) )(?:(?:all|a|an|part of|the) )*"
+    rf"(?:[\w-]+ )?(?:{STILLS} )?(?:(?:taken|extracted|captured|drawn|sampled) )?(?:from|of|in) (?:a|the|this|one|some)"
+    rf" (?:[\w-]+ )?(?:video|clip|recording|footage|film|sequence)(?: clip| sequence)?(?:,? (?:taken|captured|shown|each)"
+    rf"[^.]{{0,50}})?[.:]?\s*$"
+)
+_LENGTH = (
+    rf"(?:{BARE}|it|the (?:duration|length)(?: of {BARE})?) (?:lasts|runs|is|has|spans)(?: for)?(?: an? (?:total )?"
+    rf"(?:duration|length|running time|runtime) of)?(?: (?:about|approximately|around|roughly|only|just))*"
+    rf" [\w.-]+[ -](?:seconds?|minutes?)(?: long| in (?:length|duration)| of footage)?\.?\s*$"
+)
+_USE = (
+    rf"{BARE} (?:would|could|might|may|can) (?:be (?:used|useful|part|of interest|suitable|seen as|interpreted)|appeal|serve"
+    rf"|interest)\b|{BARE} is (?:suitable|perfect|ideal|great|useful) for\b"
+    rf"|(?:the )?(?:overall )?(?:video|image|picture|visual|footage)?(?:['’]s)? ?(?:quality|resolution)(?: of {BARE})? is (?:very |quite )?(?:high|good|excellent|clear|decent|standard|consistent)\b[^.;]{{0,30}}\.?$"
+    rf"|{BARE} is (?:of )?(?:very |overall )?(?:high|good|excellent|decent|standard)(?:[- ]quality| resolution)[^.,]{{0,30}}\.?$"
+)
+_OPINION = (
+    rf"(?:(?:overall|in summary|in conclusion|together|altogether|all in all),? )?(?:{BARE}|(?:the|this) (?:overall )?"
+    r"(?:scene|composition|atmosphere|setting|mood|effect|moment)(?: of (?:the|this) \w+)?|it|this|all of this)"
+    r" (?:conveys?|creates?|evokes?|captures?|exudes?|gives?(?: off)?|radiates?|suggests?|portrays?|reflects?|has|is one of"
+    r"|depicts?|presents?|showcases?)(?: (?:an?|the))?"
+    rf"(?: [\w-]+,?(?: and)?){{0,3}}? (?:sense|feeling|impression|air|spirit|essence|aura) of {FEELING}{SCOPE}\.?\s*$"
+)
+WHOLE = tuple(
+    re.compile(rf"^\W*(?:{pattern})", re.I)
+    for pattern in (_CHATTER, _PROVENANCE, _LENGTH, _USE, _OPINION, _ABSENCE)
+)
+UNKNOWN = re.compile(rf"^\W*(?:(?:however|unfortunately|additionally|also),? )?(?:{_LIMITS})", re.I)
+"""What nobody can tell from the pictures."""
+STYLE_WORDS = re.compile(
+    r"\b(?:cinematic|vintage|retro|noir|documentary|dream\w*|painterly|anime|cartoon\w*|surreal\w*|gothic|minimalis\w+"
+    r"|monochrom\w+|colou?r\w*|light\w*|shadow\w*|film\w*|handheld|shot|angle|focus|camera|slow|blur\w*|grain\w*)\b",
+    re.I,
+)
+
+
+def is_talk(sentence: str) -> bool:
+    """A sentence that says nothing of what is seen, as a whole."""
+    if any(pattern.search(sentence) for pattern in WHOLE[:3]):
+        return True
+    if STYLE_WORDS.search(sentence):
+        return False
+    return bool(UNKNOWN.search(sentence)) or any(pattern.search(sentence) for pattern in WHOLE[3:])
