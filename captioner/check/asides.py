@@ -31,12 +31,13 @@ _EXACT = (
     r"|occasion|relationship|reason|brand|model|breed|species|frames?|images?|video|footage|clip|saying|said|who)\b"
 )
 _LIMITS = (
-    rf"(?:without (?:any )?(?:additional|more|further|other|audio|sound|proper) (?:context|information|details?|frames"
-    rf"|footage)?\b|(?:it(?:['’]s| is| remains)|it (?:cannot|can['’]t) be)[^.;,]{{0,24}}\b(?:not (?:possible|clear)"
+    rf"(?:without (?:any )?(?:additional |more |further |other |proper |audio |sound )*(?:context|information|details|frames"
+    rf"|footage|audio)\b(?=[^.;]*\b(?:impossible|cannot|can['’]t|difficult|hard|unclear|uncertain|not|ambiguous|unknown)\b)|(?:it(?:['’]s| is| remains)|it (?:cannot|can['’]t) be)[^.;,]{{0,24}}\b(?:not (?:possible|clear)"
     rf"|impossible|difficult|hard|unclear|challenging|uncertain|not (?:immediately |entirely )?(?:clear|evident|apparent))\b"
     rf"(?: (?:to {_FOUND_OUT}|(?<=clear )(?:whether|what|who|why)\b|(?:to (?:tell|say|know|discern|see|make out)|what|who|whether|where|why|if|from)\b"
     rf"(?=[^.;]*{_EXACT})))|(?=[^.;]*{_EXACT})[^.;]{{0,80}}\b(?:(?:cannot|can['’]t|could not|can not) be"
-    rf" (?:{_FOUND_OUT}|known|discerned|seen clearly)|(?:is|are) (?:not|un)\s?(?:clear|specified|known|provided|stated"
+    rf" (?:{_FOUND_OUT}|known|discerned|seen clearly)|(?:is|are|remains?) (?:hard|difficult|impossible|unclear|challenging|unknown"
+    rf"|uncertain|ambiguous)(?: to (?:{_FOUND_OUT}|tell|know|say|make out|discern)|(?=[.,;]|$))|(?:is|are) (?:not|un)\s?(?:clear|specified|known|provided|stated"
     rf"|identifiable|discernible|mentioned|identified|determined|disclosed)\b(?! (?:cut|blue|sky|water|glass)))"
     rf"|(?:the )?(?:lack|absence) of (?:additional |audio |further )?(?:context|audio|information)\b)"
 )
@@ -86,6 +87,27 @@ WHOLE = tuple(
 )
 UNKNOWN = re.compile(rf"^\W*(?:(?:however|unfortunately|additionally|also),? )?(?:{_LIMITS})", re.I)
 """What nobody can tell from the pictures."""
+_VAGUE = re.compile(
+    rf"^\W*(?:(?:overall|additionally|also|in general),? )?(?:{BARE}|the entire (?:video|clip|sequence))(?: (?:itself|overall|also))?"
+    r" (?:(?:is|are|was|were|has been|seems?(?: to be)?|appears?(?: to be)?|feels?|remains?) (?:(?:very|quite|rather|mostly"
+    r"|generally|simply|overall|also|both|well|clearly) )*(?:(?:presented|arranged|organi[sz]ed|structured|intended|designed"
+    r"|meant|created|made|produced|composed|ordered|numbered|connected|related)\b[^.;:]{0,60}|(?!(?:of|in|on|at|from|about|a|an"
+    r"|the|set|not|shown|seen|filled|titled|called)\b)[\w-]+(?:,? (?:and |yet |but )?[\w-]+){0,2}(?: (?:in (?:nature|tone|content"
+    r"|order|sequence|general)|to watch|overall|throughout))?)|is in (?:chronological|sequential|high) [\w-]+)\.?\s*$",
+    re.I,
+)
+"""``The video is humorous in nature``, ``the frames are arranged in chronological order``."""
+_LOOKS = re.compile(
+    r"\b(?:slow\w*|fast\w*|sped|speed|revers\w*|loop\w*|black|white|sepia|grain\w*|blur\w*|shak\w*|handheld|hand-held|stead\w*"
+    r"|static|still|stationary|split|vertical\w*|horizontal\w*|portrait|landscape|square|wide\w*|close\w*|zoom\w*|pan\w*|tilt\w*"
+    r"|angle\w*|lens|view\w*|perspective|anima\w*|3d|2d|cgi|render\w*|drawn|monochrom\w*|colou?r\w*|tint\w*|saturat\w*"
+    r"|bright\w*|dark\w*|dim\w*|light\w*|lit|contrast\w*|night|infrared|thermal|drone|aerial\w*|film\w*|shot|vintage|retro|low|pixel\w*"
+    r"|time-lapse|style\w*|stylized|stylised|underwater|tracking|continuous|edit\w*|cut|montage|warm|cool|cold|hazy|foggy|distorted"
+    r"|overexposed|underexposed|mirrored|upside|inverted|cropped|letterboxed|framed|focus\w*|centered|centred|empty|silent\w*|cinematic"
+    r"|realistic|surreal|abstract|dreamlike|noisy|compressed|muted|symmetrical|rotat\w*|frozen|moving|red|green|blue|yellow|grey|gray)\b",
+    re.I,
+)
+"""What a video can be said to be that is seen in it."""
 STYLE_WORDS = re.compile(
     r"\b(?:cinematic|vintage|retro|noir|documentary|dream\w*|painterly|anime|cartoon\w*|surreal\w*|gothic|minimalis\w+"
     r"|monochrom\w+|colou?r\w*|light\w*|shadow\w*|film\w*|handheld|shot|angle|focus|camera|slow|blur\w*|grain\w*)\b",
@@ -100,3 +122,8 @@ def is_talk(sentence: str) -> bool:
     if STYLE_WORDS.search(sentence):
         return False
     return bool(UNKNOWN.search(sentence)) or any(pattern.search(sentence) for pattern in WHOLE[3:])
+
+
+def is_vague(sentence: str) -> bool:
+    """A sentence on the medium that says no more than that it is good, orderly or nice."""
+    return bool(_VAGUE.match(sentence)) and not _LOOKS.search(sentence)

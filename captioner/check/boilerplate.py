@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from captioner.check.asides import STYLE_WORDS, is_talk
+from captioner.check.asides import STYLE_WORDS, is_talk, is_vague
 from captioner.check.language import QUOTED
 from captioner.check.phrases import AFTER, ASIDES, OPENINGS, STYLES, TAILS
 from captioner.check.talk import BARE, SHOWS
@@ -23,9 +23,9 @@ _LEAD = re.compile(
     r"|descriptions?|summary|answer|paragraph|analysis|breakdown|response|overview|it|what['’]?s?)\b[^:.\n\ue000]{0,40}[:.]\s+"
     r"|here (?:you go|it is)[:.!]\s+)?"
     r"(?:(?![^.:\n]*\b(?:not|unable|cannot|can['’]?t|won['’]?t|sorry|but|don['’]?t)\b)(?:i['’]ll|i will|let me|allow me to|i can|i['’]d(?: be (?:happy|glad) to)?|i have|i['’]ve)\b[^.:\n\ue000]{0,60}"
-    r"\b(?:describe|caption|summari[sz]e|walk|provide|break|analy[sz]e|review)[^.:\n\ue000]{0,80}[:.]\s+)?"
+    r"\b(?:describe|caption|summari[sz]e|walk|provide|break|analy[sz]e|review)[^.:!\n\ue000]{0,80}[:.!]\s+)?"
     r"(?:\W*(?:[\w-]+ ){0,3}(?:caption|description|answer|summary|response|output|overview)(?: of (?:the|this) \w+"
-    r"(?: \w+)?)?\W{0,3}(?:[:\n]|[-–—] )\W{0,3}\s*)?",
+    r"(?: \w+)?)?(?: \([\w ,]{1,24}\))?\W{0,3}(?:[:\n]|[-–—] )\W{0,3}\s*)?",
     re.I,
 )
 """Phrases about answering, before the answer."""
@@ -88,7 +88,9 @@ def strip_boilerplate(text: str) -> Stripped:
             if again == shorter:
                 break
             shorter = again
-        if re.search(r"\w|\ue000", shorter):
+        if shorter == sentence and is_vague(sentence):
+            found.append(sentence)
+        elif re.search(r"\w|\ue000", shorter):
             out.append(shorter)
         elif sentence.strip():
             found.append(sentence)

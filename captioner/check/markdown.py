@@ -9,6 +9,10 @@ _MARKS = re.compile(
     re.M,
 )
 _FENCE = re.compile(r"^\s*```\w*\s*\n?(.*?)\n?\s*```\s*$", re.S)
+_TAG = re.compile(
+    r"^\s*<(captions?|answer|description|output|response|result)>\s*(.*?)\s*</\1>\s*$", re.S | re.I
+)
+"""An answer in a tag."""
 _HEADING = re.compile(r"^\s*#{1,6}\s+(.*?)\s*#*$")
 _BOLD_LINE = re.compile(r"^\s*\*\*([^*]+?):?\*\*:?\s*$")
 _ITEM = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+")
@@ -25,6 +29,8 @@ _CHATTER = re.compile(
 
 def plain_prose(text: str) -> str:
     """The text without marks of headings, lists, emphasis and fences; items become sentences. Others as they are."""
+    if tagged := _TAG.match(text):
+        text = tagged[2]
     if not _MARKS.search(text):
         return text
     if fenced := _FENCE.match(text):

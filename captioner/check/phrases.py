@@ -16,6 +16,8 @@ _GIVING = (
     r"|reflecting|capturing|exuding|instilling|imparting|fostering|radiating|projecting|invoking|indicating|showcasing"
     r"|underscoring|reinforcing|bringing|providing|imbuing"
 )
+_GIVES = r"creates|adds|evokes|conveys|gives|lends|suggests|reflects|brings|provides"
+_WHOM = r"(?: (?:it|(?:the )?viewers?|the (?:overall )?(?:scene|video|image|clip|footage|moment|setting|space|room)))?"
 _KEPT_VERBS = (
     r"(?:is|was|has|does|follows|zooms|pans|tilts|tracks|pulls|pushes|circles|orbits|moves|travels|loops|reverses"
     r"|freezes|compares|contrasts|alternates|blurs|fades|cuts|plays|shifts|uses|employs|lasts|becomes|remains|stays"
@@ -55,6 +57,13 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^from what (?:we|you|i) can see,? ", ""),
         (
             r"^(?:from|in|based on) my (?:analysis|observations?|view|assessment|understanding),? ",
+            "",
+        ),
+        (r"^(?:based on|from|judging by) what (?:is|we|you|i|one|can)\b[^,]{0,30}, ", ""),
+        (rf"^{BARE} (?:is|are) [^,.;]{{2,30}} and {SHOWS}{THAT} {NOUN}", ""),
+        (
+            r"^(?:the user|you(?:['’]ve| have)?)(?: has| have)? (?:provided|uploaded|shared|sent|given)(?: me)?(?: with)? "
+            rf"(?:an?|some|the) {EMPTY}*{PLAIN} (?:of|showing|featuring|depicting|in which|where) ",
             "",
         ),
         (r"^my (?:impression|understanding|guess|interpretation) is that ", ""),
@@ -116,7 +125,7 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "at first, ",
         ),
         (
-            r"^in the (?:next|following|subsequent|later|succeeding) (?:few )?(?:frames?|images?|pictures?|stills?"
+            r"^in the (?:next|following|subsequent|later|succeeding|second|third|fourth) (?:few )?(?:frames?|images?|pictures?|stills?"
             r"|segments?),? (?:there (?:is|are) )?",
             "then ",
         ),
@@ -250,6 +259,15 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 ASIDES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), replacement)
     for pattern, replacement in (
+        (
+            r"(?<=[;,] )(?:and )?in the (?:next|following|subsequent|later|second|third) (?:few )?(?:frames?|images?|stills?"
+            r"|segments?),? ",
+            "then ",
+        ),
+        (
+            rf"(?:,|;|,? and|,? before)(?: then| finally)? (?:the|this) {EMPTY}*{MOVIE}(?: then| finally)? {ENDS} {NOUN}",
+            ", and at the end, ",
+        ),
         # ..., and the scene then shifts to
         (
             rf"(?:,|;|,? and|,? before|,? as)(?: then| finally| later)? (?:the|this) {EMPTY}*(?:{MOVIE}|scene|focus|view)"
@@ -275,7 +293,7 @@ ASIDES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"\1 the \2\3",
         ),
         (
-            rf"\bas (?:the|this) {MOVIE} (?:progresses|continues|goes on|unfolds|advances|proceeds|plays)\b",
+            rf"\bas (?:the|this) (?:{MOVIE}|scene|story|narrative) (?:progresses|continues|goes on|unfolds|advances|proceeds|plays)\b",
             "over time",
         ),
         (
@@ -335,12 +353,16 @@ TAILS: tuple[re.Pattern[str], ...] = tuple(
     re.compile(pattern, re.I)
     for pattern in (
         # ..., creating a sense of joy and freedom
-        rf",?(?: (?:all )?while| thus| thereby| further| collectively| and)? (?:{_GIVING})(?: to)?"
-        r"(?: (?:it|(?:the )?viewers?|the (?:overall )?(?:scene|video|image|clip|footage|moment|setting)))?(?: with)? "
-        rf"(?:(?:an?|the|its|that) )?(?:[\w-]+,? (?:and )?){{0,3}}?(?:sense|feeling|air|impression|feel|touch|spirit"
-        rf"|essence|aura) of {FEELING}{SCOPE}(?=[.;]|$)",
+        rf",?(?: (?:all )?while| thus| thereby| further| collectively| and)? (?:{_GIVING}|which (?:{_GIVES}))(?: to)?"
+        rf"{_WHOM}(?: with)? (?:(?:an?|the|its|that) )?(?:[\w-]+,? (?:and )?){{0,3}}?(?:sense|feeling|spirit|essence) of"
+        rf" {FEELING}{SCOPE}(?=[.;]|$)",
+        # ..., giving the scene a warm and inviting feel
+        rf",(?: (?:all )?while| thus| thereby| further)? (?:{_GIVING}|which (?:{_GIVES}))(?: to)?{_WHOM}(?: with)?"
+        r" (?:an?|its) (?:[\w-]+,? (?:and )?){1,4}(?:feeling|feel|vibe|atmosphere|mood|ambiance|ambience|tone)"
+        rf"{SCOPE}(?=[.;]|$)",
         # ..., adding to the serene atmosphere of the scene
-        r",(?: (?:all )?while| further)? (?:adding|contributing|lending|enhancing|complementing)(?: (?:further|depth"
+        r",(?: (?:all )?while| further)? (?:adding|contributing|lending|enhancing|complementing|which (?:adds|contributes"
+        r"|enhances|complements))(?: (?:further|depth"
         r"|beauty|charm|warmth|interest|character|realism|drama|greatly|an?|touch|of|and|sense))*(?: to)? the "
         r"(?:[\w-]+['’]?s? (?:and |, )?){0,4}?(?:atmosphere|mood|ambian?ce|ambience|feel|aesthetics?|tone|vibe|realism"
         r"|beauty|charm|appeal|experience|narrative|composition|scene|setting)"

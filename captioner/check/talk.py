@@ -5,7 +5,7 @@ from __future__ import annotations
 EMPTY = (
     r"(?:(?:short|brief|quick|little|provided|given|supplied|following|entire|whole|full|current|present|attached"
     r"|uploaded|shared|sample|input|shown|described|original|particular|same|\w+[- ]second(?:s|[- ]long)?|\d+"
-    r"|two|three|four|five|six|seven|eight|single|camera|raw|video|image|film|user[- ]provided|accompanying"
+    r"|two|three|four|five|six|seven|eight|single|still(?= (?:frames|images|pictures|shots))|camera|raw|video|image|film|user[- ]provided|accompanying"
     r"|submitted|referenced|available|individual|extracted|sampled|consecutive|sequential|successive),? )"
 )
 """Adjectives of a medium that say nothing of what is seen."""
@@ -104,29 +104,14 @@ SUMMING = (
     r",? )?"
 )
 MOVIE = r"(?:video|clip|footage|recording|sequence|film|reel|segment)(?: (?:clip|footage|recording|sequence))?"
-ABSTRACT = (
-    r"(?:calm|calmness|joy|freedom|peace|peacefulness|tranquil(?:l)?ity|serenity|warmth|comfort|community|camaraderie"
-    r"|togetherness|connection|intimacy|nostalgia|melancholy|loneliness|solitude|isolation|mystery|wonder|awe"
-    r"|anticipation|excitement|tension|suspense|urgency|drama|unease|danger|adventure|curiosity|energy|vitality"
-    r"|liveliness|vibrancy|celebration|festivity|happiness|fun|playfulness|whimsy|innocence|tenderness|affection|love"
-    r"|hope|pride|achievement|accomplishment|determination|dedication|focus|concentration|craftsmanship|precision"
-    r"|care|professionalism|authenticity|realism|harmony|balance|order|chaos|routine|normalcy|everyday life|domesticity"
-    r"|coziness|cosiness|relaxation|leisure|contemplation|reflection|introspection|reverence|grandeur|majesty|beauty"
-    r"|elegance|luxury|sophistication|simplicity|purity|unity|friendship|family|teamwork|competition|intensity|power"
-    r"|strength|resilience|perseverance|patience|anxiety|fear|sadness|grief|longing|relief|satisfaction|gratitude"
-    r"|respect|purpose|progress|discovery|exploration|creativity|innovation|immersion|presence|place|life|time"
-    r"|timelessness|stillness|quiet|quietness|silence|mindfulness|hospitality|tradition|heritage|belonging|passion"
-    r"|enthusiasm|spontaneity|rhythm|activity|bustle|productivity|efficiency|security|safety|trust|humou?r"
-    r"|lightheartedness|magic|enchantment|romance|cheerfulness|optimism|desolation|abandonment|foreboding|dread)"
-)
-"""What a feeling is of; ``a sense of depth`` or of speed is something that is seen."""
 FEELING = (
-    rf"(?:(?:[\w-]+ )?(?:{ABSTRACT}|(?!(?:motion|direction|dimension|proximity|density|velocity|acceleration|immensity"
-    r"|vastness|openness|movement|elevation|rotation|progression|dimensionality|spaciousness|distance)\b)"
-    r"\w{3,}(?:ness|ity|ship|hood|dom|ance|ence|tion|sion|ment|ism))\b"
-    rf"(?:(?:,|,? and|,? or) (?:[\w-]+ )?(?:{ABSTRACT}|\w{{3,}}(?:ness|ity|ship|hood|dom|ance|ence|tion|sion|ment|ism))\b)*)"
+    r"(?:(?!(?:an?|the|his|her|its|their|depth|space|scale|motion|direction|dimensions?|dimensionality|proximity|density"
+    r"|velocity|acceleration|height|size|volume|vastness|openness|movement|speed|distance|perspective|elevation|rotation"
+    r"|progression|spaciousness|immensity|gravity|weight|balance|symmetry|texture|light|lightness|darkness|colou?r)\b)"
+    r"[\w-]+(?:,? (?:and |or )?(?!(?:an?|the|his|her|its|their|of|in|on|at|from|with|as|by|between|for|to|through|that"
+    r"|who|depth|space|scale|motion|movement|speed|distance)\b)[\w-]+){0,5})"
 )
-"""``quiet contemplation``, ``joy and freedom``."""
+"""``quiet contemplation``, ``joy and freedom``; a sense of depth or of speed is something that is seen."""
 SCOPE = (
     r"(?: (?:in|to|within|throughout|about) (?:the|this) (?:entire |whole |overall )?(?:scene|video|clip|footage|image"
     r"|frame|moment|setting|composition|space|viewer|shot))?"
