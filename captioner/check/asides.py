@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 
-from captioner.check.talk import BARE, FEELING, SCOPE, STILLS
+from captioner.check.talk import BARE, FEELING, SCOPE, STILLS, SURE
 
 _CHATTER = (
     r"(?:please,? )?let me know\b|(?:i )?hope (?:this|that) (?:helps|description|is|meets|caption)\b"
     r"|(?:please )?feel free to\b|would you like (?:me|a|another|to)\b|do you (?:want|need) (?:me|more|any)\b"
-    r"|if (?:you(?:['’]d|['’]ll| would| want| need| have|['’]re)|there(?:['’]s| is))\b[^.]{0,90}\b(?:let me|i can|i['’]ll"
+    r"|if (?:you(?:['’]d|['’]ll| would| want| need| have|['’]re)|there(?:['’]s| is))\b[^.]{0,90}\b(?:let me|i can"
+    r"|i['’]ll"
     r"|ask|feel free|know|happy to|provide|share)\b"
     r"|(?:please )?(?:note|keep in mind|be aware) that (?:this|the|my|i|since|as|these|some|without)\b"
     r"|\(?(?:please )?(?:note|disclaimer|caveat)s?: |(?:i|we) (?:should|must|want to|would like to|have to) (?:also )?"
     r"(?:note|mention|point out|add|clarify|emphasi[sz]e)\b"
     r"|(?:this|the|my|the above) (?:description|summary|analysis|caption) (?:is (?:based|limited|meant|intended)|covers"
     r"|captures|provides|aims|reflects|should|does|adheres|follows|focuses|highlights|assumes)\b"
-    r"|(?:this|my) caption (?:is|covers|captures|provides|aims|follows)\b|is there anything\b|(?:i['’]m |i am )?happy to"
+    r"|(?:this|my) caption (?:is|covers|captures|provides|aims|follows)\b|is there anything\b|(?:i['’]m |i am"
+    r" )?happy to"
     r" (?:help|provide|refine|adjust|expand)\b|the above (?:is|describes|summari[sz]es)\b|thank you for (?:sharing|the)"
-    r"|let['’]s (?:break|take a (?:closer )?look|analy[sz]e|describe|dive)\b|to (?:provide|give) a more (?:accurate|detailed"
-    r"|specific)\b|(?:more|additional|further) (?:context|information|details?|frames) (?:would|is|are|may|might|could) be"
+    r"|let['’]s (?:break|take a (?:closer )?look|analy[sz]e|describe|dive)\b|to (?:provide|give) a more"
+    r" (?:accurate|detailed"
+    r"|specific)\b|(?:more|additional|further) (?:context|information|details?|frames) (?:would|is|are|may|might"
+    r"|could) be"
     r" (?:needed|required|helpful|necessary)\b|(?:could|can) you (?:please )?(?:provide|share|tell)\b"
 )
 _FOUND_OUT = (
@@ -31,13 +35,19 @@ _EXACT = (
     r"|occasion|relationship|reason|brand|model|breed|species|frames?|images?|video|footage|clip|saying|said|who)\b"
 )
 _LIMITS = (
-    rf"(?:without (?:any )?(?:additional |more |further |other |proper |audio |sound )*(?:context|information|details|frames"
-    rf"|footage|audio)\b(?=[^.;]*\b(?:impossible|cannot|can['’]t|difficult|hard|unclear|uncertain|not|ambiguous|unknown)\b)|(?:it(?:['’]s| is| remains)|it (?:cannot|can['’]t) be)[^.;,]{{0,24}}\b(?:not (?:possible|clear)"
-    rf"|impossible|difficult|hard|unclear|challenging|uncertain|not (?:immediately |entirely )?(?:clear|evident|apparent))\b"
-    rf"(?: (?:to {_FOUND_OUT}|(?<=clear )(?:whether|what|who|why)\b|(?:to (?:tell|say|know|discern|see|make out)|what|who|whether|where|why|if|from)\b"
+    rf"(?:without (?:any )?(?:additional |more |further |other |proper |audio |sound )*(?:context|information"
+    rf"|details|frames"
+    rf"|footage|audio)\b(?=[^.;]*\b(?:impossible|cannot|can['’]t|difficult|hard|unclear|uncertain|not|ambiguous"
+    rf"|unknown)\b)|(?:it(?:['’]s| is| remains)|it (?:cannot|can['’]t) be)[^.;,]{{0,24}}\b(?:not (?:possible|clear)"
+    rf"|impossible|difficult|hard|unclear|challenging|uncertain|not (?:immediately |entirely )?(?:clear|evident"
+    rf"|apparent))\b"
+    rf"(?: (?:to {_FOUND_OUT}|(?<=clear )(?:whether|what|who|why)\b|(?:to (?:tell|say|know|discern|see|make out)"
+    rf"|what|who|whether|where|why|if|from)\b"
     rf"(?=[^.;]*{_EXACT})))|(?=[^.;]*{_EXACT})[^.;]{{0,80}}\b(?:(?:cannot|can['’]t|could not|can not) be"
-    rf" (?:{_FOUND_OUT}|known|discerned|seen clearly)|(?:is|are|remains?) (?:hard|difficult|impossible|unclear|challenging|unknown"
-    rf"|uncertain|ambiguous)(?: to (?:{_FOUND_OUT}|tell|know|say|make out|discern)|(?=[.,;]|$))|(?:is|are) (?:not|un)\s?(?:clear|specified|known|provided|stated"
+    rf" (?:{_FOUND_OUT}|known|discerned|seen clearly)|(?:is|are|remains?) (?:hard|difficult|impossible|unclear"
+    rf"|challenging|unknown"
+    rf"|uncertain|ambiguous)(?: to (?:{_FOUND_OUT}|tell|know|say|make out|discern)|(?=[.,;]|$))|(?:is|are) (?:not"
+    rf"|un)\s?(?:clear|specified|known|provided|stated"
     rf"|identifiable|discernible|mentioned|identified|determined|disclosed)\b(?! (?:cut|blue|sky|water|glass)))"
     rf"|(?:the )?(?:lack|absence) of (?:additional |audio |further )?(?:context|audio|information)\b)"
 )
@@ -49,7 +59,8 @@ _SEEN = r"(?:visible|present|seen|shown|discernible|apparent|observed|noted|disp
 _MARKS = r"(?:texts?|captions?|subtitles?|logos?|watermarks?|writing|dialogue|audio|sounds?|lettering|words|letters)"
 _HERE = r"(?: (?:in|on|within|throughout|at|across) [^.;:]{0,40})?"
 _ABSENCE = (
-    rf"(?!.*\b(?:camera|cuts?|edits?|zoom\w*|pan(?:s|ning)?|motion|movements?|transitions?|one|colou?rs?|except|but|save"
+    rf"(?!.*\b(?:camera|cuts?|edits?|zoom\w*|pan(?:s|ning)?|motion|movements?|transitions?|one|colou?rs?|except"
+    rf"|but|save"
     rf"|only|light\w*|shadows?)\b)(?:(?:there (?:is|are|appears? to be|seems? to be) no|no) (?:"
     rf"{_DESCRIBED}\b[^.;:]{{1,90}}|[^.;:]{{0,60}}?{_MARKS}\b(?: (?:or|and) \w+)?(?: (?:is|are))?(?: {_SEEN})?{_HERE}"
     rf"|[^.;:]{{1,60}}? (?:(?:is|are) )?{_SEEN}{_HERE})"
@@ -60,7 +71,8 @@ _ABSENCE = (
 _PROVENANCE = (
     rf"{BARE} (?:(?:is|are|appears? to be|seems? to be|looks? like|were|was|come|comes) )(?:(?:all|a|an|part of|the) )*"
     rf"(?:[\w-]+ )?(?:{STILLS} )?(?:(?:taken|extracted|captured|drawn|sampled) )?(?:from|of|in) (?:a|the|this|one|some)"
-    rf" (?:[\w-]+ )?(?:video|clip|recording|footage|film|sequence)(?: clip| sequence)?(?:,? (?:taken|captured|shown|each)"
+    rf" (?:[\w-]+ )?(?:video|clip|recording|footage|film|sequence)(?: clip| sequence)?(?:,? (?:taken|captured"
+    rf"|shown|each)"
     rf"[^.]{{0,50}})?[.:]?\s*$"
 )
 _LENGTH = (
@@ -69,15 +81,19 @@ _LENGTH = (
     rf" [\w.-]+[ -](?:seconds?|minutes?)(?: long| in (?:length|duration)| of footage)?\.?\s*$"
 )
 _USE = (
-    rf"{BARE} (?:would|could|might|may|can) (?:be (?:used|useful|part|of interest|suitable|seen as|interpreted)|appeal|serve"
+    rf"{BARE} (?:would|could|might|may|can) (?:be (?:used|useful|part|of interest|suitable|seen as|interpreted)"
+    rf"|appeal|serve"
     rf"|interest)\b|{BARE} is (?:suitable|perfect|ideal|great|useful) for\b"
-    rf"|(?:the )?(?:overall )?(?:video|image|picture|visual|footage)?(?:['’]s)? ?(?:quality|resolution)(?: of {BARE})? is (?:very |quite )?(?:high|good|excellent|clear|decent|standard|consistent)\b[^.;]{{0,30}}\.?$"
-    rf"|{BARE} is (?:of )?(?:very |overall )?(?:high|good|excellent|decent|standard)(?:[- ]quality| resolution)[^.,]{{0,30}}\.?$"
+    rf"|(?:the )?(?:overall )?(?:video|image|picture|visual|footage)?(?:['’]s)? ?(?:quality|resolution)(?: of"
+    rf" {BARE})? is (?:very |quite )?(?:high|good|excellent|clear|decent|standard|consistent)\b[^.;]{{0,30}}\.?$"
+    rf"|{BARE} is (?:of )?(?:very |overall )?(?:high|good|excellent|decent|standard)(?:[- ]quality|"
+    rf" resolution)[^.,]{{0,30}}\.?$"
 )
 _OPINION = (
     rf"(?:(?:overall|in summary|in conclusion|together|altogether|all in all),? )?(?:{BARE}|(?:the|this) (?:overall )?"
     r"(?:scene|composition|atmosphere|setting|mood|effect|moment)(?: of (?:the|this) \w+)?|it|this|all of this)"
-    r" (?:conveys?|creates?|evokes?|captures?|exudes?|gives?(?: off)?|radiates?|suggests?|portrays?|reflects?|has|is one of"
+    r" (?:conveys?|creates?|evokes?|captures?|exudes?|gives?(?: off)?|radiates?|suggests?|portrays?|reflects?|has"
+    r"|is one of"
     r"|depicts?|presents?|showcases?)(?: (?:an?|the))?"
     rf"(?: [\w-]+,?(?: and)?){{0,3}}? (?:sense|feeling|impression|air|spirit|essence|aura) of {FEELING}{SCOPE}\.?\s*$"
 )
@@ -88,23 +104,34 @@ WHOLE = tuple(
 UNKNOWN = re.compile(rf"^\W*(?:(?:however|unfortunately|additionally|also),? )?(?:{_LIMITS})", re.I)
 """What nobody can tell from the pictures."""
 _VAGUE = re.compile(
-    rf"^\W*(?:(?:overall|additionally|also|in general),? )?(?:{BARE}|the entire (?:video|clip|sequence))(?: (?:itself|overall|also))?"
-    r" (?:(?:is|are|was|were|has been|seems?(?: to be)?|appears?(?: to be)?|feels?|remains?) (?:(?:very|quite|rather|mostly"
-    r"|generally|simply|overall|also|both|well|clearly) )*(?:(?:presented|arranged|organi[sz]ed|structured|intended|designed"
-    r"|meant|created|made|produced|composed|ordered|numbered|connected|related)\b[^.;:]{0,60}|(?!(?:of|in|on|at|from|about|a|an"
-    r"|the|set|not|shown|seen|filled|titled|called)\b)[\w-]+(?:,? (?:and |yet |but )?[\w-]+){0,2}(?: (?:in (?:nature|tone|content"
+    rf"^\W*(?:(?:overall|additionally|also|in general),? )?(?:{BARE}|{SURE}|the entire (?:video|clip|sequence))(?:"
+    rf" (?:itself|overall|also))?"
+    r" (?:(?:is|are|was|were|has been|seems?(?: to be)?|appears?(?: to be)?|feels?|remains?) (?:(?:very|quite"
+    r"|rather|mostly"
+    r"|generally|simply|overall|also|both|well|clearly) )*(?:(?:presented|arranged|organi[sz]ed|structured"
+    r"|intended|designed"
+    r"|meant|created|made|produced|composed|ordered|numbered|connected|related)\b[^.;:]{0,60}|(?!(?:of|in|on|at"
+    r"|from|about|a|an"
+    r"|the|set|not|shown|seen|filled|titled|called)\b)[\w-]+(?:,? (?:and |yet |but )?[\w-]+){0,2}(?: (?:in"
+    r" (?:nature|tone|content"
     r"|order|sequence|general)|to watch|overall|throughout))?)|is in (?:chronological|sequential|high) [\w-]+)\.?\s*$",
     re.I,
 )
 """``The video is humorous in nature``, ``the frames are arranged in chronological order``."""
 _LOOKS = re.compile(
-    r"\b(?:slow\w*|fast\w*|sped|speed|revers\w*|loop\w*|black|white|sepia|grain\w*|blur\w*|shak\w*|handheld|hand-held|stead\w*"
-    r"|static|still|stationary|split|vertical\w*|horizontal\w*|portrait|landscape|square|wide\w*|close\w*|zoom\w*|pan\w*|tilt\w*"
+    r"\b(?:slow\w*|fast\w*|sped|speed|revers\w*|loop\w*|black|white|sepia|grain\w*|blur\w*|shak\w*|handheld"
+    r"|hand-held|stead\w*"
+    r"|static|still|stationary|split|vertical\w*|horizontal\w*|portrait|landscape|square|wide\w*|close\w*|zoom\w*"
+    r"|pan\w*|tilt\w*"
     r"|angle\w*|lens|view\w*|perspective|anima\w*|3d|2d|cgi|render\w*|drawn|monochrom\w*|colou?r\w*|tint\w*|saturat\w*"
-    r"|bright\w*|dark\w*|dim\w*|light\w*|lit|contrast\w*|night|infrared|thermal|drone|aerial\w*|film\w*|shot|vintage|retro|low|pixel\w*"
-    r"|time-lapse|style\w*|stylized|stylised|underwater|tracking|continuous|edit\w*|cut|montage|warm|cool|cold|hazy|foggy|distorted"
-    r"|overexposed|underexposed|mirrored|upside|inverted|cropped|letterboxed|framed|focus\w*|centered|centred|empty|silent\w*|cinematic"
-    r"|realistic|surreal|abstract|dreamlike|noisy|compressed|muted|symmetrical|rotat\w*|frozen|moving|red|green|blue|yellow|grey|gray)\b",
+    r"|bright\w*|dark\w*|dim\w*|light\w*|lit|contrast\w*|night|infrared|thermal|drone|aerial\w*|film\w*|shot"
+    r"|vintage|retro|low|pixel\w*"
+    r"|time-lapse|style\w*|stylized|stylised|underwater|tracking|continuous|edit\w*|cut|montage|warm|cool|cold"
+    r"|hazy|foggy|distorted"
+    r"|overexposed|underexposed|mirrored|upside|inverted|cropped|letterboxed|framed|focus\w*|centered|centred"
+    r"|empty|silent\w*|cinematic"
+    r"|realistic|surreal|abstract|dreamlike|noisy|compressed|muted|symmetrical|rotat\w*|frozen|moving|red|green"
+    r"|blue|yellow|grey|gray)\b",
     re.I,
 )
 """What a video can be said to be that is seen in it."""

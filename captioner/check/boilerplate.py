@@ -13,16 +13,19 @@ from dataclasses import dataclass
 
 from captioner.check.asides import STYLE_WORDS, is_talk, is_vague
 from captioner.check.language import QUOTED
-from captioner.check.phrases import AFTER, ASIDES, OPENINGS, STYLES, TAILS
+from captioner.check.phrases import OPENINGS, STYLES
+from captioner.check.phrases_inside import AFTER, ASIDES, TAILS
 from captioner.check.talk import BARE, SHOWS
 
 _LEAD = re.compile(
     r"^\W*(?:(?:sure|certainly|of course|okay|ok|absolutely|great|alright|definitely|gladly|got it|no problem)\b"
     r"(?: thing)?[^.!:,\n\ue000]{0,20}[.!:,—]\s*)?"
     r"(?:(?:here(?: is|['’]s| are)|below is|the following is|what follows is)\b[^:.\n\ue000]{0,60}\b(?:captions?"
-    r"|descriptions?|summary|answer|paragraph|analysis|breakdown|response|overview|it|what['’]?s?)\b[^:.\n\ue000]{0,40}[:.]\s+"
+    r"|descriptions?|summary|answer|paragraph|analysis|breakdown|response|overview|it"
+    r"|what['’]?s?)\b[^:.\n\ue000]{0,40}[:.]\s+"
     r"|here (?:you go|it is)[:.!]\s+)?"
-    r"(?:(?![^.:\n]*\b(?:not|unable|cannot|can['’]?t|won['’]?t|sorry|but|don['’]?t)\b)(?:i['’]ll|i will|let me|allow me to|i can|i['’]d(?: be (?:happy|glad) to)?|i have|i['’]ve)\b[^.:\n\ue000]{0,60}"
+    r"(?:(?![^.:\n]*\b(?:not|unable|cannot|can['’]?t|won['’]?t|sorry|but|don['’]?t)\b)(?:i['’]ll|i will|let me"
+    r"|allow me to|i can|i['’]d(?: be (?:happy|glad) to)?|i have|i['’]ve)\b[^.:\n\ue000]{0,60}"
     r"\b(?:describe|caption|summari[sz]e|walk|provide|break|analy[sz]e|review)[^.:!\n\ue000]{0,80}[:.!]\s+)?"
     r"(?:\W*(?:[\w-]+ ){0,3}(?:caption|description|answer|summary|response|output|overview)(?: of (?:the|this) \w+"
     r"(?: \w+)?)?(?: \([\w ,]{1,24}\))?\W{0,3}(?:[:\n]|[-–—] )\W{0,3}\s*)?",
@@ -139,8 +142,10 @@ def _strip_sentence(sentence: str, before: str, found: list[str]) -> str:
         hit = pattern.match(sentence)
         if not hit or named & {word.lower() for word in _MEDIA_WORD.findall(hit[0])}:
             continue
-        rest = _expanded(hit, replacement) + _as_subject(sentence[hit.end() :])
-        after = _as_subject(sentence[hit.end() :])
+        after = sentence[hit.end() :]
+        if not replacement.startswith("it "):
+            after = _as_subject(after)
+        rest = _expanded(hit, replacement) + after
         if re.search(r"\w{2}|\ue000", after) and (replacement or not _NOT_ALONE.match(after)):
             found.append(hit[0].strip())
             for further, instead in AFTER if not replacement else ():

@@ -1,23 +1,31 @@
-"""Phrases about the video inside a sentence, and what stands for each."""
+"""Phrases about the video at the opening of a sentence, and what stands for each."""
 
 from __future__ import annotations
 
 import re
 
 from captioner.check.talk import (
-    ADVERB, BARE, EMPTY, ENDS, FEELING, GIVEN, KINDS_OF, MOVIE, NOUN, OPENS, PLAIN, SCOPE, SHOWS, STILLS, STYLED, SUMMING,
-    SURE, THAT, THEN,
+    ADVERB,
+    BARE,
+    EMPTY,
+    ENDS,
+    GIVEN,
+    KINDS_OF,
+    MOVIE,
+    NOUN,
+    OPENS,
+    PLAIN,
+    SHOWS,
+    STILLS,
+    STYLED,
+    SUMMING,
+    SURE,
+    THAT,
+    THEN,
 )  # fmt: skip
 
 _SOME = r"(?:an?|the|two|three|four|several|some|many|we|you|there|it|people|men|women)\b"
 _RECORDED = r"(?:frames?|images?|pictures?|stills?|part|portion|section|segment|moments|seconds)"
-_GIVING = (
-    r"creating|adding|evoking|conveying|suggesting|giving|lending|emphasi[sz]ing|highlighting|contributing|enhancing"
-    r"|reflecting|capturing|exuding|instilling|imparting|fostering|radiating|projecting|invoking|indicating|showcasing"
-    r"|underscoring|reinforcing|bringing|providing|imbuing"
-)
-_GIVES = r"creates|adds|evokes|conveys|gives|lends|suggests|reflects|brings|provides"
-_WHOM = r"(?: (?:it|(?:the )?viewers?|the (?:overall )?(?:scene|video|image|clip|footage|moment|setting|space|room)))?"
 _KEPT_VERBS = (
     r"(?:is|was|has|does|follows|zooms|pans|tilts|tracks|pulls|pushes|circles|orbits|moves|travels|loops|reverses"
     r"|freezes|compares|contrasts|alternates|blurs|fades|cuts|plays|shifts|uses|employs|lasts|becomes|remains|stays"
@@ -38,8 +46,10 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         # In this clip, | Based on the frames provided, it is clear that
         (
-            rf"^(?:in|within|across|during|throughout|over|through|based on|from|judging (?:by|from)|according to|looking at"
-            r"|looking through|given|as seen in|as shown in|upon (?:viewing|reviewing|analy[sz]ing)|after (?:viewing|reviewing)"
+            rf"^(?:in|within|across|during|throughout|over|through|based on|from|judging (?:by|from)|according to"
+            rf"|looking at"
+            r"|looking through|given|as seen in|as shown in|upon (?:viewing|reviewing|analy[sz]ing)|after"
+            r" (?:viewing|reviewing)"
             r"|from analy[sz]ing|at|on analy[sz]ing) "
             rf"{BARE},\s*(?:and )?",
             "",
@@ -50,8 +60,10 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "",
         ),
         (
-            r"^(?:it (?:can be|is|may be) (?:clearly )?(?:seen|clear|evident|apparent|observed|noted|noticed|inferred|obvious)"
-            r"|as (?:can be|is) seen|it should be noted|it(?:['’]s| is) (?:worth|important to) not(?:e|ing)),? (?:that )?",
+            r"^(?:it (?:can be|is|may be) (?:clearly )?(?:seen|clear|evident|apparent|observed|noted|noticed"
+            r"|inferred|obvious)"
+            r"|as (?:can be|is) seen|it should be noted|it(?:['’]s| is) (?:worth|important to) not(?:e|ing)),?"
+            r" (?:that )?",
             "",
         ),
         (r"^from what (?:we|you|i) can see,? ", ""),
@@ -62,7 +74,8 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^(?:based on|from|judging by) what (?:is|we|you|i|one|can)\b[^,]{0,30}, ", ""),
         (rf"^{BARE} (?:is|are) [^,.;]{{2,30}} and {SHOWS}{THAT} {NOUN}", ""),
         (
-            r"^(?:the user|you(?:['’]ve| have)?)(?: has| have)? (?:provided|uploaded|shared|sent|given)(?: me)?(?: with)? "
+            r"^(?:the user|you(?:['’]ve| have)?)(?: has| have)? (?:provided|uploaded|shared|sent|given)(?: me)?(?:"
+            r" with)? "
             rf"(?:an?|some|the) {EMPTY}*{PLAIN} (?:of|showing|featuring|depicting|in which|where) ",
             "",
         ),
@@ -71,8 +84,10 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^to (?:describe|summari[sz]e) (?:the|this) (?:video|clip|scene|footage)[:,] ", ""),
         # Viewers are treated to
         (
-            r"^(?:we|you|(?:the )?viewers?) (?:are|is) (?:then |also |first |now )?(?:shown|treated to|presented with|given"
-            r"|introduced to|offered|greeted (?:by|with)|(?:taken|led|transported|invited) (?:to|through|on|into|inside)) ",
+            r"^(?:we|you|(?:the )?viewers?) (?:are|is) (?:then |also |first |now )?(?:shown|treated to|presented"
+            r" with|given"
+            r"|introduced to|offered|greeted (?:by|with)|(?:taken|led|transported|invited) (?:to|through|on|into"
+            r"|inside)) ",
             "",
         ),
         (
@@ -94,7 +109,8 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         # It looks like the video shows
         (
-            rf"^(?:it (?:looks|seems|appears)(?: like| that| as (?:if|though))?|i (?:believe|think|can tell)(?: that)?) "
+            rf"^(?:it (?:looks|seems|appears)(?: like| that| as (?:if|though))?|i (?:believe|think|can tell)(?:"
+            rf" that)?) "
             rf"(?={BARE}{ADVERB} {SHOWS})",
             "",
         ),
@@ -125,7 +141,8 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "at first, ",
         ),
         (
-            r"^in the (?:next|following|subsequent|later|succeeding|second|third|fourth) (?:few )?(?:frames?|images?|pictures?|stills?"
+            r"^in the (?:next|following|subsequent|later|succeeding|second|third|fourth) (?:few )?(?:frames?"
+            r"|images?|pictures?|stills?"
             r"|segments?),? (?:there (?:is|are) )?",
             "then ",
         ),
@@ -140,7 +157,8 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"^{SUMMING}{_NO_SHOT}(?:{BARE}|{SURE}){ADVERB} {OPENS}{THAT} ", ""),
         (rf"^{SUMMING}{SURE}{ADVERB} {SHOWS}{THAT} ", ""),
         (
-            rf"^{SUMMING}{SURE} (?:continues?|unfolds?|begins?|starts?|opens?|progress(?:es)?|proceeds?) (?:as|while) (?={_SOME})",
+            rf"^{SUMMING}{SURE} (?:continues?|unfolds?|begins?|starts?|opens?|progress(?:es)?|proceeds?) (?:as"
+            rf"|while) (?={_SOME})",
             "",
         ),
         (
@@ -165,7 +183,8 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "the scene ",
         ),
         (
-            rf"^{SUMMING}{BARE}, (?:which (?:is|was|appears to be|seems to be) )?((?:likely |apparently |possibly |probably )?"
+            rf"^{SUMMING}{BARE}, (?:which (?:is|was|appears to be|seems to be) )?((?:likely |apparently |possibly "
+            rf"|probably )?"
             rf"(?:shot|filmed|captured|recorded|taken|rendered|presented|set) [^,.]{{3,60}}), "
             rf"{SHOWS} {NOUN}",
             r"\1, ",
@@ -202,12 +221,14 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (
             rf"^{BARE} (?:is|are|appears to be|seems to be) (?=an? (?:[\w-]+,? ){{0,5}}(?:shot|view|close-up|closeup"
             r"|animation|timelapse|time-lapse|montage|recording|footage|clip|video|scene|perspective|vlog|tutorial"
-            r"|advertisement|commercial|portrait|tour|cartoon|sequence|rendering|film|short|compilation|collage|slideshow|capture"
+            r"|advertisement|commercial|portrait|tour|cartoon|sequence|rendering|film|short|compilation|collage"
+            r"|slideshow|capture"
             r"|screencast)\b)",
             "",
         ),
         (
-            rf"^(?:this|the) {EMPTY}*{MOVIE} (?:takes? place|is (?:set|taken|recorded|located)|unfolds|begins|starts|opens) "
+            rf"^(?:this|the) {EMPTY}*{MOVIE} (?:takes? place|is (?:set|taken|recorded|located)|unfolds|begins"
+            rf"|starts|opens) "
             r"(?=(?:in|on|at|inside|outside|under|near|by|along|beside|beneath|behind|between|above|over|within)\b)",
             "",
         ),
@@ -218,7 +239,8 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "",
         ),
         (
-            r"^(?:this is|it is|it['’]s|(?:this|it) (?:appears|seems) to be|this looks like) (?=an? (?:[\w-]+,? ){0,5}(?:shot|view|close-up|closeup|animation|timelapse"
+            r"^(?:this is|it is|it['’]s|(?:this|it) (?:appears|seems) to be|this looks like) (?=an? (?:[\w-]+,?"
+            r" ){0,5}(?:shot|view|close-up|closeup|animation|timelapse"
             r"|time-lapse|montage|footage|clip|video|film|perspective|render(?:ing)?|recording|screencast)\b)",
             "",
         ),
@@ -250,80 +272,19 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"\1, ",
         ),
         (
+            r"^((?:in|at|on|from|as|after|before|behind|throughout|inside|outside|near|through|to) [^,.;]{3,60}),?"
+            r" (?:we|you)"
+            r"(?: can| could)?(?: also| then| now)? (?:see|observe|notice|witness) ",
+            r"\1, ",
+        ),
+        (r"^what (?:can be|is) seen(?: here)? (?:is|are) ", ""),
+        (
             r"^what (?:we|you)(?: are|['’]re| can)? (?:see|seeing|look at|looking at|have)(?: here)? (?:is|are) ",
             "",
         ),
     )
 )
 """Phrases about the video at the opening of a sentence, and what stands for them."""
-ASIDES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.I), replacement)
-    for pattern, replacement in (
-        (
-            r"(?<=[;,] )(?:and )?in the (?:next|following|subsequent|later|second|third) (?:few )?(?:frames?|images?|stills?"
-            r"|segments?),? ",
-            "then ",
-        ),
-        (
-            rf"(?:,|;|,? and|,? before)(?: then| finally)? (?:the|this) {EMPTY}*{MOVIE}(?: then| finally)? {ENDS} {NOUN}",
-            ", and at the end, ",
-        ),
-        # ..., and the scene then shifts to
-        (
-            rf"(?:,|;|,? and|,? before|,? as)(?: then| finally| later)? (?:the|this) {EMPTY}*(?:{MOVIE}|scene|focus|view)"
-            rf"(?: then| later| finally| abruptly| smoothly| quickly)? {THEN} {NOUN}",
-            ", then ",
-        ),
-        (
-            rf"(?:,|,? and|,? before)(?: then| finally| later)? transition(?:s|ing) (?:in)?to(?: show)? {NOUN}",
-            ", then ",
-        ),
-        (
-            rf"\bthroughout (?:the|this) (?:{EMPTY})*(?:duration of (?:the|this) )?{MOVIE}\b",
-            "throughout",
-        ),
-        (
-            rf"\bfor (?:the|most of the) (?:\w+ )?(?:duration|length|entirety) of (?:the|this) {MOVIE}\b",
-            "throughout",
-        ),
-        (rf"\b(?:over|in|during) the course of (?:the|this) {EMPTY}*{MOVIE}\b", "over time"),
-        (
-            rf"\b(at|by|near|towards?|until|from) the (very )?(start|beginning|end|opening|outset|middle|close) of "
-            rf"(?:the|this) {EMPTY}*{MOVIE}\b",
-            r"\1 the \2\3",
-        ),
-        (
-            rf"\bas (?:the|this) (?:{MOVIE}|scene|story|narrative) (?:progresses|continues|goes on|unfolds|advances|proceeds|plays)\b",
-            "over time",
-        ),
-        (
-            rf",? as (?:seen|shown|depicted) in (?:the|this) {EMPTY}*(?:{MOVIE}|image|frames)\b",
-            "",
-        ),
-        (
-            rf"\bthe {MOVIE}['’]s (?=(?:\w+ )?(?:subject|focus|style|tone|mood|pace|lighting|palette))",
-            "the ",
-        ),
-        (
-            rf"(?<!\bis)(?<!\bare)(?<!\bbe)(?<!\bwas)(?<!\bwere) (?:seen|shown|visible|featured|depicted|captured) in "
-            rf"(?:the|this) {EMPTY}*(?:video|clip|footage|frames|image)\b(?!['’-])",
-            "",
-        ),
-        (
-            rf"\b(first|second|third|last|final|latter|opening|initial|remaining) (part|half|portion|section|segment"
-            rf"|moments|seconds|frames?) of (?:the|this) {EMPTY}*{MOVIE}\b",
-            r"\1 \2",
-        ),
-        (
-            rf",? (?:in|within|of) (?:this|the|these) {EMPTY}*(?:video|clip|footage|frames|image|picture|photo)"
-            r"(?: clip| sequence| footage)?(?=[,.;!?]| (?:is|are|was|were|has|have|wears?|stands?|sits?|walks?|runs?"
-            r"|holds?|looks?|moves?|appears?|seems?|then|who|as|while|and|to|can|draws?|adds?|gives?|creates?|suggests?|makes?|helps?)\b)",
-            "",
-        ),
-    )
-)
-"""Phrases about the video further on, and what stands for them."""
-
 STYLES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), replacement)
     for pattern, replacement in (
@@ -333,46 +294,3 @@ STYLES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 """Style and medium stay: ``This grainy footage shows`` becomes ``Grainy footage of``."""
-
-AFTER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.I), replacement)
-    for pattern, replacement in (
-        (
-            rf"(?:,? and then|,? then|,? and|,? before)(?: finally| later)? (?:transitions|cuts|shifts|switches|moves on) "
-            rf"(?:in)?to (?:show(?:ing)? )?{NOUN}",
-            ", then ",
-        ),
-        (
-            r"(?:,? and then|,? then|,? and) (zooms|pans|tilts|pulls (?:back|out)|dollies|cranes|pushes in) ",
-            r"; the camera then \1 ",
-        ),
-    )
-)
-"""What a sentence goes on with whose subject, the video, was taken out."""
-TAILS: tuple[re.Pattern[str], ...] = tuple(
-    re.compile(pattern, re.I)
-    for pattern in (
-        # ..., creating a sense of joy and freedom
-        rf",?(?: (?:all )?while| thus| thereby| further| collectively| and)? (?:{_GIVING}|which (?:{_GIVES}))(?: to)?"
-        rf"{_WHOM}(?: with)? (?:(?:an?|the|its|that) )?(?:[\w-]+,? (?:and )?){{0,3}}?(?:sense|feeling|spirit|essence) of"
-        rf" {FEELING}{SCOPE}(?=[.;]|$)",
-        # ..., giving the scene a warm and inviting feel
-        rf",(?: (?:all )?while| thus| thereby| further)? (?:{_GIVING}|which (?:{_GIVES}))(?: to)?{_WHOM}(?: with)?"
-        r" (?:an?|its) (?:[\w-]+,? (?:and )?){1,4}(?:feeling|feel|vibe|atmosphere|mood|ambiance|ambience|tone)"
-        rf"{SCOPE}(?=[.;]|$)",
-        # ..., adding to the serene atmosphere of the scene
-        r",(?: (?:all )?while| further)? (?:adding|contributing|lending|enhancing|complementing|which (?:adds|contributes"
-        r"|enhances|complements))(?: (?:further|depth"
-        r"|beauty|charm|warmth|interest|character|realism|drama|greatly|an?|touch|of|and|sense))*(?: to)? the "
-        r"(?:[\w-]+['’]?s? (?:and |, )?){0,4}?(?:atmosphere|mood|ambian?ce|ambience|feel|aesthetics?|tone|vibe|realism"
-        r"|beauty|charm|appeal|experience|narrative|composition|scene|setting)"
-        r"(?: of (?:the|this) (?:scene|video|clip|moment|setting|footage|image|space|place|room))?(?=[.;]|$)",
-        r", (?:inviting|encouraging|immersing|leaving|drawing in) (?:(?:the )?viewers?|the observers?|us)\b[^.;]{0,80}(?=[.;]|$)",
-        # ..., with no other notable objects visible
-        r",? with no (?:other|additional|visible|discernible|notable|significant|further)(?![^.;]*\b(?:camera|cuts?|edits?"
-        r"|zoom\w*|pan\w*|motion|movement|transitions?)\b)[^,.;]{0,60}?\b(?:visible|present|objects|text|elements"
-        r"|captions|subtitles|distractions)(?: (?:in|on|within) the (?:scene|frame|video|image|background|foreground))?"
-        r"(?=[.;]|$)",
-    )
-)
-"""Ends of sentences that say how it feels, or what is not there."""

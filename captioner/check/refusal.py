@@ -10,7 +10,7 @@ import re
 
 from captioner.check.language import QUOTED, unquoted
 
-LEAST_WORDS = 12
+LEAST_WORDS = 6
 """Words that must be left of a caption without the sentences about what cannot be made out."""
 LEAST_CLAUSE = 8
 """Words of such a sentence after its comma that may be a sentence of the caption."""

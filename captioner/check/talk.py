@@ -5,7 +5,8 @@ from __future__ import annotations
 EMPTY = (
     r"(?:(?:short|brief|quick|little|provided|given|supplied|following|entire|whole|full|current|present|attached"
     r"|uploaded|shared|sample|input|shown|described|original|particular|same|\w+[- ]second(?:s|[- ]long)?|\d+"
-    r"|two|three|four|five|six|seven|eight|single|still(?= (?:frames|images|pictures|shots))|camera|raw|video|image|film|user[- ]provided|accompanying"
+    r"|two|three|four|five|six|seven|eight|single|still(?= (?:frames|images|pictures|shots))|camera|raw|video"
+    r"|image|film|user[- ]provided|accompanying"
     r"|submitted|referenced|available|individual|extracted|sampled|consecutive|sequential|successive),? )"
 )
 """Adjectives of a medium that say nothing of what is seen."""
@@ -13,7 +14,7 @@ STILLS = r"(?:frames|images|pictures|photos|photographs|stills|screenshots|snaps
 PLAIN = (
     r"(?:video(?: (?:clip|footage|sequence|recording|segment|snippet|file|content)s?)?|videos|clips?|footage|images?"
     r"|pictures?|photos?|photographs?|frames?|stills?|sequences?|scenes?|snippets?|recordings?|visuals?|segments?"
-    r"|shots?|gif|screenshots?|(?:series|sequence|set|collection|succession) of (?:[\w-]+ )?"
+    r"|shots?|gif|filmstrip|screenshots?|(?:series|sequence|set|collection|succession) of (?:[\w-]+ )?"
     rf"{STILLS}(?: from (?:a|the|this) video)?|(?:image|frame|video) sequence)"
 )
 GIVEN = (
@@ -64,13 +65,16 @@ SHOWS = (
     rf"(?:{SEEMS}(?:shows?|depicts?|features?|captures?|displays?|presents?|portrays?|illustrates?|showcases?"
     r"|contains?|includes?|documents?|reveals?|records?|highlights?|chronicles?|demonstrates?|conveys?|evokes?|exudes?"
     r"|encapsulates?|exhibits?|describes?|details?|introduces?|explores?|spotlights?|emphasi[sz]es?|narrates?"
-    r"|represents?|observes?|opens up on|zeroe?s in on|homes in on|(?:serves?|acts?|functions?) as|covers?|catches|catch|centers? (?:on|around)"
+    r"|represents?|observes?|opens up on|zeroe?s in on|homes in on|(?:serves?|acts?|functions?) as|covers?|catches"
+    r"|catch|centers? (?:on|around)"
     r"|consists? (?:mainly |primarily |entirely |solely )?of|comprises?|is comprised of"
     rf"|(?:provides?|offers?|gives?|presents?)(?: us| (?:the )?viewers?| you)? (?:with )?(?:an?|some) {_BLANK}{_LOOK}"
     r" (?:of|at|into|on)|(?:provides?|offers?|gives?)(?: us| (?:the )?viewers?| you)?(?: with)?(?= an? [\w-]+ "
     r"(?:[\w-]+ )?(?:view|look|perspective|shot|angle)\b)"
-    r"|focus(?:es)? (?:closely |mainly |primarily |mostly |solely )?(?:on|in on|upon)|(?:is|are) (?:mainly |primarily )?"
-    r"(?:focused on|cent(?:er|re)d (?:on|around)|composed of|comprised of|dedicated to|made up of|characteri[sz]ed by|marked by|dominated by)"
+    r"|focus(?:es)? (?:closely |mainly |primarily |mostly |solely )?(?:on|in on|upon)|(?:is|are) (?:mainly "
+    r"|primarily )?"
+    r"(?:focused on|cent(?:er|re)d (?:on|around)|composed of|comprised of|dedicated to|made up of|characteri[sz]ed"
+    r" by|marked by|dominated by)"
     r"|cent(?:er|re)s (?:on|around)|revolves? around|unfolds? with|tells? (?:the|a) story of"
     r"|maintains? (?:a |its )?(?:consistent |steady |constant |sharp )?focus on"
     r"|(?:suggests?|indicates?|implies|imply|confirms?) that|(?:is|are) (?:of|about)(?= (?:an?|the|two|three|four"
@@ -105,8 +109,10 @@ SUMMING = (
 )
 MOVIE = r"(?:video|clip|footage|recording|sequence|film|reel|segment)(?: (?:clip|footage|recording|sequence))?"
 FEELING = (
-    r"(?:(?!(?:an?|the|his|her|its|their|depth|space|scale|motion|direction|dimensions?|dimensionality|proximity|density"
-    r"|velocity|acceleration|height|size|volume|vastness|openness|movement|speed|distance|perspective|elevation|rotation"
+    r"(?:(?!(?:an?|the|his|her|its|their|depth|space|scale|motion|direction|dimensions?|dimensionality|proximity"
+    r"|density"
+    r"|velocity|acceleration|height|size|volume|vastness|openness|movement|speed|distance|perspective|elevation"
+    r"|rotation"
     r"|progression|spaciousness|immensity|gravity|weight|balance|symmetry|texture|light|lightness|darkness|colou?r)\b)"
     r"[\w-]+(?:,? (?:and |or )?(?!(?:an?|the|his|her|its|their|of|in|on|at|from|with|as|by|between|for|to|through|that"
     r"|who|depth|space|scale|motion|movement|speed|distance)\b)[\w-]+){0,5})"

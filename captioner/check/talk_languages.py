@@ -14,7 +14,8 @@ _DE = r"(?:Video(?:clip|aufnahme)?|Clip|Szene|Sequenz|Aufnahmen?|Bilder|Film|Aus
 _PATTERNS: dict[str, tuple[str, ...]] = {
     "fr": (
         r"^(?:bien sûr|voici|d['’]accord)\b[^:.\n]{0,70}[:!]\s+",
-        rf"^(?:dans|sur) (?:cette|la|ce|le|ces|les|l['’]) ?(?:courte |brève )?{_FR}(?: fournie?s?)?,? (?:(?:on (?:peut )?"
+        rf"^(?:dans|sur) (?:cette|la|ce|le|ces|les|l['’]) ?(?:courte |brève )?{_FR}(?: fournie?s?)?,? (?:(?:on"
+        rf" (?:peut )?"
         r"(?:voit|voir|observe|observer|aperçoit)|nous (?:voyons|pouvons voir)) )?",
         rf"^(?:cette|la|ce|le|ces|les|l['’]) ?(?:courte |brève )?{_FR} (?:courte )?(?:montre|présente|illustre|capture"
         r"|met en scène|dépeint|commence (?:par|avec)|s['’]ouvre sur|débute (?:par|avec))(?:nt)? ",
@@ -29,7 +30,8 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"^se (?:puede ver|puede observar|ve|observa) (?:a (?=un|la|el|dos|los|las))?",
     ),
     "it": (
-        rf"^(?:in|nel|nella|nelle) ?(?:questo |questa |queste )?(?:breve )?{_IT},? (?:(?:si (?:vede|può vedere)|vediamo) )?",
+        rf"^(?:in|nel|nella|nelle) ?(?:questo |questa |queste )?(?:breve )?{_IT},? (?:(?:si (?:vede|può vedere)"
+        rf"|vediamo) )?",
         rf"^(?:il|questo|la|questa|le|queste) (?:breve )?{_IT} (?:mostra|presenta|ritrae|cattura|inizia con|mostrano) ",
         r"^si (?:vede|può vedere) ",
     ),
@@ -70,7 +72,7 @@ _WEAK = {"jungen": "Junge", "löwen": "Löwe", "hasen": "Hase", "affen": "Affe",
 
 
 def strip_openings(text: str, language: str) -> str:
-    """A text in ``language`` (``fr``, ``zh``, ...) without openings that speak of the video; English is not looked at."""
+    """A text in ``language`` (``fr``, ``zh``) without openings that speak of the video; English is not looked at."""
     patterns = _OPENINGS.get(language[:2].lower(), ())
     if not patterns:
         return text

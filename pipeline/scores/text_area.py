@@ -35,7 +35,7 @@ class TextFound:
     area: float
     """Share of the picture, in [0, 1], that text covers in the frame where it covers most."""
     lines: tuple[str, ...]
-    """Lines that can be read: with confidence, and alike in two frames; the largest letters first."""
+    """Lines that can be read: with confidence, alike in two frames and nowhere longer; the largest letters first."""
 
 
 class TextDetector:
@@ -93,7 +93,8 @@ class TextDetector:
 def find_text(detector: TextDetector, samples: np.ndarray, frames: int) -> TextFound:
     """Text of a clip by ``frames`` of its uint8 RGB samples (k, h, w, 3), spread evenly over them.
 
-    A line that is read in one of them must be read letter by letter in one of its neighbours among the samples, too.
+    A line that is read in one of them must be read letter by letter in one of its neighbours among the samples, too,
+    and be no part of a longer line of any sample.
     """
     from pipeline.video.decode import sample_indices
 
@@ -116,6 +117,13 @@ def find_text(detector: TextDetector, samples: np.ndarray, frames: int) -> TextF
         for letters, line in read[i].items():
             if letters not in sure and (not near or any(letters in lines_of(j) for j in near)):
                 sure[letters] = line
+    if sure:  # something may stand before a line and hide its end: PETROBRA
+        seen = {letters for i in range(len(samples)) for letters in lines_of(i)}
+        sure = {
+            letters: line
+            for letters, line in sure.items()
+            if not any(letters != longer and letters in longer for longer in seen)
+        }
     found = sorted(sure.values(), key=lambda line: -line[1])
     return TextFound(area=max(areas), lines=tuple(text for text, _ in found[:MOST_LINES]))
 

@@ -60,6 +60,41 @@ def test_sentences_keep_their_order(text: str, left: str) -> None:
     assert strip_boilerplate(text).text == left
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("The video provides an aerial view of a farm.", "An aerial view of a farm."),
+        ("The clip gives us a close-up look at a bee.", "A close-up look at a bee."),
+        ("The video offers a brief glimpse into a bakery.", "A bakery."),
+        ("The shot begins on a shoe and cranes up.", "The shot begins on a shoe and cranes up."),
+        ("The final frame shows an empty swing.", "At the end, an empty swing."),
+        ("A boy digs. The next images show a dog.", "A boy digs. Then a dog."),
+        ("Shot from above, the video shows a beach.", "Shot from above, a beach."),
+        (
+            "The video starts with a street and then zooms in on a shop.",
+            "A street; the camera then zooms in on a shop.",
+        ),
+        ("Boys run over a lawn, creating a sense of joy.", "Boys run over a lawn."),
+        ("Mist rises, creating a sense of depth.", "Mist rises, creating a sense of depth."),
+        ("A cow eats. No other animals are visible.", "A cow eats."),
+        (
+            "A cow eats. No camera movement is visible.",
+            "A cow eats. No camera movement is visible.",
+        ),
+        ("A man sings. The exact city cannot be determined.", "A man sings."),
+        ("These frames are taken from a video. A man sings.", "A man sings."),
+        ("A man sings. The video is humorous in nature.", "A man sings."),
+        ("A man sings. The video is blurry.", "A man sings. The video is blurry."),
+        (
+            "It is hard to see in the fog; a man sings.",
+            "It is hard to see in the fog; a man sings.",
+        ),
+    ],
+)
+def test_what_is_seen_stays_and_what_is_only_said_goes(text: str, left: str) -> None:
+    assert strip_boilerplate(text).text == left
+
+
 @pytest.mark.parametrize("text", ["Caption:", "Sure!", "In this clip,", "The video shows."])
 def test_what_would_leave_nothing_is_found_and_not_repaired(text: str) -> None:
     stripped = strip_boilerplate(text)

@@ -81,9 +81,21 @@ def captions(out: Path) -> list[dict]:
     ]  # fmt: skip
 
 
+def train_and_sample(out: Path, tmp_path: Path, *, text: str) -> None:
+    """Latents of a set, two steps of a small DiT on them, and a video out of it."""
+    dit, samples = tmp_path / "dit", tmp_path / "samples"
+    assert cli.main(["encode", str(out)]) == 0
+    train = ["train-dit", str(out), "--out", str(dit), "--steps", "2", "--preset", "tiny"]
+    assert cli.main(train) == 0
+    sample = ["sample", "--prompt", "A dog runs.", "--dit", str(dit), "--text", text]
+    sample += ["--size", "32x32", "--frames", "5", "--steps", "2", "--out", str(samples)]
+    assert cli.main(sample) == 0
+    assert list(samples.glob("*.mp4"))
+
+
 @pytest.mark.slow
 def test_laptop_from_footage_to_a_sample(raw: Path, here: None, tmp_path: Path) -> None:
-    out, dit = tmp_path / "set", tmp_path / "dit"
+    out = tmp_path / "set"
     assert cli.main(["curate", str(raw), "--out", str(out)]) == 0, "no recipe: laptop, it is here"
     rows = captions(out)
     assert {row[s.KIND] for row in rows} == {"short", "dense"}
@@ -97,23 +109,7 @@ def test_laptop_from_footage_to_a_sample(raw: Path, here: None, tmp_path: Path) 
     shards = open_manifest(out).table
     assert shards.num_rows >= 1 and shards[s.CAPTION_DENSE].null_count == 0
 
-    text = need("laptop", "clip").model
-    assert cli.main(["encode", str(out)]) == 0
-    train = ["train-dit", str(out), "--out", str(dit), "--steps", "2", "--preset", "tiny"]
-    assert cli.main(train) == 0
-    sample = ["sample", "--prompt", "A dog runs.", "--dit", str(dit), "--text", text]
-    sample += [
-        "--size",
-        "32x32",
-        "--frames",
-        "5",
-        "--steps",
-        "2",
-        "--out",
-        str(tmp_path / "samples"),
-    ]
-    assert cli.main(sample) == 0
-    assert list((tmp_path / "samples").glob("*.mp4"))
+    train_and_sample(out, tmp_path, text=need("laptop", "clip").model)
 
 
 @pytest.mark.slow
@@ -132,7 +128,7 @@ def test_cluster_with_a_server(here: None, tmp_path: Path) -> None:
     assert {row[s.MODEL] for row in rows} == {SERVED}
     assert {row[s.KIND] for row in rows} == {"short", "dense"}
     assert any(row[s.OUTCOME] == "ok" and row[s.TEXT] for row in rows)
-    assert cli.main(["encode", str(out)]) == 0
+    train_and_sample(out, tmp_path, text=need("cluster", "clip").model)
 
 
 def test_a_server_with_another_model_is_one_line_before_anything_is_touched(

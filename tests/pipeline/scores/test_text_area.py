@@ -50,6 +50,18 @@ def test_text_that_is_not_the_same_in_both_frames_is_not_quoted(detector: TextDe
     assert found.lines == () and found.area > 0.02
 
 
+def test_a_line_with_its_end_hidden_for_a_while_is_quoted_whole_or_not(
+    detector: TextDetector,
+) -> None:
+    whole, _ = titled(20, "PETROLEUM")
+    hidden = whole.copy()
+    hidden[80:120, 105:150] = hidden[40:80, 105:150]  # somebody stands before the last letters
+    cut = find_text(detector, np.stack([hidden, hidden]), 2).lines
+    assert cut and cut[0] != "PETROLEUM" and "PETROLEUM".startswith(cut[0])
+    assert find_text(detector, np.stack([hidden] * 4 + [whole]), 2).lines == ()
+    assert find_text(detector, np.stack([hidden] * 2 + [whole] * 3), 2).lines == ("PETROLEUM",)
+
+
 def test_letters_too_small_or_too_few_to_be_sure_of_are_not_quoted(detector: TextDetector) -> None:
     for frame, _ in (titled(5), titled(20, "l")):
         lines = find_text(detector, np.stack([frame, frame]), 2).lines
