@@ -202,24 +202,33 @@ def source_stamp(uri: str, *, sidecars: bool = False) -> str:
     """Size and time of change of a file, its content unread; empty for what is not there.
 
     As long as it is the same, so is the content: what make and rsync go by, too. ``sidecars``: with those of the files
-    beside it that may hold its caption, on a disk; a store would have to be asked three times more for every source.
+    beside it that may hold its caption. Of a store that is three requests more; web servers are not asked, some of
+    which answer with a page that differs each time.
     """
     path = location(uri)
     try:
-        if isinstance(path, ObjectPath):
-            there = path.stat()
-            return f"{there.st_size}:{there.stamp or there.changed}"
-        found = os.stat(path)
+        stamp = _stamp(path)
     except OSError:
         return ""
-    stamp = f"{found.st_size}:{found.st_mtime_ns}"
-    for ending in SIDECARS if sidecars else ():
+    if not sidecars or str(path).startswith(WEB):
+        return stamp
+    for ending in SIDECARS:
         try:
-            beside = os.stat(path.parent / (path.stem + ending))
+            stamp += f"{BESIDE}{ending}:{_stamp(path.parent / (path.stem + ending))}"
+        except (FileNotFoundError, PermissionError):
+            continue  # who may not list a bucket is denied what is not there
         except OSError:
-            continue
-        stamp += f"{BESIDE}{ending}:{beside.st_size}:{beside.st_mtime_ns}"
+            if isinstance(path, ObjectPath):
+                return ""  # a network that is down says nothing of what is beside the source
     return stamp
+
+
+def _stamp(path: Location) -> str:
+    if isinstance(path, ObjectPath):
+        there = path.stat()
+        return f"{there.st_size}:{there.stamp or there.changed}"
+    found = os.stat(path)
+    return f"{found.st_size}:{found.st_mtime_ns}"
 
 
 def same_sidecars(stamp: str, other: str) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import pytest
 
+from pipeline.source.listing import same_sidecars, source_stamp
 from pipeline.source.sidecars import (
     LONGEST,
     joined,
@@ -150,6 +151,32 @@ def test_sidecars_in_a_store_and_behind_a_link(
         assert read_sidecars(video) == "A man walks."
         signed = ObjectPath("https://example.invalid/raw/x.mp4?X-Amz-Signature=abc")
         assert read_sidecars(signed) is None, "not asked for: its neighbours are not signed"
+
+
+def test_a_sidecar_of_a_store_that_came_changed_or_went_changes_the_stamp(
+    server: ObjectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with no_faults(server, monkeypatch):
+        video = ObjectPath("s3://originals/stamps/a.mp4")
+        beside = video.parent / "a.txt"
+        video.write_bytes(b"film")
+        alone = source_stamp(str(video), sidecars=True)
+        assert alone == source_stamp(str(video)) != ""
+        stamps = [alone]
+        for text in (b"A man walks.", b"A man sits.."):  # as many bytes
+            beside.write_bytes(text)
+            stamps.append(source_stamp(str(video), sidecars=True))
+        assert len(set(stamps)) == 3
+        assert same_sidecars(stamps[1], stamps[1]) and not same_sidecars(stamps[1], stamps[2])
+        assert source_stamp(str(video)) == alone, "nor looked at where sidecars are off"
+        beside.unlink()
+        assert source_stamp(str(video), sidecars=True) == alone
+
+
+def test_a_name_too_long_for_a_sidecar_has_none(tmp_path: Path) -> None:
+    video = tmp_path / ("n" * 250 + ".mp4")
+    video.write_bytes(b"film")
+    assert source_stamp(str(video), sidecars=True) == source_stamp(str(video)) != ""
 
 
 def test_a_sidecar_stays_inside_its_folder(
