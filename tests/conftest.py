@@ -16,11 +16,14 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 LONGEST = (
-    "jobs/ingest/test_store", "jobs/ingest/test_command", "jobs/shards/test_encode",
-    "jobs/train/test_dit", "captioner/train/test_pretrain", "jobs/caption/test_command",
-    "dit/train/test_loop", "captioner/train/test_finetune", "captioner/backends/test_same_frames",
-    "jobs/test_curation", "jobs/train/test_captioner", "dit/train/test_kill", "dit/test_rectified_flow",
-    "pipeline/loader/test_mix", "jobs/core/test_ray_runtime", "jobs/ingest/test_retry",
+    "jobs/ingest/test_store", "jobs/ingest/test_command", "jobs/caption/test_command",
+    "jobs/models/test_recipes", "jobs/test_curation", "dit/test_on_gpu", "jobs/train/test_dit",
+    "dit/train/test_loop", "jobs/imports/test_command", "jobs/shards/test_encode",
+    "jobs/ingest/test_retry", "pipeline/openclip/test_torchvision_compat",
+    "pipeline/loader/test_mix", "jobs/core/test_ray_runtime", "jobs/trace/test_forget",
+    "captioner/train/test_pretrain", "captioner/train/test_finetune",
+    "captioner/backends/test_same_frames", "jobs/models/test_fetch", "jobs/train/test_captioner",
+    "dit/train/test_kill", "dit/test_rectified_flow",
 )  # fmt: skip
 """Files that take longest, first: a long one that begins last keeps one worker busy while the others wait."""
 
