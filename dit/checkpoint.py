@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,13 @@ from torch import Tensor
 from dit.config import FORMAT, DiTConfig
 from dit.model import DiT
 from pipeline.store.atomic import write_bytes
-from pipeline.store.weights import load_into, read_tensors, weights_metadata
+from pipeline.store.weights import (
+    StoredTensors,
+    check_shapes,
+    load_into,
+    read_tensors,
+    weights_metadata,
+)
 
 EMBEDDED = Path(__file__).parent / "weights" / "dit.safetensors"
 WEIGHTS_NAME = "dit.safetensors"
@@ -73,7 +80,23 @@ class Loaded:
     """How it was trained."""
 
 
-def content_id(tensors: dict[str, Tensor]) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A DiT's file, its weights unread."""
+
+    config: DiTConfig
+    """Shape of the model."""
+    weights: StoredTensors
+    """The weights by name, as they are stored, each read when it is asked for."""
+    latents: LatentSpec
+    """Which latents it makes."""
+    id: str
+    """Content id of the weights."""
+    info: dict[str, Any]
+    """How it was trained."""
+
+
+def content_id(tensors: Mapping[str, Tensor]) -> str:
     """16 hex digits from names, shapes, dtypes and bytes of the tensors, in name order."""
     digest = hashlib.blake2b(digest_size=8)
     for name in sorted(tensors):
@@ -95,27 +118,36 @@ def save_dit(
     from safetensors.torch import save
 
     tensors = {
-        name: tensor.detach()
-        .cpu()
-        .to(dtype if name.endswith("weight") and tensor.ndim == 2 else torch.float32)
+        name: tensor.detach().cpu().to(stored_dtype(name, tensor, dtype)).contiguous()
         for name, tensor in model.state_dict().items()
     }
-    metadata = {
+    write_bytes(Path(path), save(tensors, metadata_of(model.config, latents, info)))
+    return content_id(tensors)
+
+
+def stored_dtype(name: str, tensor: Tensor, dtype: torch.dtype = torch.bfloat16) -> torch.dtype:
+    """Number format of a weight in a file: matrices ``dtype``, vectors float32."""
+    return dtype if name.endswith("weight") and tensor.ndim == 2 else torch.float32
+
+
+def metadata_of(
+    config: DiTConfig, latents: LatentSpec, info: dict[str, Any] | None
+) -> dict[str, str]:
+    """What a file says of itself in its header."""
+    return {
         "format": FORMAT,
-        "config": json.dumps(model.config.to_dict(), sort_keys=True),
+        "config": json.dumps(config.to_dict(), sort_keys=True),
         "latents": json.dumps(latents.to_dict(), sort_keys=True),
         "info": json.dumps(info or {}, sort_keys=True),
     }
-    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_bytes(Path(path), save(tensors, metadata))
-    return content_id(tensors)
 
 
 def load_dit(path: str | Path = "embedded") -> Loaded:
     """The DiT of a file, of a folder that holds ``dit.safetensors``, or ``"embedded"``."""
-    metadata, tensors = _read(path)
+    file = _file(path)
+    metadata, tensors = _metadata(file), read_tensors(file)
     model = DiT(DiTConfig.from_dict(json.loads(metadata["config"])))
-    load_into(model, tensors, _file(path))
+    load_into(model, tensors, file)
     return Loaded(
         model=model.eval().requires_grad_(False),
         latents=LatentSpec.from_dict(json.loads(metadata["latents"])),
@@ -124,10 +156,25 @@ def load_dit(path: str | Path = "embedded") -> Loaded:
     )
 
 
+def open_dit(path: str | Path = "embedded") -> Opened:
+    """The same with its weights left in the file; it is read once, a tensor at a time, for its id."""
+    file = _file(path)
+    metadata, tensors = _metadata(file), StoredTensors(file)
+    config = DiTConfig.from_dict(json.loads(metadata["config"]))
+    with torch.device("meta"):
+        check_shapes(DiT(config), tensors.shapes, file)
+    return Opened(
+        config=config,
+        weights=tensors,
+        latents=LatentSpec.from_dict(json.loads(metadata["latents"])),
+        id=content_id(tensors),
+        info=json.loads(metadata.get("info", "{}")),
+    )
+
+
 def read_config(path: str | Path = "embedded") -> DiTConfig:
     """Shape of the DiT that ``load_dit`` would load, without its weights."""
-    metadata, _ = _read(path, weights=False)
-    return DiTConfig.from_dict(json.loads(metadata["config"]))
+    return DiTConfig.from_dict(json.loads(_metadata(_file(path))["config"]))
 
 
 def _file(path: str | Path) -> Path:
@@ -141,7 +188,5 @@ def _file(path: str | Path) -> Path:
     return file
 
 
-def _read(path: str | Path, *, weights: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
-    file = _file(path)
-    metadata = weights_metadata(file, FORMAT, "train-dit", "DiT")
-    return metadata, read_tensors(file) if weights else {}
+def _metadata(file: Path) -> dict[str, str]:
+    return weights_metadata(file, FORMAT, "train-dit", "DiT")

@@ -143,6 +143,10 @@ class DiTConfig(ModelKind):
         return cls(**{**data, "patch": tuple(data.get("patch", (1, 2, 2)))})
 
 
+SHARDED_ONLY = ("fsdp_gather", "fsdp_reduce", "fsdp_reshard", "keep_checkpoints")
+"""Settings of a training run that need ``fsdp``."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(BaseTrainConfig):
     """One training run; together with the data it determines every weight."""
@@ -183,6 +187,14 @@ class TrainConfig(BaseTrainConfig):
     """Adapters are scaled by this over their rank."""
     fsdp: bool = False
     """Spread weights, gradients and optimizer over the processes (FSDP2), for models that none could hold."""
+    fsdp_gather: Literal["compute", "fp32"] = "compute"
+    """With --fsdp: send the matrices of a block as products take them (half the traffic in bf16), or in fp32."""
+    fsdp_reduce: Literal["fp32", "bf16"] = "fp32"
+    """With --fsdp: add up gradients in fp32, or in bf16 for half the traffic and some of their digits."""
+    fsdp_reshard: bool = True
+    """With --fsdp: forget a block's weights between its forward and backward pass; less memory, more traffic."""
+    keep_checkpoints: Count = 2
+    """With --fsdp: checkpoints that are kept, the newest."""
     compile: bool = False
     """Compile the blocks with torch.compile."""
     deterministic: bool = True
@@ -196,6 +208,15 @@ class TrainConfig(BaseTrainConfig):
     """About how long a held-out loss may take; fewer packs are looked at where all would take longer."""
     sample_every: Whole = 1000
     """Steps between contact sheets of samples; 0 is never."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.fsdp:
+            for name in SHARDED_ONLY:
+                if getattr(self, name) != TrainConfig.__dataclass_fields__[name].default:
+                    raise ValueError(
+                        f"{name} is about weights in shards; add fsdp, or leave {name} out"
+                    )
 
     def settled(self, model: DiTConfig, *, started: bool = False) -> TrainConfig:
         """The same with a number for ``lr`` and a name for ``optimizer``.

@@ -193,7 +193,7 @@ def predictions(
     run: BlockRun = ReusingRun(reuse) if reuse > 1 else skipping(skipped) if skipped else run_all
     path, layout = model.config.path, plan.layout
     flagged = (plan.given & ~plan.noised).repeat(plan.copies)
-    memory = model.text(layout.text, layout.text_rows)
+    memory = model.read(layout)
 
     def predict(x: Tensor, level: Tensor) -> Tensor:
         """The same at the table of levels."""

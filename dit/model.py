@@ -139,6 +139,11 @@ class DiT(nn.Module):
                 module.compute = dtype
         return self
 
+    def read(self, layout: Layout) -> tuple[Tensor, Segments, Tensor]:
+        """The captions of a pack as ``forward`` takes them for ``memory``, when they are used more than once."""
+        memory: tuple[Tensor, Segments, Tensor] = self.text(layout.text, layout.text_rows)
+        return memory
+
     def forward(
         self,
         tokens: Tensor,
@@ -151,7 +156,7 @@ class DiT(nn.Module):
         """Tokens (N, token_dim), noise levels t (N,) in [0, 1] -> velocity (N, token_dim).
 
         On a GPU give the levels as ``levels_of`` makes them on the CPU, then nothing waits for the GPU. ``given`` (N,)
-        bool marks clean tokens; ``memory`` is ``self.text(...)`` of the layout, if already at hand. ``run`` takes the
+        bool marks clean tokens; ``memory`` is ``read`` of the layout, if already at hand. ``run`` takes the
         tokens through the blocks, see ``dit.block_runs``.
         """
         text, captions, pooled = memory or self.text(layout.text, layout.text_rows)

@@ -7,7 +7,6 @@ give the same gradient.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import time
@@ -18,14 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dit.checkpoint import STATE_NAME, WEIGHTS_NAME, save_dit
 from dit.config import DiTConfig, TrainConfig
 from dit.model import DiT
 from dit.rectified_flow import zero_loss
 from dit.train.data import TrainingPacks
 from dit.train.feed import Feed, Ready
 from dit.train.heldout import held_out_loss, pack_loss, packs_within
-from dit.train.lora import merged
 from dit.train.metrics import Window
 from dit.train.optim import learning_rate
 from dit.train.parallel import (
@@ -35,17 +32,15 @@ from dit.train.parallel import (
     clip_gradients,
     rank_and_world,
     sum_gradients,
-    whole_model,
 )
-from dit.train.run import Run, run_state, start_run
+from dit.train.run import Run, start_run
+from dit.train.saved import agreed_state, read_state
+from dit.train.saving import Keeper, keeper_for
 from pipeline.training.device import same_bits
 from pipeline.training.interrupt import Interrupts
 from pipeline.training.state import (
     add_metrics,
     keep_metrics,
-    load_state,
-    save_state,
-    sync_metrics,
 )
 
 log = logging.getLogger(__name__)
@@ -136,12 +131,13 @@ def train(
     stop_after: int | None = None,
     device: torch.device | None = None,
 ) -> Run:
-    """Train, and write ``state.pt``, ``metrics.jsonl`` and ``dit.safetensors`` to ``out``.
+    """Train, and write a checkpoint, ``metrics.jsonl`` and ``dit.safetensors`` to ``out`` (``dit.train.saving``).
 
     ``initial`` are weights to begin with, ``started_from`` their id and ``init`` where they lie, for the record; with
-    adapters a resumed run needs them too. In the first process ``report`` gets the numbers of every logged step and
-    ``on_sample(step, averaged_model)`` draws pictures. ``stop_after`` ends the run early after that many steps of
-    this call, as a kill would. Ctrl-C ends it after the step in hand, with a checkpoint.
+    adapters a resumed run needs them too. In the first process ``report`` gets the numbers of every logged step.
+    ``on_sample(step, averaged_model)`` draws pictures: in the first process, but with sharded weights in every one, for
+    they run the same passes. ``stop_after`` ends the run early after that many steps of this call, as a kill would.
+    Ctrl-C ends it after the step in hand, with a checkpoint.
     ``device`` is where weights and packs go; default: the CPU.
     """
     out = Path(out)
@@ -153,8 +149,12 @@ def train(
             f"with sharded weights every process needs as many packs as the others: packs_per_step "
             f"{config.packs_per_step} is no multiple of {world} processes"
         )
-    state_file = out / STATE_NAME
-    state = load_state(state_file) if resume and state_file.exists() else None
+    path = agreed_state(out)
+    if not resume and path is not None and path.is_dir():
+        raise ValueError(
+            f"{out} holds checkpoints of another run ({path}); resume it, or choose another folder"
+        )
+    state = read_state(path) if resume and path is not None else None
     run = start_run(
         model_config,
         config,
@@ -175,9 +175,12 @@ def train(
     start = zero_loss(1.0) if model_config.path == "flow" else 1.0  # latents have unit scale
     log.info("a model that predicts zero has loss %.2f", start)
     feed = Feed(data, run.model.config, config, run.device)
+    keeper = keeper_for(run, config, data, out)
     try:
         with same_bits(run.device, config.deterministic):
-            return _train_on(run, config, data, out, held, feed, report, on_sample, stop_after)
+            return _train_on(
+                run, config, data, out, held, feed, keeper, report, on_sample, stop_after
+            )
     finally:
         feed.close()
 
@@ -189,6 +192,7 @@ def _train_on(
     out: Path,
     held: Sequence[list[dict[str, Any]]],
     feed: Feed,
+    keeper: Keeper,
     report: Report | None,
     on_sample: Callable[[int, DiT], None] | None,
     stop_after: int | None,
@@ -196,7 +200,6 @@ def _train_on(
     """Steps until the run is done or ``stop_after`` of them are, with all that is written on the way."""
     rank, world = rank_and_world()
     leader = rank == 0
-    state_file = out / STATE_NAME
     began, done_before, start_step = time.monotonic(), run.elapsed_s, run.step
     with Interrupts(world == 1) as stop:
         while progress_of(run, config) < 1:
@@ -212,23 +215,18 @@ def _train_on(
                     add_metrics(out, row)
                 if leader and report:
                     report(row)
-            due = run.step % config.checkpoint_every == 0 or last or stop.asked
-            if due and (leader or config.fsdp):
-                state = run_state(run, config, data)
-                if leader:
-                    sync_metrics(out)
-                    save_state(state_file, state)
-            if config.sample_every and (run.step % config.sample_every == 0 or last):
-                averaged = whole_model(run.ema.model)
-                if leader and on_sample:
-                    on_sample(run.step, averaged)
+            if run.step % config.checkpoint_every == 0 or last or stop.asked:
+                keeper.save(run)
+            drawn = config.sample_every and (run.step % config.sample_every == 0 or last)
+            if drawn and on_sample and (leader or config.fsdp):
+                on_sample(run.step, run.ema.model)
             if stop.asked and not last:
+                keeper.wait()
                 stop.end()
             if stop_after is not None and run.step - start_step >= stop_after:
+                keeper.wait()
                 return run
-    averaged = whole_model(run.ema.model)
-    if leader:
-        export(averaged, run, config, data, out)
+    keeper.finish(run)
     return run
 
 
@@ -283,18 +281,3 @@ def log_row(run: Run, config: TrainConfig) -> dict[str, Any]:
         "compute": str(run.compute)[6:],
         "progress": progress_of(run, config),
     }
-
-
-def export(averaged: DiT, run: Run, config: TrainConfig, data: TrainingPacks, out: Path) -> str:
-    """Averaged weights to ``dit.safetensors``, adapters merged into them."""
-    model = merged(averaged)
-    info = {
-        "steps": run.step,
-        "seconds": round(run.elapsed_s, 1),
-        "clips": data.n_clips,
-        "held_out": run.held_out,
-        "started_from": run.started_from,
-        "train": dataclasses.asdict(config),
-        "parameters": model.n_parameters(),
-    }
-    return save_dit(model, data.spec(), out / WEIGHTS_NAME, info=info)

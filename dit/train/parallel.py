@@ -1,4 +1,4 @@
-"""One training process or several: sums over all of them, and weights that they hold in shards (FSDP2).
+"""One training process or several: sums over all of them, and tensors of which each holds its part.
 
 The same code runs alone: then every sum is that of one, and nothing is sharded.
 """
@@ -10,8 +10,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-
-from dit.model import DiT
 
 
 def rank_and_world() -> tuple[int, int]:
@@ -83,22 +81,9 @@ def _buckets(grads: list[Tensor]) -> list[list[Tensor]]:
 
 def clip_gradients(model: nn.Module, limit: float) -> Tensor:
     """Scale the gradients down to the norm ``limit``; returns the norm they had over all weights, where they are."""
-    return _whole(torch.nn.utils.clip_grad_norm_(model.parameters(), limit))
-
-
-def shard(model: DiT) -> DiT:
-    """Spread the weights over all processes, gathered block by block while they are used (FSDP2). Returns ``model``.
-
-    Gradients are summed, not averaged, as ``sum_gradients`` does. Every process must run as many passes as the others.
-    """
-    from torch.distributed.fsdp import FSDPModule, fully_shard
-
-    for part in [*model.blocks, model]:
-        fully_shard(part, reshard_after_forward=True)
-        if isinstance(part, FSDPModule):
-            part.set_gradient_divide_factor(1.0)
-            part.set_force_sum_reduction_for_comms(True)
-    return model
+    norm: Any = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+    whole: Tensor = norm.full_tensor() if is_shard(norm) else norm
+    return whole
 
 
 def is_shard(tensor: Any) -> bool:
@@ -116,23 +101,12 @@ def shard_like(tensor: Tensor, parameter: Tensor) -> Tensor:
     return distribute_tensor(tensor.clone(), mesh, placements, src_data_rank=None)
 
 
-def whole(value: Any) -> Any:
-    """A nest of dicts and lists with every sharded tensor gathered; all processes must ask together."""
-    if isinstance(value, dict):
-        return {name: whole(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [whole(item) for item in value]
-    return _whole(value) if isinstance(value, Tensor) else value
-
-
-def whole_model(model: DiT) -> DiT:
-    """The model itself, or a gathered copy of a sharded one; all processes must ask together."""
-    if not any(map(is_shard, model.parameters())):
-        return model
-    copy = DiT(model.config)
-    copy.load_state_dict(whole(model.state_dict()))
-    return copy.set_compute(model.blocks[0].compute).eval().requires_grad_(False)
-
-
-def _whole(tensor: Tensor) -> Tensor:
-    return tensor.full_tensor().cpu() if is_shard(tensor) else tensor
+@torch.no_grad()
+def put(parameter: Tensor, whole: Tensor) -> None:
+    """Copy this process's rows of a whole tensor into a parameter, a shard or not."""
+    if not is_shard(parameter):
+        parameter.copy_(whole)
+        return
+    local, mesh = parameter.to_local(), parameter.device_mesh
+    first = min(len(whole), mesh.get_local_rank() * -(-len(whole) // mesh.size()))
+    local.copy_(whole[first : first + len(local)])

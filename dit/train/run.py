@@ -17,7 +17,8 @@ from dit.train.data import TrainingPacks
 from dit.train.lora import add_lora
 from dit.train.metrics import Window
 from dit.train.optim import learning_rate, make_optimizer
-from dit.train.parallel import shard, shard_like, whole
+from dit.train.parallel import put, shard_like
+from dit.train.saved import FOLDER
 from pipeline.loader.order import LoaderState
 from pipeline.training.compute import compute_dtype
 from pipeline.training.ema import Ema
@@ -33,6 +34,9 @@ MAY_CHANGE = {
     "compile",
     "recompute",
     "fsdp",
+    "fsdp_gather",
+    "fsdp_reshard",
+    "keep_checkpoints",
     "deterministic",
 }
 """Settings that may differ between a checkpoint and the run that goes on from it; ``steps`` within limits."""
@@ -83,16 +87,12 @@ def start_run(
     Weights are random, by ``config.seed``, or ``initial``, whose id is ``started_from``. A state of another model, of
     other latents or with other settings is refused by ValueError.
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        model = DiT(model_config)
-        if initial is not None:
-            model.load_state_dict(dict(initial))
-        if config.lora_rank:
-            add_lora(model, config.lora_rank, config.lora_alpha)
     device = device or torch.device("cpu")
-    model = model.to(device)
-    ema = Ema(model, config.ema_decay)
+    compute = (
+        compute_dtype(config.precision, str(device))
+        if state is None
+        else getattr(torch, state["compute"])
+    )
     if state is not None:
         refuse_other(
             state,
@@ -101,25 +101,22 @@ def start_run(
             data,
             started_from=started_from if config.lora_rank else None,
         )
-        _load(model, state["model"])
-        _load(ema.model, state["ema"]["weights"])
-        ema.updates = int(state["ema"]["updates"])
     if config.fsdp:
-        shard(model)
-        shard(ema.model)
+        model, ema = _in_shards(model_config, config, compute, device, initial, drawn=state is None)
+    else:
+        model = _whole(model_config, config, initial).to(device)
+        ema = Ema(model, config.ema_decay)
     run = Run(
         model=model,
         optimizer=make_optimizer(model, config),
         ema=ema,
         cursor=data.state,
-        compute=compute_dtype(config.precision, str(device))
-        if state is None
-        else getattr(torch, state["compute"]),
+        compute=compute,
         started_from=started_from if state is None else state["started_from"],
         device=device,
     )
     if state is not None:
-        run.optimizer.load_state_dict(state["optimizer"], place=shard_like)
+        _read_tensors(run, state)
         run.cursor = LoaderState.from_dict(state["cursor"])
         run.window = Window(rows=list(state["window"]))
         run.step, run.elapsed_s = int(state["step"]), float(state["elapsed_s"])
@@ -131,20 +128,70 @@ def start_run(
     return run
 
 
-def run_state(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, Any]:
-    """Self-contained state for ``start_run``, the same however many processes trained; all must ask together.
+def _whole(
+    model_config: DiTConfig, config: TrainConfig, initial: Mapping[str, Tensor] | None
+) -> DiT:
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        model = DiT(model_config)
+        if initial is not None:
+            model.load_state_dict(dict(initial))
+        if config.lora_rank:
+            add_lora(model, config.lora_rank, config.lora_alpha)
+    return model
 
-    Of a run with adapters it holds the adapters: the weights under them are ``started_from``.
-    """
-    names = {name for name, p in run.model.named_parameters() if p.requires_grad}
+
+def _in_shards(
+    model_config: DiTConfig,
+    config: TrainConfig,
+    compute: torch.dtype,
+    device: torch.device,
+    initial: Mapping[str, Tensor] | None,
+    *,
+    drawn: bool,
+) -> tuple[DiT, Ema]:
+    """Weights and averages of which this process holds its part; ``drawn``: with numbers in them."""
+    from dit.train.sharded.initial import drawn_weights
+    from dit.train.sharded.model import copy_shards, empty_shards, fill, weights_mesh
+
+    mesh = weights_mesh(device)
+    model, average = (
+        empty_shards(model_config, config, mesh, compute, device) for _ in ("model", "average")
+    )
+    if drawn:
+        first = drawn_weights(model_config, config.seed) if initial is None else initial.items()
+        fill(model, first)
+        copy_shards(model, average)
+    return model, Ema(model, config.ema_decay, average)
+
+
+def _read_tensors(run: Run, state: dict[str, Any]) -> None:
+    """Weights, averages and moments from a state of either form, into shards or not."""
+    run.ema.updates = int(state["ema"]["updates"])
+    if FOLDER in state:
+        from dit.train.sharded.restore import load_tensors
+
+        groups = [part["param_groups"] for part in state["optimizer"]]
+        load_tensors(state[FOLDER], run.model, run.ema, run.optimizer, groups)
+        return
+    for model, weights in ((run.model, state["model"]), (run.ema.model, state["ema"]["weights"])):
+        parameters = dict(model.named_parameters())
+        for name, value in weights.items():  # with adapters these alone
+            put(parameters[name], value)
+    run.optimizer.load_state_dict(state["optimizer"], place=shard_like)
+
+
+def run_facts(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, Any]:
+    """All of a run's state but its tensors, the same however many processes trained."""
     return {
         "model_config": run.model.config.to_dict(),
         "train_config": dataclasses.asdict(config),
         "latents": data.spec().to_dict(),
         "mix": dataclasses.asdict(data.mix),
-        "model": whole(_named(run.model, names)),
-        "optimizer": whole(run.optimizer.state_dict()),
-        "ema": {"weights": whole(_named(run.ema.model, names)), "updates": run.ema.updates},
+        "optimizer": [
+            {"param_groups": part["param_groups"]} for part in run.optimizer.state_dict()
+        ],
+        "ema": {"updates": run.ema.updates},
         "cursor": run.cursor.to_dict(),
         "compute": str(run.compute)[6:],
         "step": run.step,
@@ -157,13 +204,22 @@ def run_state(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, A
     }
 
 
+def run_state(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, Any]:
+    """Self-contained state for ``start_run``, of a run whose weights are not in shards.
+
+    Of a run with adapters it holds the adapters: the weights under them are ``started_from``.
+    """
+    names = {name for name, p in run.model.named_parameters() if p.requires_grad}
+    return {
+        **run_facts(run, config, data),
+        "model": _named(run.model, names),
+        "optimizer": run.optimizer.state_dict(),
+        "ema": {"weights": _named(run.ema.model, names), "updates": run.ema.updates},
+    }
+
+
 def _named(model: nn.Module, names: set[str]) -> dict[str, Tensor]:
     return {name: value for name, value in model.state_dict().items() if name in names}
-
-
-def _load(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Put ``weights`` into a model of which all others stay as they are."""
-    model.load_state_dict({**model.state_dict(), **weights})
 
 
 def refuse_other(

@@ -25,8 +25,8 @@ from pipeline.bounds import Positive, check_bounds
 
 TRAINERS = ("train-dit", "train-vae", "train-captioner", "train-clip", "pretrain-captioner")
 """Commands whose --out may be the folder."""
-STATES = ("state.pt", "checkpoint.pt")
-"""Files that a trainer goes on from."""
+STATES = ("state.pt", "checkpoint.pt", "checkpoints")
+"""Files, or a folder of them, that a trainer goes on from."""
 COUNTS = {
     "ingest": "{clips} clips",
     "select": "{kept} clips kept",
@@ -224,7 +224,7 @@ def _trainer(run: RunFolder, name: str) -> Iterator[Line]:
     """The line of a trainer whose folder this is; nothing when it is not."""
     info = run.done_info(name)
     told = _read_json(run, "run.json").get("command")
-    state = next((run / file for file in STATES if (run / file).is_file()), None)
+    state = next((run / file for file in STATES if (run / file).exists()), None)
     if info is None and told != name:
         return
     if (holder := lock_holder(run.path)) is not None:

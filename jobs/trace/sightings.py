@@ -21,7 +21,7 @@ from pipeline.store.paths import location
 if TYPE_CHECKING:
     from pipeline.loader.steps import Batches
 
-CHECKPOINTS = ("state.pt", "dit.safetensors", "vae.safetensors", "weights", "adapter")
+CHECKPOINTS = ("state.pt", "checkpoints", "dit.safetensors", "vae.safetensors", "weights", "adapter")
 """What trainers write, relative to their folder."""
 TRAINERS = ("train-dit", "train-vae", "train-captioner")
 
@@ -37,7 +37,7 @@ class Sighting:
     steps_done: int | None
     """Steps it has come to; None where they cannot be known."""
     checkpoints: tuple[str, ...] = ()
-    """Files with its weights."""
+    """Files and folders with its weights."""
     seen: dict[str, list[int]] = field(default_factory=dict)
     """clip_id -> steps that trained on it, 1 the first."""
     held_out: tuple[str, ...] = ()

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from jobs.core.errors import UserError
 from jobs.core.writable import check_folder
 
 
-def check_out(out: Path, state_name: str, *, resume: bool, stage: str = "") -> Path:
-    """Path of the run's checkpoint, which may not be there.
+def check_out(
+    out: Path,
+    state_name: str,
+    *,
+    resume: bool,
+    stage: str = "",
+    find: Callable[[Path], Path | None] | None = None,
+) -> Path:
+    """Path of the run's checkpoint, which may not be there; ``find`` finds it where it has more than one form.
 
     Raises:
         UserError: OUT is a file, may not be written to, holds another trainer's run, or nothing to resume.
@@ -20,7 +28,9 @@ def check_out(out: Path, state_name: str, *, resume: bool, stage: str = "") -> P
     other = _command_of(out)
     if stage and other and other != stage:
         raise UserError(f"--out {out} holds a run of {other}; choose another folder")
-    if resume and not state.is_file():
+    if find is not None:
+        state = find(out) or state
+    if resume and not state.exists():
         raise UserError(
             f"--resume: {out} holds no checkpoint ({state_name}) to go on from; leave --resume out to start there"
         )

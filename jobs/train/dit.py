@@ -57,7 +57,7 @@ def look(args: Args) -> None:
 def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
     """Raise ValueError where data, weights to start from, or the checkpoint at ``path`` do not fit; writes nothing."""
     from dit.train.run import refuse_other
-    from pipeline.training.state import load_state
+    from dit.train.saved import read_state
 
     held = int(data.held.sum())
     say(
@@ -69,8 +69,8 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
         load_vae_for(
             data.spec(), args.vae
         )  # the default may be of other latents: then no sheets are drawn
-    if path.is_file():
-        state = load_state(path)
+    if path.exists():
+        state = read_state(path)
         refuse_other(state, start.model, config, data, started_from=start.id, path=path)
         data.seek(state["cursor"])
         steps = None if config.minutes else config.steps
@@ -85,10 +85,11 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
 def run(args: Args) -> Path:
     """Train as asked; returns the path of ``dit.safetensors``."""
     from dit.checkpoint import STATE_NAME, WEIGHTS_NAME
+    from dit.train.saved import latest_state
     from pipeline.latents.stale import refuse_stale
 
     weights = args.out / WEIGHTS_NAME
-    path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
+    path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE, find=latest_state)
     pick_device(args.device)
     args = settled(args)
     try:

@@ -121,26 +121,30 @@ def with_mix(args: Args) -> Args:
 
 def settled(args: Args) -> Args:
     """The options with what a resumed run takes from its checkpoint; UserError where they do not go together."""
-    from dit.checkpoint import STATE_NAME
-    from pipeline.training.state import load_state
+    from dit.train.saved import latest_state, read_state
 
-    train = args.train
+    train, state = args.train, None
     model_config(args)  # refuses a wrong preset before anything is read
     if train.fsdp and args.workers < 2:
         raise UserError("--fsdp spreads the weights over several workers; add --workers N")
     if train.fsdp and train.lora_rank:
         raise UserError("--fsdp spreads what is trained, and adapters are small; leave it out")
+    if train.fsdp and train.compile:
+        raise UserError(
+            "--fsdp gathers weights between kernels, which --compile cannot see; leave one of them out"
+        )
     if train.fsdp and train.packs_per_step % args.workers:
         raise UserError(
             f"--fsdp: every worker needs as many packs as the others; --packs-per-step {train.packs_per_step} is no "
             f"multiple of --workers {args.workers}"
         )
-    file = args.out / STATE_NAME
-    if args.resume and not args.init and file.is_file():
+    if args.resume and not args.init:
         try:
-            state = load_state(file)
+            found = latest_state(args.out)
+            state = read_state(found) if found else None
         except ValueError as error:
             raise UserError(str(error)) from None
+    if state is not None:
         trained = state["train_config"]
         if train.lr is None:  # its default hung on --init, which a resume may leave out
             train = dataclasses.replace(train, lr=trained["lr"])

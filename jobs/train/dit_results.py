@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,10 @@ from pipeline import schema as s
 from pipeline.store.atomic import write_bytes
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from dit.model import DiT
     from dit.train.data import TrainingPacks
     from jobs.train.dit_args import Args
+    from jobs.train.dit_progress import Reports
 
 SHEET_CLIPS = 8
 SHEET_STEPS = 20
@@ -25,13 +23,12 @@ SHEET_TOKENS = 8192
 """Most tokens of clips that are sampled together."""
 
 
-def make_sheet(
-    args: Args, data: TrainingPacks, show: Callable[[int, np.ndarray], None] | None = None
-) -> Any:
+def make_sheet(args: Args, data: TrainingPacks, reports: Reports | None) -> Any:
     """A function that samples held-out captions and writes ``samples/step-N.png``; None without the VAE.
 
     Noise comes from generators of its own, always the same: sheets of one run differ by the weights alone, and
-    training does not notice them. ``show(step, picture)`` gets the picture too.
+    training does not notice them. ``reports`` gets the picture too. A process without them runs the passes that its
+    sharded weights are needed for, and writes nothing.
     """
     from dit.config import SamplerConfig
     from dit.packing import token_count
@@ -63,21 +60,23 @@ def make_sheet(
                 seeds=group,
                 fps=[float(clips[i][s.FPS] or 8.0) for i in group],
             )
-            videos += [vae.decode(data.spec().denormalise(z)) for z in latents]
+            if reports:
+                videos += [vae.decode(data.spec().denormalise(z)) for z in latents]
+        if not reports:
+            return
         image = contact_sheet(videos, [c[s.CAPTION] for c in clips])
         write_bytes(args.out / "samples" / f"step-{step:06d}.png", png_bytes(image))
-        if show:
-            show(step, image)
+        reports.picture(step, image)
 
     return draw
 
 
 def write_card(args: Args, weights: Path) -> None:
     """CARD.md beside the weights: data, command, time, seed, held-out loss."""
-    from dit.checkpoint import load_dit
+    from dit.checkpoint import open_dit
 
-    loaded = load_dit(weights)
-    info, config = loaded.info, loaded.model.config
+    loaded = open_dit(weights)
+    info, config = loaded.info, loaded.config
     numbers = {k: v for k, v in info["held_out"].items() if isinstance(v, float)}
     held = ", ".join(f"{k} {v:.4f}" for k, v in numbers.items()) or "not measured"
     options = " ".join(_options(args))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,8 +80,8 @@ def train_here(
         started_from=start.id,
         init=args.init or "",
         report=reports,
-        on_sample=make_sheet(args, data, reports.picture)
-        if reports and config.sample_every
+        on_sample=make_sheet(args, data, reports)
+        if config.sample_every and (reports or config.fsdp)
         else None,
         device=device or pick_device(args.device),
     )
@@ -92,7 +93,7 @@ class Start:
 
     model: DiTConfig
     """Shape of the model."""
-    weights: dict[str, Tensor] | None = None
+    weights: Mapping[str, Tensor] | None = None
     """Weights of ``--init``; None for random ones."""
     id: str = ""
     """Id of those weights."""
@@ -100,21 +101,21 @@ class Start:
 
 def start_of(args: Args, data: TrainingPacks) -> Start:
     """The model that the options name; UserError where the weights of ``--init`` do not fit the latents or them."""
-    from dit.checkpoint import load_dit
+    from dit.checkpoint import open_dit
     from dit.config import ModelKind
 
     if not args.init:
         return Start(model=preset_for(args, data))
-    loaded = load_dit(args.init)
+    loaded = open_dit(args.init)
     check_same_latents(loaded.latents, data.spec(), args.init, new_vae=args.new_vae)
     for name, value in vars(args.model).items():
-        have = getattr(loaded.model.config, name)
+        have = getattr(loaded.config, name)
         if value not in (have, getattr(ModelKind(), name)):
             flag = f"--{name.replace('_', '-')}"
             raise UserError(
                 f"{args.init} was trained with {name} {have!r}; leave {flag} out, or train from scratch"
             )
-    return Start(model=loaded.model.config, weights=loaded.model.state_dict(), id=loaded.id)
+    return Start(model=loaded.config, weights=loaded.weights, id=loaded.id)
 
 
 def preset_for(args: Args, data: TrainingPacks) -> DiTConfig:

@@ -6,6 +6,7 @@ The header is JSON behind eight bytes of length; reading it needs no torch, so w
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST_HEADER_BYTES = 100_000_000
 """Longest header that the format allows."""
+METADATA = "__metadata__"
+"""Name of the texts in a header."""
 DAMAGED = "copy it again, or give another file"
 
 
@@ -32,9 +35,7 @@ def weights_header(path: Path) -> dict[str, Any]:
             header = json.loads(file.read(length))
         if not isinstance(header, dict):
             raise ValueError("its header is no table")
-        ends = [
-            entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"
-        ]
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != METADATA]
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise ValueError(
             f"{path} is not a readable safetensors file ({error}); {DAMAGED}"
@@ -58,7 +59,7 @@ def weights_metadata(path: Path, kind: str, made_by: str, what: str) -> dict[str
     Raises:
         ValueError: the file is damaged, or not of this kind.
     """
-    metadata: dict[str, str] = weights_header(path).get("__metadata__") or {}
+    metadata: dict[str, str] = weights_header(path).get(METADATA) or {}
     if metadata.get("format") != kind:
         found = metadata.get("format")
         told = f"its format is {found!r}" if found else f"no {kind!r} in its metadata"
@@ -68,34 +69,63 @@ def weights_metadata(path: Path, kind: str, made_by: str, what: str) -> dict[str
     return metadata
 
 
+class StoredTensors(Mapping[str, "Tensor"]):
+    """The tensors of a file by name, each read when it is asked for: none is kept.
+
+    ValueError for a file that is damaged, and for numbers that are not finite.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        header = weights_header(path)
+        self.shapes: dict[str, tuple[int, ...]] = {
+            name: tuple(entry["shape"]) for name, entry in header.items() if name != METADATA
+        }
+        """Shape of each."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __getitem__(self, name: str) -> Tensor:
+        import torch
+        from safetensors import safe_open
+
+        if name not in self.shapes:
+            raise KeyError(name)
+        try:
+            with safe_open(self.path, "pt") as handle:
+                tensor: Tensor = handle.get_tensor(name)
+        except Exception as error:
+            raise ValueError(
+                f"{self.path} is not a readable safetensors file: {error}; {DAMAGED}"
+            ) from error
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{self.path} holds numbers in {name} that are not finite; {DAMAGED}")
+        return tensor
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Every tensor of a file; ValueError for one that is damaged, or holds numbers that are not finite."""
-    import torch
-    from safetensors import safe_open
+    return dict(StoredTensors(path))
 
-    weights_header(path)
-    try:
-        with safe_open(path, "pt") as handle:
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    except Exception as error:
-        raise ValueError(
-            f"{path} is not a readable safetensors file: {error}; {DAMAGED}"
-        ) from error
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise ValueError(f"{path} holds numbers in {name} that are not finite; {DAMAGED}")
-    return tensors
+
+def check_shapes(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    """ValueError where the names or shapes of the tensors in ``path`` are not those of ``model``."""
+    have = model.state_dict()
+    for name in sorted(have.keys() | shapes.keys()):
+        if name not in shapes or name not in have:
+            told = "is missing" if name not in shapes else "is none of the model's"
+        elif tuple(have[name].shape) != shapes[name]:
+            told = f"has shape {shapes[name]}, not {tuple(have[name].shape)}"
+        else:
+            continue
+        raise ValueError(f"{path} does not fit its own config: {name} {told}; {DAMAGED}")
 
 
 def load_into(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     """Give ``model`` the weights read from ``path``, as float32; ValueError where names or shapes differ."""
-    have = model.state_dict()
-    for name in sorted(have.keys() | tensors.keys()):
-        if name not in tensors or name not in have:
-            told = "is missing" if name not in tensors else "is none of the model's"
-        elif have[name].shape != tensors[name].shape:
-            told = f"has shape {tuple(tensors[name].shape)}, not {tuple(have[name].shape)}"
-        else:
-            continue
-        raise ValueError(f"{path} does not fit its own config: {name} {told}; {DAMAGED}")
+    check_shapes(model, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, path)
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})

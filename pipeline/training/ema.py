@@ -17,8 +17,10 @@ def ema_decay(step: int, limit: float) -> float:
 class Ema:
     """A second set of weights that trails the first: ``average = d * average + (1 - d) * weights``."""
 
-    def __init__(self, model: nn.Module, limit: float) -> None:
-        self.model: Any = copy.deepcopy(model).eval().requires_grad_(False)
+    def __init__(self, model: nn.Module, limit: float, average: nn.Module | None = None) -> None:
+        """``average``: a second model with the weights of ``model``, where that cannot be copied."""
+        second = copy.deepcopy(model) if average is None else average
+        self.model: Any = second.eval().requires_grad_(False)
         self.limit = limit
         self.updates = 0
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import (
     FSDPModule,
     MixedPrecisionPolicy,
@@ -21,7 +22,15 @@ from torch.distributed.fsdp import (
 from dit.config import DiTConfig, TrainConfig
 from dit.layers import Linear
 from dit.model import DiT
-from dit.train.parallel import is_shard
+from dit.train.parallel import put
+
+
+def weights_mesh(device: torch.device) -> DeviceMesh:
+    """All processes in a row, over which weights are spread: those too that share the tokens of the same packs.
+
+    All ask together.
+    """
+    return init_device_mesh(device.type, (dist.get_world_size(),), mesh_dim_names=("weights",))
 
 
 def empty_shards(
@@ -79,16 +88,6 @@ def fill(model: nn.Module, weights: Iterable[tuple[str, Tensor]]) -> None:
         put(left.pop(name), whole)
     if left:
         raise ValueError(f"no numbers for {', '.join(sorted(left))}")
-
-
-def put(parameter: Tensor, whole: Tensor) -> None:
-    """Copy this process's rows of a whole tensor into a parameter, a shard or not."""
-    if not is_shard(parameter):
-        parameter.copy_(whole)
-        return
-    local, mesh = parameter.to_local(), parameter.device_mesh
-    first = min(len(whole), mesh.get_local_rank() * -(-len(whole) // mesh.size()))
-    local.copy_(whole[first : first + len(local)])
 
 
 @torch.no_grad()
