@@ -211,12 +211,12 @@ class TrainConfig(BaseTrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.fsdp:
-            for name in SHARDED_ONLY:
-                if getattr(self, name) != TrainConfig.__dataclass_fields__[name].default:
-                    raise ValueError(
-                        f"{name} is about weights in shards; add fsdp, or leave {name} out"
-                    )
+        for name in SHARDED_ONLY:
+            value = getattr(self, name)
+            if not self.fsdp and value != type(self).__dataclass_fields__[name].default:
+                raise ValueError(
+                    f"{name} {value} is about weights in shards; add fsdp, or leave {name} out"
+                )
 
     def settled(self, model: DiTConfig, *, started: bool = False) -> TrainConfig:
         """The same with a number for ``lr`` and a name for ``optimizer``.

@@ -144,6 +144,8 @@ def train(
     config = config.settled(model_config, started=initial is not None)
     rank, world = rank_and_world()
     leader = rank == 0
+    if config.fsdp and (config.lora_rank or config.compile):
+        raise ValueError("fsdp goes with neither lora_rank nor compile; leave one of them out")
     if config.fsdp and config.packs_per_step % world:
         raise ValueError(
             f"with sharded weights every process needs as many packs as the others: packs_per_step "

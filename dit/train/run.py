@@ -156,7 +156,8 @@ def _in_shards(
 
     mesh = weights_mesh(device)
     model, average = (
-        empty_shards(model_config, config, mesh, compute, device) for _ in ("model", "average")
+        empty_shards(model_config, each, mesh, compute, device)
+        for each in (config, dataclasses.replace(config, fsdp_reshard=True))
     )
     if drawn:
         first = drawn_weights(model_config, config.seed) if initial is None else initial.items()

@@ -21,7 +21,14 @@ from pipeline.store.paths import location
 if TYPE_CHECKING:
     from pipeline.loader.steps import Batches
 
-CHECKPOINTS = ("state.pt", "checkpoints", "dit.safetensors", "vae.safetensors", "weights", "adapter")
+CHECKPOINTS = (
+    "state.pt",
+    "checkpoints",
+    "dit.safetensors",
+    "vae.safetensors",
+    "weights",
+    "adapter",
+)
 """What trainers write, relative to their folder."""
 TRAINERS = ("train-dit", "train-vae", "train-captioner")
 

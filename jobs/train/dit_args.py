@@ -127,12 +127,6 @@ def settled(args: Args) -> Args:
     model_config(args)  # refuses a wrong preset before anything is read
     if train.fsdp and args.workers < 2:
         raise UserError("--fsdp spreads the weights over several workers; add --workers N")
-    if train.fsdp and train.lora_rank:
-        raise UserError("--fsdp spreads what is trained, and adapters are small; leave it out")
-    if train.fsdp and train.compile:
-        raise UserError(
-            "--fsdp gathers weights between kernels, which --compile cannot see; leave one of them out"
-        )
     if train.fsdp and train.packs_per_step % args.workers:
         raise UserError(
             f"--fsdp: every worker needs as many packs as the others; --packs-per-step {train.packs_per_step} is no "
@@ -151,6 +145,12 @@ def settled(args: Args) -> Args:
         if trained["lora_rank"] and not train.lora_rank:
             train = dataclasses.replace(train, lora_rank=trained["lora_rank"])
         args = dataclasses.replace(args, train=train, init=state["init"] or None)
+    if train.fsdp and train.lora_rank:
+        raise UserError("--fsdp spreads what is trained, and adapters are small; leave it out")
+    if train.fsdp and train.compile:
+        raise UserError(
+            "--fsdp gathers weights in the middle of what --compile would put together; leave one of them out"
+        )
     if args.init and (given := own_size(args)):
         raise UserError(
             f"--init keeps the size of its weights; leave --{' and --'.join(given)} out, or train from scratch"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from jobs.core.console import warn
 from jobs.core.ray_runtime import start_ray
 from jobs.train.dit_args import Args
 from jobs.train.dit_setup import open_data, train_here
+from jobs.train.waiting import why_stuck
 from pipeline.store.paths import absolute
 from pipeline.training.device import pick_device
 
@@ -31,7 +33,12 @@ def fit(args: Args) -> None:
             failure_config=FailureConfig(max_failures=2),
         ),
     )
-    trainer.fit()
+    try:
+        trainer.fit()
+    except Exception as error:
+        if why := why_stuck(str(error)):
+            warn(f"train-dit: {why}")
+        raise
 
 
 def _worker(config: dict[str, Any]) -> None:

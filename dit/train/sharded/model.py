@@ -40,7 +40,10 @@ def empty_shards(
     compute: torch.dtype,
     device: torch.device,
 ) -> DiT:
-    """A DiT spread over ``mesh`` (one dimension) whose numbers are yet to be filled in; products run in ``compute``."""
+    """A DiT spread over ``mesh`` (one dimension) whose numbers are yet to be filled in; products run in ``compute``.
+
+    A model that is not trained must be made with ``fsdp_reshard``, for only a backward pass would end its gathering.
+    """
     with torch.device("meta"):
         model = DiT(model_config)
     model.set_compute(compute)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ def load_tensors(
         shapes = {name: (each.size, each.properties.dtype) for name, each in stored.items()}
         room = room_for_moments(optimizer, shapes)
         targets = {**named_weights(MODEL, model), **named_weights(EMA, ema.model), **room}
-        load(targets, storage_reader=reader, no_dist=not dist.is_initialized())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "torch.distributed is disabled")
+            load(targets, storage_reader=reader, no_dist=not dist.is_initialized())
     except Exception as error:  # of many kinds, from threads and other processes
         raise ValueError(f"{folder} is not a readable checkpoint: {error}") from error
     moments = {name: each for name, each in targets.items() if name.startswith(OPTIMIZER)}

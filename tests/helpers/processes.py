@@ -1,0 +1,43 @@
+"""Several gloo processes on this machine, for tests of training in parallel."""
+
+import multiprocessing
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+
+def start_processes(world: int, function: Callable[..., None], *args: Any) -> list[Any]:
+    """``world`` processes that each call ``function(rank, world, *args)`` with gloo between them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    workers = [
+        context.Process(target=_worker, args=(rank, world, port, function, args))
+        for rank in range(world)
+    ]
+    for worker in workers:
+        worker.start()
+    return workers
+
+
+def end_processes(workers: list[Any], seconds: float = 240) -> None:
+    """Wait for them; all must have ended well."""
+    for worker in workers:
+        worker.join(seconds)
+    codes = [worker.exitcode for worker in workers]
+    for worker in workers:
+        if worker.exitcode is None:
+            worker.kill()
+    assert codes == [0] * len(workers)
+
+
+def _worker(rank: int, world: int, port: int, function: Callable[..., None], args: Any) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
+    function(rank, world, *args)
+    dist.barrier()  # a process that leaves first takes the other's connection down with it
+    dist.destroy_process_group()
