@@ -3,6 +3,7 @@
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,17 @@ def workers() -> dict[int, int]:
     return found
 
 
+def add_node(cluster: Any) -> Any:
+    """A node of one core; tried again where a busy machine makes it miss Ray's fixed 30 s."""
+    for _ in range(2):
+        try:
+            return cluster.add_node(num_cpus=1)
+        except Exception as error:  # Ray raises a bare one
+            if "timed out during startup" not in str(error):
+                raise
+    return cluster.add_node(num_cpus=1)
+
+
 def wait_for_checkpoint(process: subprocess.Popen[bytes], out: Path) -> int:
     """Its number of steps."""
     while (state := latest_state(out)) is None:
@@ -39,16 +51,17 @@ def wait_for_checkpoint(process: subprocess.Popen[bytes], out: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_two_nodes_train_and_go_on_when_one_dies(tmp_path, monkeypatch):
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     folder = write_folder(tmp_path / "latents")
     assert start(folder, tmp_path / "one").wait() == 0
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster = Cluster()
     try:
-        second = cluster.add_node(num_cpus=1)
+        add_node(cluster)
+        second = add_node(cluster)
         monkeypatch.setenv("RAY_ADDRESS", cluster.address)
         before = workers()
         process = start(folder, tmp_path / "two", *SHARDED)
@@ -56,7 +69,7 @@ def test_two_nodes_train_and_go_on_when_one_dies(tmp_path, monkeypatch):
         mine = {pid: node for pid, node in workers().items() if pid not in before}
         assert len(mine) == 2 and len(set(mine.values())) == 2, "a process on each node"
         cluster.remove_node(second, allow_graceful=False)
-        cluster.add_node(num_cpus=1)
+        add_node(cluster)
         assert process.wait() == 0
     finally:
         cluster.shutdown()
