@@ -23,14 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.checkpoint import HuggingFaceStorageReader, load
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dit.checkpoint import load_dit
-from pipeline.training.state import load_state
+from dit.train.saved import CHECKPOINTS, FOLDER, latest_state, read_state
 from tests.helpers.latents import write_folder
 
-TIMED = {"elapsed_s", "tokens_per_s", "clips_per_s"}
+TIMED = {"elapsed_s", "tokens_per_s", "clips_per_s", "data_wait"}
 """Numbers of a line that a clock gives."""
 
 
@@ -58,11 +59,11 @@ def strike(
 ) -> bool:
     """Wait for a moment, kill the whole session, return whether it was still running."""
     end = time.monotonic() + (60 + 10 * calm_s if saving else rng.uniform(0, calm_s))
-    partial, skip = out / ".state.pt.partial", rng.randrange(6)
-    seen = inode(partial)
+    skip = rng.randrange(6)
+    seen = inode(partial_of(out))
     while time.monotonic() < end and process.poll() is None:
         if saving:
-            now = inode(partial)
+            now = inode(partial_of(out))
             if now and now != seen:
                 skip, seen = skip - 1, now
                 if skip < 0:
@@ -73,6 +74,26 @@ def strike(
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     return True
+
+
+def partial_of(out: Path) -> Path:
+    """The file or folder of a checkpoint that is being written, if there is one."""
+    return next((out / CHECKPOINTS).glob(".*.partial"), out / ".state.pt.partial.tmp")
+
+
+def state_of(out: Path) -> dict[str, Any]:
+    """The newest checkpoint of a run with its tensors; ValueError where it is torn."""
+    path = latest_state(out)
+    if path is None:
+        return {}
+    state = read_state(path)
+    if path.is_file():
+        return state
+    reader = HuggingFaceStorageReader(str(path))
+    stored = reader.read_metadata().state_dict_metadata
+    tensors = {k: torch.empty(each.size, dtype=each.properties.dtype) for k, each in stored.items()}
+    load(tensors, storage_reader=reader, no_dist=True)
+    return {**state, "tensors": tensors, FOLDER: ""}
 
 
 def inode(path: Path) -> int:
@@ -128,7 +149,7 @@ def main() -> int:
         return 1
     calm_s = time.monotonic() - began
     print(f"undisturbed: {calm_s:.0f} s, {options.steps} steps", flush=True)
-    whole, lines = load_state(work / "whole" / "state.pt"), lines_of(work / "whole")
+    whole, lines = state_of(work / "whole"), lines_of(work / "whole")
     name = load_dit(work / "whole").id
     kills = torn = folders = 0
     wrong: list[str] = []
@@ -141,16 +162,15 @@ def main() -> int:
             left = options.kills - kills
             if left and strike(process, out, rng, saving=kills % 2 == 1, calm_s=calm_s):
                 kills += 1
-                torn += (out / ".state.pt.partial").exists()
-                if (out / "state.pt").exists():
-                    load_state(out / "state.pt")  # raises where it is torn
+                torn += partial_of(out).exists()
+                state_of(out)  # raises where it is torn
             elif process.wait():
                 print((work / f"killed{folders}.log").read_text()[-2000:])
                 return 1
             else:
                 break
         folders += 1
-        found = differences(whole, load_state(out / "state.pt"))
+        found = differences(whole, state_of(out))
         found += [] if lines_of(out) == lines else ["metrics.jsonl"]
         found += [] if load_dit(out).id == name else ["dit.safetensors"]
         wrong += found
