@@ -261,6 +261,11 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/trace/tables.py": ("jobs/trace/test_forget.py", WHOLE),
     "jobs/trace/targets.py": ("jobs/trace/test_forget.py", WHOLE),
     "jobs/core/uses.py": ("jobs/trace/test_sightings.py", "who used a folder"),
+    "dit/train/saving.py": ("dit/train/test_kill.py", "a kill at every write"),
+    "dit/train/sharded/export.py": ("dit/train/sharded/test_runs.py", "exports of every run"),
+    "dit/train/sharded/model.py": ("dit/train/sharded/test_runs.py", "several processes"),
+    "dit/train/sharded/restore.py": ("dit/train/sharded/test_runs.py", "runs that go on"),
+    "dit/train/sharded/tensors.py": ("dit/train/sharded/test_runs.py", "runs that go on"),
     "jobs/world/judge.py": ("jobs/world/test_film.py", "films are judged"),
 }
 """Modules without a test file of their own: the file that tests them, and why that one does."""
