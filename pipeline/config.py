@@ -160,6 +160,8 @@ class SelectConfig:
 
     where: dict[str, str] = field(default_factory=dict)
     """Reason -> SQL predicate over manifest columns that a kept clip satisfies; the reason names its failure."""
+    honour_no_training: bool = True
+    """Reject clips of sources whose C2PA manifest forbids to train on them; the reason is ``training_forbidden``."""
     dedup_exact: bool = True
     """Keep one of several clips with the same video bytes."""
     dedup_phash: bool = True

@@ -124,7 +124,10 @@ def clips_schema() -> pa.Schema:
 
 
 def manifest_schema(concepts: tuple[str, ...] = (), extra: tuple[str, ...] = ()) -> pa.Schema:
-    """``manifest/``: provenance, shape, every score, and the byte range of each clip."""
+    """``manifest/``: provenance, shape, every score, and the byte range of each clip.
+
+    ``training_forbidden`` is what a C2PA manifest in the source says; NULL: it has one that could not be read here.
+    """
     import pyarrow as pa
 
     return pa.schema(
@@ -148,6 +151,7 @@ def manifest_schema(concepts: tuple[str, ...] = (), extra: tuple[str, ...] = ())
             (s.AUDIO, pa.string()),
             (s.CAPTION_ORIGINAL, pa.string()),
             (s.DOMAIN, pa.string()),
+            (s.TRAINING_FORBIDDEN, pa.bool_()),
         )
         + _score_fields(concepts, extra)
         + _fields(

@@ -34,16 +34,16 @@ def run_edits(folder: RunFolder) -> Replayed:
         return replay(edits)
     from pipeline.shards.read import open_table
 
-    columns = [s.CLIP_ID, s.SOURCE_ID, s.START_S, s.END_S]
+    columns = [s.CLIP_ID, s.SOURCE_ID, s.START_S, s.END_S, s.FPS]
     table = open_table(folder.manifest, columns)
     named = {edit.source_id for edit in edits} | {edit.clip_id for edit in edits}
-    ids, sources, starts, ends = (table[name].to_pylist() for name in columns)
+    ids, sources, starts, ends, rates = (table[name].to_pylist() for name in columns)
     clips = {
         clip: (source, start, end)
         for clip, source, start, end in zip(ids, sources, starts, ends, strict=True)
         if source in named or clip in named
     }
-    found = settle(edits, clips)
+    found = settle(edits, clips, dict(zip(sources, rates, strict=True)))
     if found.waiting:
         lost = len({edit.clip_id for edit in found.waiting})
         warn(f"edits of {lost} clips that {folder.manifest} does not have wait until it has them")

@@ -10,8 +10,10 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.run import run_of
 from jobs.edits.journal import Action, Edit, Journal
 from jobs.edits.replay import Replayed, replay
+from pipeline import schema as s
 from pipeline.store.paths import location
 
 
@@ -28,8 +30,16 @@ class Args:
     """Folder whose edits are taken over; those that are here already are left out."""
     undo: str | None = None
     """Id of an edit to take back, as the list shows it; the undo of an undo brings it back."""
+    clip: str | None = None
+    """Id of a clip whose ends are to be moved by --start and --end; the next ingest or curate cuts it so."""
+    start: int = 0
+    """Frames of the source by which the first frame of --clip moves; negative is earlier."""
+    end: int = 0
+    """Frames by which its end moves; negative is earlier."""
+    why: str = ""
+    """The reason, in your words."""
     who: str | None = None
-    """Your name, for --undo. Default: the user of this machine."""
+    """Your name, for --undo and --clip. Default: the user of this machine."""
     json: bool = False
     """Print one JSON line an edit instead."""
 
@@ -45,6 +55,10 @@ def main(argv: list[str]) -> int:
         if not Journal(args.merge).files():
             raise UserError(f"{args.merge} has no edits/*.jsonl to merge")
         say(f"edits: {journal.merge(Journal(args.merge))} edits of {args.merge} taken over")
+    if args.clip is not None:
+        move_cut(journal, args)
+    elif args.start or args.end:
+        raise UserError("--start and --end move the ends of one clip; name it with --clip")
     if args.undo is not None:
         take_back(journal, args.undo, args.who)
     edits, damage = journal.read_with_damage()
@@ -52,6 +66,28 @@ def main(argv: list[str]) -> int:
         warn(line)
     show(edits, replay(edits), as_json=args.json)
     return EXIT_OK
+
+
+def move_cut(journal: Journal, args: Args) -> None:
+    """Note by how many frames the ends of a clip move; UserError where there is no such clip."""
+    import getpass
+
+    from pipeline.shards.read import open_table
+
+    columns = [s.CLIP_ID, s.SOURCE_ID, s.START_S, s.END_S]
+    manifest = run_of(args.folder).manifest
+    if not manifest.exists():
+        raise UserError(f"{args.folder} has no manifest/ of ingest; give a run folder")
+    found = [
+        row for row in open_table(manifest, columns).to_pylist() if row[s.CLIP_ID] == args.clip
+    ]
+    if not found:
+        raise UserError(f"{args.folder} has no clip {args.clip}; its ids are in the page of view")
+    value = {"start": args.start, "end": args.end}
+    made = journal.append(
+        args.who or getpass.getuser(), Action.CUT, value, why=args.why, **found[0]
+    )
+    say(f"edits: {made.id} moves the ends of {args.clip}; the next ingest or curate makes the cut")
 
 
 def take_back(journal: Journal, wanted: str, who: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,10 @@ from jobs.edits.journal import Action, Edit
 
 OVERLAP = 0.9
 """Share of their union that two stretches of a source have in common when an edit of the one holds for the other."""
+
+
+SAME = 0.99
+"""Share of their union from which two stretches are one clip, whose ends are known to a frame."""
 
 
 @dataclass
@@ -72,8 +76,15 @@ class Replayed:
         return config_key(found) if any(found) else None
 
 
-def replay(edits: Iterable[Edit], names: Mapping[str, str] | None = None) -> Replayed:
-    """What edits come to. ``names`` maps the id of an edit to the clip that it holds for, where that is another."""
+def replay(
+    edits: Iterable[Edit],
+    names: Mapping[str, str] | None = None,
+    made: Collection[str] = (),
+) -> Replayed:
+    """What edits come to. ``names`` maps the id of an edit to the clip that it holds for, where that is another.
+
+    ``made`` are ids of edits that are history only: what they say has been done.
+    """
     names = names or {}
     ordered = sorted({edit.id: edit for edit in edits}.values(), key=lambda edit: edit.order)
     undone = cancelled(ordered)
@@ -85,6 +96,8 @@ def replay(edits: Iterable[Edit], names: Mapping[str, str] | None = None) -> Rep
         clip = names.get(edit.id, edit.clip_id)
         hand = clips.setdefault(clip, ByHand())
         hand.edits.append(edit)
+        if edit.id in made:
+            continue
         _apply(hand, edit)
         if edit.action not in (Action.TAG, Action.UNTAG):
             what = (clip, str(edit.action), str(edit.value.get("kind", "")))
@@ -102,12 +115,19 @@ def cancelled(ordered: list[Edit]) -> set[str]:
     return gone
 
 
-def settle(edits: Iterable[Edit], clips: Mapping[str, tuple[str, float, float]]) -> Replayed:
+def settle(
+    edits: Iterable[Edit],
+    clips: Mapping[str, tuple[str, float, float]],
+    rates: Mapping[str, float] | None = None,
+) -> Replayed:
     """A replay on the clips that are here: ``clips`` maps clip_id to (source_id, start_s, end_s).
 
-    An edit of a clip that is not here holds for the one of the same source that shares ``OVERLAP`` of its time.
+    An edit of a clip that is not here holds for the one of the same source that shares ``OVERLAP`` of its time, and so
+    does one of a clip whose ends were moved, for the clip that it became. ``rates`` are frames a second by source.
+    A cut of a clip that is not here has been made: it is history, and moves nothing further.
     """
     edits = list(edits)
+    moved = stretches(edits, rates or {})
     lost = [edit for edit in edits if edit.clip_id and edit.clip_id not in clips]
     wanted = {edit.source_id for edit in lost} - {None}
     places: dict[str, list[tuple[float, float, str]]] = {}
@@ -118,14 +138,60 @@ def settle(edits: Iterable[Edit], clips: Mapping[str, tuple[str, float, float]])
     names: dict[str, str] = {}
     waiting = []
     for edit in lost:
-        near = _nearest(edit, places.get(edit.source_id or "", []))
+        near = _nearest(became(edit, moved), places.get(edit.source_id or "", []))
         if near is not None:
             names[edit.id] = near
         elif edit.action is not Action.UNDO:
             waiting.append(edit)
     away = {edit.id for edit in waiting}
-    found = replay((edit for edit in edits if edit.id not in away), names)
+    made = {edit.id for edit in lost if edit.action is Action.CUT}
+    found = replay((edit for edit in edits if edit.id not in away), names, made)
     return replace(found, waiting=tuple(waiting))
+
+
+def stretches(edits: list[Edit], rates: Mapping[str, float]) -> list[tuple[Edit, float, float]]:
+    """Each moved cut that stands, and where its clip lies in its source after it, in seconds."""
+    found = []
+    for hand in replay(edits).clips.values():
+        cuts = [each for each in hand.edits if each.action is Action.CUT]
+        if not cuts or hand.cut == (0, 0) or cuts[-1].start_s is None or cuts[-1].end_s is None:
+            continue
+        rate = rates.get(cuts[-1].source_id or "")
+        if rate:
+            start, end = (moved / rate for moved in hand.cut)
+            found.append((cuts[-1], cuts[-1].start_s + start, cuts[-1].end_s + end))
+    return found
+
+
+def became(edit: Edit, moved: list[tuple[Edit, float, float]]) -> Edit:
+    """The edit, at the place where its clip lies after the cuts that were moved since."""
+    clip = edit.clip_id
+    for _ in range(len(moved)):
+        step = next((each for each in moved if each[0].clip_id == clip), None)
+        if step is None:
+            break
+        edit = replace(edit, start_s=step[1], end_s=step[2])
+        after = next(
+            (
+                each[0].clip_id
+                for each in moved
+                if each[0].source_id == edit.source_id and _share(edit, each[0]) > SAME
+            ),
+            None,
+        )
+        if after is None or after == clip:
+            break
+        clip = after
+    return edit
+
+
+def _share(one: Edit, other: Edit) -> float:
+    """Share of their union that the stretches of two edits have in common."""
+    if one.start_s is None or one.end_s is None or other.start_s is None or other.end_s is None:
+        return 0.0
+    union = max(one.end_s, other.end_s) - min(one.start_s, other.start_s)
+    shared = min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
+    return shared / union if union > 0 else 0.0
 
 
 def _nearest(edit: Edit, places: Iterable[tuple[float, float, str]]) -> str | None:

@@ -25,6 +25,7 @@ from jobs.core.recipe import load_recipe, parse_override, save_recipe
 from jobs.core.stage import Stage, clear_done, done_info
 from jobs.core.systemic import Failures
 from jobs.core.writable import check_folder
+from jobs.edits.moves import Moves
 from jobs.ingest.detector import check_detector
 from jobs.ingest.given import GivenSources
 from jobs.ingest.ledger import (
@@ -105,6 +106,8 @@ def run_files(
     if given is not None:
         settings = config_key(settings, given.settings, given.columns)
     ledger = Ledger(folder)
+    if given is not None:
+        ledger.moves = Moves()  # a dataset says where its clips lie
     total = ledger.index.name(found)
     progress = Progress(STAGE, total, "sources")
     batches = unsettled(ledger, again, progress.skip, config.sidecars, given)

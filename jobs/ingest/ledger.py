@@ -22,6 +22,7 @@ import numpy as np
 
 from jobs.core.errors import UserError
 from jobs.core.lock import locked
+from jobs.edits.moves import MOVED, read_moves
 from jobs.ingest.given import GIVEN, PLACE
 from jobs.ingest.index import COPY_OF, DROPPED, Index
 from jobs.ingest.tombstones import read_tombstones
@@ -58,6 +59,7 @@ class Ledger:
         self.single = folder / HIDDEN / "sources"
         self.segments = folder / HIDDEN / "records"
         self.tombstones = read_tombstones(folder)
+        self.moves = read_moves(folder)
         self.index = Index()
         self._lock = threading.RLock()
         self._loose: dict[str, Location] = {}
@@ -81,6 +83,12 @@ class Ledger:
             first = self.read(original)
             return first is not None and first[s.SOURCE_ID] == record[s.SOURCE_ID]
         return not record[s.N_CLIPS] or self.index.has_part(record[s.SOURCE_ID])
+
+    def cut_as_moved(self, record: dict[str, Any]) -> bool:
+        """True when the clips of a source were cut by the moves that the journal has now."""
+        if record.get(COPY_OF):
+            return True
+        return bool(record.get(MOVED) == self.moves.key(record[s.SOURCE_ID]))
 
     def write(self, record: dict[str, Any]) -> None:
         """Record how a source ended; makes it finished."""
@@ -157,7 +165,7 @@ def complete(record: dict[str, Any]) -> dict[str, Any]:
     """A record with all of its keys."""
     body = {name: record.get(name) for name in source_columns()}
     extra = {name: record.get(name) or [] for name in (DROPPED, GIVEN)}
-    extra[COPY_OF] = record.get(COPY_OF)
+    extra |= {name: record.get(name) for name in (COPY_OF, MOVED)}
     return body | extra | {STAMP: record.get(STAMP)}
 
 

@@ -99,7 +99,7 @@ def is_settled(ledger: Ledger, uri: str, stamp: str) -> bool:
         return False
     if stamp and record[s.ERROR_TYPE] == "unreadable":
         return False  # it is there: perhaps it can be read by now
-    return ledger.intact(record)
+    return ledger.intact(record) and ledger.cut_as_moved(record)
 
 
 def name_contents(uris: list[str]) -> list[Named]:
@@ -161,6 +161,7 @@ class Admission:
             and not self.again
             and same_sidecars(old[STAMP], source.stamp)  # else its caption is another by now
             and self.ledger.intact(old)
+            and self.ledger.cut_as_moved(old)
         ):
             self._end({**old, STAMP: source.stamp})
             return False

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jobs.edits.moves import MOVED, read_moves
 from jobs.ingest.given import GIVEN, PLACE, Told, ends_of, read_payload
 from jobs.ingest.index import DROPPED
 from jobs.ingest.tombstones import overlaps, read_tombstones
@@ -25,9 +26,10 @@ from pipeline import schema as s
 from pipeline.config import ROW_GROUP_BYTES, IngestConfig, OpenClipConfig
 from pipeline.scores.scorer import apply_scorers, make_named
 from pipeline.shards.part import OpenPart
-from pipeline.source.clips import ClipRecord, Plan, clip_source
+from pipeline.source.clips import ClipRecord, Plan
 from pipeline.source.given import clip_given
 from pipeline.source.listing import shown_uri
+from pipeline.source.moved import clip_moved
 from pipeline.source.sidecars import original_caption
 from pipeline.store.paths import Location, location
 from pipeline.store.staging import fetch_error, staged, sweep
@@ -62,6 +64,7 @@ class Splitter:
     def __init__(self, out_dir: str, config: IngestConfig, samples: int) -> None:
         self.clips_dir = location(out_dir) / "clips"
         self.tombstones = read_tombstones(location(out_dir))
+        self.moves = read_moves(location(out_dir))
         self.config = config
         self.samples = samples
         named = make_named(config.scorers, "passage", "neighbours")
@@ -95,6 +98,8 @@ class Splitter:
         stack, path = ExitStack(), uri
         try:
             path = str(open_source(stack, uri))
+            if known is None:
+                end[MOVED] = self.moves.key(source)
             info = self.sandbox.run(probe, path, deadline_s=self.config.deadline_s, stage="probe")
             end |= probe_columns(info)
             caption = known or original_caption(uri, info.tags, sidecars=self.config.sidecars)
@@ -102,7 +107,7 @@ class Splitter:
             n_clips = 0
             for item in self.sandbox.stream(
                 *(
-                    (clip_source, path, self.config, self.samples)
+                    (clip_moved, path, self.config, self.samples, source, self.moves.of(source))
                     if known is None
                     else (clip_given, path, self.config, self.samples, known.given)
                 ),
@@ -118,7 +123,11 @@ class Splitter:
                 elif isinstance(item, ClipRecord) and overlaps(*ticks(item.row), forgotten):
                     end[DROPPED].append([item.row[s.START_S], item.row[s.END_S], FORGOTTEN])
                 elif isinstance(item, ClipRecord):
-                    told = {s.CAPTION_ORIGINAL: caption, s.DOMAIN: info.domain}
+                    told = {
+                        s.CAPTION_ORIGINAL: caption,
+                        s.DOMAIN: info.domain,
+                        s.TRAINING_FORBIDDEN: info.training_forbidden,
+                    }
                     scored = {name: item.extra.get(name) for name in self.extra}
                     row = identify(item.row, uri, source) | scored | told
                     if known is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from jobs.core.console import say
 from jobs.core.run import dropped_line
 from jobs.core.stage import log_metrics
+from jobs.edits.moves import MOVED
 from jobs.ingest.index import DROPPED
 from pipeline import schema as s
 from pipeline.source.listing import shown_uri
@@ -65,6 +66,7 @@ class Tally:
             count, seconds = self.dropped.get(reason, (0, 0.0))
             self.dropped[reason] = (count + 1, seconds + end_s - start_s)
         end = [record[s.SOURCE_URI], record[s.SOURCE_ID], failure, record[s.N_CLIPS]]
+        end += [moved] if (moved := record.get(MOVED)) else []
         self._ends.update(json.dumps(end).encode())
 
     def result(self) -> IngestResult:

@@ -12,6 +12,7 @@ from jobs.core.args import parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.lock import locked
+from jobs.generate.marks import open_credentials
 from jobs.web.server import WebArgs, access_of, bind, link, serve
 from pipeline.bounds import Count, check_bounds
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from dit.video_models import VideoModels
     from jobs.web.guard import Access
+    from pipeline.video.provenance import Credentials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,10 @@ class Args(WebArgs):
     """VAE the DiT was trained with."""
     text: str = "embedded"
     """Text encoder the DiT was trained with."""
+    c2pa_cert: Path | None = None
+    """PEM of your certificate and its issuers: every video gets a signed C2PA manifest."""
+    c2pa_key: Path | None = None
+    """PEM of the key that goes with it."""
     device: str = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
 
@@ -53,17 +59,23 @@ def main(argv: list[str]) -> int:
         raise UserError(
             f"no DiT at {args.dit}; give a folder of `filmstock train-dit LATENTS --out DIR`, or embedded"
         )
+    credentials = open_credentials(args.c2pa_cert, args.c2pa_key)
     access = access_of(args, uploads=uploads())
     listener = bind(args.host, args.port)  # a port that is taken is told before a model is loaded
     try:
         with locked(args.out, "serve"):
-            run(args, access, listener)
+            run(args, access, listener, credentials)
     finally:
         listener.close()
     return EXIT_OK
 
 
-def run(args: Args, access: Access, listener: socket.socket) -> None:
+def run(
+    args: Args,
+    access: Access,
+    listener: socket.socket,
+    credentials: Credentials | None = None,
+) -> None:
     """Load the models, take up what waits, answer until Ctrl-C."""
     from jobs.serve.app import Api
     from jobs.serve.inputs import Inputs
@@ -73,7 +85,7 @@ def run(args: Args, access: Access, listener: socket.socket) -> None:
     models = load_models(args)
     store = Store(args.out, args.queue)
     announce(store, args.out)
-    worker = Worker(store, models, Inputs(args.out))
+    worker = Worker(store, models, Inputs(args.out), credentials)
     api = Api(store, worker, access, args.dit)
     say(f"serve: {args.dit} at {link(listener, access)} (Ctrl-C ends it)")
     serve(api.app(), listener)

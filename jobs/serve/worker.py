@@ -14,12 +14,14 @@ from dit.watch import Seen, watching
 from jobs.core.console import say, warn
 from jobs.core.errors import Refused
 from jobs.generate.gate import Audit, OutputGate, gate_prompts
+from jobs.generate.marks import Marks, marks_of
 from jobs.serve.forms import config_of, verbs
 from jobs.serve.inputs import Inputs
 from jobs.serve.store import POSTER, VIDEO, Job, Store
 
 if TYPE_CHECKING:
     from dit.video_models import VideoModels
+    from pipeline.video.provenance import Credentials
 
 PREVIEW_S = 0.7
 """Least time between two pictures of a running job, seconds."""
@@ -39,9 +41,16 @@ class Stopped(Exception):
 class Worker(threading.Thread):
     """Samples one job after another."""
 
-    def __init__(self, store: Store, models: VideoModels, inputs: Inputs) -> None:
+    def __init__(
+        self,
+        store: Store,
+        models: VideoModels,
+        inputs: Inputs,
+        credentials: Credentials | None = None,
+    ) -> None:
         super().__init__(name="sampler", daemon=True)
         self.store, self.models, self.inputs = store, models, inputs
+        self.marks = marks_of(models.dit, credentials)
         self.ending = threading.Event()
         self.gate: OutputGate | None = None
 
@@ -69,7 +78,7 @@ class Worker(threading.Thread):
             if not self.gate.lets_pass(video):
                 raise Refused("the video is withheld by the output gate")
             job.seconds = round(time.monotonic() - began, 3)
-            files, result = finished(video, job, self.models.dit.id)
+            files, result = finished(video, job, self.marks)
             self.store.finish(job, files, result)
         except Cancelled:
             self.store.end_cancelled(job)
@@ -139,11 +148,10 @@ class Watch:
 
 
 def finished(
-    video: np.ndarray, job: Job, weights: str
+    video: np.ndarray, job: Job, marks: Marks
 ) -> tuple[Mapping[str, bytes], dict[str, Any]]:
-    """Files and facts of a finished video."""
+    """Files and facts of a finished video, marked as synthetic and signed as ``sample`` signs."""
     from pipeline.video.encode import encode_mp4
-    from pipeline.video.tags import synthetic_tags
 
     fps = float(job.settings.get("fps", 8.0))
     shown = video if len(video) > 1 else video.repeat(2, axis=0)  # players want two frames
@@ -155,8 +163,8 @@ def finished(
     }
     if scores := judged(video, fps, job.caption):
         result["judge"] = scores
-    mp4 = encode_mp4(shown, fps, tags=synthetic_tags(weights, job.caption))
-    return {VIDEO: mp4, POSTER: jpeg(video[len(video) // 2])}, result
+    mp4 = encode_mp4(shown, fps, tags=marks.tags(job.caption))
+    return {VIDEO: marks.signed(mp4, job.caption), POSTER: jpeg(video[len(video) // 2])}, result
 
 
 def judged(video: np.ndarray, fps: float, caption: str) -> dict[str, Any]:

@@ -191,6 +191,7 @@ class Dataset:
         """The edits as they stand now, on the clips that are here."""
         edits = self.journal.read()
         clips: dict[str, tuple[str, float, float]] = {}
+        rates: dict[str, float] = {}
         if edits:
             import pyarrow as pa
             import pyarrow.compute as pc
@@ -204,11 +205,12 @@ class Dataset:
             own = pc.is_in(self.held[s.CLIP_ID], value_set=ids).to_numpy()
             rows = np.flatnonzero(hit[sources.indices.to_numpy()] | own)
             picked = self.held.take(pa.array(rows)).select(
-                [s.CLIP_ID, s.SOURCE_ID, s.START_S, s.END_S]
+                [s.CLIP_ID, s.SOURCE_ID, s.START_S, s.END_S, s.FPS]
             )
             for row in picked.to_pylist():
                 clips[row[s.CLIP_ID]] = (row[s.SOURCE_ID], row[s.START_S], row[s.END_S])
-        return settle(edits, clips)
+                rates[row[s.SOURCE_ID]] = row[s.FPS]
+        return settle(edits, clips, rates)
 
     def close(self) -> None:
         """Forget the copies of an object store's tables."""

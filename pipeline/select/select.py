@@ -19,7 +19,7 @@ from pipeline import schema
 from pipeline.config import BalanceConfig, SelectConfig
 from pipeline.schema import Decision
 from pipeline.select.candidates import Earlier, Embeddings, keeper_columns, make_candidates
-from pipeline.select.duplicates import COSINE, EXACT, KINDS, PHASH, find_duplicates
+from pipeline.select.duplicates import KINDS, find_duplicates
 from pipeline.select.funnel import FunnelRow, build_funnel
 from pipeline.select.id_columns import take
 from pipeline.select.predicates import evaluate, groups, mentioned, numbers
@@ -34,12 +34,15 @@ UNMEASURED = "unmeasured:"
 """Prefix of the reason of a rule that could not be judged because a score is NULL."""
 FAILED = "failed:"
 """Prefix of the reason of a clip that carries an upstream error."""
+TAKEN = (schema.TRAINING_FORBIDDEN, *KINDS)
+"""Reasons that no rule may have as its name."""
 FIXED_COLUMNS = (
     schema.CLIP_ID,
     schema.START_S,
     schema.END_S,
     schema.VIDEO_XXH3,
     schema.ERROR,
+    schema.TRAINING_FORBIDDEN,
 )
 """Manifest columns that select reads whatever the recipe says."""
 
@@ -93,6 +96,11 @@ def select_clips(
             reasons.add(UNMEASURED + reason, missing)
             errors[missing] = True
 
+    if config.honour_no_training and schema.TRAINING_FORBIDDEN in manifest.column_names:
+        said = manifest.column(schema.TRAINING_FORBIDDEN).fill_null(False)
+        forbidden = said.to_numpy().astype(bool)
+        if forbidden.any():
+            reasons.add(schema.TRAINING_FORBIDDEN, forbidden & ~failed, step=True)
     for reason, verdict in evaluate(manifest, config.where).items():
         rule(reason, verdict.unmeasured)
         reasons.add(reason, verdict.failed & ~failed, step=True)
@@ -190,10 +198,10 @@ def check_rules(config: SelectConfig) -> None:
     seen: dict[str, str] = {}
     for section in ("where", "best", "balance"):
         for reason in getattr(config, section):
-            if not re.fullmatch(r"[a-z][a-z0-9_]*", reason) or reason in KINDS:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", reason) or reason in TAKEN:
                 raise ValueError(
                     f"select.{section} reason {reason!r} must be lower-case letters, digits and _ "
-                    f"and not one of {EXACT}, {PHASH}, {COSINE}"
+                    f"and not one of {', '.join(TAKEN)}"
                 )
             if reason in seen:
                 raise ValueError(

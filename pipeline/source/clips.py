@@ -7,7 +7,7 @@ every clip as it is encoded, and ``None`` in between as a sign of life.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -190,11 +190,19 @@ def analysed(path: str, detector: str) -> Generator[None, None, Analysis]:
 
 
 def clip_source(
-    path: str, config: IngestConfig, samples: int
+    path: str,
+    config: IngestConfig,
+    samples: int,
+    mend: Callable[[Plan, Analysis], Plan] | None = None,
 ) -> Iterator[Plan | ClipRecord | None]:
-    """Yield the source's ``Plan``, then its ``ClipRecord``s in order, and ``None`` as a sign of life."""
+    """Yield the source's ``Plan``, then its ``ClipRecord``s in order, and ``None`` as a sign of life.
+
+    ``mend`` is given the plan that the shots come to, and returns the one that is cut.
+    """
     analysis = yield from analysed(path, config.shot_detector)
     plan = plan_clips(analysis, config)
+    if mend is not None:
+        plan = mend(plan, analysis)
     if is_cut_short(path):
         plan = replace(plan, partial=missing(plan))
     yield plan

@@ -7,11 +7,12 @@ it decodes again.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.video.provenance import forbids_training
 from pipeline.video.tags import container_tags, domain_of
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class Probe:
     """Tags of the container that may describe the pictures (``tags.TAGS``)."""
     domain: str | None = None
     """Closed domain that the container names (``tags.DOMAINS``), None for any other footage."""
+    training_forbidden: bool | None = None
+    """Whether a C2PA manifest in the file forbids to train on it; None where there is one that cannot be read."""
 
 
 def open_media(path: str | Path) -> av.container.InputContainer:
@@ -190,7 +193,8 @@ def probe_stream(stream: av.video.VideoStream, path: str | Path) -> Probe:
 def probe(path: str | Path) -> Probe:
     """Probe a file's headers without decoding; raises ``MediaError``."""
     with open_media(path) as container:
-        return probe_stream(pick_stream(container, path), path)
+        found = probe_stream(pick_stream(container, path), path)
+    return replace(found, training_forbidden=forbids_training(Path(path)))
 
 
 def claimed_minutes(info: Probe) -> float:

@@ -18,6 +18,12 @@ SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmic
 GENERATION = "org.filmstock.generation"
 """Label of our assertion: weights, data set and prompt, the last two by hash."""
 MIME = "video/mp4"
+C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+"""Extended type of the box that holds a manifest in ISO base media files (specification, A.5.1)."""
+FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"pnot", b"styp")
+"""What an MP4 or QuickTime file may begin with."""
+MOST_BOXES = 4096
+"""Outermost boxes that are looked at: fragments may be many, and a manifest stands before them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +144,45 @@ def read_manifest(media: bytes | Path, mime: str = MIME) -> Manifest | None:
         intact=str(reader.get_validation_state()) in ("Valid", "Trusted"),
         assertions={a["label"]: a.get("data", {}) for a in active.get("assertions", [])},
     )
+
+
+def forbids_training(path: Path) -> bool | None:
+    """Whether a file's C2PA manifest forbids to train on it: False without a manifest.
+
+    None: there is a manifest, and it cannot be read, or ``c2pa-python`` is missing. The package is imported only for
+    files with a manifest. Boxes of MP4 and QuickTime alone are looked at.
+    """
+    if not has_manifest(path):
+        return False
+    try:
+        found = read_manifest(path)
+    except ModuleNotFoundError:
+        return None
+    return None if found is None else found.forbids_training
+
+
+def has_manifest(path: Path) -> bool:
+    """Whether an MP4 or QuickTime file has a box of C2PA among its outermost ones."""
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        at = 0
+        for _ in range(MOST_BOXES):
+            file.seek(at)
+            head = file.read(32)
+            if len(head) < 8:
+                return False
+            length, kind = int.from_bytes(head[:4], "big"), head[4:8]
+            if at == 0 and kind not in FIRST_BOXES:
+                return False
+            body = 8
+            if length == 1:  # the length is in 64 bits, behind the kind
+                length, body = int.from_bytes(head[8:16], "big"), 16
+            if kind == b"uuid" and head[body : body + 16] == C2PA_BOX:
+                return True
+            if length < body or at + length >= size:
+                return False
+            at += length
+    return False
 
 
 def _library() -> Any:

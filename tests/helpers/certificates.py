@@ -54,3 +54,27 @@ def signing_pems() -> tuple[bytes, bytes]:
         serialization.NoEncryption(),
     )
     return b"".join(pems), key
+
+
+def with_training_assertion(mp4: bytes, label: str, use: str) -> bytes:
+    """The file with a manifest of somebody who says by ``label`` what use training may make of it."""
+    import io
+    import json
+
+    import c2pa
+
+    source = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
+    created = {"action": "c2pa.created", "digitalSourceType": source}
+    entry = {f"{label.split('.')[0]}.ai_generative_training": {"use": use}}
+    manifest = {
+        "claim_generator_info": [{"name": "somebody"}],
+        "assertions": [
+            {"label": "c2pa.actions", "data": {"actions": [created]}},
+            {"label": label, "data": {"entries": entry}},
+        ],
+    }
+    certificates, key = signing_pems()
+    signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(b"es256", certificates, key, None))
+    out = io.BytesIO()
+    c2pa.Builder(json.dumps(manifest)).sign(signer, "video/mp4", io.BytesIO(mp4), out)
+    return out.getvalue()

@@ -34,7 +34,9 @@ def tiny_models() -> Any:
     return VideoModels(dit=loaded, vae=MeanVae(), text_encoder=ByteEncoder())
 
 
-def open_api(folder: Path, *, queue: int = 64, token: str | None = None) -> Any:
+def open_api(
+    folder: Path, *, queue: int = 64, token: str | None = None, credentials: Any = None
+) -> Any:
     """``jobs.serve.app.Api`` over a folder."""
     from jobs.serve.app import Api
     from jobs.serve.inputs import Inputs
@@ -44,7 +46,7 @@ def open_api(folder: Path, *, queue: int = 64, token: str | None = None) -> Any:
 
     folder.mkdir(parents=True, exist_ok=True)
     store = Store(folder, queue)
-    worker = Worker(store, tiny_models(), Inputs(folder))
+    worker = Worker(store, tiny_models(), Inputs(folder), credentials)
     return Api(store, worker, Access(token=token), "tiny")
 
 

@@ -32,7 +32,7 @@ function cuts(clip, before, after, mine) {
       el("button", { type: "button", class: "quiet small", "aria-label": `${label} one frame earlier`, text: "−", onclick: () => move(-1) }), said,
       el("button", { type: "button", class: "quiet small", "aria-label": `${label} one frame later`, text: "+", onclick: () => move(1) }));
   };
-  const save = el("button", { type: "button", class: "primary small", hidden: true, text: "Note the cut", onclick: () => edit(clip.id, "cut", { start: moved[0], end: moved[1] }, { said: "Cut noted" }) });
+  const save = el("button", { type: "button", class: "primary small", hidden: true, text: "Move the cut", onclick: () => edit(clip.id, "cut", { start: moved[0], end: moved[1] }, { said: "Cut moved: the next ingest or curate makes it" }) });
   const kind = (name) => mine?.cut?.[name];
   return el("div", { class: "cuts" },
     el("div", {}, el("h3", { text: `In: ${kind("transition_in") ?? "cut"}` }), el("div", { class: "pair" }, frame(before, (before?.n ?? 1) - 1, "last of the clip before"), frame(clip, 0, "first frame")), mover(0, "Start")),

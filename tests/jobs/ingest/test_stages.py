@@ -17,6 +17,7 @@ from pipeline import schema as s
 from pipeline.config import IngestConfig
 from pipeline.shards import part
 from pipeline.video.probe import Probe, claimed_minutes
+from tests.helpers.certificates import with_training_assertion
 from tests.helpers.counter_media import write_counter
 
 
@@ -101,3 +102,24 @@ def test_clips_carry_the_caption_that_came_with_their_source(
         splitter.config = IngestConfig(min_clip_s=0.5, **config)
         rows = [json.loads(row[BODY][0]) for row in splitter.split(0, str(video), "source")]
         assert [row[s.CAPTION_ORIGINAL] for row in rows[:-1]] == [want]
+
+
+def test_what_a_source_says_of_training_is_a_column_of_its_clips(
+    splitter: Splitter, tmp_path: Path
+) -> None:
+    pytest.importorskip("c2pa")
+    path = write_counter(tmp_path / "a.mp4", 30)
+
+    def said() -> list[bool | None]:
+        rows = [
+            json.loads(r[BODY][0])
+            for r in splitter.split(0, str(path), "source")
+            if r[KIND] == [CLIP]
+        ]
+        return [row[s.TRAINING_FORBIDDEN] for row in rows]
+
+    assert said() == [False]
+    path.write_bytes(
+        with_training_assertion(path.read_bytes(), "cawg.training-mining", "notAllowed")
+    )
+    assert said() == [True]

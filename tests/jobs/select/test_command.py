@@ -207,3 +207,28 @@ def test_clips_of_an_earlier_run_are_kept_out_and_the_folder_remembers(
         None,
         "c0",
     ]
+
+
+def test_sources_that_forbid_training_are_rejected_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_run(tmp_path / "run", [0.0, 0.5, 0.9, 0.8], parts=1)
+    part = folder / "manifest" / "part-00000.parquet"
+    table = pq.read_table(part)
+    at = table.schema.get_field_index("training_forbidden")
+    said = pa.array([True, True, False, None], pa.bool_())
+    pq.write_table(table.set_column(at, table.schema.field(at), said), part)
+    recipe = write_recipe(tmp_path / "r.toml", 0.1)
+    command = ["select", str(folder), "--recipe", str(recipe)]
+    assert cli.main(command) == 0
+    rows = pq.read_table(folder / "selection.parquet").to_pylist()
+    assert [(row["decision"], row["reasons"]) for row in rows] == [
+        ("reject", ["training_forbidden", "static"]),
+        ("reject", ["training_forbidden"]),
+        ("keep", []),
+        ("keep", []),
+    ]
+    assert "training_forbidden" in capsys.readouterr().out
+    assert cli.main([*command, "--set", "select.honour_no_training=false"]) == 0
+    rows = pq.read_table(folder / "selection.parquet").to_pylist()
+    assert [row["decision"] for row in rows] == ["reject", "keep", "keep", "keep"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import threading
@@ -242,3 +243,28 @@ def test_openapi_describes_every_route_and_every_field(tmp_path: Path) -> None:
     assert edit["required"] == ["verb", "video", "strength"]
     assert edit["properties"]["strength"]["maximum"] == 1
     assert edit["properties"]["solver"]["enum"][0] == "euler"
+
+
+def test_videos_are_signed_as_sample_signs_them(tmp_path: Path) -> None:
+    pytest.importorskip("c2pa")
+    from pipeline.video.provenance import read_credentials, read_manifest
+    from tests.helpers.certificates import signing_pems
+
+    for name, pem in zip(("cert.pem", "key.pem"), signing_pems(), strict=True):
+        (tmp_path / name).write_bytes(pem)
+    credentials = read_credentials(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with client_of(open_api(tmp_path / "out", credentials=credentials)) as client:
+        job = wait(client, submit(client, seed=7)["id"])
+        found = read_manifest(client.get(job["links"]["video"]).content)
+    assert found is not None and found.intact and found.generation is not None
+    assert found.generation["weights"] == "tiny"
+    assert found.generation["prompt_sha256"] == hashlib.sha256(b"a red circle").hexdigest()
+
+
+def test_a_certificate_without_its_key_is_told_before_a_model_is_loaded(tmp_path: Path) -> None:
+    from jobs.core.errors import UserError
+    from jobs.serve.command import main
+
+    with pytest.raises(UserError, match="--c2pa-cert and --c2pa-key go together"):
+        main(["embedded", "--out", str(tmp_path / "out"), "--c2pa-cert", str(tmp_path / "no.pem")])
+    assert not (tmp_path / "out").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,17 @@ import pytest
 
 from pipeline.video.decode import decode_clip
 from pipeline.video.encode import encode_mp4
+from pipeline.video.probe import probe
 from pipeline.video.provenance import (
     SOURCE_TYPE,
     Credentials,
+    forbids_training,
     read_credentials,
     read_manifest,
     sign,
 )
 from pipeline.video.tags import container_tags, is_synthetic, synthetic_tags
-from tests.helpers.certificates import signing_pems
+from tests.helpers.certificates import signing_pems, with_training_assertion
 
 c2pa = pytest.importorskip("c2pa")
 CREATED = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE}
@@ -70,29 +73,29 @@ def test_a_file_without_a_manifest_has_none() -> None:
 )
 @pytest.mark.parametrize("label", ["c2pa.training-mining", "cawg.training-mining"])
 def test_assertions_on_training_are_read(
-    credentials: Credentials, label: str, use: str, refused: bool, tmp_path: Path
+    label: str, use: str, refused: bool, tmp_path: Path
 ) -> None:
-    prefix = label.split(".")[0]
-    manifest = {
-        "claim_generator_info": [{"name": "somebody"}],
-        "assertions": [
-            {"label": "c2pa.actions", "data": {"actions": [CREATED]}},
-            {
-                "label": label,
-                "data": {"entries": {f"{prefix}.ai_generative_training": {"use": use}}},
-            },
-        ],
-    }
-    info = c2pa.C2paSignerInfo(b"es256", credentials.certificates, credentials.key, None)
     path = tmp_path / "a.mp4"
-    with open(path, "w+b") as out:
-        source = io.BytesIO(encode_mp4(FRAMES, 8))
-        c2pa.Builder(json.dumps(manifest)).sign(
-            c2pa.Signer.from_info(info), "video/mp4", source, out
-        )
+    path.write_bytes(with_training_assertion(encode_mp4(FRAMES, 8), label, use))
     found = read_manifest(path)
     assert found is not None and found.forbids_training is refused
     assert found.generation is None
+    assert forbids_training(path) is refused and probe(path).training_forbidden is refused
+
+
+def test_only_files_with_a_manifest_need_the_package(
+    signed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, marked, strange = (tmp_path / name for name in ("plain.mp4", "marked.mp4", "a.mkv"))
+    plain.write_bytes(encode_mp4(FRAMES, 8))
+    marked.write_bytes(signed)
+    strange.write_bytes(b"\x1a\x45\xdf\xa3" + bytes(60))
+    monkeypatch.setitem(sys.modules, "c2pa", None)
+    assert forbids_training(plain) is False and forbids_training(strange) is False
+    assert forbids_training(marked) is None, "it has one, and nobody can read it"
+    endless = tmp_path / "endless.mp4"
+    endless.write_bytes(b"\0\0\0\x08ftyp" + b"\0\0\0\0free" + bytes(64))
+    assert forbids_training(endless) is False
 
 
 def test_credentials_that_do_not_sign(credentials: Credentials, tmp_path: Path) -> None:
