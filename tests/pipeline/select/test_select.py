@@ -260,7 +260,7 @@ def test_only_the_columns_that_rules_name_are_read():
         best={"b": BestConfig(by="aesthetic", keep=0.5)},
         balance={"c": BalanceConfig(cap=1, concepts=("text",), prefer="blur")},
     )
-    fixed = {"clip_id", "start_s", "end_s", "video_xxh3", "error"}
+    fixed = {"clip_id", "start_s", "end_s", "video_xxh3", "error", "training_forbidden"}
     rest = {"motion_mean", "width", "height", "aesthetic", "concept_text", "blur"}
     told = {"phash", "look", "source_id", "shot"}
     assert set(columns_read(names, config)) == fixed | rest | told
