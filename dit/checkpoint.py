@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dit.config import FORMAT, DiTConfig
+from dit.config import FORMAT, WEIGHTS_NAME, DiTConfig
 from dit.model import DiT
 from pipeline.store.atomic import write_bytes
 from pipeline.store.weights import (
@@ -24,8 +24,6 @@ from pipeline.store.weights import (
 )
 
 EMBEDDED = Path(__file__).parent / "weights" / "dit.safetensors"
-WEIGHTS_NAME = "dit.safetensors"
-STATE_NAME = "state.pt"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,10 @@ from pipeline.training.config import BaseTrainConfig, OptimizerName
 
 FORMAT = "filmstock-dit-1"
 """What a file of weights calls itself in its metadata."""
+WEIGHTS_NAME = "dit.safetensors"
+"""File of a trained model in the folder of its training."""
+STATE_NAME = "state.pt"
+"""File there that a stopped training goes on from."""
 
 PRESETS: dict[str, dict[str, int]] = {
     "tiny": {"width": 192, "depth": 6, "heads": 4, "mlp_ratio": 3, "refiner_depth": 1},
@@ -47,6 +51,11 @@ LEARNING_RATES = {
     "14B": 1e-4,
 }
 """Peak rates per preset; only tiny's has been tuned by measurement."""
+
+RULE_NAMES = ("cfg", "cfg-zero", "apg")
+"""Guidance rules of ``dit.guidance``; named here so that options are checked without torch."""
+SOLVER_NAMES = ("euler", "heun", "dpm++2m", "unipc")
+"""Solvers of ``dit.solvers``."""
 
 FINE_TUNING_SHARE = 0.1
 """Share of a size's usual rate that weights which are trained already go on with; adapters take all of it."""

@@ -1,13 +1,12 @@
-"""Schedules: which noise levels a solver passes through, from noise (1) to data (0)."""
+"""Schedules: which noise levels a solver passes through, from noise (1) to data (0).
+
+torch is imported inside, since options name a schedule long before one is drawn.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal, get_args
-
-import torch
-
-from dit.rectified_flow import shift_time
 
 ScheduleName = Literal["shifted", "uniform", "linear-quadratic"]
 SCHEDULES = get_args(ScheduleName)
@@ -17,11 +16,17 @@ def uniform(steps: int) -> list[float]:
     """``steps + 1`` levels from exactly 1 to exactly 0, evenly spaced."""
     if steps < 1:
         raise ValueError(f"sampling needs at least one step, not {steps}")
+    import torch
+
     return torch.linspace(1, 0, steps + 1, dtype=torch.float64).tolist()
 
 
 def shifted(steps: int, shift: float) -> list[float]:
     """Even levels moved towards 1: t' = a t / (1 + (a - 1) t) (Esser et al., arXiv 2403.03206, section 5.3.2)."""
+    import torch
+
+    from dit.rectified_flow import shift_time
+
     return shift_time(torch.tensor(uniform(steps), dtype=torch.float64), shift).tolist()
 
 

@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 
 from jobs.commands import COMMANDS, GROUPS, Command
+from jobs.core.console import logged_lines
 from jobs.core.errors import (
     EXIT_CRASH,
     EXIT_OK,
@@ -111,7 +112,8 @@ def version() -> str:
 def _run(command: Command, args: list[str]) -> int:
     module, _, function = command.target.partition(":")
     try:
-        code = getattr(importlib.import_module(module), function)(args)
+        with logged_lines():
+            code = getattr(importlib.import_module(module), function)(args)
         return EXIT_OK if code is None else int(code)
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,18 @@ def named(known: Mapping[str, Any], name: str, what: str) -> Any:
     """What ``known`` has by that name, or the function that ``module:function`` names; ``ValueError`` for neither."""
     if is_extension(name):
         return load_extension(name, what)
-    if name not in known:
+    check_name(known, name, what)
+    return known[name]
+
+
+def check_name(known: Collection[str], name: str, what: str) -> None:
+    """``ValueError`` for a name that is none of ``known`` and no ``module:function`` that can be imported."""
+    if is_extension(name):
+        load_extension(name, what)
+    elif name not in known:
         raise ValueError(
             f"{what} {name!r} is unknown; use one of {', '.join(known)}, or module:function"
         )
-    return known[name]
 
 
 def extension_file(name: str) -> Path | None:

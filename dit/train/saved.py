@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dit.checkpoint import STATE_NAME
+from dit.config import STATE_NAME
 from dit.train.parallel import agreed
 from pipeline.training.state import load_state
 

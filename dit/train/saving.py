@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from dit.checkpoint import STATE_NAME, WEIGHTS_NAME, save_dit
-from dit.config import TrainConfig
+from dit.checkpoint import save_dit
+from dit.config import STATE_NAME, WEIGHTS_NAME, TrainConfig
 from dit.train.data import TrainingPacks
 from dit.train.lora import merged
 from dit.train.parallel import agreed, rank_and_world

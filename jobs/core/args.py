@@ -80,11 +80,18 @@ def parse_args(cls: type[T], argv: list[str], command: str) -> T:
 def name_option(message: str) -> str:
     """A config's word on a field that is out of bounds (``pipeline.bounds``) as one on its option."""
     found = re.search(
-        r"Error parsing [\w.-]+: (\w+) is (.+?); it (must be .+?)(?: For full|$)", message
+        r"Error parsing [\w.-]+: (\w+ is .+?; it must be .+?)(?: For full|$)", message
     )
-    if found is None:
-        return name_type(message)
-    return f"--{found[1].replace('_', '-')} {found[2]}: it {found[3]}"
+    return name_type(message) if found is None else name_bound(found[1])
+
+
+def name_bound(message: str) -> str:
+    """``max_frames is 0; it must be at least 1`` -> ``--max-frames 0: it must be at least 1``."""
+    return re.sub(
+        r"^(\w+) is (.+); it (must be .+)$",
+        lambda found: f"--{found[1].replace('_', '-')} {found[2]}: it {found[3]}",
+        message,
+    )
 
 
 def name_type(message: str) -> str:

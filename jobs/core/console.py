@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -19,9 +22,55 @@ def say(message: str = "") -> None:
     print(message, flush=True)
 
 
+_held: list[str] | None = None
+
+
 def warn(message: str) -> None:
-    """Print one warning line on stderr, at once."""
-    print(f"warning: {message}", file=sys.stderr, flush=True)
+    """Print one warning line on stderr, at once; inside ``held_warnings`` when that ends."""
+    if _held is None:
+        print(f"warning: {message}", file=sys.stderr, flush=True)
+    else:
+        _held.append(message)
+
+
+@contextlib.contextmanager
+def held_warnings() -> Iterator[None]:
+    """Around checks: warnings wait until all is checked, and are dropped where a check refuses, whose line says all."""
+    global _held
+    if _held is not None:
+        yield
+        return
+    _held = []
+    try:
+        yield
+    except BaseException:
+        _held = None
+        raise
+    messages, _held = _held, None
+    for message in dict.fromkeys(messages):
+        warn(message)
+
+
+class _LogLines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(record.getMessage())
+
+
+@contextlib.contextmanager
+def logged_lines() -> Iterator[None]:
+    """What our packages log as a warning is printed as ``warn`` prints, whatever handlers a library has set up."""
+    handler = _LogLines(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in ("pipeline", "captioner", "vae", "dit", "jobs")]
+    passed_on = [logger.propagate for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, before in zip(loggers, passed_on, strict=True):
+            logger.removeHandler(handler)
+            logger.propagate = before
 
 
 def clock(seconds: float) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from jobs.core.args import parse_args
+from jobs.core.args import Device, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from pipeline.store.atomic import write_bytes
@@ -58,7 +58,7 @@ class Args:
     """JSON file for all figures."""
     json: bool = False
     """Print one JSON object a video instead of a table."""
-    device: str = "auto"
+    device: Device = "auto"
     """Where CLIP computes: auto, cpu, cuda or cuda:N."""
 
 
@@ -109,7 +109,7 @@ def run(args: Args) -> int:
 
     videos = find_videos(args.paths)
     prompts = find_prompts(args, videos)
-    model = open_clip_for(args.clip_model, args.device)
+    model: OpenClipModel | None = None
     judged: list[Judged] = []
     with Sandbox() as sandbox, Progress("judge", len(videos), "videos") as progress:
         for path in videos:
@@ -120,9 +120,11 @@ def run(args: Args) -> int:
                 if len(videos) == 1:
                     raise UserError(f"{said}; give a video that can be read") from None
                 warn(said)
-                continue
-            finally:
                 progress.update()
+                continue
+            if not judged:  # what cannot be read at all is said before a model is loaded
+                model = open_clip_for(args.clip_model, args.device)
+            progress.update()
             judged.append(judge_video(path, window, prompts.get(path), model))
             if args.attributes:
                 _say_attributes(path, window)
@@ -162,7 +164,7 @@ def find_videos(paths: Sequence[Path]) -> list[Path]:
         else:
             raise UserError(f"{path} does not exist; give video files or a folder of them")
     if not found:
-        raise UserError("nothing to judge; give video files or a folder of them")
+        raise UserError("nothing to judge; give a VIDEO: video files or a folder of them")
     return found
 
 

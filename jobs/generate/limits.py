@@ -33,13 +33,14 @@ def check(args: Any, width: int, height: int) -> None:
 
 def check_sampler(config: SampleConfig, device: str) -> None:
     """Refuse a rule, a solver or a device that is not there."""
-    from dit.guidance import guidance_named
-    from dit.solvers import solver_named
+    from dit.config import RULE_NAMES, SOLVER_NAMES
+    from pipeline.extensions import check_name
     from pipeline.training.device import pick_device
 
-    guidance_named(config.rule)
-    solver_named(config.solver)
-    pick_device(device)
+    check_name(RULE_NAMES, config.rule, "guidance rule")
+    check_name(SOLVER_NAMES, config.solver, "solver")
+    if device not in ("auto", "cpu"):
+        pick_device(device)
 
 
 def check_size(

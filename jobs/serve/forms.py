@@ -261,11 +261,10 @@ def _seed() -> Field:
 @cache
 def _config_fields(*, keep_frames: bool) -> tuple[Field, ...]:
     """Fields of ``SampleConfig``: how long, how fast, and the sampler's."""
-    from dit.guidance import RULES
-    from dit.solvers import SOLVERS
+    from dit.config import RULE_NAMES, SOLVER_NAMES
 
     # a name of somebody's own module is for who runs the server, not for who asks it
-    closed = {"rule": tuple(RULES), "solver": tuple(SOLVERS)}
+    closed = {"rule": RULE_NAMES, "solver": SOLVER_NAMES}
     hints = get_type_hints(SampleConfig, include_extras=True)
     docs = attribute_docs(SampleConfig)
     found = []

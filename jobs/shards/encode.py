@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from jobs.core.args import Device, Folder, parse_args
+from jobs.core.args import Device, Folder, name_bound, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.fresh import check_fresh
@@ -113,6 +113,10 @@ def main(argv: list[str]) -> int:
         overrides["encode.text_encoder"] = args.text
     for name in ("max_pixels", "max_frames", "fps"):
         if (value := getattr(args, name)) is not None:
+            try:
+                EncodeConfig(**{name: value})
+            except ValueError as error:
+                raise UserError(name_bound(str(error))) from None
             overrides[f"encode.{name}"] = value
     place = run_folder(args.folder)
     config = folder_recipe(place, args.recipe, overrides).encode

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.core.args import parse_args
-from jobs.core.console import say, warn
+from jobs.core.console import held_warnings, say, warn
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.fresh import check_fresh
 from jobs.core.keys import config_key
@@ -84,30 +84,31 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
 
 def run(args: Args) -> Path:
     """Train as asked; returns the path of ``dit.safetensors``."""
-    from dit.checkpoint import STATE_NAME, WEIGHTS_NAME
+    from dit.config import STATE_NAME, WEIGHTS_NAME
     from dit.train.saved import latest_state
     from pipeline.latents.stale import refuse_stale
 
     weights = args.out / WEIGHTS_NAME
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE, find=latest_state)
-    pick_device(args.device)
     args = settled(args)
     try:
-        refuse_stale(args.latents)
-        check_fresh(run_of(args.latents), "shards")
-        args = with_mix(args)
-        data = open_data(args, 0, 1)
-        key = config_key(
-            {name: value for name, value in vars(args).items() if name not in UNKEYED},
-            data.store.hash,
-        )
-        stage = Stage(args.out, STAGE, key)
-        if stage.info:
-            say(
-                f"train-dit: nothing to do, {weights} was trained with these settings on these latents"
+        with held_warnings():
+            refuse_stale(args.latents)
+            check_fresh(run_of(args.latents), "shards")
+            args = with_mix(args)
+            pick_device(args.device)
+            data = open_data(args, 0, 1)
+            key = config_key(
+                {name: value for name, value in vars(args).items() if name not in UNKEYED},
+                data.store.hash,
             )
-            return weights
-        check_run(args, data, path)
+            stage = Stage(args.out, STAGE, key)
+            if stage.info:
+                say(
+                    f"train-dit: nothing to do, {weights} was trained with these settings on these latents"
+                )
+                return weights
+            check_run(args, data, path)
         stage.begin()
         note_use(run_of(args.latents).path, STAGE, args.out)
         write_run(args.out, STAGE, dataclasses.replace(args, latents=absolute(args.latents)))

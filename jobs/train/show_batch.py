@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from jobs.core.args import Data, parse_args
-from jobs.core.console import say
+from jobs.core.console import held_warnings, say
 from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.writable import check_file
 from jobs.train.batch_sheet import ALARM, FAINT, INK, Cell, Strip, draw_cells
 from jobs.train.run_json import open_steps, open_vae_data, read_run
 from pipeline import schema as s
+from pipeline.bounds import Count, check_bounds
 from pipeline.store.atomic import write_bytes
 
 if TYPE_CHECKING:
@@ -36,16 +38,19 @@ class ShowArgs:
 
     run: tyro.conf.Positional[Path]
     """Folder of train-dit or train-vae."""
-    step: int
+    step: Count
     """Step as metrics.jsonl counts them: 1 is the first."""
     out: Path | None = None
     """PNG to write; default: RUN/batches/step-N.png."""
     data: Data | None = None
     """Latents or shards, if they are no longer where the run found them."""
-    clips: int = 32
+    clips: Count = 32
     """Most clips drawn; all are listed."""
     vae: str | None = None
     """VAE that decodes latents; default: the run's own --vae."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:
@@ -59,19 +64,22 @@ def run(args: ShowArgs) -> Path:
     from jobs.train.dit_args import Args
     from pipeline.video.sheets import png_bytes
 
-    if args.step < 1 or args.clips < 1:
-        raise UserError(f"steps and clips count from 1, not {min(args.step, args.clips)}")
+    out = args.out or args.run / "batches" / f"step-{args.step:06d}.png"
+    if args.out is not None:
+        check_file(args.out, "--out")
     of = read_run(args.run, args.data)
     timed = getattr(of.train, "minutes", None) is not None
     if not timed and args.step > of.train.steps:
-        raise UserError(f"--step {args.step}: {args.run} has {of.train.steps} steps")
-    if isinstance(of, Args):
-        title, cells = dit_cells(of, args.step, args.vae or of.vae, args.clips)
-    else:
-        title, cells = vae_cells(of, args.step)
+        raise UserError(
+            f"--step {args.step}: {args.run} has {of.train.steps} steps; give one of 1 to {of.train.steps}"
+        )
+    with held_warnings():
+        if isinstance(of, Args):
+            title, cells = dit_cells(of, args.step, args.vae or of.vae, args.clips)
+        else:
+            title, cells = vae_cells(of, args.step)
     drawn = [cell for cell in cells if cell.strips][: args.clips]
     left = f"; {len(drawn)} of {len(cells)} clips drawn" if len(drawn) < len(cells) else ""
-    out = args.out or args.run / "batches" / f"step-{args.step:06d}.png"
     write_bytes(out, png_bytes(draw_cells(title + left, drawn)))
     say(title)
     for cell in cells:

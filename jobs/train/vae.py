@@ -38,7 +38,9 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
     """
     args = check_start(args)
     if args.train.batch % args.workers:
-        raise UserError(f"--batch {args.train.batch} does not divide over --workers {args.workers}")
+        raise UserError(
+            f"--batch {args.train.batch} does not divide over --workers {args.workers}; give a multiple of it"
+        )
     shards = shards_folder(args.shards)
     heldout = shards_folder(args.heldout) if args.heldout else None
     args = replace(args, shards=shards, heldout=heldout)
