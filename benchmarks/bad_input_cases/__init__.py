@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.bad_input_cases import curation, looking, models, newer
+from benchmarks.bad_input_cases import curation, hostile, looking, models, newer
 from benchmarks.bad_input_cases.case import Case
 
 
@@ -16,5 +16,10 @@ def all_cases() -> list[Case]:
         *newer.verbs(),
         *newer.exchange(),
         *looking.looking(),
+        *hostile.paths(),
+        *hostile.files(),
+        *hostile.exchange(),
+        *hostile.training(),
+        *hostile.words(),
         *looking.command_line(),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.bad_input_cases.case import Case, case
 
-VIDEO = "films/film-000.mp4"
+VIDEO = "films/film-00.mp4"
 
 
 def exchange() -> list[Case]:
@@ -59,7 +59,7 @@ def verbs() -> list[Case]:
         case(f"extend {VIDEO} --seconds -1", "--seconds", "-1"),
         case(f"extend {VIDEO} --seconds nan", "--seconds", "nan"),
         case(f"loop {VIDEO} --size big", "big"),
-        case(f"connect {VIDEO}", "VIDEO"),
+        case(f"connect {VIDEO}", "video that comes last"),
         case(f"connect {VIDEO} nowhere.mp4", "nowhere.mp4"),
         case(f"edit {VIDEO} --strength 2", "--strength", "2"),
         case(f"edit {VIDEO} --strength nan", "--strength", "nan"),

@@ -68,12 +68,38 @@ def files(place: Path) -> None:
     (place / "latin1.toml").write_bytes('[caption]\nmodel = "caf\xe9"\n'.encode("latin-1"))
     (place / "latin1.txt").write_bytes("un caf\xe9\n".encode("latin-1"))
     (place / "binary.safetensors").write_bytes(bytes(range(256)) * 8)
+    (place / "latin1.csv").write_bytes("clip_id,text\n1,un caf\xe9\n".encode("latin-1"))
+    (place / "empty.csv").write_text("")
+    (place / "list.json").write_text("[1, 2]")
+    (place / "videos.csv").write_text("path,caption\ngone.mp4,A circle.\n")
+    (place / "bad.j2").write_text("{{ caption ")
+    pictures(place)
+    (place / "loop").symlink_to("loop")
+    os.mkfifo(place / "pipe.mp4")
+    (place / "folder.mp4").mkdir()
     for name in ("empty", "texts", "broken-run", "broken-json"):
         (place / name).mkdir()
     (place / "texts" / "notes.md").write_text("no video here\n")
     (place / "broken-run" / "manifest").mkdir()
     (place / "broken-run" / "manifest" / "part-00000.parquet").write_bytes(b"not parquet")
     (place / "broken-json" / "run.json").write_text('{"command": "train-dit", "settings": 3}')
+
+
+def pictures(place: Path) -> None:
+    """Pictures: sound, black, narrow, cut short, and one that claims 10 gigapixels."""
+    import struct
+    import zlib
+
+    from PIL import Image
+
+    Image.new("RGB", (64, 64), (200, 30, 30)).save(place / "still.png")
+    Image.new("RGB", (32, 32)).save(place / "black.png")
+    Image.new("RGB", (1, 64)).save(place / "tall.png")
+    body = (place / "still.png").read_bytes()
+    (place / "cut.png").write_bytes(body[: len(body) - 30])
+    size = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    claimed = struct.pack(">I", 13) + size + struct.pack(">I", zlib.crc32(size))
+    (place / "huge.png").write_bytes(body[:8] + claimed + body[33:])
 
 
 def copies(place: Path) -> None:

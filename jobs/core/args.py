@@ -9,12 +9,14 @@ from typing import Annotated, TypeVar
 
 import tyro
 
-from jobs.core.errors import EXIT_USAGE, UserError
+from jobs.core.errors import EXIT_USAGE, UserError, unknown
 from jobs.core.examples import examples_text
 from pipeline.store.paths import Location, location
 from pipeline.training.device import check_device_name
 
 T = TypeVar("T")
+SHOWN = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
+"""No ``--no-x`` beside ``--x``, no ``{None}``."""
 
 
 def folder_named(text: str) -> Location:
@@ -63,18 +65,60 @@ def parse_args(cls: type[T], argv: list[str], command: str) -> T:
     ``command`` is the word after ``filmstock``, for the usage line. The class docstring is the description.
     """
     panel = io.StringIO()
-    shown = (
-        tyro.conf.FlagCreatePairsOff,
-        tyro.conf.DisallowNone,
-    )  # no --no-x beside --x, no {None}
+    refuse_twice(cls, argv)
     try:
         with contextlib.redirect_stderr(panel):
-            return tyro.cli(cls, args=argv, prog=f"filmstock {command}", config=shown)
+            return tyro.cli(cls, args=argv, prog=f"filmstock {command}", config=SHOWN)
     except SystemExit as stop:
         if stop.code != EXIT_USAGE:
             print(examples_text(command), end="")
             raise
+        refuse_unknown(cls, argv, command)
         raise UserError(name_option(flatten_panel(panel.getvalue()))) from None
+
+
+def options_of(cls: type) -> dict[str, bool]:
+    """Option -> whether it may be repeated, as the help of ``cls`` names them."""
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
+        tyro.cli(cls, args=["--help"], config=SHOWN, console_outputs=True)
+    found: dict[str, bool] = {"--help": True, "-h": True}
+    name = ""
+    for line in told.getvalue().splitlines():
+        if match := re.match(r"[│|]? *(?:-\w, )?(--[a-z][\w-]*)", line):
+            name = match[1]
+            found[name] = False
+        if name and "(repeatable)" in line:
+            found[name] = True
+    return found
+
+
+def given_options(argv: list[str]) -> list[str]:
+    """Options of a command line as they are written, without their values."""
+    words = argv[: argv.index("--")] if "--" in argv else argv
+    return [word.partition("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)]
+
+
+def refuse_twice(cls: type, argv: list[str]) -> None:
+    """UserError for an option that stands twice and takes one value: the parser would drop the first in silence."""
+    given = [word.replace("_", "-") for word in given_options(argv)]
+    twice = [word for word in dict.fromkeys(given) if given.count(word) > 1]
+    if not twice:
+        return
+    known = options_of(cls)
+    for word in twice:
+        if known.get(word) is False:
+            raise UserError(f"{word} is given twice; give it once, with all its values behind it")
+
+
+def refuse_unknown(cls: type, argv: list[str], command: str) -> None:
+    """UserError for an option that ``cls`` does not have, with the nearest that it has."""
+    known = options_of(cls)
+    for word in given_options(argv):
+        if word.replace("_", "-") not in known:
+            raise UserError(
+                f"{unknown('option', word, known)} (filmstock {command} --help lists them)"
+            )
 
 
 def name_option(message: str) -> str:

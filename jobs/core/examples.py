@@ -64,6 +64,54 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "demo": ("demo",),
     "train-clip": ("train-clip --out runs/clip",),
     "pretrain-captioner": ("pretrain-captioner --out runs/captioner",),
+    "import": (
+        "import clips --out runs/set",
+        "import table.csv --videos clips --column dense=long_caption --out runs/set",
+    ),
+    "audit": ("audit clips", "audit table.csv --videos clips --json findings.jsonl"),
+    "export": (
+        "export runs/set --for diffusion-pipe --model wan2.1-14b --out export",
+        "export runs/set --for videofolder --out export --check",
+    ),
+    "push": (
+        "push runs/set --repo me/my-clips --licence cc-by-4.0 --dry-run",
+        "push runs/set --repo me/my-clips --licence cc-by-4.0 --public",
+    ),
+    "caches": ("caches runs/latents --for musubi --out caches",),
+    "plan": (
+        "plan --preset 1.3B --size 832x480 --frames 81 --clips 1000000 --gpus 8",
+        "plan --preset XL --size 256x256 --frames 33 --gpu A100 --gpu-hour 1.5 2.5",
+    ),
+    "animate": (
+        "animate picture.png --prompt 'A red circle moves to the right.' --out moving.mp4",
+    ),
+    "extend": (
+        "extend film.mp4 --seconds 4 --out longer.mp4",
+        "extend film.mp4 --seconds 2 --backward --out earlier.mp4",
+    ),
+    "loop": ("loop film.mp4 --out endless.mp4",),
+    "connect": ("connect first.mp4 second.mp4 --frames 15 --out both.mp4",),
+    "edit": ("edit film.mp4 --prompt 'A blue circle.' --strength 0.6 --out blue.mp4",),
+    "inpaint": (
+        "inpaint film.mp4 --region 16,16,32x32 --out mended.mp4",
+        "inpaint film.mp4 --span 0.5-1.5 --prompt 'A red circle stops.' --out mended.mp4",
+    ),
+    "serve": ("serve runs/dit", "serve runs/dit --port 9000 --out served"),
+    "view": ("view runs/set", "view runs/set --port 9000 --who anna --open"),
+    "edits": ("edits runs/set", "edits runs/set --merge others/set"),
+    "diff": (
+        "diff runs/before runs/after",
+        "diff laptop mine.toml --on runs/set --html diff.html",
+    ),
+    "lineage": ("lineage 3f2a --run runs/set",),
+    "forget": (
+        "forget film.mp4 --run runs/set --dry-run",
+        "forget film.mp4 --run runs/set --trained runs/dit",
+    ),
+    "judge": (
+        "judge samples",
+        "judge film.mp4 --prompt 'A red circle moves to the right.'",
+    ),
 }
 """Command -> command lines, without ``filmstock``."""
 

@@ -69,8 +69,7 @@ def main(argv: list[str]) -> int:
 def run(args: Args) -> dict[str, Any]:
     """Generate, judge, print a table; returns what adherence.json holds."""
     from jobs.core.models import load_dit_at, load_vae_for
-    from jobs.generate.limits import check_sampler, check_size
-    from jobs.generate.sample import parse_size
+    from jobs.generate.limits import check_sampler, check_size, parse_size
     from pipeline.world.captions import caption
     from pipeline.world.figures import table
     from pipeline.world.render import render
@@ -116,7 +115,7 @@ def generate(
     """A video for each text at the size, seed and sampler of ``args``: uint8 (T,H,W,3) each."""
     from dit.generation import generate as generate_from
     from jobs.core.models import load_text_for
-    from jobs.generate.sample import parse_size
+    from jobs.generate.limits import parse_size
 
     width, height = parse_size(args.size)
     return generate_from(

@@ -12,6 +12,7 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_REFUSED, Refused, UserError
+from jobs.generate.texts import check_prompt
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ def main(argv: list[str]) -> int:
         raise UserError(
             'nothing to expand: no PROMPT, or an empty prompt; give one: filmstock expand "a red circle"'
         )
+    for prompt in args.prompts:
+        if not prompt.strip():
+            raise UserError("an empty prompt among the others; leave it out")
+        check_prompt(prompt, "prompt")
     if args.model and args.base_url is None:
         raise UserError(
             f"--model {args.model} names a server's model; give the server by --base-url"

@@ -2,26 +2,61 @@
 
 from __future__ import annotations
 
+import re
+import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jobs.core.errors import UserError
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 MOST_FRAMES = 4096
 """Frames read of a video at most."""
 
 
+def check_there(path: Path) -> None:
+    """UserError where there is no file, or what has none's bytes: a folder, a pipe, a loop of links."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"cannot read {path}: {why}; give another file") from None
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "no file with bytes of its own"
+        raise UserError(f"cannot read {path}: it is {what}; give a file")
+
+
 def read_picture(path: Path, size: tuple[int, int] | None) -> np.ndarray:
     """A picture as uint8 RGB (H, W, 3), scaled to cover ``size`` (width, height) and cropped to its centre."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    try:
-        picture = Image.open(path).convert("RGB")
-    except OSError as error:
-        why = error.strerror or "it is no picture"
-        raise UserError(f"the picture {path} cannot be read: {why}; give a PNG or JPEG") from None
+    picture = open_picture(path, "RGB")
     return np.array(picture if size is None else ImageOps.fit(picture, size))
+
+
+def open_picture(path: Path, mode: str) -> Image.Image:
+    """A picture in a mode of Pillow's; UserError for what is none, is cut short, or claims more than memory holds."""
+    import warnings
+
+    from PIL import Image
+
+    check_there(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(path).convert(mode)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        most = Image.MAX_IMAGE_PIXELS or 0
+        raise UserError(
+            f"the picture {path} has more than {most / 1e6:.0f} megapixels; make it smaller"
+        ) from None
+    except (OSError, SyntaxError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no picture, or cut short"
+        raise UserError(f"the picture {path} cannot be read: {why}; give a PNG or JPEG") from None
 
 
 def read_video(path: Path, size: tuple[int, int] | None, fps: float) -> np.ndarray:
@@ -33,6 +68,7 @@ def read_video(path: Path, size: tuple[int, int] | None, fps: float) -> np.ndarr
 
     from pipeline.video.probe import ONLY
 
+    check_there(path)
     frames: list[np.ndarray] = []
     last: np.ndarray | None = None
     start: float | None = None
@@ -71,45 +107,51 @@ def fitted(frame: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
 
 def box_mask(text: str, width: int, height: int) -> np.ndarray:
     """``"X,Y,WxH"`` in pixels from the top left corner -> bool (height, width)."""
-    import re
-
-    match = re.fullmatch(r"(\d+),(\d+),(\d+)x(\d+)", text.replace(" ", ""))
-    if not match:
-        raise UserError(f"--region {text!r} is not X,Y,WxH in pixels, such as 16,16,32x32")
-    x, y, w, h = map(int, match.groups())
+    x, y, w, h = parse_box(text)
     if not w or not h or x + w > width or y + h > height:
-        raise UserError(f"--region {text} does not lie inside the video, which is {width}x{height}")
+        raise UserError(
+            f"--region {text} does not lie inside the video, which is {width}x{height}; give one that does"
+        )
     mask = np.zeros((height, width), bool)
     mask[y : y + h, x : x + w] = True
     return mask
 
 
+def parse_box(text: str) -> tuple[int, int, int, int]:
+    """``"X,Y,WxH"`` -> (x, y, width, height)."""
+    match = re.fullmatch(r"(\d+),(\d+),(\d+)x(\d+)", text.replace(" ", ""))
+    if not match:
+        raise UserError(
+            f"--region {text!r} is no region; give X,Y,WxH in pixels, such as 16,16,32x32"
+        )
+    x, y, w, h = map(int, match.groups())
+    return x, y, w, h
+
+
+def parse_span(text: str) -> tuple[float, float]:
+    """``"START-END"`` -> seconds."""
+    match = re.fullmatch(r"(\d+\.?\d*)-(\d+\.?\d*)", text.replace(" ", ""))
+    start, end = (float(match[1]), float(match[2])) if match else (1.0, 0.0)
+    if start >= end:
+        raise UserError(f"--span {text!r} is no span; give START-END in seconds, such as 0.5-1.5")
+    return start, end
+
+
 def span_mask(text: str, frames: int, fps: float) -> np.ndarray:
     """``"START-END"`` in seconds -> bool (frames,): the frames shown from START to before END."""
-    import re
-
-    match = re.fullmatch(r"([\d.]+)-([\d.]+)", text.replace(" ", ""))
-    try:
-        start, end = (float(match[1]), float(match[2])) if match else (1.0, 0.0)
-    except ValueError:
-        start, end = 1.0, 0.0
-    if start >= end:
-        raise UserError(f"--span {text!r} is not START-END in seconds, such as 0.5-1.5")
+    start, end = parse_span(text)
     shown = np.arange(frames) / fps
     mask = (shown >= start - 1e-6) & (shown < end - 1e-6)
     if not mask.any():
-        raise UserError(f"--span {text} covers no frame of the video, {frames / fps:g} s long")
+        raise UserError(
+            f"--span {text} covers no frame of the video, {frames / fps:g} s long; give a part of it"
+        )
     return mask
 
 
 def picture_mask(path: Path, width: int, height: int) -> np.ndarray:
     """A picture of the video's size, what is bright in it being True: bool (height, width)."""
-    from PIL import Image
-
-    try:
-        picture = np.array(Image.open(path).convert("L"))
-    except OSError as error:
-        raise UserError(f"cannot read --mask {path}: {error}") from None
+    picture = np.array(open_picture(path, "L"))
     if picture.shape != (height, width):
         raise UserError(
             f"--mask {path} is {picture.shape[1]}x{picture.shape[0]}, the video {width}x{height}; "

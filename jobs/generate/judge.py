@@ -17,6 +17,7 @@ import tyro
 from jobs.core.args import Device, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.generate.texts import check_prompt
 from pipeline.store.atomic import write_bytes
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Args:
     Prompts come from --prompt, --prompts, or the prompts.json that `filmstock sample` writes.
     """
 
-    paths: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    paths: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR|VIDEO ...")]
     """Folders of videos, or video files."""
     prompts: Path | None = None
     """Text file with one prompt a line, for the videos in order of their names; or a JSON file of name to prompt."""
@@ -107,6 +108,7 @@ def run(args: Args) -> int:
     from pipeline.video.probe import MediaError
     from pipeline.video.window import read_window
 
+    check_prompt(args.prompt)
     videos = find_videos(args.paths)
     prompts = find_prompts(args, videos)
     model: OpenClipModel | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from jobs.core.errors import UserError
 from pipeline.store.machine import free_memory
 
 if TYPE_CHECKING:
-    from dit.config import SampleConfig
+    from dit.config import SamplerConfig
 
 GB = 1e9
 
@@ -31,7 +32,7 @@ def check(args: Any, width: int, height: int) -> None:
     check_sampler(args, args.device)
 
 
-def check_sampler(config: SampleConfig, device: str) -> None:
+def check_sampler(config: SamplerConfig, device: str) -> None:
     """Refuse a rule, a solver or a device that is not there."""
     from dit.config import RULE_NAMES, SOLVER_NAMES
     from pipeline.extensions import check_name
@@ -41,6 +42,43 @@ def check_sampler(config: SampleConfig, device: str) -> None:
     check_name(SOLVER_NAMES, config.solver, "solver")
     if device not in ("auto", "cpu"):
         pick_device(device)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``"64x48"`` -> (64, 48): width, height."""
+    match = re.fullmatch(r"(\d+)x(\d+)", text.strip().lower())
+    if not match:
+        raise UserError(f"--size {text!r} is no size; write WIDTHxHEIGHT, such as 64x64")
+    return int(match[1]), int(match[2])
+
+
+def check_frames(frames: int, vae: str) -> None:
+    """UserError for a count of frames that the VAE does not divide."""
+    _, time = factors(vae)
+    if (frames - 1) % time:
+        raise UserError(
+            f"--frames {frames} does not fit the VAE; give 1 + a multiple of {time}, such as "
+            f"{1 + time * max(1, round((frames - 1) / time))}"
+        )
+
+
+def check_between(frames: int, vae: str) -> None:
+    """UserError for a count of frames between two others that the VAE does not divide."""
+    _, time = factors(vae)
+    if time > 1 and (frames + 1) % time:
+        low = max(1, frames // time) * time - 1
+        raise UserError(f"--frames {frames} does not fit the VAE; give {low} or {low + time}")
+
+
+def check_window(frames: int, context: int, vae: str) -> None:
+    """UserError for a window of ``extend`` that the VAE does not divide, or without room for new frames."""
+    check_frames(frames, vae)
+    _, time = factors(vae)
+    if time > 1 and 1 + (frames - 1) // time < context + 1:
+        raise UserError(
+            f"--context {context} leaves no room for new frames in --frames {frames}; give --frames "
+            f"{1 + time * context} or more, or less --context"
+        )
 
 
 def check_size(
@@ -57,7 +95,7 @@ def check_size(
 
     A VAE or DiT of another kind (``module:object``) has no header to read, and is asked when it is loaded.
     """
-    side, time = _factors(vae)
+    side, time = factors(vae)
     patch, config = _transformer(dit)
     multiple = side * patch
     if width < 1 or height < 1 or width % multiple or height % multiple:
@@ -65,11 +103,7 @@ def check_size(
             f"--size {width}x{height}: sides must be multiples of {multiple} above 0; give "
             f"{_nearest(width, multiple)}x{_nearest(height, multiple)}"
         )
-    if (frames - 1) % time:
-        raise UserError(
-            f"--frames {frames} does not fit the VAE; give 1 + a multiple of {time}, such as "
-            f"{1 + time * max(1, round((frames - 1) / time))}"
-        )
+    check_frames(frames, vae)
     needs = memory_needed(width, height, frames, side=side, time=time, config=config, guided=guided)
     free = free_memory()
     if free is not None and needs > free:
@@ -102,7 +136,7 @@ def memory_needed(
     return float(tokens * numbers * 4 * (2 if guided else 1) + frames * height * width * 3 * 13)
 
 
-def _factors(vae: str) -> tuple[int, int]:
+def factors(vae: str) -> tuple[int, int]:
     """(space, time) factors of a VAE by name, from its header; (1, 1) of one that has none."""
     from pipeline.extensions import is_extension
 

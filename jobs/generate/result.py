@@ -4,43 +4,67 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jobs.core.console import say
 from jobs.core.errors import Refused, UserError
+from jobs.core.writable import check_folder
 from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
+from jobs.generate.limits import check_sampler, check_size, factors
 from jobs.generate.marks import Marks
+from jobs.generate.texts import check_prompt, warn_of_other_worlds
 from jobs.generate.verb_args import VerbArgs
 from pipeline.store.atomic import write_bytes
 from pipeline.training.device import pick_device
 
 if TYPE_CHECKING:
+    from dit.config import SamplerConfig
     from dit.video_models import VideoModels
     from pipeline.video.encode import ClipEncoder
 
+WRITTEN = (".mp4", ".png", ".webp", ".json")
+"""What a command leaves under the name of its result."""
 SHEET_FRAMES = 8
 """Frames that a chunk leaves on the contact sheet."""
 PREVIEW_FRAMES = 160
 """A longer video has no animated preview: memory holds no more than these frames."""
 
 
-def load_models(args: VerbArgs, video: np.ndarray, *, least: int, what: str) -> VideoModels:
-    """The three models of the options. The VAE comes first: it says whether ``video`` (T, H, W, 3) fits at all."""
+def check_options(args: VerbArgs) -> None:
+    """Refuse what is wrong with the options alone, before the input is read."""
+    check_prompt(args.prompt)
+    args.pixels()
+    check_target(args.out)
+    args.credentials()
+    check_sampler(args, args.device)
+
+
+def load_models(
+    args: VerbArgs, video: np.ndarray, *, least: int, what: str, frames: int | None = None
+) -> VideoModels:
+    """The three models of the options. The VAE comes first: it says whether ``video`` (T, H, W, 3) fits at all.
+
+    ``frames``: of a window that is sampled at once; default: the video's.
+    """
+    count, height, width = video.shape[:3]
+    _, time = factors(args.vae)
+    window = frames or 1 + -(-(count - 1) // time) * time
+    check_size(width, height, window, dit=args.dit, vae=args.vae, guided=args.guidance != 1)
+    say(
+        f"{what.split()[0]}: {count} frame{'s'[: count > 1]} of {width}x{height} at {args.fps:g} a second, "
+        f"{args.steps} steps"
+    )
     from dit.video_models import VideoModels, check_video
     from jobs.core.models import load_dit_at, load_text_for
     from vae.loaded import open_vae
 
     pick_device(args.device)
-    check_target(args.out)
-    args.credentials()
     audit = Audit(folder=args.out.parent)
     gate_prompts([args.prompt], audit, on=args.safety, ahead=True)
     if args.dit == "embedded" and args.prompt:
-        from jobs.generate.sample import warn_of_other_worlds
-
         warn_of_other_worlds([args.prompt])
     try:
         vae = open_vae(args.vae, device=args.device)
@@ -54,11 +78,17 @@ def load_models(args: VerbArgs, video: np.ndarray, *, least: int, what: str) -> 
 
 
 def check_target(path: Path) -> None:
-    """Refuse a result that is no MP4 or lies where a folder is."""
+    """Refuse a result that is no MP4, cannot be written, or would take the place of a file."""
     if path.suffix.lower() != ".mp4":
         raise UserError(f"--out {path} is no MP4; name a file such as {path.with_suffix('.mp4')}")
     if path.is_dir():
         raise UserError(f"--out {path} is a folder; name a file in it")
+    check_folder(path.parent)
+    for suffix in WRITTEN:
+        if (there := path.with_suffix(suffix)).exists():
+            raise UserError(
+                f"--out {path}: {there} is there already; give another name, or remove it"
+            )
 
 
 class VideoFile:
@@ -113,8 +143,8 @@ class VideoFile:
         if len(self.preview) <= PREVIEW_FRAMES:
             preview = webp_bytes(np.stack(self.preview), self.fps)
             write_bytes(self.path.with_suffix(".webp"), preview)
-        made = how_made(verb, args, models, inputs, frames=self.frames, kept=kept)
-        write_bytes(self.path.with_suffix(".json"), (json.dumps(made, indent=2) + "\n").encode())
+        made = how_made(verb, args, models, inputs, frames=self.frames, frames_kept=kept)
+        write_bytes(self.path.with_suffix(".json"), json_bytes(made))
 
 
 def write_video(
@@ -132,20 +162,20 @@ def write_video(
     file.finish(verb, args, models, inputs, kept=kept)
 
 
+def json_bytes(made: dict[str, Any]) -> bytes:
+    """A sidecar file's content."""
+    return (json.dumps(made, indent=2, default=str) + "\n").encode()
+
+
 def how_made(
-    verb: str, args: VerbArgs, models: VideoModels, inputs: list[Path], *, frames: int, kept: int
+    verb: str, args: SamplerConfig, models: VideoModels, inputs: list[Path], **more: Any
 ) -> dict[str, Any]:
-    """What the JSON file says: the command, its settings, the models, and a hash of each input."""
-    settings = {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in asdict(args).items()
-    }
+    """What the JSON file says: the command, its settings, the models, a hash of each input, and ``more``."""
     return {
         "made_by": f"filmstock {verb}",
         "synthetic": True,
-        "settings": settings,
-        "frames": frames,
-        "frames_kept": kept,
+        "settings": dict(vars(args)),
+        **more,
         "models": {
             "dit": models.dit.id,
             "vae": models.vae.id,

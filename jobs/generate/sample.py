@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,11 @@ from jobs.core.args import Device, Folder, parse_args
 from jobs.core.console import Progress, clock, say, warn
 from jobs.core.errors import EXIT_OK, Refused, UserError
 from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
+from jobs.generate.inputs import check_there
 from jobs.generate.marks import Marks, marks_of, open_credentials
+from jobs.generate.result import how_made, json_bytes
+from jobs.generate.steps import step_notes
+from jobs.generate.texts import check_prompt, warn_of_other_worlds
 from pipeline.bounds import Count, Seed
 from pipeline.store.atomic import write_bytes
 
@@ -72,11 +77,12 @@ def main(argv: list[str]) -> int:
 def run(args: Args) -> list[Path]:
     """Generate every prompt; returns the MP4 paths in the order of the prompts."""
     from jobs.generate.inputs import read_picture
-    from jobs.generate.limits import check
+    from jobs.generate.limits import check, parse_size
     from jobs.generate.videos import generate_videos, open_models
 
-    check(args, *parse_size(args.size))
     prompts = read_prompts(args)
+    check(args, *parse_size(args.size))
+    read_named(args.out)
     if args.expand:
         from jobs.generate.expand import expand_or_refuse
 
@@ -93,13 +99,14 @@ def run(args: Args) -> list[Path]:
     )
     if picture is not None and args.frames == 1:
         warn("--image with one frame leaves nothing to generate")
+    inputs = [args.image] if args.image is not None else []
     audit = Audit(folder=args.out)
     gate_prompts(prompts, audit, on=args.safety, ahead=True)
     start = time.monotonic()
     models = open_models(args.dit, args.vae, args.text, args.device)
     gate_prompts(prompts, audit, on=args.safety)
     total = len(prompts) * args.best_of * (2 if args.refine else 1)
-    with Progress("sample", total, "videos") as progress:
+    with Progress("sample", total, "videos") as progress, step_notes(progress):
 
         def draw(texts: Sequence[str], seed: int) -> list[np.ndarray]:
             return generate_videos(
@@ -113,6 +120,7 @@ def run(args: Args) -> list[Path]:
                 on_done=progress.update,
             )
 
+        seeds, texts = [args.seed + i for i in range(len(prompts))], prompts
         if args.best_of > 1 or args.refine:
             from jobs.generate.choose import choose
 
@@ -121,25 +129,39 @@ def run(args: Args) -> list[Path]:
                 clip_model=args.judge_clip, device=args.device,
             )  # fmt: skip
             videos = [each.video for each in chosen]
+            seeds, texts = [each.seed for each in chosen], [each.prompt for each in chosen]
         else:
             videos = draw(prompts, args.seed)
     gate = OutputGate(audit, on=args.safety)
-    paths = write_videos(args, prompts, videos, gate, marks_of(models.dit, credentials))
+    made = [
+        how_made("sample", args, models, inputs, frames=len(video), prompt=text, seed=seed)
+        for video, text, seed in zip(videos, texts, seeds, strict=True)
+    ]
+    paths, grid = write_videos(args, prompts, videos, gate, marks_of(models.dit, credentials), made)
     seconds = clock(time.monotonic() - start)
-    say(f"sample: {len(prompts)} videos in {seconds}, all in {args.out / 'grid.png'}")
+    say(f"sample: {len(prompts)} videos in {seconds}, all in {grid}")
     return paths
 
 
 def write_videos(
-    args: Args, prompts: list[str], videos: list[np.ndarray], gate: OutputGate, marks: Marks
-) -> list[Path]:
-    """An MP4 and a sheet for each video that the gate lets pass, a grid of them, and prompts.json."""
+    args: Args,
+    prompts: list[str],
+    videos: list[np.ndarray],
+    gate: OutputGate,
+    marks: Marks,
+    made: list[dict[str, Any]],
+) -> tuple[list[Path], Path]:
+    """An MP4, a sheet and how it was made for each video that the gate lets pass, a grid of them, and prompts.json.
+
+    Numbers go on behind those that the folder holds, so nothing is overwritten. Returns the MP4s and the grid.
+    """
     from jobs.generate.judge import PROMPTS
     from pipeline.video.encode import encode_mp4
     from pipeline.video.sheets import contact_sheet, png_bytes, webp_bytes
 
-    paths, named, shown = [], {}, []
-    for i, (prompt, video) in enumerate(zip(prompts, videos, strict=True)):
+    paths, named, shown = [], read_named(args.out), []
+    first = next_number(args.out)
+    for i, (prompt, video) in enumerate(zip(prompts, videos, strict=True), first):
         if not gate.lets_pass(video):
             continue
         shown.append((video, prompt))
@@ -152,9 +174,11 @@ def write_videos(
             named[path.name] = prompt
         sheet = contact_sheet([video], [prompt])
         write_bytes(path.with_suffix(".png"), png_bytes(sheet))
+        write_bytes(path.with_suffix(".json"), json_bytes(made[i - first]))
+    grid = args.out / ("grid.png" if not first else f"grid-{first:03d}.png")
     if shown:
-        grid = contact_sheet([video for video, _ in shown], [prompt for _, prompt in shown])
-        write_bytes(args.out / "grid.png", png_bytes(grid))
+        pictures = contact_sheet([video for video, _ in shown], [prompt for _, prompt in shown])
+        write_bytes(grid, png_bytes(pictures))
     if named:
         write_bytes(args.out / PROMPTS, (json.dumps(named, indent=1) + "\n").encode())
     if withheld := len(videos) - len(shown):
@@ -162,25 +186,39 @@ def write_videos(
             f"{withheld} of {len(videos)} videos are withheld by the output gate, see {args.out / AUDIT}; "
             "the others are written"
         )
-    return paths
+    return paths, grid
 
 
-def warn_of_other_worlds(prompts: list[str]) -> None:
-    """Say which prompts the embedded DiT cannot follow: it has seen coloured shapes and nothing else."""
-    from pipeline.world.vocabulary import is_far, strange_words
+def next_number(folder: Path) -> int:
+    """The first number behind those that names of files in the folder begin with; 0 in a new one."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    numbers = [
+        int(found[1]) for name in names if (found := re.match(r"(?:grid-)?(\d{3,9})[-.]", name))
+    ]
+    return 1 + max(numbers, default=-1)
 
-    for prompt in filter(is_far, prompts):
-        words = ", ".join(strange_words(prompt)[:5])
-        warn(
-            f"the embedded DiT knows the synthetic world only, coloured shapes that move, and not {words} of "
-            f"{prompt[:60]!r}: it will draw something else; train one on footage of such things (train-dit)"
-        )
+
+def read_named(folder: Path) -> dict[str, str]:
+    """The prompts.json of an earlier run in the folder; UserError where it is something else."""
+    from jobs.generate.judge import PROMPTS
+
+    file = folder / PROMPTS
+    if not file.exists():
+        return {}
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise UserError(f"{file} names no prompts of videos; move it away, or give another --out")
+    return found
 
 
 def read_prompts(args: Args) -> list[str]:
     """Prompts of the command line, then those of the file."""
     prompts = [text.strip() for text in args.prompt if text.strip()]
     if args.prompts is not None:
+        check_there(args.prompts)
         try:
             lines = args.prompts.read_text().splitlines()
         except UnicodeDecodeError:
@@ -193,10 +231,7 @@ def read_prompts(args: Args) -> list[str]:
             ) from None
         prompts += [line.strip() for line in lines if line.strip()]
     for prompt in prompts:
-        if any(
-            "\ud800" <= letter <= "\udfff" for letter in prompt
-        ):  # bytes that the shell could not decode
-            raise UserError(f"--prompt {prompt!r} is not UTF-8 text; write it as UTF-8")
+        check_prompt(prompt)
     if not prompts and args.prompts is not None:
         raise UserError(f"--prompts {args.prompts} holds no caption; write one a line")
     if not prompts:
@@ -204,14 +239,6 @@ def read_prompts(args: Args) -> list[str]:
             'nothing to sample; give --prompt "A red circle moves right." or --prompts FILE'
         )
     return prompts
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """``"64x48"`` -> (64, 48): width, height."""
-    match = re.fullmatch(r"(\d+)x(\d+)", text.strip().lower())
-    if not match:
-        raise UserError(f"--size {text!r} is no size; write WIDTHxHEIGHT, such as 64x64")
-    return int(match[1]), int(match[2])
 
 
 def slug(text: str, limit: int = 48) -> str:

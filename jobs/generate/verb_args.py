@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dit.config import SampleConfig, SamplerConfig
+from jobs.core.args import Device
 from jobs.generate.marks import Marks, marks_of, open_credentials
-from pipeline.bounds import Positive, Seed
+from pipeline.bounds import Rate, Seed
 
 if TYPE_CHECKING:
     from dit.checkpoint import Loaded
@@ -23,7 +24,7 @@ class VerbArgs(SamplerConfig):
     """Caption of the whole video; dense ones work best, an empty one is none."""
     size: str | None = None
     """WIDTHxHEIGHT in pixels to scale and crop to; default: the input's own size."""
-    fps: Positive = 8.0
+    fps: Rate = 8.0
     """Frames per second; a video of another rate is read at this one."""
     seed: Seed = 0
     """Seed of the noise."""
@@ -35,7 +36,7 @@ class VerbArgs(SamplerConfig):
     """VAE the DiT was trained with."""
     text: str = "embedded"
     """Text encoder the DiT was trained with."""
-    device: str = "auto"
+    device: Device = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     c2pa_cert: Path | None = None
     """PEM of your certificate and its issuers: the MP4 gets a signed C2PA manifest."""
@@ -46,7 +47,7 @@ class VerbArgs(SamplerConfig):
 
     def pixels(self) -> tuple[int, int] | None:
         """(width, height) of ``size``."""
-        from jobs.generate.sample import parse_size
+        from jobs.generate.limits import parse_size
 
         return None if self.size is None else parse_size(self.size)
 

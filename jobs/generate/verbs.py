@@ -17,8 +17,19 @@ import tyro
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.generate.inputs import box_mask, picture_mask, read_picture, read_video, span_mask
-from jobs.generate.result import VideoFile, load_models, write_video
+from jobs.generate.inputs import (
+    box_mask,
+    check_there,
+    parse_box,
+    parse_span,
+    picture_mask,
+    read_picture,
+    read_video,
+    span_mask,
+)
+from jobs.generate.limits import check_between, check_frames, check_window
+from jobs.generate.result import VideoFile, check_options, load_models, write_video
+from jobs.generate.steps import one_video, step_notes
 from jobs.generate.verb_args import VerbArgs
 from pipeline.bounds import Count, Positive, Share
 
@@ -26,6 +37,8 @@ if TYPE_CHECKING:
     from dit.video_models import VideoModels
 
 Video = Annotated[Path, tyro.conf.Positional]
+MOST_SECONDS = 3600.0
+"""Longest that one command adds to a video."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,26 +120,34 @@ def animate(argv: list[str]) -> int:
     import dit
 
     args = parse_args(AnimateArgs, argv, "animate")
+    check_options(args)
+    check_frames(args.frames, args.vae)
     picture = read_picture(args.picture, args.pixels())
-    models = load_models(args, picture[None], least=1, what="animate it")
-    with Progress("animate", 1, "videos"):
-        video = dit.animate(
+    models = load_models(args, picture[None], least=1, what="animate it", frames=args.frames)
+    video = one_video(
+        "animate",
+        lambda: dit.animate(
             picture, args.prompt, models=models, config=args.sampling(args.frames), seed=args.seed
-        )
+        ),
+    )
     return finish("animate", args, models, video, [args.picture], kept=0)
 
 
 def extend(argv: list[str]) -> int:
     """``filmstock extend VIDEO``."""
     args = parse_args(ExtendArgs, argv, "extend")
+    check_options(args)
+    check_window(args.frames, args.context, args.vae)
     frames = round(args.seconds * args.fps)
     if frames < 1:
         raise UserError(
             f"--seconds {args.seconds:g} is no frame at {args.fps:g} a second; give at least {1 / args.fps:g}"
         )
+    if args.seconds > MOST_SECONDS:
+        raise UserError(f"--seconds {args.seconds:g} is too long; give at most {MOST_SECONDS:g}")
     video = read_video(args.video, args.pixels(), args.fps)
     least = 4 * args.context + (1 if args.backward else -3)
-    models = load_models(args, video, least=least, what="extend it")
+    models = load_models(args, video, least=least, what="extend it", frames=args.frames)
     from dit.extension import backward_hops, forward_hops
 
     hops = (backward_hops if args.backward else forward_hops)(
@@ -135,7 +156,7 @@ def extend(argv: list[str]) -> int:
     )  # fmt: skip
     start = time.monotonic()
     file = VideoFile(args.out, args.fps, marks=args.marks(models.dit), prompt=args.prompt)
-    with Progress("extend", frames, "frames") as progress:
+    with Progress("extend", frames, "frames") as progress, step_notes(progress):
         if args.backward:  # what is shown first is made last
             made = []
             for chunk in hops:
@@ -159,13 +180,21 @@ def loop(argv: list[str]) -> int:
     import dit
 
     args = parse_args(LoopArgs, argv, "loop")
+    check_options(args)
+    check_between(args.frames, args.vae)
     video = read_video(args.video, args.pixels(), args.fps)
     models = load_models(args, video, least=5, what="close it to a loop")
-    with Progress("loop", 1, "videos"):
-        closed = dit.loop(
-            video, args.prompt, models=models, frames=args.frames,
-            config=args.sampling(args.frames), seed=args.seed,
-        )  # fmt: skip
+    closed = one_video(
+        "loop",
+        lambda: dit.loop(
+            video,
+            args.prompt,
+            models=models,
+            frames=args.frames,
+            config=args.sampling(args.frames),
+            seed=args.seed,
+        ),
+    )
     return finish("loop", args, models, closed, [args.video], kept=len(video))
 
 
@@ -174,15 +203,26 @@ def connect(argv: list[str]) -> int:
     import dit
 
     args = parse_args(ConnectArgs, argv, "connect")
+    check_options(args)
+    check_between(args.frames, args.vae)
+    check_there(args.first)
+    check_there(args.second)
     first = read_video(args.first, args.pixels(), args.fps)
     # the second is scaled to the first, so that any two can be connected
     second = read_video(args.second, (first.shape[2], first.shape[1]), args.fps)
     models = load_models(args, first, least=5, what="lead on from it")
-    with Progress("connect", 1, "videos"):
-        video = dit.connect(
-            first, second, args.prompt, models=models, frames=args.frames,
-            config=args.sampling(args.frames), seed=args.seed,
-        )  # fmt: skip
+    video = one_video(
+        "connect",
+        lambda: dit.connect(
+            first,
+            second,
+            args.prompt,
+            models=models,
+            frames=args.frames,
+            config=args.sampling(args.frames),
+            seed=args.seed,
+        ),
+    )
     kept = len(first) + len(second)
     return finish("connect", args, models, video, [args.first, args.second], kept=kept)
 
@@ -192,13 +232,20 @@ def edit(argv: list[str]) -> int:
     import dit
 
     args = parse_args(EditArgs, argv, "edit")
+    check_options(args)
     video = read_video(args.video, args.pixels(), args.fps)
     models = load_models(args, video, least=1, what="edit it")
-    with Progress("edit", 1, "videos"):
-        made = dit.edit(
-            video, args.prompt, models=models, strength=args.strength,
-            config=args.sampling(len(video)), seed=args.seed,
-        )  # fmt: skip
+    made = one_video(
+        "edit",
+        lambda: dit.edit(
+            video,
+            args.prompt,
+            models=models,
+            strength=args.strength,
+            config=args.sampling(len(video)),
+            seed=args.seed,
+        ),
+    )
     return finish("edit", args, models, made, [args.video], kept=0)
 
 
@@ -207,25 +254,44 @@ def inpaint(argv: list[str]) -> int:
     import dit
 
     args = parse_args(InpaintArgs, argv, "inpaint")
+    check_options(args)
+    check_asked(args)
     video = read_video(args.video, args.pixels(), args.fps)
     mask = read_mask(args, video)
     models = load_models(args, video, least=1, what="inpaint it")
-    with Progress("inpaint", 1, "videos"):
-        made = dit.inpaint(
-            video, args.prompt, mask, models=models, config=args.sampling(len(video)),
-            seed=args.seed, keep=args.keep,
-        )  # fmt: skip
+    made = one_video(
+        "inpaint",
+        lambda: dit.inpaint(
+            video,
+            args.prompt,
+            mask,
+            models=models,
+            config=args.sampling(len(video)),
+            seed=args.seed,
+            keep=args.keep,
+        ),
+    )
     inputs = [args.video, *([args.mask] if args.mask else [])]
     kept = int((~mask.any((1, 2))).sum())
     return finish("inpaint", args, models, made, inputs, kept=kept)
 
 
-def read_mask(args: InpaintArgs, video: np.ndarray) -> np.ndarray:
-    """bool (T, H, W) of what ``--region``, ``--mask`` and ``--span`` cover together."""
+def check_asked(args: InpaintArgs) -> None:
+    """Refuse an ``inpaint`` that says of nothing what is to be made anew, before the video is read."""
     if args.region is None and args.mask is None and args.span is None:
         raise UserError(
             "nothing to inpaint; give --region X,Y,WxH, --span START-END or --mask FILE"
         )
+    if args.region is not None:
+        parse_box(args.region)
+    if args.span is not None:
+        parse_span(args.span)
+    if args.mask is not None:
+        check_there(args.mask)
+
+
+def read_mask(args: InpaintArgs, video: np.ndarray) -> np.ndarray:
+    """bool (T, H, W) of what ``--region``, ``--mask`` and ``--span`` cover together."""
     frames, height, width = video.shape[:3]
     mask = np.ones((frames, height, width), bool)
     if args.region is not None:

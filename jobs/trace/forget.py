@@ -38,7 +38,9 @@ RECEIPTS = "receipts.jsonl"
 class Args:
     """Take sources or clips out of a run folder, its shards, latents and exports, for good."""
 
-    what: tyro.conf.Positional[tuple[str, ...]] = ()
+    what: Annotated[
+        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE|CLIP ...")
+    ] = ()
     """Sources (id, path, URI or file name) and clips (id); the start of an id will do. None: finish what was killed."""
     run: Folder
     """Run folder."""
