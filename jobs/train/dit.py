@@ -23,6 +23,7 @@ from jobs.train.checkpoints import check_out, going_on
 from jobs.train.dit_args import UNKEYED, Args, settled, train_config, with_mix
 from jobs.train.dit_setup import mix_line, open_data, start_of, train_here
 from jobs.train.run_json import write_run
+from jobs.train.seen import latents_line
 from pipeline.store.paths import absolute
 from pipeline.training.device import pick_device
 
@@ -63,6 +64,7 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
     say(
         f"train-dit: {data.n_clips} clips, {held} held out, {data.steps.steps_in(0)} steps an epoch"
     )
+    say(f"train-dit: {latents_line(data.store)}")
     say(f"train-dit: {mix_line(data)}")
     config, start = train_config(args), start_of(args, data)
     if args.vae != "embedded":

@@ -15,6 +15,7 @@ from jobs.core.stage import Stage
 from jobs.core.uses import note_use
 from jobs.train.checkpoints import check_out, going_on
 from jobs.train.run_json import write_run
+from jobs.train.seen import view_line
 from jobs.train.vae_args import Args
 from jobs.train.vae_results import EVALUATED, finish, sheet
 from jobs.train.vae_start import check_start, load_start
@@ -99,6 +100,7 @@ def check_run(args: Args) -> None:
         f"train-vae: {clips} clips, {args.train.steps} steps of {args.train.batch}, "
         + (f"decoder of {args.init}" if is_foreign(args.init or "") else f"preset {args.preset}")
     )
+    say(f"train-vae: {view_line(data.clips.manifest, data.view)}")
     if not args.heldout:
         warn(
             "nothing is held out: figures are of training clips; give --heldout SHARDS to measure on others"

@@ -95,6 +95,13 @@ class LatentStore:
         codes: np.ndarray = self._clips[s.SOURCE_ID].indices.to_numpy()
         return codes
 
+    def pixels(self) -> dict[tuple[float, ...], int]:
+        """(frames, width, height, frames per second) that the VAE saw of clips -> how many clips."""
+        of = (s.N_FRAMES, s.WIDTH, s.HEIGHT, s.FPS)
+        rows = np.stack([self._clip[name].astype(float) for name in of], axis=1)
+        values, counts = np.unique(rows, axis=0, return_counts=True)
+        return {tuple(row): n for row, n in zip(values.tolist(), counts.tolist(), strict=True)}
+
     def kind_sets(self) -> dict[frozenset[str], int]:
         """Set of caption kinds -> how many clips have just these."""
         names: list[str] = json.loads(self.metadata_of_index(KINDS))
