@@ -37,6 +37,16 @@ def test_no_module_of_the_models_needs_ray_or_transformers():
     assert not loaded & {"ray", "transformers", "open_clip", "tyro", "captioner", "jobs"}
 
 
+def test_options_are_checked_without_torch():
+    """A wrong option is answered at once: nothing that it needs imports torch, which takes seconds."""
+    from jobs.commands import COMMANDS
+
+    lines = [f"main([{name!r}, '--nonesuch'])" for name in COMMANDS]
+    lines += ["main(['sample', '--prompt', 'x', '--rule', 'magic'])"]
+    loaded = loaded_after("from jobs.cli import main\n" + "\n".join(lines))
+    assert not loaded & {"torch", "ray", "transformers", "open_clip"}
+
+
 def test_the_arrows_of_the_design_hold():
     from importlinter import cli
 

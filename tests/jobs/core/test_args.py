@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import tyro
@@ -33,7 +34,9 @@ def test_options_are_parsed():
     [
         ([], "Missing from filmstock do: PATH"),
         (["x", "--batch-size", "many"], "--batch-size"),
-        (["x", "--batchsize", "3"], "--batch-size"),
+        (["x", "--batchsize", "3"], "unknown option '--batchsize'; did you mean '--batch-size'?"),
+        (["--batchsize", "3"], "did you mean '--batch-size'?"),
+        (["x", "--batch-size", "1", "--batch_size=2"], "--batch-size is given twice"),
     ],
 )
 def test_wrong_usage_is_one_line(argv: list[str], says: str, capsys: pytest.CaptureFixture[str]):
@@ -50,3 +53,17 @@ def test_help_exits_with_zero(capsys: pytest.CaptureFixture[str]):
         parse_args(Options, ["--help"], "do")
     assert stop.value.code == 0
     assert "Do something." in capsys.readouterr().out
+
+
+def test_a_repeatable_option_may_stand_twice_and_what_follows_two_dashes_is_no_option():
+    @dataclass(frozen=True, kw_only=True)
+    class Many:
+        """Do."""
+
+        words: tyro.conf.Positional[tuple[str, ...]] = ()
+        """Words."""
+        set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+        """Settings."""
+
+    assert parse_args(Many, ["--set", "a=1", "--set", "a=2"], "do").set == ("a=1", "a=2")
+    assert parse_args(Many, ["--", "--set", "--set"], "do").words == ("--set", "--set")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from jobs.core import console
-from jobs.core.console import Progress, clock, say, warn
+from jobs.core.console import Progress, clock, held_warnings, logged_lines, say, warn
 
 
 def test_results_go_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]):
@@ -72,3 +74,35 @@ def test_progress_without_a_total_counts(capsys: pytest.CaptureFixture[str]):
     with Progress("ingest", unit="clips") as progress:
         progress.update(7)
     assert capsys.readouterr().err.startswith("ingest: 7 clips, ")
+
+
+def test_warnings_wait_for_the_checks_and_are_said_once(capsys: pytest.CaptureFixture[str]):
+    with held_warnings():
+        warn("nothing is held out")
+        warn("nothing is held out")
+        with held_warnings():
+            warn("another")
+        assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "warning: nothing is held out\nwarning: another\n"
+
+
+def test_warnings_of_refused_input_are_dropped(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(ValueError, match="no"), held_warnings():
+        warn("nothing is held out")
+        raise ValueError("no")
+    warn("after")
+    assert capsys.readouterr().err == "warning: after\n"
+
+
+def test_what_a_library_logs_is_printed_as_a_warning(capsys: pytest.CaptureFixture[str]):
+    log = logging.getLogger("pipeline.loader.held_out")
+    root = logging.StreamHandler()
+    logging.getLogger().addHandler(root)  # as some libraries do
+    try:
+        with logged_lines():
+            log.warning("all %d sources", 3)
+            log.info("silent")
+    finally:
+        logging.getLogger().removeHandler(root)
+    assert capsys.readouterr().err == "warning: all 3 sources\n"
+    assert log.parent is not None and not logging.getLogger("pipeline").handlers

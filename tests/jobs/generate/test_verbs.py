@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +65,7 @@ def picture(tmp_path_factory) -> Path:
 
 def made(folder: Path, words: list[str]) -> tuple[np.ndarray, dict]:
     """Frames and JSON of a command's result."""
-    out = folder / "out" / "made.mp4"
+    out = folder / words[0] / "made.mp4"
     assert main([*words, *QUICK, "--out", str(out)]) == 0
     assert out.with_suffix(".png").is_file()
     assert Image.open(out.with_suffix(".webp")).n_frames > 1, "equal frames are merged"
@@ -127,16 +130,26 @@ def test_a_long_video_has_no_preview_and_keeps_few_frames(tmp_path):
     ("words", "said"),
     [
         (["edit", "CLIP", "--strength", "1.2"], "--strength 1.2: it must be at least 0 and at most 1"),
-        (["edit", "nowhere.mp4"], "cannot read nowhere.mp4 as a video"),
+        (["edit", "nowhere.mp4"], "cannot read nowhere.mp4: No such file"),
         (["animate", "CLIP"], "the picture"),
         (["inpaint", "CLIP"], "nothing to inpaint; give --region"),
         (["inpaint", "CLIP", "--region", "40,0,16x16"], "does not lie inside the video, which is 48x32"),
-        (["inpaint", "CLIP", "--region", "four"], "is not X,Y,WxH"),
-        (["inpaint", "CLIP", "--span", "3-2"], "is not START-END"),
+        (["inpaint", "CLIP", "--region", "four"], "is no region; give X,Y,WxH"),
+        (["inpaint", "CLIP", "--span", "3-2"], "is no span; give START-END"),
         (["inpaint", "CLIP", "--span", "7-9"], "covers no frame"),
         (["inpaint", "CLIP", "--mask", "SMALL"], "is 8x8, the video 48x32; they must be of one size"),
         (["extend", "CLIP", "--seconds", "0.01"], "is no frame at 8 a second"),
         (["loop", "CLIP", "--size", "big"], "write WIDTHxHEIGHT, such as 64x64"),
+        (["loop", "CLIP", "--frames", "6"], "--frames 6 does not fit the VAE; give 3 or 7"),
+        (["connect", "CLIP", "CLIP", "--frames", "8"], "--frames 8 does not fit the VAE; give 7 or 11"),
+        (["animate", "SMALL", "--frames", "16"], "--frames 16 does not fit the VAE; give 1 +"),
+        (["extend", "CLIP", "--frames", "5", "--context", "9"], "--context 9 leaves no room"),
+        (["extend", "CLIP", "--seconds", "1e12"], "give at most 3600"),
+        (["extend", "PIPE"], "it is no file with bytes of its own"),
+        (["animate", "HUGE"], "has more than 89 megapixels; make it smaller"),
+        (["animate", "CUT"], "it is no picture, or cut short"),
+        (["edit", "FOLDER"], "it is a folder; give a file"),
+        (["edit", "CLIP", "--rule", "magic"], "guidance rule 'magic' is unknown"),
         (["loop", "CLIP", "--zero-steps", "30"], "zero_steps is 30 of 30 steps"),
     ],
 )  # fmt: skip
@@ -144,7 +157,15 @@ def test_wrong_input_is_one_line_before_a_model_is_loaded(
     no_models, tmp_path, clip, capsys, words, said
 ):
     Image.new("L", (8, 8), 255).save(tmp_path / "small.png")
-    names = {"CLIP": str(clip), "SMALL": str(tmp_path / "small.png")}
+    os.mkfifo(tmp_path / "pipe.mp4")
+    body = (tmp_path / "small.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(body[:-30])
+    header = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+    check = struct.pack(">I", zlib.crc32(header))
+    (tmp_path / "huge.png").write_bytes(body[:12] + header + check + body[33:])
+    names = {"CLIP": str(clip), "FOLDER": str(tmp_path)}
+    files = {"SMALL": "small.png", "PIPE": "pipe.mp4", "CUT": "cut.png", "HUGE": "huge.png"}
+    names |= {name: str(tmp_path / file) for name, file in files.items()}
     out = tmp_path / "out.mp4"
     assert main([names.get(word, word) for word in words] + ["--out", str(out)]) == 2
     error = capsys.readouterr().err.strip()
@@ -157,8 +178,6 @@ def test_wrong_input_is_one_line_before_a_model_is_loaded(
     ("words", "said"),
     [
         (["extend", "CLIP", "--context", "4"], "has 9 frames; to extend it it needs at least 13"),
-        (["loop", "CLIP", "--frames", "6"], "use 3 or 7"),
-        (["edit", "CLIP", "--size", "50x30"], "is 50x30; the VAE needs sides that 8 divides, such as 48x24"),
     ],
 )  # fmt: skip
 def test_what_the_models_cannot_do_is_one_line(tmp_path, clip, capsys, words, said):
@@ -170,7 +189,24 @@ def test_what_the_models_cannot_do_is_one_line(tmp_path, clip, capsys, words, sa
     assert not out.exists()
 
 
-def test_a_result_that_is_no_mp4_is_refused(monkeypatch, tmp_path, clip, capsys):
+def test_sides_that_do_not_fit_are_refused_by_the_headers_alone(
+    monkeypatch, tmp_path, clip, capsys
+):
     monkeypatch.setattr(verbs, "load_models", load_models)
+    monkeypatch.setattr("vae.loaded.open_vae", None)
+    words = ["edit", str(clip), "--size", "50x30", "--out", str(tmp_path / "x.mp4")]
+    assert main(words) == 2
+    assert "--size 50x30: sides must be multiples of 16 above 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("there", ["made.mp4", "made.png", "made.json"])
+def test_nothing_is_overwritten(no_models, tmp_path, picture, capsys, there):
+    (tmp_path / there).write_text("mine")
+    assert main(["animate", str(picture), "--out", str(tmp_path / "made.mp4")]) == 2
+    assert f"{there} is there already; give another name" in capsys.readouterr().err
+    assert (tmp_path / there).read_text() == "mine"
+
+
+def test_a_result_that_is_no_mp4_is_refused(tmp_path, clip, capsys):
     assert main(["edit", str(clip), "--out", str(tmp_path / "made.gif")]) == 2
     assert "is no MP4" in capsys.readouterr().err

@@ -262,7 +262,17 @@ def test_sample_writes_videos_sheets_and_a_grid(tmp_path, models):
         frames, _ = decode_clip(video.read_bytes())
         assert frames.shape == (5, 32, 48, 3)
         assert video.with_suffix(".png").exists()
+    how = json.loads(videos[1].with_suffix(".json").read_text())
+    assert (how["prompt"], how["seed"], how["frames"]) == ("A red circle moves left.", 1, 5)
+    assert how["settings"]["steps"] == 2 and set(how["models"]) == {"dit", "vae", "text_encoder"}
     assert (tmp_path / "out" / "grid.png").exists()
+    first = {path: path.read_bytes() for path in (tmp_path / "out").glob("*.[mpwj]*[4gpn]")}
+    again = ["--prompt", "A green cross.", "--size", "48x32", "--frames", "5", "--steps", "1"]
+    assert sample.main([*again, "--out", str(tmp_path / "out"), *models]) == 0
+    named = tmp_path / "out" / "prompts.json"
+    assert all(path.read_bytes() == body for path, body in first.items() if path != named)
+    assert {"000-a-green-cross.mp4", "003-a-green-cross.mp4"} <= set(json.loads(named.read_text()))
+    assert (tmp_path / "out" / "grid-003.png").exists()
 
 
 def test_sample_starts_from_an_image(tmp_path, models):
