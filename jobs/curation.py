@@ -17,7 +17,7 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.recipe import Recipe, parse_override
+from jobs.core.recipe import Recipe, parse_overrides
 from jobs.core.run import RunFolder, dropped_line, open_run
 from jobs.core.writable import check_folder
 from pipeline.bounds import Count, check_bounds
@@ -70,7 +70,7 @@ class CurateResult:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "curate")
-    overrides = dict(parse_override(text) for text in args.set)
+    overrides = parse_overrides(args.set)
     from jobs.report.data import without_queries
 
     recipe = chosen_recipe(list(args.sources), args.out, args.recipe, overrides)

@@ -402,7 +402,7 @@ def words() -> list[Case]:
         case("curate films --out new --set ingest.crf=3 --set ingest.crf=4", "ingest.crf", "twice"),
         case("curate films --out new --set caption.kindz=[]", "kindz", "kinds"),
         case("curate films --out new --set 'ingest.crf='", "ingest.crf"),
-        case("curate films --out new --set ingest.crf.x=3", "ingest.crf"),
+        case("curate films --out new --set ingest.crf.x=3", "crf"),
         case(("curate", "films", "--out", "new", "--set", f"caption.model={BYTES}"), "caf"),
         case(("curate", "films", "--out", BYTES + "/\x01"), "caf"),
         case("sampel --prompt x", "sampel", "sample"),

@@ -9,6 +9,7 @@ from typing import overload
 
 from captioner.expansion.expand import Expansion, Library, example_of, world_library
 from captioner.expansion.expand import expand as expand_by
+from captioner.expansion.safety import judge_prompt
 from pipeline import schema as s
 from pipeline.store.paths import Location
 
@@ -73,9 +74,14 @@ def expand(
         if not model:
             raise ValueError("a server to expand with needs the name of a model that it knows")
         ask = Asker(base_url=base_url, model=model)
-    library = _world() if like is None else dataset_library(like)
+    library: Library | None = None
     results = []
     for prompt in prompts:
+        verdict = judge_prompt(prompt := " ".join(prompt.split()))
+        if not verdict.safe:  # said before captions are read, which takes seconds
+            results.append(Expansion(prompt=prompt, text="", method="refused", verdict=verdict))
+            continue
+        library = library or (_world() if like is None else dataset_library(like))
         try:
             result = expand_by(prompt, library, ask=ask)
         except ValueError as error:

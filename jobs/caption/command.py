@@ -34,7 +34,7 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.fresh import open_stage
-from jobs.core.recipe import parse_override
+from jobs.core.recipe import parse_overrides
 from jobs.core.run import RunFolder, open_run
 from jobs.core.stage import Stage
 from jobs.core.systemic import Failures
@@ -90,7 +90,7 @@ def main(argv: list[str]) -> int:
     args = parse_args(Args, argv, STAGE)
     folder = open_run(args.folder)
     folder.need()
-    overrides = dict(parse_override(text) for text in args.set)
+    overrides = parse_overrides(args.set)
     recipe = folder.recipe(args.recipe, overrides)
     if args.show is not None:
         show_clip(recipe.caption, folder, args.show, args.show_to or Path(f"show-{args.show}"))

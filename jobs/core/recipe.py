@@ -11,7 +11,7 @@ import dataclasses
 import importlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -237,6 +237,19 @@ def parse_override(text: str) -> tuple[str, Any]:
         return dotted.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return dotted.strip(), value
+
+
+def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
+    """Every ``--set`` of a command line; UserError for a key that stands twice, of which one would be lost."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, value = parse_override(text)
+        if key in found:
+            raise UserError(
+                f"--set {key} is given twice, {found[key]!r} and {value!r}; give it once"
+            )
+        found[key] = value
+    return found
 
 
 def to_toml(recipe: Recipe) -> str:

@@ -36,7 +36,8 @@ PREVIEW_FRAMES = 160
 def check_options(args: VerbArgs) -> None:
     """Refuse what is wrong with the options alone, before the input is read."""
     check_prompt(args.prompt)
-    args.pixels()
+    if (size := args.pixels()) is not None:
+        check_size(*size, 1, dit=args.dit, vae=args.vae, guided=args.guidance != 1)
     check_target(args.out)
     args.credentials()
     check_sampler(args, args.device)

@@ -16,7 +16,7 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL
-from jobs.core.recipe import folder_recipe, parse_override
+from jobs.core.recipe import folder_recipe, parse_overrides
 from jobs.core.run import open_run
 from jobs.core.writable import check_file, check_folder
 from jobs.imports.findings import Finding, Limits, find_faults
@@ -69,7 +69,7 @@ def run(args: Args) -> list[Finding]:
         check_file(args.json, "--json")
     options = ReadOptions(videos=args.videos, columns=parse_columns(args.column))
     with scratch(args.out) as out:
-        recipe = folder_recipe(out, args.recipe, dict(map(parse_override, args.set)))
+        recipe = folder_recipe(out, args.recipe, parse_overrides(args.set))
         recipe = replace(recipe, openclip=replace(recipe.openclip, model="none"))
         counts = measure(recipe, args.source, out, args.from_, options, store=False)
         folder = open_run(out)

@@ -16,7 +16,7 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.lock import locked
-from jobs.core.recipe import Recipe, folder_recipe, parse_override, save_recipe
+from jobs.core.recipe import Recipe, folder_recipe, parse_overrides, save_recipe
 from jobs.core.stage import done_info, log_metrics, mark_done
 from jobs.core.writable import check_folder
 from jobs.imports.formats import reader_of
@@ -65,7 +65,7 @@ class Args:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, STAGE)
-    recipe = folder_recipe(args.out, args.recipe, dict(map(parse_override, args.set)))
+    recipe = folder_recipe(args.out, args.recipe, parse_overrides(args.set))
     options = ReadOptions(videos=args.videos, columns=parse_columns(args.column))
     split, retry = args.split_shots, args.retry
     counts = run(recipe, args.source, args.out, args.from_, options, split=split, retry=retry)

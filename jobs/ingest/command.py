@@ -21,7 +21,7 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, require
 from jobs.core.keys import config_key, files_key
-from jobs.core.recipe import load_recipe, parse_override, save_recipe
+from jobs.core.recipe import load_recipe, parse_overrides, save_recipe
 from jobs.core.stage import Stage, clear_done, done_info
 from jobs.core.systemic import Failures
 from jobs.core.writable import check_folder
@@ -71,7 +71,7 @@ class Args:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "ingest")
-    recipe = load_recipe(args.recipe, dict(parse_override(text) for text in args.set))
+    recipe = load_recipe(args.recipe, parse_overrides(args.set))
     result = run(recipe.ingest, recipe.openclip, list(args.sources), args.out)
     save_recipe(args.out, recipe)
     return EXIT_PARTIAL if result.quarantined else EXIT_OK

@@ -18,7 +18,7 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, unknown
-from jobs.core.recipe import RESOLVED, Recipe, load_recipe, parse_override
+from jobs.core.recipe import RESOLVED, Recipe, load_recipe, parse_overrides
 from jobs.ingest.ledger import HIDDEN, Ledger
 from jobs.ingest.summary import failure_of, is_quarantined
 from pipeline import schema as s
@@ -127,7 +127,7 @@ def recipe_of(folder: Location, overrides: Iterable[str]) -> Recipe:
     path = folder / RESOLVED
     if not path.is_file():
         raise UserError(f"{folder} has no {RESOLVED}: let filmstock ingest come to its end first")
-    changes = dict(parse_override(text) for text in overrides)
+    changes = parse_overrides(overrides)
     for name in changes:
         if name not in MAY_CHANGE:
             allowed = " and ".join(MAY_CHANGE)

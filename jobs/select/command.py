@@ -16,7 +16,7 @@ from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.fresh import open_stage
 from jobs.core.keys import files_key
-from jobs.core.recipe import parse_override
+from jobs.core.recipe import parse_overrides
 from jobs.core.run import RunFolder, dropped_line, open_run
 from jobs.edits.apply import decide_by_hand, run_edits
 from jobs.edits.replay import Replayed
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
     args = parse_args(Args, argv, "select")
     folder = open_run(args.folder)
     folder.need("manifest")
-    overrides = dict(parse_override(text) for text in args.set)
+    overrides = parse_overrides(args.set)
     if args.dedup_against:
         overrides["select.dedup_against"] = [str(folder) for folder in args.dedup_against]
     recipe = folder.recipe(args.recipe, overrides)

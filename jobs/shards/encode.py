@@ -16,7 +16,7 @@ from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.fresh import check_fresh
 from jobs.core.keys import config_key, files_key
-from jobs.core.recipe import folder_recipe, parse_override
+from jobs.core.recipe import folder_recipe, parse_overrides
 from jobs.core.run import run_of
 from jobs.core.stage import Stage
 from jobs.core.systemic import Failures
@@ -106,7 +106,7 @@ def main(argv: list[str]) -> int:
     args = parse_args(Args, argv, STAGE)
     if not args.folder.exists():
         raise UserError(f"{args.folder} does not exist; give a run folder or a folder of shards")
-    overrides = dict(parse_override(text) for text in args.set)
+    overrides = parse_overrides(args.set)
     if args.vae is not None:
         overrides["encode.vae"] = args.vae
     if args.text is not None:

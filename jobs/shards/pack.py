@@ -13,7 +13,7 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL
 from jobs.core.fresh import open_stage
-from jobs.core.recipe import parse_override
+from jobs.core.recipe import parse_overrides
 from jobs.core.run import RunFolder, open_run
 from jobs.edits.apply import check_decided, correct, run_edits
 from jobs.edits.replay import Replayed
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
     args = parse_args(Args, argv, STAGE)
     folder = open_run(args.folder)
     folder.need()
-    overrides = dict(parse_override(text) for text in args.set)
+    overrides = parse_overrides(args.set)
     recipe = folder.recipe(args.recipe, overrides)
     result = run(recipe.pack, folder)
     folder.save_recipe(recipe)

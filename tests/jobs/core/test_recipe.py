@@ -14,6 +14,7 @@ from jobs.core.recipe import (
     folder_recipe,
     load_recipe,
     parse_override,
+    parse_overrides,
     save_recipe,
     to_toml,
 )
@@ -190,3 +191,12 @@ def test_a_run_folder_remembers_its_recipe(tmp_path: Path):
     save_recipe(tmp_path, first)
     assert (tmp_path / "recipe.toml").stat().st_mtime_ns == stamp, "unchanged, so not rewritten"
     assert folder_recipe(tmp_path, "laptop").openclip.model.startswith("ViT-B-32")
+
+
+def test_a_setting_that_is_given_twice_is_refused() -> None:
+    assert parse_overrides(["ingest.crf=3", "ingest.fps=8"]) == {
+        "ingest.crf": 3,
+        "ingest.fps": 8,
+    }
+    with pytest.raises(UserError, match="--set ingest.crf is given twice, 3 and 4; give it once"):
+        parse_overrides(["ingest.crf=3", "ingest.crf=4"])
