@@ -214,6 +214,7 @@ def faults(case: Case, outcome: Outcome, touched: list[str]) -> list[str]:
     found += [f"does not say {text!r}" for text in case.says if text not in outcome.err]
     if case.code == 2 and not FIX.search(outcome.err):
         found.append("says no fix")
+    touched = [name for name in touched if name not in case.may]
     if touched:
         found.append(f"touched {', '.join(touched[:4])}")
     return found

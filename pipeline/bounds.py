@@ -58,6 +58,8 @@ def _plain(value: float) -> str:
 
 Count = Annotated[int, Limits(least=1)]
 """A number of things of which there must be some."""
+Steps = Annotated[int, Limits(least=1, most=10**9)]
+"""Optimizer steps of a training."""
 Whole = Annotated[int, Limits(least=0)]
 """A number of things of which there may be none."""
 Positive = Annotated[float, Limits(above=0)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.bounds import Count, Decay, NonNegative, Positive, Share, check_bounds
+from pipeline.bounds import Count, Decay, NonNegative, Positive, Share, Steps, check_bounds
 from pipeline.training.config import BaseTrainConfig, OptimizerName
 
 FORMAT = "filmstock-vae-1"
@@ -151,7 +151,7 @@ class LossConfig:
 class TrainConfig(BaseTrainConfig):
     """One training run of the VAE."""
 
-    steps: Count = 2400
+    steps: Steps = 2400
     batch: Count = 8
     """Clips per step, over all processes."""
     lr: Positive = 5e-3

@@ -15,13 +15,21 @@ class Case:
     """Texts that the line must hold: what was wrong, the value, where."""
     code: int = 2
     """Exit code."""
+    may: tuple[str, ...] = ()
+    """Names of files that it may write all the same: the audit of a refused prompt."""
     user: bool = False
     """Run it as a user without rights on other people's files, where this process is root."""
 
 
-def case(command: str | tuple[str, ...], *says: str, code: int = 2, user: bool = False) -> Case:
+def case(
+    command: str | tuple[str, ...],
+    *says: str,
+    code: int = 2,
+    user: bool = False,
+    may: tuple[str, ...] = (),
+) -> Case:
     """A case from a command line as a shell would split it, or from its words."""
     import shlex
 
     words = tuple(shlex.split(command)) if isinstance(command, str) else command
-    return Case(command=words, says=says, code=code, user=user)
+    return Case(command=words, says=says, code=code, user=user, may=may)

@@ -28,7 +28,7 @@ from captioner.config import CaptionConfig
 from captioner.train.answers import Answered, answer_ids, answer_loss, encode
 from captioner.train.examples import TrainingExample, examples_hash, split
 from captioner.train.tuned_model import choose_trained, export, trained, training_mode
-from pipeline.bounds import Count, NonNegative, PartShare, Positive, Whole
+from pipeline.bounds import Count, NonNegative, PartShare, Positive, Steps, Whole
 from pipeline.loader.order import epoch_order, n_steps, step_positions
 from pipeline.loader.quarantine import Quarantine
 from pipeline.training.compute import compute_dtype
@@ -77,7 +77,7 @@ class TuneConfig(BaseTrainConfig):
     """Frames shown of each clip; caption with as many (caption.frames)."""
     frame_side: Count = 384
     """Longer side that larger frames are scaled down to, pixels (caption.frame_side)."""
-    steps: Count = 500
+    steps: Steps = 500
     batch: Count = 8
     """Clips per step."""
     micro_batch: Count = 4

@@ -21,7 +21,7 @@ from captioner.train.evaluate import evaluate
 from captioner.train.optim import parameter_groups
 from captioner.train.reply_loss import caption_loss, tokenizer_texts, visual_tokens
 from captioner.train.world_data import FRAMES, Example, WorldPool, augment
-from pipeline.bounds import Count, NonNegative, Positive, Seed, Share, check_bounds
+from pipeline.bounds import Count, NonNegative, Positive, Seed, Share, Steps, check_bounds
 from pipeline.training.compute import compute_dtype
 from pipeline.training.config import OptimizerName, Precision
 from pipeline.training.interrupt import Interrupts
@@ -58,7 +58,7 @@ class TrainConfig:
 
     minutes: Positive | None = 60.0
     """Most minutes of one core's time, over all resumes; None for no limit. More minutes prolong the last phases."""
-    steps: Count | None = None
+    steps: Steps | None = None
     """Most optimizer steps; with this limit and --minutes None a run is reproducible to the bit on one machine."""
     pool: Count = 8000
     """Scenes rendered to train on; each is also shown mirrored, upside down and backwards."""

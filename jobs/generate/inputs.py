@@ -24,10 +24,10 @@ def check_there(path: Path) -> None:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"cannot read {path}: {why}; give another file") from None
+        raise UserError(f"{path} cannot be read: {why}; give another file") from None
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "no file with bytes of its own"
-        raise UserError(f"cannot read {path}: it is {what}; give a file")
+        raise UserError(f"{path} cannot be read: it is {what}; give a file")
 
 
 def read_picture(path: Path, size: tuple[int, int] | None) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.bounds import Count, NonNegative, Positive, Whole
+from pipeline.bounds import Count, NonNegative, Positive, Steps, Whole
 from pipeline.openclip.data import IMAGE_SIZE, Pool
 from pipeline.openclip.package import open_clip_module
 from pipeline.openclip.texts import CONTEXT_LENGTH, SLOTS, TokenisedTexts
@@ -40,7 +40,7 @@ TEXT_PARTS = 3
 class ClipTrainConfig(BaseTrainConfig):
     """Model size and training of the embedded CLIP; it ends at ``steps`` or ``minutes``, whichever comes first."""
 
-    steps: Count = 3000
+    steps: Steps = 3000
     minutes: Positive | None = 24.0
     """Most minutes of training, without rendering, over all resumes; None for no limit. A run with a limit is not
     repeatable to the bit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.bounds import Count, NonNegative, Positive, Seed, Whole, check_bounds
+from pipeline.bounds import Count, NonNegative, Positive, Seed, Steps, Whole, check_bounds
 
 Precision = Literal["auto", "fp32", "bf16"]
 OptimizerName = Literal["muon", "adamw"]
@@ -15,7 +15,7 @@ OptimizerName = Literal["muon", "adamw"]
 class BaseTrainConfig:
     """What the training of any model here depends on, beside its data."""
 
-    steps: Count = 2000
+    steps: Steps = 2000
     """Optimizer steps of the whole run; the learning rate reaches its end there."""
     weight_decay: NonNegative = 0.01
     """Decoupled decay of matrices, per unit of learning rate (AdamW; Loshchilov and Hutter 2019)."""

@@ -46,9 +46,9 @@ def read_credentials(certificates: Path, key: Path) -> Credentials:
         try:
             text = path.read_bytes()
         except OSError as error:
-            raise ValueError(f"cannot read {path}: {error.strerror}") from None
+            raise ValueError(f"cannot read {path}: {error.strerror}; give a PEM file") from None
         if b"-----BEGIN" not in text:
-            raise ValueError(f"{path} is no PEM file")
+            raise ValueError(f"{path} is no PEM file; give one with -----BEGIN in it")
         texts.append(text)
     return Credentials(certificates=texts[0], key=texts[1])
 

@@ -130,7 +130,7 @@ def test_a_long_video_has_no_preview_and_keeps_few_frames(tmp_path):
     ("words", "said"),
     [
         (["edit", "CLIP", "--strength", "1.2"], "--strength 1.2: it must be at least 0 and at most 1"),
-        (["edit", "nowhere.mp4"], "cannot read nowhere.mp4: No such file"),
+        (["edit", "nowhere.mp4"], "nowhere.mp4 cannot be read: No such file"),
         (["animate", "CLIP"], "the picture"),
         (["inpaint", "CLIP"], "nothing to inpaint; give --region"),
         (["inpaint", "CLIP", "--region", "40,0,16x16"], "does not lie inside the video, which is 48x32"),
