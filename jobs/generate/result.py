@@ -41,6 +41,7 @@ def check_options(args: VerbArgs) -> None:
     check_target(args.out)
     args.credentials()
     check_sampler(args, args.device)
+    gate_prompts([args.prompt], Audit(folder=args.out.parent), on=args.safety, ahead=True)
 
 
 def load_models(
@@ -55,7 +56,7 @@ def load_models(
     window = frames or 1 + -(-(count - 1) // time) * time
     check_size(width, height, window, dit=args.dit, vae=args.vae, guided=args.guidance != 1)
     say(
-        f"{what.split()[0]}: {count} frame{'s'[: count > 1]} of {width}x{height} at {args.fps:g} a second, "
+        f"given: {count} frame{'s'[: count > 1]} of {width}x{height} at {args.fps:g} a second, "
         f"{args.steps} steps"
     )
     from dit.video_models import VideoModels, check_video
@@ -64,7 +65,6 @@ def load_models(
 
     pick_device(args.device)
     audit = Audit(folder=args.out.parent)
-    gate_prompts([args.prompt], audit, on=args.safety, ahead=True)
     if args.dit == "embedded" and args.prompt:
         warn_of_other_worlds([args.prompt])
     try:

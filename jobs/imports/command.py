@@ -98,11 +98,15 @@ def run(
     name, read = reader_of(form, source)
     plan = ImportPlan(read(source, options or ReadOptions()), split=split, store=store)
     if not plan.rows:
-        raise UserError(f"{source} holds no clip in the format {name}")
+        raise UserError(
+            f"{source} holds no clip in the format {name}; give another folder or table, or --from FORMAT"
+        )
     told = ", ".join(f"{count} {kind}" for kind, count in plan.problems().items())
     if sum(plan.problems().values()) == plan.rows:
         first = next(item.problem for _, item in plan.items() if item.problem)
-        raise UserError(f"no row of {source} names a clip ({told}): {first[1]}")
+        raise UserError(
+            f"no row of {source} names a clip ({told}): {first[1]}; give a table whose rows do"
+        )
     say(f"import: {plan.rows} rows of {source}, format {name}" + (f"; {told}" if told else ""))
     config = replace(recipe.ingest, sidecars=False, crop_bars=False)
     if retry:

@@ -98,7 +98,7 @@ def roles_of(
     for role, usual in ROLES.items():
         asked = options.columns.get(role)
         if asked and asked[0] not in names:
-            raise UserError(f"{where} has no column {asked[0]!r}; it has {', '.join(names)}")
+            raise UserError(f"{where} has no column {asked[0]!r}; give one of {', '.join(names)}")
         found = asked[0] if asked else next((folded[n] for n in usual if n in folded), None)
         if found is not None and (asked or found not in roles.values()):
             roles[role] = found
