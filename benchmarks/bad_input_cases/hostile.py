@@ -190,7 +190,6 @@ def exchange() -> list[Case]:
         case("import list.json --out new", "list.json"),
         case("import list.json --out new --from table", "list.json"),
         case("import captions.parquet --out new", "captions.parquet"),
-        case("import videos.csv --out new", "gone.mp4"),
         case("import videos.csv --out new --column dense", "--column"),
         case("import videos.csv --out new --column nope=caption", "nope"),
         case("import videos.csv --out new --column dense=missing", "missing"),

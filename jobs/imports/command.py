@@ -93,6 +93,8 @@ def run(
     from pipeline.source.listing import check_apart
 
     check_folder(out)
+    if options is not None and options.videos is not None and not options.videos.exists():
+        raise UserError(f"--videos {options.videos} does not exist; give the folder of the videos")
     check_apart([str(source)], out)
     ingest.check_config(recipe.ingest)
     name, read = reader_of(form, source)

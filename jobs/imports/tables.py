@@ -221,7 +221,7 @@ def parquet_rows(source: Location) -> Iterator[Row]:
         try:
             file = pq.ParquetFile(parquet_input(part))
         except pa.ArrowInvalid as error:
-            raise UserError(f"{part} is no Parquet file: {error}") from None
+            raise UserError(f"{part} is no Parquet file: {error}; give another") from None
         names = [each.name for each in file.schema_arrow if not holds_bytes(each.type)]
         for batch in file.iter_batches(1024, columns=names):
             yield from batch.to_pylist()

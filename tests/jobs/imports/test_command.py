@@ -223,6 +223,8 @@ def test_words_for_what_cannot_be_imported(videos: Path, recipe: Recipe, tmp_pat
     bad.write_text(json.dumps({"path": "a.mp4", "start": "soon"}))
     with pytest.raises(UserError, match=r"no row of .* names a clip \(1 bad_time\): 'soon' is no"):
         run(recipe, bad, out, options=ReadOptions(videos=videos))
+    with pytest.raises(UserError, match="--videos .*gone does not exist; give the folder"):
+        run(recipe, bad, out, options=ReadOptions(videos=tmp_path / "gone"))
     assert not out.exists()
     run(recipe, videos, out)
     with pytest.raises(UserError, match="--retry: no video .* 'timeout'"):

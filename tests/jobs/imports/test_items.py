@@ -51,7 +51,7 @@ def test_columns_are_found_by_their_usual_names_and_named_ones_win() -> None:
     own = ReadOptions(columns=parse_columns(("original=long_caption", "score=aes")))
     roles, scores = roles_of(names, own, "t.csv")
     assert roles["original"] == "long_caption" and "dense" not in roles and scores == ("aes",)
-    with pytest.raises(UserError, match=r"t.csv has no column 'capton'; it has Video_Path"):
+    with pytest.raises(UserError, match=r"t.csv has no column 'capton'; give one of Video_Path"):
         roles_of(names, ReadOptions(columns={"original": ("capton",)}), "t.csv")
     with pytest.raises(UserError, match="write ROLE=COLUMN"):
         parse_columns(("caption",))
