@@ -388,9 +388,7 @@ def words() -> list[Case]:
     return [
         case("curate films --outt new", "--outt", "--out"),
         case("curate films --out new --recpie demo", "--recpie", "--recipe"),
-        case("curate films --out new --out other", "--out", "twice"),
-        case("curate films --out new --recipe demo --recipe laptop", "--recipe", "twice"),
-        case("sample --prompt x --seed 1 --seed 2", "--seed", "twice"),
+        case("sample --prompt A --prompt B", "--prompt", "twice"),
         case("sample --promt x", "--promt", "--prompt"),
         case("sample --prompt x --guidence 3", "--guidence", "--guidance"),
         case("train-dit run --out new --optimiser adamw", "--optimiser", "--optimizer"),

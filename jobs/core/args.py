@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 
 import tyro
 
+from jobs.core.console import warn
 from jobs.core.errors import EXIT_USAGE, UserError, unknown
 from jobs.core.examples import examples_text
 from pipeline.store.paths import Location, location
@@ -65,31 +66,32 @@ def parse_args(cls: type[T], argv: list[str], command: str) -> T:
     ``command`` is the word after ``filmstock``, for the usage line. The class docstring is the description.
     """
     panel = io.StringIO()
-    refuse_twice(cls, argv)
     try:
         with contextlib.redirect_stderr(panel):
-            return tyro.cli(cls, args=argv, prog=f"filmstock {command}", config=SHOWN)
+            parsed = tyro.cli(cls, args=argv, prog=f"filmstock {command}", config=SHOWN)
     except SystemExit as stop:
         if stop.code != EXIT_USAGE:
             print(examples_text(command), end="")
             raise
         refuse_unknown(cls, argv, command)
         raise UserError(name_option(flatten_panel(panel.getvalue()))) from None
+    tell_twice(cls, argv, command)
+    return parsed
 
 
-def options_of(cls: type) -> dict[str, bool]:
-    """Option -> whether it may be repeated, as the help of ``cls`` names them."""
+def options_of(cls: type) -> dict[str, str]:
+    """Option -> ``one``, ``many`` values or ``repeatable``, as the help of ``cls`` names them."""
     told = io.StringIO()
     with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
-        tyro.cli(cls, args=["--help"], config=SHOWN, console_outputs=True)
-    found: dict[str, bool] = {"--help": True, "-h": True}
+        tyro.cli(cls, args=["--help"], config=SHOWN)
+    found = {"--help": "repeatable"}
     name = ""
     for line in told.getvalue().splitlines():
-        if match := re.match(r"[│|]? *(?:-\w, )?(--[a-z][\w-]*)", line):
+        if match := re.match(r"[│|]? *(?:-\w, )?(--[a-z][\w-]*)( \[)?", line):
             name = match[1]
-            found[name] = False
+            found.setdefault(name, "many" if match[2] else "one")
         if name and "(repeatable)" in line:
-            found[name] = True
+            found[name] = "repeatable"
     return found
 
 
@@ -99,16 +101,16 @@ def given_options(argv: list[str]) -> list[str]:
     return [word.partition("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)]
 
 
-def refuse_twice(cls: type, argv: list[str]) -> None:
-    """UserError for an option that stands twice and takes one value: the parser would drop the first in silence."""
+def tell_twice(cls: type, argv: list[str], command: str) -> None:
+    """Say of an option that stands twice that the last counts; UserError for one that takes many, of which some go."""
     given = [word.replace("_", "-") for word in given_options(argv)]
     twice = [word for word in dict.fromkeys(given) if given.count(word) > 1]
-    if not twice:
-        return
-    known = options_of(cls)
+    known = options_of(cls) if twice else {}
     for word in twice:
-        if known.get(word) is False:
+        if known.get(word) == "many":
             raise UserError(f"{word} is given twice; give it once, with all its values behind it")
+        if known.get(word) == "one":
+            warn(f"{command}: {word} is given twice; the last counts")
 
 
 def refuse_unknown(cls: type, argv: list[str], command: str) -> None:

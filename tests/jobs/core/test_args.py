@@ -36,7 +36,6 @@ def test_options_are_parsed():
         (["x", "--batch-size", "many"], "--batch-size"),
         (["x", "--batchsize", "3"], "unknown option '--batchsize'; did you mean '--batch-size'?"),
         (["--batchsize", "3"], "did you mean '--batch-size'?"),
-        (["x", "--batch-size", "1", "--batch_size=2"], "--batch-size is given twice"),
     ],
 )
 def test_wrong_usage_is_one_line(argv: list[str], says: str, capsys: pytest.CaptureFixture[str]):
@@ -67,3 +66,21 @@ def test_a_repeatable_option_may_stand_twice_and_what_follows_two_dashes_is_no_o
 
     assert parse_args(Many, ["--set", "a=1", "--set", "a=2"], "do").set == ("a=1", "a=2")
     assert parse_args(Many, ["--", "--set", "--set"], "do").words == ("--set", "--set")
+
+
+def test_of_an_option_that_stands_twice_the_last_counts_and_a_list_loses_nothing(
+    capsys: pytest.CaptureFixture[str],
+):
+    assert parse_args(Options, ["x", "--batch-size", "1", "--batch_size=2"], "do").batch_size == 2
+    assert capsys.readouterr().err == "warning: do: --batch-size is given twice; the last counts\n"
+
+    @dataclass(frozen=True, kw_only=True)
+    class Prompts:
+        """Do."""
+
+        prompt: tuple[str, ...] = ()
+        """Captions."""
+
+    with pytest.raises(UserError, match="--prompt is given twice; give it once, with all"):
+        parse_args(Prompts, ["--prompt", "A", "--prompt", "B"], "do")
+    assert parse_args(Prompts, ["--prompt", "A", "B"], "do").prompt == ("A", "B")
