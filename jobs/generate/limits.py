@@ -30,6 +30,7 @@ def check(args: Any, width: int, height: int) -> None:
     guided = args.guidance != 1
     check_size(width, height, args.frames, dit=args.dit, vae=args.vae, guided=guided)
     check_sampler(args, args.device)
+    check_text(args.text)
 
 
 def check_sampler(config: SamplerConfig, device: str) -> None:
@@ -42,6 +43,21 @@ def check_sampler(config: SamplerConfig, device: str) -> None:
     check_name(SOLVER_NAMES, config.solver, "solver")
     if device not in ("auto", "cpu"):
         pick_device(device)
+
+
+def check_text(name: str) -> None:
+    """UserError for a CLIP whose texts are to be read that is not here; encoders of other kinds are asked when loaded."""
+    from pipeline.extensions import is_extension
+    from pipeline.textencoder.open import TRANSFORMERS
+
+    if name == "embedded" or name.startswith(TRANSFORMERS) or is_extension(name):
+        return
+    from pipeline.openclip.find import find_openclip
+
+    try:
+        find_openclip(name)
+    except ValueError as error:
+        raise UserError(f"--text {name}: {error}") from None
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Any
 from jobs.core.run import RunFolder
 from jobs.imports.results import TABLE
 from pipeline import schema as s
-from pipeline.bounds import check_bounds
+from pipeline.bounds import Count, NonNegative, Whole, check_bounds
 from pipeline.store.paths import parquet_input
 
 FIXES = {
@@ -51,11 +51,11 @@ LEAST_CLIPS = 8
 class Limits:
     """From where on a clip is named."""
 
-    min_seconds: float = 1.0
+    min_seconds: NonNegative = 1.0
     """Clips shorter than this are named, seconds."""
-    min_side: int = 240
+    min_side: Whole = 240
     """Clips whose shorter side has fewer pixels are named."""
-    max_words: int = 380
+    max_words: Count = 380
     """Captions with more words are named; 380 words are about 512 tokens of T5."""
 
     def __post_init__(self) -> None:

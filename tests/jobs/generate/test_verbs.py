@@ -149,6 +149,7 @@ def test_a_long_video_has_no_preview_and_keeps_few_frames(tmp_path):
         (["animate", "HUGE"], "has more than 89 megapixels; make it smaller"),
         (["animate", "CUT"], "it is no picture, or cut short"),
         (["edit", "FOLDER"], "it is a folder; give a file"),
+        (["edit", "CLIP", "--text", "nowhere"], "--text nowhere: "),
         (["edit", "CLIP", "--rule", "magic"], "guidance rule 'magic' is unknown"),
         (["loop", "CLIP", "--zero-steps", "30"], "zero_steps is 30 of 30 steps"),
     ],
