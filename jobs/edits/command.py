@@ -53,7 +53,9 @@ def main(argv: list[str]) -> int:
     journal = Journal(folder)
     if args.merge is not None:
         if not Journal(args.merge).files():
-            raise UserError(f"{args.merge} has no edits/*.jsonl to merge")
+            raise UserError(
+                f"{args.merge} has no edits/*.jsonl to merge; give a folder that was edited in filmstock view"
+            )
         say(f"edits: {journal.merge(Journal(args.merge))} edits of {args.merge} taken over")
     if args.clip is not None:
         move_cut(journal, args)

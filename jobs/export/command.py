@@ -27,6 +27,7 @@ from jobs.export.profiles import find_profile
 from jobs.export.report import UNFORESEEN, say_plan, say_rows
 from jobs.export.write import RECORDS, Linked, Row, Writer
 from pipeline import schema as s
+from pipeline.bounds import Count, Limits, Seed, Whole, check_bounds
 from pipeline.export.target import Clip, Export, Target
 from pipeline.export.targets import find_target
 from pipeline.shards.read import Manifest, open_manifest
@@ -77,18 +78,21 @@ class Args:
     """Scale and crop clips to their bucket; trainers do it by themselves, each time they read one."""
     repeat_frames: bool = False
     """Take clips whose rate is far below the model's, with frames shown twice."""
-    batch: int = 1
+    batch: Count = 1
     """Clips of a batch: some trainers drop shapes that they have fewer clips of."""
-    crf: int = 18
+    crf: Annotated[int, Limits(least=0, most=51)] = 18
     """H.264 quality of clips that are encoded again; lower is better."""
     root: str | None = None
     """Where the trainer will find the export, when it is not --out: settings name absolute paths."""
     link: Path | None = None
     """Another export: files that would be the same are linked, not written again."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the caption drawn with --caption mix."""
-    workers: int = 0
+    workers: Whole = 0
     """Clips worked on at a time; 0 means one per CPU core."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:
@@ -98,8 +102,6 @@ def main(argv: list[str]) -> int:
         raise UserError(
             "--out is missing; give the folder to write to, or --check to write nothing"
         )
-    if args.workers < 0 or args.batch < 1 or not 0 <= args.crf <= 51:
-        raise UserError("--workers must be at least 0, --batch at least 1, --crf 0 to 51")
     target = find_target(args.trainer)
     if target.check is not None:
         target.check()
@@ -286,7 +288,9 @@ def open_link(folder: Path) -> Linked:
     """The files of another export."""
     path = folder / TABLE
     if not path.is_file():
-        raise UserError(f"--link {folder} holds no finished export ({TABLE} is not there)")
+        raise UserError(
+            f"--link {folder} holds no finished export ({TABLE} is not there); give the --out of one"
+        )
     with path.open(newline="", encoding="utf-8") as file:
         rows = {row["media_key"]: row for row in csv.DictReader(file) if row["media_key"]}
     if rows and not (folder / next(iter(rows.values()))["media"]).is_file():

@@ -32,7 +32,7 @@ def find_profile(name: str, frames: tuple[int, ...] = ()) -> Profile:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read profile {path}: {error}") from None
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"profile {path} is not valid TOML: {error}") from None
+        raise UserError(f"profile {path} is not valid TOML: {error}; write it as TOML") from None
     raw = {"name": path.stem, **raw}
     profile: Profile = section_from(Profile, raw, f"profile {path.name}:")
     if profile.dialect not in DIALECTS:

@@ -159,7 +159,7 @@ def find_videos(paths: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
             if not inside:
-                raise UserError(f"{path} holds no video ({', '.join(SUFFIXES)})")
+                raise UserError(f"{path} holds no video; give a folder of {', '.join(SUFFIXES)}")
             found += inside
         elif path.exists():
             found.append(path)

@@ -46,7 +46,7 @@ def check_sampler(config: SamplerConfig, device: str) -> None:
 
 
 def check_text(name: str) -> None:
-    """UserError for a CLIP whose texts are to be read that is not here; encoders of other kinds are asked when loaded."""
+    """UserError for a CLIP as text encoder that is not here; encoders of other kinds are asked when they are loaded."""
     from pipeline.extensions import is_extension
     from pipeline.textencoder.open import TRANSFORMERS
 
@@ -176,6 +176,11 @@ def _transformer(dit: str) -> tuple[int, dict[str, Any]]:
     )
     config = _config(file, FORMAT, "train-dit", "DiT")
     return int(config.get("patch", [1, 2, 2])[1]), config
+
+
+def check_transformer(dit: str) -> None:
+    """UserError for a DiT whose file is missing, cut short or another's: asked of its header alone."""
+    _transformer(dit)
 
 
 def weights_file(name: str, kind: str, missing: str) -> Path:
