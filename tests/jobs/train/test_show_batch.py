@@ -131,7 +131,7 @@ def test_what_a_person_can_fix_is_one_line(dit_run, folder, tmp_path):
     out, _ = dit_run
     with pytest.raises(UserError, match="has no run.json; give the --out of train-vae"):
         show_batch.main([str(folder), "--step", "1"])
-    with pytest.raises(UserError, match="count from 1, not 0"):
+    with pytest.raises(UserError, match="--step 0: it must be at least 1"):
         show_batch.main([str(out), "--step", "0"])
     with pytest.raises(UserError, match="say where with --data"):
         show_batch.main([str(out), "--step", "1", "--data", str(tmp_path / "gone")])
