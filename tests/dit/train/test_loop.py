@@ -28,10 +28,12 @@ CONFIG = TrainConfig(
 )  # fmt: skip
 
 
-def packs(folder: Path, config: TrainConfig = CONFIG, **options) -> TrainingPacks:
+def packs(
+    folder: Path, config: TrainConfig = CONFIG, *, held_out_share: float = 0.15, **options
+) -> TrainingPacks:
     return TrainingPacks(
         folder,
-        held_out_share=0.15,
+        held_out_share=held_out_share,
         token_budget=config.tokens_per_pack,
         packs_per_step=config.packs_per_step,
         seed=config.seed,
@@ -138,7 +140,8 @@ def _fixed(clips, data, config):
 def _two(rank: int, world: int, folder: str, out: str) -> None:
     train(MODEL, CONFIG, packs(Path(folder), rank=rank, world=world), Path(out) / "two")
     budget = dataclasses.replace(CONFIG, eval_seconds=1e-6, steps=2)
-    run = train(MODEL, budget, packs(Path(folder), rank=rank, world=world), Path(out) / "budget")
+    many = packs(Path(folder), held_out_share=0.5, rank=rank, world=world)
+    run = train(MODEL, budget, many, Path(out) / "budget")
     save_state(Path(out) / f"looked-{rank}.pt", {"packs": run.eval_packs, **run.held_out})
 
 
@@ -173,7 +176,7 @@ def test_without_time_each_process_looks_at_one_held_out_pack(in_two, folder):
     """All with the same result: that of the first packs, measured by one process."""
     looked = [load_state(in_two / f"looked-{rank}.pt") for rank in range(2)]
     assert looked[0] == looked[1]
-    data = packs(folder)
+    data = packs(folder, held_out_share=0.5)
     assert looked[0]["packs"] == 2 < len(data.held_out_packs())
     averaged = load_dit(in_two / "budget").model
     few = held_out_loss(averaged, data.held_out_packs(), data, CONFIG, most=2)
