@@ -24,7 +24,7 @@ def start_processes(world: int, function: Callable[..., None], *args: Any) -> li
     return workers
 
 
-def end_processes(workers: list[Any], seconds: float = 240) -> None:
+def end_processes(workers: list[Any], seconds: float = 600) -> None:
     """Wait for them; all must have ended well."""
     for worker in workers:
         worker.join(seconds)
