@@ -28,17 +28,14 @@ LONGEST = (
 """Files that take longest, first: a long one that begins last keeps one worker busy while the others wait."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist's hook, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, and a group for each file, so that what a file makes once is made in one worker."""
+    """Long files first; ``--dist loadfile`` hands them out whole, so that what a file makes is made once."""
     rank = {f"{name}.py": place for place, name in enumerate(LONGEST)}
 
     def place(item: pytest.Item) -> int:
         return rank.get(item.nodeid.partition("::")[0].removeprefix("tests/"), len(rank))
 
     items.sort(key=place)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 def pytest_sessionfinish() -> None:
