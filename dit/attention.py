@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dit.chunked import attend_chunked
+from dit.parallel.spread import Spread, attend_spread
+from dit.picking import Pick
 from dit.segments import Segments
 
 EXPLICIT_LIMIT = 1 << 18
@@ -26,26 +27,6 @@ SLACK = 1.15
 SLACK_MIN = 8
 MOST_RUNS = 4
 """On CUDA, a pack of more stretches of equal segments goes to the varlen kernel."""
-
-
-class Pick(torch.autograd.Function):
-    """Rows of x by index, when each row of x is picked at most once for real.
-
-    The general gradient of a gather adds into rows; here it is itself a gather (``back``: where each row of x went,
-    padding excluded) or, when some rows of x are never picked, a copy into zeros.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, rows: Tensor, back: Tensor | None) -> Tensor:  # type: ignore[override]
-        ctx.rows, ctx.back, ctx.count = rows, back, len(x)
-        return x.index_select(0, rows)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        if ctx.back is not None:
-            return grad.index_select(0, ctx.back), None, None
-        out = grad.new_zeros(ctx.count, *grad.shape[1:])
-        return out.index_copy_(0, ctx.rows, grad), None, None
 
 
 class _Side:
@@ -218,7 +199,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor, queries: Segments, keys: Segments) -
     """Attention within segments: q (N, heads, head_dim), k and v (M, heads, head_dim) -> (N, heads, head_dim).
 
     ``queries`` and ``keys`` have as many segments; scale is 1/sqrt(head_dim). ValueError: queries without keys.
+    Segments that are ``Spread`` over processes are those of queries and keys.
     """
+    if isinstance(queries, Spread):
+        return attend_spread(q, k, v, queries, attend)
     if q.device.type == "cpu":
         return attend_batched(q, k, v, queries, keys)
     runs = equal_runs(queries, keys)

@@ -204,6 +204,8 @@ class TrainConfig(BaseTrainConfig):
     """With --fsdp: forget a block's weights between its forward and backward pass; less memory, more traffic."""
     keep_checkpoints: Count = 2
     """With --fsdp: checkpoints that are kept, the newest."""
+    context_parallel: Count = 1
+    """Processes that share the tokens of every pack, for clips larger than one could hold; it divides the heads."""
     compile: bool = False
     """Compile the blocks with torch.compile."""
     deterministic: bool = True

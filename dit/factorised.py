@@ -6,12 +6,13 @@ of all frames of a clip. Full attention over T frames of S tokens costs (TS)^2 p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from dit.packing import Layout
+from dit.parallel.spread import Spread, spread
 from dit.segments import Segments, segments
 from pipeline.training.device import to_device
 
@@ -43,9 +44,17 @@ def factors_of(layout: Layout) -> Factors:
         start += t * h * w
     order = torch.cat(orders)
     device = layout.coords.device
-    return Factors(
+    found = Factors(
         frames=segments(frames).to(device),
         order=to_device(order, device),
         back=to_device(order.argsort(), device),
         columns=segments(columns).to(device),
+    )
+    if not isinstance(layout.whole, Spread):
+        return found
+    context = layout.whole.context
+    return replace(
+        found,
+        frames=spread(found.frames, context),
+        columns=spread(found.columns, context, order=found.order, back=found.back),
     )

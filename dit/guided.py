@@ -19,11 +19,30 @@ from dit.guidance import ON_DATA, RULES, guidance_named, on_data, rescaled, skip
 from dit.levels import Levels, levels_of
 from dit.model import DiT
 from dit.packing import Layout, make_layout, patchify
+from dit.parallel.context import ALONE, Context, check_heads
+from dit.parallel.split import split_layout, split_levels, take
+from dit.parallel.spread import gathered
 from dit.paths import seen, velocity_of
 from dit.solvers import Velocity
 from pipeline.training.device import to_device
 
 GUIDANCES = tuple(RULES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanPart:
+    """Of a plan, the part that is one process's (``dit.parallel``)."""
+
+    layout: Layout
+    """Its tokens, of all copies."""
+    levels: Levels
+    """Their levels at time 1."""
+    context: Context
+    """The processes."""
+
+    def to(self, device: torch.device | str) -> PlanPart:
+        """The same with its tensors on ``device``."""
+        return replace(self, layout=self.layout.to(device), levels=self.levels.to(device))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +69,8 @@ class Plan:
     """Whether there are such tokens, known on the host."""
     start: Tensor
     """(N,) of one copy: level at which each token starts, see ``Condition``."""
+    part: PlanPart | None = None
+    """What this process works on, where several share the pack; all of them hold everything else."""
 
     def to(self, device: torch.device | str) -> Plan:
         """The same with its tensors on ``device``."""
@@ -73,8 +94,10 @@ def plan_pack(
     seeds: Sequence[int] | None = None,
     fps: Sequence[float] | float = 8.0,
     conditions: Sequence[Condition | None] | None = None,
+    context: Context = ALONE,
 ) -> Plan:
     """Lay out clips of latent ``shapes`` (T, H, W) on the CPU; arguments as in ``dit.samplers.generate``."""
+    check_heads(config.heads, context.size)
     n, copies = len(shapes), 2 if guided else 1
     rates = [float(fps)] * n if isinstance(fps, int | float) else list(fps)
     layout = make_layout(
@@ -101,18 +124,26 @@ def plan_pack(
         starts.append(start)
         noised.append((start == 0) & (condition.keep == "noised"))
     start, seen_noised = torch.cat(starts), torch.cat(noised)
-    levels = torch.where(seen_noised, 1.0, start).repeat(copies)
+    levels = levels_of(torch.where(seen_noised, 1.0, start).repeat(copies), layout.clip)
+    part = None
+    if context.size > 1:
+        part = PlanPart(
+            layout=split_layout(layout, context),
+            levels=split_levels(levels, context),
+            context=context,
+        )
     return Plan(
         clips=n,
         copies=copies,
         layout=layout,
-        levels=levels_of(levels, layout.clip),
+        levels=levels,
         noise=torch.cat(noise),
         known=torch.cat(known),
         given=start == 0,
         noised=seen_noised,
         any_noised=bool(seen_noised.any()),
         start=start,
+        part=part,
     )
 
 
@@ -189,22 +220,30 @@ def predictions(
     """Velocities of all copies of tokens x (N, token_dim) at time t: (copies N, token_dim), not guided.
 
     ``reuse`` and ``skipped`` as in ``SamplerConfig``; with either there is no graph, for each call is another.
+    Processes that share the pack must ask together; each gets all velocities.
     """
     run: BlockRun = ReusingRun(reuse) if reuse > 1 else skipping(skipped) if skipped else run_all
-    path, layout = model.config.path, plan.layout
+    path, part = model.config.path, plan.part
+    layout, levels = (part.layout, part.levels) if part else (plan.layout, plan.levels)
     flagged = (plan.given & ~plan.noised).repeat(plan.copies)
+    if part:
+        flagged = take(flagged, part.context)
     memory = model.read(layout)
 
     def predict(x: Tensor, level: Tensor) -> Tensor:
         """The same at the table of levels."""
         x = x.repeat(plan.copies, 1)
-        levels = plan.levels.at(level)
-        by_token = levels.of_tokens()
-        out = model(seen(path, x, by_token), levels, layout, flagged, memory, run)
-        return velocity_of(path, out, x, by_token)
+        tokens = len(x)
+        if part:
+            x = take(x, part.context)
+        now = levels.at(level)
+        by_token = now.of_tokens()
+        out = model(seen(path, x, by_token), now, layout, flagged, memory, run)
+        out = velocity_of(path, out, x, by_token)
+        return gathered(out, tokens, part.context) if part else out
 
-    if graph and run is run_all:
+    if graph and run is run_all and not part:
         from dit.graphs import recorded
 
-        predict = recorded(predict, plan.noise, plan.levels.value)
-    return lambda x, t: predict(x, plan.levels.value * t)
+        predict = recorded(predict, plan.noise, levels.value)
+    return lambda x, t: predict(x, levels.value * t)

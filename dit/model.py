@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
 
-from dit.attention import Pick, attend
+from dit.attention import attend
 from dit.block_runs import BlockRun, run_all
 from dit.config import DiTConfig
 from dit.factorised import Factors, factors_of
@@ -24,6 +24,8 @@ from dit.fused import Rows, add_gated, modulate
 from dit.layers import Attention, Linear, Mlp
 from dit.levels import Levels, levels_of
 from dit.packing import Layout
+from dit.parallel.spread import Spread
+from dit.picking import Pick
 from dit.rope import rope_turns
 from dit.segments import Segments
 from dit.text import TextRefiner
@@ -83,14 +85,21 @@ class Block(nn.Module):
         memory: Tensor,
         captions: Segments,
         factors: Factors | None = None,
+        whole: Segments | None = None,
     ) -> Tensor:
-        """x (N, width) float32; ``table`` (rows, 6, width) of modulation, ``rows`` which of them each token uses."""
+        """x (N, width) float32; ``table`` (rows, 6, width) of modulation, ``rows`` which of them each token uses.
+
+        ``whole``: the clips on all processes together, where x is one process's part of a pack (``dit.parallel``).
+        """
         compute = self.compute
         shift1, scale1, gate1, shift2, scale2, gate2 = (table + self.bias).unbind(1)
         h = modulate(x, shift1, scale1, rows, compute)
-        h = self.attention(h, clips if factors is None else factors.frames, turns=turns)
+        h = self.attention(h, factors.frames if factors else whole or clips, turns=turns)
         x = add_gated(x, gate1, rows, h)
-        if factors is not None:
+        if factors is not None and isinstance(factors.columns, Spread):
+            h = self.along_time(self.time_norm(x), factors.columns, turns=turns)
+            x = add_gated(x, self.time_gate, None, h)
+        elif factors is not None:
             h = Pick.apply(self.time_norm(x), factors.order, factors.back)
             h = self.along_time(h, factors.columns, turns=turns[factors.order])
             x = add_gated(x, self.time_gate, None, Pick.apply(h, factors.back, factors.order))
@@ -170,7 +179,7 @@ class DiT(nn.Module):
         if given is not None:
             x = x + given[:, None] * self.given
         factors = factors_of(layout) if self.config.attention == "factorised" else None
-        rest = (table, rows, layout.segments, turns, text, captions, factors)
+        rest = (table, rows, layout.segments, turns, text, captions, factors, layout.whole)
 
         def through(block: nn.Module, x: Tensor) -> Tensor:
             if self.checkpoint_blocks and torch.is_grad_enabled():

@@ -137,6 +137,8 @@ class Layout:
     """The captions' tokens; a clip without any has the null caption."""
     text_rows: TextRows
     """Where they stand together with the null captions."""
+    whole: Segments | None = None
+    """Of a part of a pack (``dit.parallel``): the clips' tokens on all processes together."""
 
     @property
     def n_clips(self) -> int:

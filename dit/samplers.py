@@ -12,6 +12,7 @@ from dit.config import SamplerConfig
 from dit.guided import Plan, guided_velocity, plan_pack
 from dit.model import DiT
 from dit.packing import make_layout, split_pack, token_count
+from dit.parallel.context import ALONE, Context
 from dit.paths import first_level
 from dit.rectified_flow import shift_for
 from dit.schedules import schedule, zero_init
@@ -30,12 +31,14 @@ def generate(
     fps: Sequence[float] | float = 8.0,
     conditions: Sequence[Condition | None] | None = None,
     cuda_graph: bool = False,
+    context: Context = ALONE,
 ) -> list[Tensor]:
     """Normalised latents (C, T, H, W) of one clip per shape (T, H, W), all in one pack.
 
     ``texts[i]`` (L, text_dim) or None; ``seeds[i]`` fixes clip i whatever else is in the pack. ``conditions[i]`` says
     what is known of clip i: image-to-video, extension, inpainting, editing (``dit.conditioning``).
-    ``cuda_graph`` as ``graph`` of ``dit.guided.guided_velocity``.
+    ``cuda_graph`` as ``graph`` of ``dit.guided.guided_velocity``. With a ``context`` its processes share the tokens:
+    all call this together with the same arguments, and each gets the same latents.
     """
     config = config or SamplerConfig()
     solver_named(config.solver)
@@ -44,7 +47,14 @@ def generate(
 
     def lay_out(guided: bool) -> Plan:
         return plan_pack(
-            model.config, shapes, texts, guided=guided, seeds=seeds, fps=fps, conditions=conditions
+            model.config,
+            shapes,
+            texts,
+            guided=guided,
+            seeds=seeds,
+            fps=fps,
+            conditions=conditions,
+            context=context,
         ).to(device)
 
     plan = lay_out(guided)

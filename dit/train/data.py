@@ -22,6 +22,8 @@ from dit.conditioning import draw_around, draw_given, spread_masks, token_times
 from dit.config import DiTConfig, TrainConfig
 from dit.levels import Levels, levels_of
 from dit.packing import Layout, make_layout, patchify, real_share, token_count
+from dit.parallel.context import Context
+from dit.parallel.split import split_layout, split_levels, take
 from dit.paths import draw_levels, known_floor, noised
 from dit.rectified_flow import shift_for, token_means
 from pipeline import schema as s
@@ -128,6 +130,23 @@ class Batch:
         """What the model and its loss need, on ``device``; ``floor``, which is only reported, stays."""
         moved = to_device({name: v for name, v in vars(self).items() if name != "floor"}, device)
         return replace(self, **moved)
+
+    def part(self, context: Context) -> Batch:
+        """Of a batch on the CPU what one process of ``context`` works on; all that is summed is of its tokens alone."""
+        if context.size == 1:
+            return self
+        weight = take(self.weight, context, fill=0)
+        return Batch(
+            x_t=take(self.x_t, context),
+            target=take(self.target, context),
+            levels=split_levels(self.levels, context),
+            given=take(self.given, context),
+            weight=weight,
+            total=float(weight.sum()),
+            floor=take(self.floor, context),
+            real=None if self.real is None else take(self.real, context),
+            layout=split_layout(self.layout, context),
+        )
 
     def pinned(self) -> Batch:
         """The same in pinned memory, from which a GPU copies while it computes."""

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from dit.config import DiTConfig, TrainConfig
+from dit.parallel.context import ALONE, Context, data_place
 from dit.train.data import Batch, TrainingPacks, generator_for, make_batch
 from dit.train.parallel import rank_and_world
 from pipeline.loader.order import LoaderState
@@ -32,10 +33,18 @@ class Ready:
 
 
 def make_ready(
-    data: TrainingPacks, model: DiTConfig, config: TrainConfig, cursor: LoaderState, number: int
+    data: TrainingPacks,
+    model: DiTConfig,
+    config: TrainConfig,
+    cursor: LoaderState,
+    number: int,
+    context: Context = ALONE,
 ) -> Ready:
-    """Read and draw the packs of optimiser step ``number``, which the loader's ``cursor`` stands before."""
-    rank, world = rank_and_world()
+    """Read and draw the packs of optimiser step ``number``, which the loader's ``cursor`` stands before.
+
+    Where a ``context`` shares the packs, each of its processes draws them whole and keeps its part.
+    """
+    rank, world = data_place(context.size, *rank_and_world())
     step = data.at(cursor)
     batches = [
         make_batch(
@@ -44,7 +53,7 @@ def make_ready(
             model,
             config,
             generator_for(config.seed, number, rank + world * i),
-        )
+        ).part(context)
         for i, pack in enumerate(step.units)
     ]
     return Ready(number=number, step=step, batches=batches)
@@ -61,9 +70,10 @@ class Feed:
         device: torch.device,
         *,
         ahead: int = 2,
+        context: Context = ALONE,
     ) -> None:
         self.data, self.model, self.config, self.device = data, model, config, device
-        self.ahead = ahead
+        self.ahead, self.context = ahead, context
         self._pool: ThreadPoolExecutor | None = None
         self._waiting: list[Future[Ready]] = []
         self._next: tuple[LoaderState, int] | None = None
@@ -99,7 +109,7 @@ class Feed:
         return self._make(last.step.state, last.number + 1)
 
     def _make(self, cursor: LoaderState, number: int) -> Ready:
-        ready = make_ready(self.data, self.model, self.config, cursor, number)
+        ready = make_ready(self.data, self.model, self.config, cursor, number, self.context)
         if self.device.type != "cuda":
             return ready
         return Ready(

@@ -9,6 +9,7 @@ import torch
 
 from dit.config import TrainConfig
 from dit.model import DiT
+from dit.parallel.context import ALONE, Context, data_place
 from dit.rectified_flow import token_losses, weighted_loss
 from dit.train.data import Batch, TrainingPacks, generator_for, make_batch
 from dit.train.parallel import all_sum, rank_and_world
@@ -39,21 +40,23 @@ def held_out_loss(
     config: TrainConfig,
     *,
     most: int | None = None,
+    context: Context = ALONE,
 ) -> dict[str, Any]:
     """Loss per number on held-out clips at fixed levels and noise: ``held_out``, their mean; each level as ``t0.5``;
     ``held_out_floor``, which no model can pass; ``held_out_shapes``, the mean for each latent shape such as ``5x8x8``.
 
     All processes call it together. Each runs its share of the packs, which it reads one at a time; with sharded weights
     all run as many, the last of them for nothing. The numbers are the same bits whatever the number of processes,
-    because those of each pack are added up in the order of the packs. ``most`` packs are looked at, None: all.
+    because those of each pack are added up in the order of the packs; a ``context`` that shares the packs has its own
+    rounding. ``most`` packs are looked at, None: all.
     """
-    rank, world = rank_and_world()
+    rank, world = data_place(context.size, *rank_and_world())
     count = min(len(packs), most or len(packs))
     names = data.held_out_shapes()
     width = len(EVAL_TIMES) + 1 + 2 * len(names)
     table = torch.zeros(count, width, dtype=torch.float64)
     for number in range(rank, count + (-count % world if config.fsdp else 0), world):
-        row = _pack_row(model, packs[number % count], number % count, data, config, names)
+        row = _pack_row(model, packs[number % count], number % count, data, config, names, context)
         if number < count:
             table[number] = row
     rows = all_sum(table.flatten().tolist())
@@ -81,6 +84,7 @@ def _pack_row(
     data: TrainingPacks,
     config: TrainConfig,
     names: Sequence[str],
+    context: Context,
 ) -> torch.Tensor:
     """(columns,) float64 sums of a pack: loss at each level, floor, then loss and weight of each shape."""
     levels: list[float] = []
@@ -94,7 +98,7 @@ def _pack_row(
             config,
             generator_for(config.seed, -1, number),
             times=torch.full((len(pack),), t),
-        )
+        ).part(context)
         losses = held_out_losses(model, batch).cpu() * batch.weight
         levels.append(float(losses.sum()))
         floor += float((batch.floor * batch.weight).sum())

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from dit.config import DiTConfig, TrainConfig
 from dit.model import DiT
+from dit.parallel.context import data_place
 from dit.rectified_flow import zero_loss
 from dit.train.data import TrainingPacks
 from dit.train.feed import Feed, Ready
@@ -82,14 +83,14 @@ def train_step(
     ``feed`` hands out what it has made ahead; without one the step is made here. The host waits for the device once,
     when it asks whether loss and gradient are finite.
     """
-    feed = feed or Feed(data, run.model.config, config, run.device, ahead=0)
+    feed = feed or Feed(data, run.model.config, config, run.device, ahead=0, context=run.context)
     ready = feed.take(run.cursor, run.step)
     step = ready.step
     (total,) = all_sum([sum(batch.total for batch in ready.batches)])
     total = max(total, 1e-9)
     there = gradients(run, config, ready, total)
     floor = sum(float((batch.floor * batch.weight).sum()) / total for batch in ready.batches)
-    clips = float(sum(batch.layout.n_clips for batch in ready.batches))
+    clips = float(sum(batch.layout.n_clips for batch in ready.batches)) / run.context.size
     floor, clips = all_sum([floor, clips])
     value, norm = there.tolist()  # the one wait of a step
     rate = learning_rate(progress_of(run, config), run.step, config)
@@ -146,10 +147,11 @@ def train(
     leader = rank == 0
     if config.fsdp and (config.lora_rank or config.compile):
         raise ValueError("fsdp goes with neither lora_rank nor compile; leave one of them out")
-    if config.fsdp and config.packs_per_step % world:
+    _, rows = data_place(config.context_parallel, rank, world)
+    if config.fsdp and config.packs_per_step % rows:
         raise ValueError(
             f"with sharded weights every process needs as many packs as the others: packs_per_step "
-            f"{config.packs_per_step} is no multiple of {world} processes"
+            f"{config.packs_per_step} is no multiple of {rows} processes"
         )
     path = agreed_state(out)
     if not resume and path is not None and path.is_dir():
@@ -176,7 +178,7 @@ def train(
     held = data.held_out_packs()
     start = zero_loss(1.0) if model_config.path == "flow" else 1.0  # latents have unit scale
     log.info("a model that predicts zero has loss %.2f", start)
-    feed = Feed(data, run.model.config, config, run.device)
+    feed = Feed(data, run.model.config, config, run.device, context=run.context)
     keeper = keeper_for(run, config, data, out)
     try:
         with same_bits(run.device, config.deterministic):
@@ -241,12 +243,13 @@ def evaluate(
     """
     if run.eval_packs is None:
         held_out_loss(
-            run.ema.model, held, data, config, most=1
+            run.ema.model, held, data, config, most=1, context=run.context
         )  # nothing is loaded or compiled by then
         began = time.monotonic()
-        held_out_loss(run.ema.model, held, data, config, most=1)
+        held_out_loss(run.ema.model, held, data, config, most=1, context=run.context)
+        _, rows = data_place(run.context.size, *rank_and_world())
         took = agreed(time.monotonic() - began)
-        run.eval_packs = packs_within(config.eval_seconds, took, len(held), rank_and_world()[1])
+        run.eval_packs = packs_within(config.eval_seconds, took, len(held), rows)
         if run.eval_packs < len(held):
             log.warning(
                 "the held-out loss is of %d of %d packs, which %g seconds are enough for (eval_seconds)",
@@ -254,7 +257,9 @@ def evaluate(
                 len(held),
                 config.eval_seconds,
             )
-    run.held_out = held_out_loss(run.ema.model, held, data, config, most=run.eval_packs)
+    run.held_out = held_out_loss(
+        run.ema.model, held, data, config, most=run.eval_packs, context=run.context
+    )
     warn_of_leaks(run)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dit.config import DiTConfig, TrainConfig
 from dit.model import DiT
+from dit.parallel.context import ALONE, Context, open_context
 from dit.train.data import TrainingPacks
 from dit.train.lora import add_lora
 from dit.train.metrics import Window
@@ -37,6 +38,7 @@ MAY_CHANGE = {
     "fsdp_gather",
     "fsdp_reshard",
     "keep_checkpoints",
+    "context_parallel",
     "deterministic",
 }
 """Settings that may differ between a checkpoint and the run that goes on from it; ``steps`` within limits."""
@@ -69,6 +71,8 @@ class Run:
     """Where they lay."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     """Where weights and packs are."""
+    context: Context = ALONE
+    """The processes that share the tokens of this one's packs."""
 
 
 def start_run(
@@ -88,6 +92,7 @@ def start_run(
     other latents or with other settings is refused by ValueError.
     """
     device = device or torch.device("cpu")
+    context = open_context(config.context_parallel, model_config.heads, device)
     compute = (
         compute_dtype(config.precision, str(device))
         if state is None
@@ -114,6 +119,7 @@ def start_run(
         compute=compute,
         started_from=started_from if state is None else state["started_from"],
         device=device,
+        context=context,
     )
     if state is not None:
         _read_tensors(run, state)

@@ -119,6 +119,24 @@ def with_mix(args: Args) -> Args:
     return dataclasses.replace(args, mix=given)
 
 
+def check_context(args: Args) -> None:
+    """UserError where ``--context-parallel`` does not go with the workers, or with the heads of the model."""
+    from dit.checkpoint import read_config
+    from dit.parallel.context import check_heads
+
+    size = args.train.context_parallel
+    if args.workers % size:
+        raise UserError(
+            f"--context-parallel {size}: workers share packs in groups of {size}, and --workers {args.workers} is no "
+            f"multiple of that; give --workers {size * max(1, args.workers // size)}"
+        )
+    if size > 1:
+        try:
+            check_heads((read_config(args.init) if args.init else model_config(args)).heads, size)
+        except ValueError as error:
+            raise UserError(str(error).replace("context_parallel", "--context-parallel")) from None
+
+
 def settled(args: Args) -> Args:
     """The options with what a resumed run takes from its checkpoint; UserError where they do not go together."""
     from dit.train.saved import latest_state, read_state
@@ -127,11 +145,6 @@ def settled(args: Args) -> Args:
     model_config(args)  # refuses a wrong preset before anything is read
     if train.fsdp and args.workers < 2:
         raise UserError("--fsdp spreads the weights over several workers; add --workers N")
-    if train.fsdp and train.packs_per_step % args.workers:
-        raise UserError(
-            f"--fsdp: every worker needs as many packs as the others; --packs-per-step {train.packs_per_step} is no "
-            f"multiple of --workers {args.workers}"
-        )
     if args.resume and not args.init:
         try:
             found = latest_state(args.out)
@@ -150,6 +163,14 @@ def settled(args: Args) -> Args:
     if train.fsdp and train.compile:
         raise UserError(
             "--fsdp gathers weights in the middle of what --compile would put together; leave one of them out"
+        )
+    check_context(args)
+    rows = args.workers // train.context_parallel
+    if train.fsdp and train.packs_per_step % rows:
+        groups = "--workers" if train.context_parallel == 1 else "--workers / --context-parallel"
+        raise UserError(
+            f"--fsdp: every worker needs as many packs as the others; --packs-per-step {train.packs_per_step} is no "
+            f"multiple of {groups} {rows}"
         )
     if args.init and (given := own_size(args)):
         raise UserError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from dit.parallel.context import data_place
 from jobs.core.console import warn
 from jobs.core.ray_runtime import start_ray
 from jobs.train.dit_args import Args
@@ -53,4 +54,5 @@ def _worker(config: dict[str, Any]) -> None:
     if args.threads is None:
         torch.set_num_threads(max(1, torch.get_num_threads() // world))
     device = get_device() if args.device == "auto" else torch.device(args.device)
-    train_here(args, open_data(args, rank, world), leader=rank == 0, device=device)
+    place = data_place(args.train.context_parallel, rank, world)
+    train_here(args, open_data(args, *place), leader=rank == 0, device=device)

@@ -1,0 +1,1 @@
+"""Context parallelism: one pack of tokens worked on by several processes."""

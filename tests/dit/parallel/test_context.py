@@ -1,0 +1,240 @@
+"""Context parallelism: two and four gloo processes that share packs compute what one process computes."""
+
+import multiprocessing
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from dit.conditioning import given_frames, given_latents
+from dit.config import DiTConfig, SamplerConfig, TrainConfig
+from dit.model import DiT
+from dit.parallel.context import ALONE, Context, check_heads, data_place, open_context
+from dit.parallel.split import split_layout, split_levels, take
+from dit.parallel.spread import gathered
+from dit.samplers import generate
+from dit.train.data import Batch, TrainingPacks, generator_for, make_batch
+from dit.train.heldout import pack_loss
+from dit.train.loop import train
+from dit.train.parallel import shard, sum_gradients, whole
+from pipeline import schema as s
+from pipeline.training.state import load_state
+from tests.helpers.latents import TEXT_DIM, write_folder
+
+WORLD = 4
+MODEL = DiTConfig(
+    width=32, depth=2, heads=4, mlp_ratio=2, refiner_depth=1, latent_channels=4, text_dim=TEXT_DIM,
+    head_gate=True,
+)  # fmt: skip
+FACTORISED = replace(MODEL, attention="factorised")
+CONFIG = TrainConfig(
+    steps=4, tokens_per_pack=40, packs_per_step=2, precision="fp32", warmup_steps=2, optimizer="adamw",
+    checkpoint_every=2, eval_every=2, log_every=1, sample_every=0, condition_share=0.5,
+)  # fmt: skip
+GRIDS = {
+    # name: processes that share a pack, model, FSDP2
+    "four": (4, MODEL, False),
+    "two": (2, MODEL, False),
+    "factorised": (2, FACTORISED, False),
+    "sharded": (2, MODEL, True),
+}
+"""What four processes run: those in a row of the grid share packs, rows have packs of their own."""
+RUNS = {
+    "whole": ({"context_parallel": 2, "fsdp": True}, None),
+    "cut": ({"context_parallel": 2, "fsdp": True}, 3),
+    "cut again": ({"context_parallel": 2, "fsdp": True}, None),
+}
+
+
+def awake(config: DiTConfig) -> DiT:
+    """A model whose gates are open: at its start no block does anything."""
+    torch.manual_seed(0)
+    model = DiT(config)
+    for parameter in model.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+def make_packs(folder: Path, config: DiTConfig) -> list[Batch]:
+    """Two packs of ragged clips, with given frames and edge padding, whose tokens no four processes share evenly."""
+    data = TrainingPacks(folder, held_out_share=0.0, token_budget=64, packs_per_step=1)
+    clips = [data._fetch(i, 0, lambda _: False) for i in range(9)]
+    clips[2] = {**clips[2], s.TEXT_FEATURES: clips[2][s.TEXT_FEATURES][:0]}
+    clips[3] = {**clips[3], s.LATENT_MEAN: clips[3][s.LATENT_MEAN][:, :, :5, :3]}
+    clips[3][s.LATENT_LOGVAR] = clips[3][s.LATENT_LOGVAR][:, :, :5, :3]
+    settings = TrainConfig(condition_share=1.0)
+    packs = [
+        make_batch(part, data.spec(), config, settings, generator_for(number))
+        for number, part in enumerate((clips[:4], clips[4:]))
+    ]
+    assert all(len(pack.x_t) % 4 for pack in packs)
+    assert packs[0].real is not None
+    return packs
+
+
+def outputs_and_gradients(model: DiT, packs: list[Batch], context: Context, total: float) -> dict:
+    """Outputs of ``packs`` for all tokens, and gradients of the loss over all packs of all processes."""
+    outs = []
+    for batch in packs:
+        part = batch.part(context)
+        outs.append(model(part.x_t, part.levels, part.layout, part.given).detach())
+        if context.size > 1:
+            outs[-1] = gathered(outs[-1], len(batch.x_t), context)
+        (pack_loss(model, part) / total).backward()
+    sum_gradients(model)
+    return {"out": outs, "grad": whole({n: p.grad for n, p in model.named_parameters()})}
+
+
+def sample(config: DiTConfig, context: Context) -> list[torch.Tensor]:
+    """A guided step and a half of Heun's, one clip starting from a given frame, one with a caption."""
+    known = torch.full((4, 3, 4, 4), 0.5)
+    return generate(
+        awake(config),
+        [(3, 4, 4), (1, 6, 4)],
+        [None, torch.ones(3, TEXT_DIM)],
+        SamplerConfig(steps=2, solver="heun", guidance=3.0, rule="apg", interval=(0.5, 1.0)),
+        conditions=[given_latents(known, given_frames(3, "first")), None],
+        context=context,
+    )
+
+
+def train_for_test(folder: Path, out: Path, options: dict, stop: int | None, rank=0, world=1):
+    config = replace(CONFIG, **options)
+    place = data_place(config.context_parallel, rank, world)
+    data = TrainingPacks(
+        folder,
+        held_out_share=0.15,
+        token_budget=40,
+        packs_per_step=2,
+        rank=place[0],
+        world=place[1],
+    )
+    return train(MODEL, config, data, out, resume=True, stop_after=stop)
+
+
+def _worker(rank: int, folder: str, root: str, port: int) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=WORLD)
+    for name, (size, config, fsdp) in GRIDS.items():
+        context = open_context(size, config.heads, torch.device("cpu"))
+        assert (context.size, context.rank) == (size, rank % size)
+        model = shard(awake(config)) if fsdp else awake(config)
+        row, rows = data_place(size, rank, WORLD)
+        packs = make_packs(Path(folder), config)
+        found = outputs_and_gradients(model, packs[row::rows], context, sum(p.total for p in packs))
+        found["packs"] = list(range(len(packs)))[row::rows]
+        found["sample"] = None if fsdp else sample(config, context)
+        torch.save(found, Path(root) / f"{name}-{rank}.pt")
+    for name, (options, stop) in RUNS.items():
+        train_for_test(Path(folder), Path(root) / name.split()[0], options, stop, rank, WORLD)
+        dist.barrier()
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("latents"))
+
+
+@pytest.fixture(scope="module")
+def in_four(folder, tmp_path_factory) -> Path:
+    """Folder of what each of four processes found."""
+    root = tmp_path_factory.mktemp("found")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    start = multiprocessing.get_context("forkserver")
+    start.set_forkserver_preload(["dit.train.loop"])  # imported once for all four
+    paths = (str(folder), str(root), port)
+    workers = [start.Process(target=_worker, args=(rank, *paths)) for rank in range(WORLD)]
+    for worker in workers:
+        worker.start()
+    train_for_test(folder, root / "one", {}, None)
+    for worker in workers:
+        worker.join(150)
+        assert worker.exitcode == 0
+    return root
+
+
+@pytest.mark.parametrize("name", list(GRIDS))
+def test_outputs_gradients_and_samples_are_those_of_one_process(folder, in_four, name):
+    _, config, fsdp = GRIDS[name]
+    packs = make_packs(folder, config)
+    alone = outputs_and_gradients(awake(config), packs, ALONE, sum(p.total for p in packs))
+    sampled = sample(config, ALONE)
+    assert all(p is not None and p.any() for p in alone["grad"].values()), "every weight is used"
+    for rank in range(WORLD):
+        found = torch.load(in_four / f"{name}-{rank}.pt")
+        for number, out in zip(found["packs"], found["out"], strict=True):
+            torch.testing.assert_close(out, alone["out"][number], atol=1e-5, rtol=0)
+        for weight, grad in alone["grad"].items():
+            torch.testing.assert_close(found["grad"][weight], grad, atol=1e-5, rtol=0, msg=weight)
+        if not fsdp:
+            for ours, theirs in zip(sampled, found["sample"], strict=True):
+                torch.testing.assert_close(theirs, ours, atol=1e-5, rtol=0)
+
+
+def rows(out: Path) -> list[dict]:
+    import json
+
+    names = ("loss", "floor", "grad_norm", "held_out", "held_out_floor", "clips_per_s", "step")
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [{n: line[n] for n in names[:5] if n in line} | {"step": line["step"]} for line in lines]
+
+
+def test_a_shared_run_trains_the_model_of_one_process(in_four):
+    """Context of two by two rows of FSDP2 through the trainer: losses, held-out losses and weights of one process."""
+    for ours, theirs in zip(rows(in_four / "one"), rows(in_four / "whole"), strict=True):
+        assert theirs == pytest.approx(ours, rel=1e-4)
+    one, two = (load_state(in_four / name / "state.pt") for name in ("one", "whole"))
+    for name, weight in one["model"].items():
+        torch.testing.assert_close(two["model"][name], weight, atol=2e-4, rtol=0, msg=name)
+
+
+def test_a_shared_run_resumes_bit_for_bit(in_four):
+    """It was stopped after three steps of which two were saved."""
+    whole_run, cut = (load_state(in_four / name / "state.pt") for name in ("whole", "cut"))
+    assert all(torch.equal(cut["model"][n], w) for n, w in whole_run["model"].items())
+    assert rows(in_four / "cut") == rows(in_four / "whole")
+
+
+def test_a_part_holds_its_tokens_and_fills_up_with_what_nothing_counts(folder):
+    (pack, _) = make_packs(folder, MODEL)
+    parts = [pack.part(Context(size=4, rank=rank)) for rank in range(4)]
+    tokens = len(pack.x_t)
+    assert len({len(part.x_t) for part in parts}) == 1
+    assert torch.equal(torch.cat([part.x_t for part in parts])[:tokens], pack.x_t)
+    weights = torch.cat([part.weight for part in parts])
+    assert torch.equal(weights[:tokens], pack.weight) and not weights[tokens:].any()
+    assert sum(part.total for part in parts) == pytest.approx(pack.total)
+    levels = torch.cat([part.levels.of_tokens() for part in parts])
+    assert torch.equal(levels[:tokens], pack.levels.of_tokens())
+    for part in parts:
+        assert len(part.layout.segments.lengths) == pack.layout.n_clips
+        assert sum(part.layout.segments.lengths) == len(part.x_t)
+        assert part.layout.whole.ends == pack.layout.segments.ends
+        assert part.layout.to("cpu").whole.context.size == 4
+
+
+def test_more_processes_than_tokens_leave_some_with_padding_alone(folder):
+    (pack, _) = make_packs(folder, MODEL)
+    last = Context(size=64, rank=63)
+    assert take(pack.x_t, last).shape[0] == 1
+    assert pack.part(last).total == 0
+    assert split_layout(pack.layout, last).clip.tolist() == [pack.layout.n_clips - 1]
+    assert split_levels(pack.levels, last).value.shape == (1,)
+
+
+def test_what_cannot_be_shared_is_refused_by_name():
+    with pytest.raises(ValueError, match="9 attention heads, which 2 processes.*one of 1, 3, 9"):
+        check_heads(9, 2)
+    with pytest.raises(ValueError, match="groups of 4 processes, and 6 is no multiple"):
+        data_place(4, 1, 6)
+    with pytest.raises(ValueError, match="needs 2 processes"):
+        open_context(2, 4, torch.device("cpu"))
+    assert open_context(1, 9, torch.device("cpu")) is ALONE
+    assert [data_place(2, rank, 4) for rank in range(4)] == [(0, 2), (0, 2), (1, 2), (1, 2)]
