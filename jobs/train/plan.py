@@ -20,6 +20,10 @@ GPU_MEMORY = {"H100": 80e9, "H200": 141e9, "A100": 80e9, "L40S": 48e9}
 """Bytes of each GPU."""
 USABLE = 0.92
 """Share of it that a training can fill: the runtime and the allocator's holes take the rest."""
+LINKS = {"H100": 450e9, "H200": 450e9, "A100": 300e9, "L40S": 32e9}
+"""Bytes a second that a GPU sends to the others of its machine, by the makers' data sheets: NVLink, of an L40S PCIe."""
+LINK_SHARE = (0.3, 0.6, 0.9)
+"""Share of it that exchanges of heads for tokens reach: low, likely, high. Not measured here."""
 SCALING = (0.75, 0.9, 1.0)
 """Speed of a GPU among many, of that alone: low, likely, high. Not measured here; published runs lie between."""
 
@@ -47,6 +51,8 @@ class Args:
     """Which; of others than the H100 speed is taken in proportion to their data sheets."""
     gpu_hour: tuple[Positive, Positive] = (2.0, 4.0)
     """Price of a GPU's hour, low and high, in whatever currency the money is to be."""
+    context_parallel: Count = 1
+    """GPUs that share the tokens of every clip (train-dit --context-parallel); they must stand in one machine."""
     tokens_per_pack: Count | None = None
     """Latent tokens of a forward and backward pass; None: one clip, or at least 32,768."""
     latent_channels: Count = 16
@@ -82,6 +88,8 @@ class Plan:
     """GPUs that the weights are spread over; 1 when each holds all."""
     fits: bool
     """Whether the GPU holds it."""
+    would_fit: int | None
+    """Fewest GPUs sharing each clip that could hold it, where these cannot; None: none could."""
     speed: Speed
     """TFLOP/s of one GPU alone."""
     tokens_per_s: tuple[float, float, float]
@@ -116,11 +124,19 @@ def run(args: Args) -> Plan:
 
 def plan(args: Args) -> Plan:
     """Work out what ``args`` ask for. Raises ``ValueError`` for a size, preset or GPU that does not exist."""
-    from dit.costs import PEAKS, VAE_MEGAPIXELS, flops_of, memory_of, parameters_of, speed_of
+    from dit.costs import PEAKS, VAE_MEGAPIXELS, flops_of, parameters_of, speed_of
+    from dit.parallel.context import check_heads
 
     config = DiTConfig.preset(
         args.preset, latent_channels=args.latent_channels, text_dim=args.text_dim
     )
+    share = args.context_parallel
+    check_heads(config.heads, share)
+    if args.gpus % share:
+        raise ValueError(
+            f"--context-parallel {share}: clips are shared by groups of {share} GPUs, and --gpus {args.gpus} is no "
+            "multiple of that"
+        )
     wide, high = size_of(args.size)
     latent = (1 + (args.frames - 1) // VAE_TIME, high // VAE_SPACE, wide // VAE_SPACE)
     grid = [-(-n // p) for n, p in zip(latent, config.patch, strict=True)]
@@ -130,21 +146,22 @@ def plan(args: Args) -> Plan:
         raise ValueError(
             f"--tokens-per-pack {pack} is less than the {tokens} tokens of {args.frames} frames of {args.size}"
         )
-    room = USABLE * GPU_MEMORY[args.gpu]
-    for recompute, shards in ((False, 1), (False, args.gpus), (True, 1), (True, args.gpus)):
-        train = TrainConfig(
-            tokens_per_pack=pack, precision="bf16", optimizer=args.optimizer, recompute=recompute
-        )
-        memory = memory_of(config, train, clip_tokens=tokens, words=args.text_tokens, shards=shards)
-        if memory.total <= room:
-            break
-    speed = speed_of(config, pack, args.gpu)
+    memory, recompute, shards, fits = _fitted(args, config, tokens, pack, share)
+    others = [] if fits else [n for n in range(share + 1, args.gpus + 1) if args.gpus % n == 0]
+    would_fit = next(
+        (n for n in others if config.heads % n == 0 and _fitted(args, config, tokens, pack, n)[-1]),
+        None,
+    )
+    speed = speed_of(config, -(-pack // share), args.gpu)
     each = flops_of(config, tokens, words=args.text_tokens) / tokens
     extra = 4 / 3 if recompute else 1.0  # a third forward pass beside forwards and backwards
     many = SCALING if args.gpus > 1 else (1.0, 1.0, 1.0)
+    sent = exchanged_bytes(config, share, recompute=recompute) / LINKS[args.gpu]
     rates = [
-        1e12 * tflops * share * args.gpus / (each * extra)
-        for tflops, share in zip((speed.low, speed.likely, speed.high), many, strict=True)
+        of_many * args.gpus / (each * extra / (1e12 * tflops) + sent / link)
+        for tflops, of_many, link in zip(
+            (speed.low, speed.likely, speed.high), many, LINK_SHARE, strict=True
+        )
     ]
     total = tokens * args.clips * args.epochs
     days = [total / rate / 86_400 for rate in reversed(rates)]
@@ -162,7 +179,8 @@ def plan(args: Args) -> Plan:
         memory=memory,
         recompute=recompute,
         shards=shards,
-        fits=memory.total <= room,
+        fits=fits,
+        would_fit=would_fit,
         speed=speed,
         tokens_per_s=(rates[0], rates[1], rates[2]),
         days=(days[0], days[1], days[2]),
@@ -174,6 +192,39 @@ def plan(args: Args) -> Plan:
         latents=float(stored * args.clips),
         checkpoint=8 * count + memory.optimizer * shards,
     )
+
+
+def _fitted(
+    args: Args, config: DiTConfig, tokens: int, pack: int, share: int
+) -> tuple[Memory, bool, int, bool]:
+    """(memory of a GPU, whether blocks are computed again, GPUs that weights are spread over, whether it fits).
+
+    The first way that fits. Of a pack that ``share`` GPUs work on, each keeps its part of the tokens.
+    """
+    from dit.costs import memory_of
+
+    for recompute, shards in ((False, 1), (False, args.gpus), (True, 1), (True, args.gpus)):
+        train = TrainConfig(
+            tokens_per_pack=-(-pack // share),
+            precision="bf16",
+            optimizer=args.optimizer,
+            recompute=recompute,
+        )
+        each = -(-tokens // share)
+        memory = memory_of(config, train, clip_tokens=each, words=args.text_tokens, shards=shards)
+        if memory.total <= USABLE * GPU_MEMORY[args.gpu]:
+            return memory, recompute, shards, True
+    return memory, recompute, shards, False
+
+
+def exchanged_bytes(config: DiTConfig, share: int, *, recompute: bool) -> float:
+    """Bytes that a GPU sends in a step for each token of its part, where ``share`` GPUs exchange heads for tokens.
+
+    Queries, keys, values and what attention gives, 2 bytes a number, forwards and backwards, and forwards once more
+    where blocks are computed again; ``1 / share`` of them stay.
+    """
+    passes = 3 if recompute else 2
+    return passes * 4 * 2 * config.width * config.depth * (share - 1) / share
 
 
 def size_of(size: str) -> tuple[int, int]:
@@ -191,6 +242,8 @@ def tell(args: Args, made: Plan) -> None:
     memory = made.memory
     low, likely, high = made.tokens_per_s
     spread = "weights on each GPU" if made.shards == 1 else f"weights over {made.shards} GPUs"
+    if args.context_parallel > 1:
+        spread += f", tokens of a clip over {args.context_parallel}"
     again = ", activations computed again" if made.recompute else ""
     say(
         f"plan: {args.preset} with {made.parameters / 1e9:.2f} B weights on {args.gpus} x {args.gpu}: "
@@ -204,8 +257,9 @@ def tell(args: Args, made: Plan) -> None:
     )
     if not made.fits:
         warn(
-            f"no {args.gpu} holds this ({_size(GPU_MEMORY[args.gpu])}): take more GPUs, smaller or shorter clips, or a "
-            "smaller model"
+            f"no {args.gpu} holds this ({_size(GPU_MEMORY[args.gpu])}): "
+            + (f"--context-parallel {n} fits, or " if (n := made.would_fit) else "")
+            + "take more GPUs, smaller or shorter clips, or a smaller model"
         )
     say(f"speed: {likely:,.0f} tokens/s ({low:,.0f} to {high:,.0f}); {made.speed.known}")
     say(
@@ -220,6 +274,11 @@ def tell(args: Args, made: Plan) -> None:
     if args.gpus > 1:
         say(
             f"assumed, not measured: many GPUs run at {SCALING[0]:g} to {SCALING[2]:g} of the speed of one alone"
+        )
+    if args.context_parallel > 1:
+        say(
+            f"assumed, not measured: GPUs that share a clip exchange its heads at {LINK_SHARE[0]:g} to "
+            f"{LINK_SHARE[2]:g} of {LINKS[args.gpu] / 1e9:g} GB/s"
         )
 
 

@@ -1,5 +1,6 @@
 """Context parallelism: two and four gloo processes that share packs compute what one process computes."""
 
+import json
 import multiprocessing
 import socket
 from dataclasses import replace
@@ -13,16 +14,15 @@ from dit.conditioning import given_frames, given_latents
 from dit.config import DiTConfig, SamplerConfig, TrainConfig
 from dit.model import DiT
 from dit.parallel.context import ALONE, Context, check_heads, data_place, open_context
-from dit.parallel.split import split_layout, split_levels, take
 from dit.parallel.spread import gathered
 from dit.samplers import generate
-from dit.train.data import Batch, TrainingPacks, generator_for, make_batch
+from dit.train.data import Batch, TrainingPacks
 from dit.train.heldout import pack_loss
 from dit.train.loop import train
 from dit.train.parallel import shard, sum_gradients, whole
-from pipeline import schema as s
 from pipeline.training.state import load_state
 from tests.helpers.latents import TEXT_DIM, write_folder
+from tests.helpers.packs import ragged_packs
 
 WORLD = 4
 MODEL = DiTConfig(
@@ -46,6 +46,7 @@ RUNS = {
     "whole": ({"context_parallel": 2, "fsdp": True}, None),
     "cut": ({"context_parallel": 2, "fsdp": True}, 3),
     "cut again": ({"context_parallel": 2, "fsdp": True}, None),
+    "there": ({"context_parallel": 4}, 3),
 }
 
 
@@ -57,23 +58,6 @@ def awake(config: DiTConfig) -> DiT:
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.2)
     return model
-
-
-def make_packs(folder: Path, config: DiTConfig) -> list[Batch]:
-    """Two packs of ragged clips, with given frames and edge padding, whose tokens no four processes share evenly."""
-    data = TrainingPacks(folder, held_out_share=0.0, token_budget=64, packs_per_step=1)
-    clips = [data._fetch(i, 0, lambda _: False) for i in range(9)]
-    clips[2] = {**clips[2], s.TEXT_FEATURES: clips[2][s.TEXT_FEATURES][:0]}
-    clips[3] = {**clips[3], s.LATENT_MEAN: clips[3][s.LATENT_MEAN][:, :, :5, :3]}
-    clips[3][s.LATENT_LOGVAR] = clips[3][s.LATENT_LOGVAR][:, :, :5, :3]
-    settings = TrainConfig(condition_share=1.0)
-    packs = [
-        make_batch(part, data.spec(), config, settings, generator_for(number))
-        for number, part in enumerate((clips[:4], clips[4:]))
-    ]
-    assert all(len(pack.x_t) % 4 for pack in packs)
-    assert packs[0].real is not None
-    return packs
 
 
 def outputs_and_gradients(model: DiT, packs: list[Batch], context: Context, total: float) -> dict:
@@ -124,7 +108,7 @@ def _worker(rank: int, folder: str, root: str, port: int) -> None:
         assert (context.size, context.rank) == (size, rank % size)
         model = shard(awake(config)) if fsdp else awake(config)
         row, rows = data_place(size, rank, WORLD)
-        packs = make_packs(Path(folder), config)
+        packs = ragged_packs(Path(folder), config)
         found = outputs_and_gradients(model, packs[row::rows], context, sum(p.total for p in packs))
         found["packs"] = list(range(len(packs)))[row::rows]
         found["sample"] = None if fsdp else sample(config, context)
@@ -157,13 +141,14 @@ def in_four(folder, tmp_path_factory) -> Path:
     for worker in workers:
         worker.join(150)
         assert worker.exitcode == 0
+    train_for_test(folder, root / "there", {}, None)
     return root
 
 
 @pytest.mark.parametrize("name", list(GRIDS))
 def test_outputs_gradients_and_samples_are_those_of_one_process(folder, in_four, name):
     _, config, fsdp = GRIDS[name]
-    packs = make_packs(folder, config)
+    packs = ragged_packs(folder, config)
     alone = outputs_and_gradients(awake(config), packs, ALONE, sum(p.total for p in packs))
     sampled = sample(config, ALONE)
     assert all(p is not None and p.any() for p in alone["grad"].values()), "every weight is used"
@@ -179,20 +164,19 @@ def test_outputs_gradients_and_samples_are_those_of_one_process(folder, in_four,
 
 
 def rows(out: Path) -> list[dict]:
-    import json
-
-    names = ("loss", "floor", "grad_norm", "held_out", "held_out_floor", "clips_per_s", "step")
+    names = ("loss", "floor", "grad_norm", "held_out", "held_out_floor", "step")
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    return [{n: line[n] for n in names[:5] if n in line} | {"step": line["step"]} for line in lines]
+    return [{name: line[name] for name in names if name in line} for line in lines]
 
 
 def test_a_shared_run_trains_the_model_of_one_process(in_four):
     """Context of two by two rows of FSDP2 through the trainer: losses, held-out losses and weights of one process."""
     for ours, theirs in zip(rows(in_four / "one"), rows(in_four / "whole"), strict=True):
         assert theirs == pytest.approx(ours, rel=1e-4)
-    one, two = (load_state(in_four / name / "state.pt") for name in ("one", "whole"))
+    one, two, on = (load_state(in_four / n / "state.pt") for n in ("one", "whole", "there"))
     for name, weight in one["model"].items():
-        torch.testing.assert_close(two["model"][name], weight, atol=2e-4, rtol=0, msg=name)
+        for other in (two, on):  # the latter was begun by four and ended by one
+            torch.testing.assert_close(other["model"][name], weight, atol=2e-4, rtol=0, msg=name)
 
 
 def test_a_shared_run_resumes_bit_for_bit(in_four):
@@ -200,33 +184,6 @@ def test_a_shared_run_resumes_bit_for_bit(in_four):
     whole_run, cut = (load_state(in_four / name / "state.pt") for name in ("whole", "cut"))
     assert all(torch.equal(cut["model"][n], w) for n, w in whole_run["model"].items())
     assert rows(in_four / "cut") == rows(in_four / "whole")
-
-
-def test_a_part_holds_its_tokens_and_fills_up_with_what_nothing_counts(folder):
-    (pack, _) = make_packs(folder, MODEL)
-    parts = [pack.part(Context(size=4, rank=rank)) for rank in range(4)]
-    tokens = len(pack.x_t)
-    assert len({len(part.x_t) for part in parts}) == 1
-    assert torch.equal(torch.cat([part.x_t for part in parts])[:tokens], pack.x_t)
-    weights = torch.cat([part.weight for part in parts])
-    assert torch.equal(weights[:tokens], pack.weight) and not weights[tokens:].any()
-    assert sum(part.total for part in parts) == pytest.approx(pack.total)
-    levels = torch.cat([part.levels.of_tokens() for part in parts])
-    assert torch.equal(levels[:tokens], pack.levels.of_tokens())
-    for part in parts:
-        assert len(part.layout.segments.lengths) == pack.layout.n_clips
-        assert sum(part.layout.segments.lengths) == len(part.x_t)
-        assert part.layout.whole.ends == pack.layout.segments.ends
-        assert part.layout.to("cpu").whole.context.size == 4
-
-
-def test_more_processes_than_tokens_leave_some_with_padding_alone(folder):
-    (pack, _) = make_packs(folder, MODEL)
-    last = Context(size=64, rank=63)
-    assert take(pack.x_t, last).shape[0] == 1
-    assert pack.part(last).total == 0
-    assert split_layout(pack.layout, last).clip.tolist() == [pack.layout.n_clips - 1]
-    assert split_levels(pack.levels, last).value.shape == (1,)
 
 
 def test_what_cannot_be_shared_is_refused_by_name():

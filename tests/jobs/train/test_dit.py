@@ -171,6 +171,9 @@ def test_other_settings_are_refused_by_name_and_touch_nothing(tmp_path):
         (["--lr", "nan"], "--lr nan: it must be finite and above 0"),
         (["--held-out-share", "1.5"], "--held-out-share 1.5"),
         (["--fsdp"], "add --workers"),
+        (["--context-parallel", "2"], "--workers 1 is no multiple of that; give --workers 2"),
+        (["--context-parallel", "3", "--workers", "3"], "4 attention heads.*use one of 1, 2, 4"),
+        (["--workers", "2"], "--packs-per-step 1 feeds 1 of 2"),
     ):
         for resume in ([], ["--resume"]):
             with pytest.raises(UserError, match=said):

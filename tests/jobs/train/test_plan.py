@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jobs.core.errors import UserError
@@ -36,6 +38,8 @@ def test_a_plan_adds_up(
     [
         ("--size 250x250", "in multiples of 16"),
         ("--preset huge", "preset 'huge' is unknown"),
+        ("--context-parallel 5", "12 attention heads, which 5 processes cannot share"),
+        ("--context-parallel 3", "--gpus 8 is no multiple"),
         ("--tokens-per-pack 100", "less than the 32760 tokens"),
     ],
 )
@@ -51,3 +55,26 @@ def test_what_no_gpu_holds_is_said(
     made = planning.run(Args(preset="B", size="256x256", frames=17, gpus=2))
     assert not made.fits and made.recompute and made.shards == 2
     assert "no H100 holds this" in capsys.readouterr().err
+
+
+def test_gpus_that_share_a_clip_keep_their_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = Args(preset="S", size="256x256", frames=33, gpus=6)
+    alone = plan(args)
+    monkeypatch.setitem(planning.GPU_MEMORY, "H100", 0.7 * alone.memory.total / planning.USABLE)
+    monkeypatch.setattr(planning, "TrainConfig", without_recompute(planning.TrainConfig))
+    assert not planning.run(args).fits
+    assert "--context-parallel 3 fits" in capsys.readouterr().err
+    shared = planning.run(replace(args, context_parallel=3))
+    assert shared.fits and "tokens of a clip over 3" in capsys.readouterr().out
+    assert shared.memory.activations < 0.45 * alone.memory.activations  # a third, and all captions
+    assert shared.memory.weights < alone.memory.weights
+    config = planning.DiTConfig.preset("S")
+    sent = planning.exchanged_bytes(config, 3, recompute=False)
+    assert sent == 2 * 12 * 4 * 384 * 2 * 2 / 3
+    assert planning.exchanged_bytes(config, 1, recompute=True) == 0
+
+
+def without_recompute(make):
+    return lambda recompute, **settings: make(recompute=False, **settings)
