@@ -222,7 +222,8 @@ class EncodeConfig:
     ``module:object`` of another (``pipeline.Vae``)."""
     text_encoder: str = "embedded"
     """Whose token features condition the DiT: ``embedded``, what ``[openclip] model`` takes, ``transformers:PATH`` for
-    T5 or umt5, or ``module:object`` of another (``pipeline.TextEncoder``)."""
+    T5, umt5 or a hidden layer of a language model (``transformers:PATH?layer=-3&template=chat``), or ``module:object``
+    of another (``pipeline.TextEncoder``)."""
     allow_out_of_domain: bool = False
     """Let the embedded text encoder, which knows the synthetic world only, encode captions of other footage."""
     kinds: tuple[CaptionKind, ...] = ("short", "dense", "structured", "original", "facts")
@@ -238,8 +239,8 @@ class EncodeConfig:
     posterior: Literal["full", "mean"] = "full"
     """What is kept of the VAE's posterior, in bfloat16: ``full`` for mean and log-variance, so that training draws
     from it and knows the least loss that any model can have; ``mean`` for half the bytes."""
-    text_storage: Literal["bf16", "fp8"] = "bf16"
-    """How text features are stored: 2 bytes a number, or 1 with a scale for each token."""
+    text_storage: Literal["fp32", "bf16", "fp8"] = "bf16"
+    """How text features are stored: 4 bytes a number, 2, or 1 with a scale for each token."""
     gpus: NonNegative = 1.0
     """Share of a GPU that each worker asks Ray for where the cluster has GPUs; 0 keeps the models on the CPU."""
 

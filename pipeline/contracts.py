@@ -25,7 +25,7 @@ class TextEncoder(Protocol):
         ...
 
     def text_tokens(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Features of each text: float16 (L, text_width), one row per real token, without padding."""
+        """Features of each text: float16 or float32 (L, text_width), one row per real token, without padding."""
         ...
 
 

@@ -168,8 +168,8 @@ def settled(args: Args) -> Args:
     rows = args.workers // train.context_parallel
     if train.packs_per_step < rows:
         raise UserError(
-            f"--packs-per-step {train.packs_per_step} feeds {train.packs_per_step} of {rows} workers that have packs of "
-            f"their own; give at least {rows}"
+            f"--packs-per-step {train.packs_per_step} feeds {train.packs_per_step} of {rows} workers that have packs "
+            f"of their own; give at least {rows}"
         )
     if train.fsdp and train.packs_per_step % rows:
         groups = "--workers" if train.context_parallel == 1 else "--workers / --context-parallel"

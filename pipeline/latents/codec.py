@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-TextStorage = Literal["bf16", "fp8"]
+TextStorage = Literal["fp32", "bf16", "fp8"]
 """How text features are stored."""
 FP8_MOST = 448.0
 """Largest number of e4m3."""
@@ -34,11 +34,13 @@ def from_bf16(data: Any) -> np.ndarray:
 
 def text_bytes(tokens: int, width: int, storage: str) -> int:
     """Bytes of a cell of text features of ``tokens`` x ``width``."""
-    return tokens * (2 * width if storage == "bf16" else 4 + width)
+    return tokens * {"fp32": 4 * width, "bf16": 2 * width, "fp8": 4 + width}[storage]
 
 
 def pack_text(features: np.ndarray, storage: str) -> bytes:
     """Cell of text features (L, D): bfloat16, or L float32 scales and L x D float8."""
+    if storage == "fp32":
+        return np.ascontiguousarray(features, "<f4").tobytes()
     if storage == "bf16":
         return to_bf16(features)
     import torch
@@ -51,6 +53,8 @@ def pack_text(features: np.ndarray, storage: str) -> bytes:
 
 def unpack_text(data: bytes, tokens: int, width: int, storage: str) -> np.ndarray:
     """Text features (L, D) float32 of a cell."""
+    if storage == "fp32":
+        return np.frombuffer(data, "<f4").reshape(tokens, width)
     if storage == "bf16":
         return from_bf16(data).reshape(tokens, width)
     import torch

@@ -19,8 +19,10 @@ def load_text_encoder(name: str = "embedded", *, device: str = "cpu") -> TextEnc
 
     Args:
         name: ``embedded``; an open_clip ``architecture/pretrained`` pair or a local folder of open_clip;
-            ``transformers:PATH`` for T5, umt5 and other encoders of transformers, by folder or by a repository in the
-            local cache; or ``module:object`` of an encoder of your own (``pipeline.TextEncoder``), called with nothing.
+            ``transformers:PATH`` for T5, umt5 and other encoders of transformers, or a hidden layer of a language model
+            (``transformers:PATH?layer=-3&template=chat``), by folder or by a
+            repository in the local cache; or ``module:object`` of an encoder of your own (``pipeline.TextEncoder``),
+            called with nothing.
         device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: a GPU where there is one.
 
     Raises:
@@ -30,7 +32,7 @@ def load_text_encoder(name: str = "embedded", *, device: str = "cpu") -> TextEnc
 
     there = str(pick_device(device))
     if name.startswith(TRANSFORMERS):
-        from pipeline.textencoder.transformers import load_transformers_encoder
+        from pipeline.textencoder.load import load_transformers_encoder
 
         return load_transformers_encoder(name.removeprefix(TRANSFORMERS), device=there)
     if is_extension(name):
@@ -47,4 +49,6 @@ def text_encoder_file(name: str) -> Path:
         from pipeline.openclip.find import EMBEDDED
 
         return EMBEDDED
+    if name.startswith(TRANSFORMERS):
+        name = name.partition("?")[0]
     return Path(name.removeprefix(TRANSFORMERS).removeprefix("local-dir:")).expanduser()

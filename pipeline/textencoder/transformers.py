@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import urllib.parse
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ BATCH = 16
 """Texts encoded together."""
 MAX_TOKENS = 512
 """Tokens after which a text is cut."""
-HOW = "give a folder that save_pretrained wrote, or fetch it once with: hf download {name}"
 
 
 class TransformersEncoder:
@@ -57,31 +57,31 @@ class TransformersEncoder:
         return out
 
 
-def load_transformers_encoder(name: str, *, device: str = "cpu") -> TransformersEncoder:
-    """The encoder of a folder, or of a repository in the local cache; nothing is downloaded.
-
-    Raises:
-        ValueError: it is not here, or its class has no encoder of its own (T5 and umt5 have).
-    """
-    from pipeline.openclip.torchvision_compat import prepare_torchvision
-
-    prepare_torchvision()
-    from transformers import AutoConfig, AutoModelForTextEncoding, AutoTokenizer
-
-    try:
-        config = AutoConfig.from_pretrained(name, local_files_only=True)
-        model = AutoModelForTextEncoding.from_pretrained(name, config=config, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        first = (str(error).splitlines() or [""])[0][:160]
-        raise ValueError(
-            f"text encoder {name!r} does not load: {first}; {HOW.format(name=name)}"
-        ) from None
-    return TransformersEncoder(model.to(device), tokenizer)
+def split_name(name: str) -> tuple[str, dict[str, str]]:
+    """(path, options) of ``PATH?layer=-3&template=chat``."""
+    path, _, query = name.partition("?")
+    return path, dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
 
 
-def content_id(model: Any, tokenizer: Any) -> str:
-    """``text-`` and 16 hex digits of the weights and of how a probe is tokenized."""
+def options_of(given: Mapping[str, str], known: Mapping[str, type]) -> dict[str, Any]:
+    """Options of a name in their types; ValueError names one that is unknown, no number, or tokens below 1."""
+    out: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(
+                f"text encoder option {name!r} is unknown; this one takes {', '.join(known)}"
+            )
+        try:
+            out[name] = known[name](value)
+        except ValueError:
+            raise ValueError(f"text encoder option {name}={value!r} is no whole number") from None
+    if out.get("tokens", 1) < 1:
+        raise ValueError(f"text encoder option tokens={out['tokens']}: it must be at least 1")
+    return out
+
+
+def content_id(model: Any, tokenizer: Any, *, more: str = "") -> str:
+    """``text-`` and 16 hex digits of the weights, of how a probe is tokenized, and of ``more``."""
     import torch
 
     digest = hashlib.blake2b(digest_size=8)
@@ -89,4 +89,5 @@ def content_id(model: Any, tokenizer: Any) -> str:
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     digest.update(repr(tokenizer("A red circle moves left. Zwölf 12")["input_ids"]).encode())
+    digest.update(more.encode())
     return f"text-{digest.hexdigest()}"
