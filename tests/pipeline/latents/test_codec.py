@@ -21,7 +21,9 @@ def test_bfloat16_is_that_of_torch():
     assert np.isnan(from_bf16(to_bf16(np.float32([np.nan, -np.nan])))).all()
 
 
-@pytest.mark.parametrize(("storage", "within"), [("fp32", 2**-23), ("bf16", 2**-8), ("fp8", 2**-3.9)])
+@pytest.mark.parametrize(
+    ("storage", "within"), [("fp32", 2**-23), ("bf16", 2**-8), ("fp8", 2**-3.9)]
+)
 def test_text_features_come_back_within_the_precision_of_their_storage(storage, within):
     rng = np.random.default_rng(0)
     features = rng.standard_normal((7, 33)).astype(np.float32) * 10.0 ** np.arange(-3, 4)[:, None]
