@@ -53,9 +53,9 @@ class TrainingPacks(LatentPacks):
         """Clips that are trained on."""
         return len(self.held) - int(self.held.sum())
 
-    def _packed(self, epoch: int) -> list[list[int]]:
-        order = np.array(self.steps.order(epoch))
-        return self.packed(order[~self.held[order]].tolist())
+    def _packed(self, epoch: int) -> Sequence[list[int]]:
+        order = self.steps.drawn(epoch)
+        return self.packed(order[~self.held[order]])
 
     def _clip(self, index: int, epoch: int) -> dict[str, Any]:
         """A clip, or in place of a damaged one another of the same length that is not held out."""

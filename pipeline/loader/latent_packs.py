@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.config import MixConfig
 from pipeline.latents.index import kind_of
 from pipeline.latents.store import MEMORY_BYTES, LatentStore
+from pipeline.loader.lazy_packs import LazyPacks
 from pipeline.loader.mix import (
     EMPTY,
     draw_kind,
@@ -21,7 +22,7 @@ from pipeline.loader.mix import (
     shown_kind,
 )
 from pipeline.loader.order import LoaderState
-from pipeline.loader.packs import WINDOW, Balance, plan_packs
+from pipeline.loader.packs import WINDOW, Balance
 from pipeline.loader.quarantine import Quarantine
 from pipeline.loader.steps import Batches, Step, StepLoader
 
@@ -109,13 +110,13 @@ class LatentPacks(Batches):
     def _clip(self, index: int, epoch: int) -> dict[str, Any]:
         return self._fetch(index, epoch, lambda j: self.lengths[j] == self.lengths[index])
 
-    def _packed(self, epoch: int) -> list[list[int]]:
-        return self.packed(self.steps.order(epoch))
+    def _packed(self, epoch: int) -> Sequence[list[int]]:
+        return self.packed(self.steps.drawn(epoch))
 
-    def packed(self, order: Sequence[int]) -> list[list[int]]:
-        """Clips of ``order`` in packs."""
-        lengths = self.lengths.tolist()
-        return plan_packs(lengths, order, self.token_budget, self.window, self.balance)
+    def packed(self, order: Sequence[int] | np.ndarray) -> Sequence[list[int]]:
+        """Clips of ``order`` in packs, which are made when they are asked for."""
+        clips = np.asarray(order, np.int64)
+        return LazyPacks(self.lengths, clips, self.token_budget, self.window, self.balance)
 
     def _clip_id(self, index: int) -> str:
         return self.clip_ids[index]

@@ -48,36 +48,65 @@ def plan_packs(
     round then has ``window`` clips for each pack of a step, since like finds like among many. Pure; every index of
     ``order`` comes out exactly once.
     """
-    if window < 1:
-        raise ValueError(f"the packing window is {window}; it must be at least 1")
-    for index in order:
-        if not 0 < lengths[index] <= budget:
-            raise ValueError(
-                f"clip {index} has {lengths[index]} tokens, the pack budget is {budget}; "
-                "raise the budget or encode at fewer pixels or frames"
-            )
-    if balance is not None:
-        window *= min(balance.packs_per_step, MOST_WINDOWS)
+    check_lengths(np.asarray(lengths), np.asarray(order, np.int64), budget, window)
+    take = clips_a_round(window, balance)
     packs: list[list[int]] = []
     held: list[int] = []
     at = 0
     while at < len(order):
-        take = max(1, window - len(held))
-        pool = held + [int(index) for index in order[at : at + take]]
-        at += take
-        bins = first_fit_decreasing(lengths, pool, budget)
-        held = []
-        if at < len(order) and len(bins) > 1:
-            fill = [sum(lengths[i] for i in members) for members in bins]
-            held = bins.pop(fill.index(min(fill)))
-        seat = {index: place for place, index in enumerate(pool)}
-        if balance is not None:
-            bins = even_out(lengths, bins, budget, balance)
-        bins.sort(key=lambda members: min(seat[i] for i in members))
-        if balance is not None and balance.packs_per_step > 1:
-            bins = alike(lengths, bins, balance, ahead=-len(packs) % balance.packs_per_step)
-        packs += bins
+        after = at + max(1, take - len(held))
+        pool = held + [int(index) for index in order[at:after]]
+        at = after
+        own = [lengths[index] for index in pool]
+        bins, left = round_packs(own, budget, balance, before=len(packs), last=at >= len(order))
+        packs += [[pool[i] for i in members] for members in bins]
+        held = [pool[i] for i in left]
     return packs
+
+
+def check_lengths(lengths: np.ndarray, order: np.ndarray, budget: int, window: int) -> None:
+    """ValueError for a window below 1, and for a clip of ``order`` that is empty or no pack could hold."""
+    if window < 1:
+        raise ValueError(f"the packing window is {window}; it must be at least 1")
+    own = lengths[order]
+    if len(wrong := np.flatnonzero((own <= 0) | (own > budget))):
+        index = order[wrong[0]]
+        raise ValueError(
+            f"clip {index} has {lengths[index]} tokens, the pack budget is {budget}; "
+            "raise the budget or encode at fewer pixels or frames"
+        )
+
+
+def clips_a_round(window: int, balance: Balance | None) -> int:
+    """Clips that are considered together."""
+    return window if balance is None else window * min(balance.packs_per_step, MOST_WINDOWS)
+
+
+def round_packs(
+    lengths: Sequence[int], budget: int, balance: Balance | None, *, before: int, last: bool
+) -> tuple[list[list[int]], list[int]]:
+    """Packs of the clips of one round, by their places in it, and those that it hands on to the next.
+
+    Args:
+        lengths: Tokens of the round's clips.
+        budget, balance: As in ``plan_packs``.
+        before: Packs of the rounds before.
+        last: Whether no round follows, so that nothing is handed on.
+    """
+    bins = first_fit_decreasing(lengths, range(len(lengths)), budget)
+    held = [] if last or len(bins) < 2 else bins.pop(emptiest(lengths, bins))
+    if balance is not None:
+        bins = even_out(lengths, bins, budget, balance)
+    bins.sort(key=min)
+    if balance is not None and balance.packs_per_step > 1:
+        bins = alike(lengths, bins, balance, ahead=-before % balance.packs_per_step)
+    return bins, held
+
+
+def emptiest(lengths: Sequence[int], bins: Sequence[Sequence[int]]) -> int:
+    """Number of the bin that holds the fewest tokens; of several the first."""
+    fill = [sum(lengths[i] for i in members) for members in bins]
+    return fill.index(min(fill))
 
 
 def even_out(
@@ -172,16 +201,20 @@ def first_fit_decreasing(
     """Bins of at most ``budget``: longest first, each into the first bin with room (ties as in pool)."""
     bins: list[list[int]] = []
     room: list[int] = []
+    last, place = 0, 0
     for index in sorted(pool, key=lambda i: -lengths[i]):
         need = lengths[index]
-        for place, free in enumerate(room):
-            if need <= free:
-                bins[place].append(index)
-                room[place] -= need
-                break
-        else:
-            bins.append([index])
-            room.append(budget - need)
+        if (
+            need != last
+        ):  # bins only fill up: those that had no room for as long a clip before have none now
+            last, place = need, 0
+        while place < len(bins) and need > room[place]:
+            place += 1
+        if place == len(bins):
+            bins.append([])
+            room.append(budget)
+        bins[place].append(index)
+        room[place] -= need
     return bins
 
 

@@ -15,6 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pipeline.loader.order import LoaderState, epoch_order, n_steps, step_positions
 from pipeline.loader.quarantine import DataError, Quarantine
 from pipeline.shards.ranges import ClipError
@@ -80,7 +82,11 @@ class StepLoader:
 
     def order(self, epoch: int) -> list[int]:
         """The epoch's permutation of all indices."""
-        return epoch_order(self.index_len, self.manifest_hash, self.seed, epoch).tolist()
+        return self.drawn(epoch).tolist()
+
+    def drawn(self, epoch: int) -> np.ndarray:
+        """The same as an array, int64: a tenth of the memory."""
+        return epoch_order(self.index_len, self.manifest_hash, self.seed, epoch)
 
     def plan(self, epoch: int) -> Sequence[Any]:
         """The epoch's sequence of units, cut into global steps; the last two are kept."""
