@@ -32,7 +32,10 @@ WHOLE = "a part of one command, which is tested whole with real files"
 ELSEWHERE: dict[str, tuple[str, str]] = {
     "pipeline/source/moved.py": ("jobs/edits/test_moves.py", "cuts moved through the commands"),
     "dit/parallel/spread.py": ("dit/parallel/test_context.py", "by four processes together"),
-    "pipeline/textencoder/load.py": ("pipeline/textencoder/test_language_model.py", "every class by path"),
+    "pipeline/textencoder/load.py": (
+        "pipeline/textencoder/test_language_model.py",
+        "every class by path",
+    ),
     "vae/foreign.py": ("jobs/train/test_vae_start.py", "a true class of diffusers, trained"),
     "pipeline/contracts.py": ("test_docs.py", "one of each contract in every command"),
     "pipeline/exports.py": ("test_api.py", "every public name"),
