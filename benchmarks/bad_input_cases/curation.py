@@ -94,7 +94,6 @@ def footage() -> list[Case]:
         case("curate https:///a.mp4 --out new", "https://"),
         case("curate films --out http://host/set", "http://host/set"),
         case("curate s3://key:secret@bucket/x --out new", "credentials"),
-        case("curate '' --out new", "''"),
         case("curate films --out ''", "--out"),
         case("curate films --out new --recipe demmo", "demmo", "demo"),
         case("curate films --out new --recipe empty", "empty"),

@@ -69,7 +69,7 @@ def test_gpus_that_share_a_clip_keep_their_part_of_it(
     shared = planning.run(replace(args, context_parallel=3))
     assert shared.fits and "tokens of a clip over 3" in capsys.readouterr().out
     assert shared.memory.activations < 0.45 * alone.memory.activations  # a third, and all captions
-    assert shared.memory.weights < alone.memory.weights
+    assert shared.memory.weights == alone.memory.weights  # spread by --fsdp alone
     config = planning.DiTConfig.preset("S")
     sent = planning.exchanged_bytes(config, 3, recompute=False)
     assert sent == 2 * 12 * 4 * 384 * 2 * 2 / 3
