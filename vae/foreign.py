@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pipeline.training.optim import Group
 from vae.config import VAEConfig
-from vae.model import Posterior, VideoVAE
+from vae.model import Posterior, UnitLatents, VideoVAE
 
 DECODER = ("decoder.", "post_quant_conv.")
 """Beginnings of the names of weights that are behind the latents."""
@@ -47,11 +47,8 @@ class ForeignConfig:
         return asdict(self)
 
 
-class ForeignVAE(nn.Module):
+class ForeignVAE(UnitLatents):
     """A model of others behind the calls of ``VideoVAE``. Everything before its latents is frozen."""
-
-    latent_mean: Tensor
-    latent_std: Tensor
 
     def __init__(
         self,
@@ -82,16 +79,6 @@ class ForeignVAE(nn.Module):
         """Latents (B,C,T',H',W'), not normalised, to frames (B,3,T,H,W)."""
         frames: Tensor = self.model.decode(z).sample
         return frames.float()
-
-    def normalise(self, z: Tensor) -> Tensor:
-        """Latents to unit scale, by the model's own statistics."""
-        shape = (1, -1, 1, 1, 1)
-        return (z - self.latent_mean.view(shape)) / self.latent_std.view(shape)
-
-    def denormalise(self, z: Tensor) -> Tensor:
-        """Inverse of ``normalise``."""
-        shape = (1, -1, 1, 1, 1)
-        return z * self.latent_std.view(shape) + self.latent_mean.view(shape)
 
     def last_weight(self) -> Tensor:
         """The weight of the layer that makes pixels."""

@@ -130,11 +130,25 @@ class Decoder(nn.Module):
         return x if base is None else x + base
 
 
-class VideoVAE(nn.Module):
-    """Encoder, decoder, and the latent statistics that make its latents unit scale."""
+class UnitLatents(nn.Module):
+    """A model that knows the statistics of its latents, by which they become unit scale."""
 
     latent_mean: Tensor
     latent_std: Tensor
+
+    def normalise(self, z: Tensor) -> Tensor:
+        """Latents to zero mean and unit deviation per channel (over the training clips)."""
+        shape = (1, -1, 1, 1, 1)
+        return (z - self.latent_mean.view(shape)) / self.latent_std.view(shape)
+
+    def denormalise(self, z: Tensor) -> Tensor:
+        """Inverse of ``normalise``."""
+        shape = (1, -1, 1, 1, 1)
+        return z * self.latent_std.view(shape) + self.latent_mean.view(shape)
+
+
+class VideoVAE(UnitLatents):
+    """Encoder, decoder, and the latent statistics that make its latents unit scale."""
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
@@ -231,13 +245,3 @@ class VideoVAE(nn.Module):
     def last_weight(self) -> Tensor:
         """The weight of the layer that makes pixels."""
         return self.decoder.head.weight
-
-    def normalise(self, z: Tensor) -> Tensor:
-        """Latents to zero mean and unit deviation per channel (over the training clips)."""
-        shape = (1, -1, 1, 1, 1)
-        return (z - self.latent_mean.view(shape)) / self.latent_std.view(shape)
-
-    def denormalise(self, z: Tensor) -> Tensor:
-        """Inverse of ``normalise``."""
-        shape = (1, -1, 1, 1, 1)
-        return z * self.latent_std.view(shape) + self.latent_mean.view(shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.bad_input_cases import curation, hostile, looking, models, newer
+from benchmarks.bad_input_cases import curation, fights, hostile, looking, models, newer
 from benchmarks.bad_input_cases.case import Case
 
 
@@ -18,8 +18,8 @@ def all_cases() -> list[Case]:
         *looking.looking(),
         *hostile.paths(),
         *hostile.files(),
-        *hostile.exchange(),
-        *hostile.training(),
-        *hostile.words(),
+        *fights.exchange(),
+        *fights.training(),
+        *fights.words(),
         *looking.command_line(),
     ]

@@ -220,14 +220,12 @@ def bring_up(
 
 def say_cut(encoder: Encoder, texts: list[str]) -> int:
     """Say how many captions are longer than the text encoder takes, before anything is encoded; returns the number."""
-    if len(texts) > COUNTED_AT_ONCE:
-        say(f"encode: counting the tokens of {len(texts)} captions")
-    progress = Progress("encode: tokens", len(texts), "captions")
     over: list[int] = []
-    for start in range(0, len(texts), COUNTED_AT_ONCE):
-        part = texts[start : start + COUNTED_AT_ONCE]
-        over += [n for n in encoder.cuts(part) or () if n]
-        progress.update(len(part))
+    with Progress("encode: tokens", len(texts), "captions") as progress:
+        for start in range(0, len(texts), COUNTED_AT_ONCE):
+            part = texts[start : start + COUNTED_AT_ONCE]
+            over += [n for n in encoder.cuts(part) or () if n]
+            progress.update(len(part))
     if over:
         most = getattr(encoder.text, "max_tokens", None)
         limit = f" the {most} tokens" if most else ""

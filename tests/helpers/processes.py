@@ -2,19 +2,26 @@
 
 import multiprocessing
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
 
-def start_processes(world: int, function: Callable[..., None], *args: Any) -> list[Any]:
-    """``world`` processes that each call ``function(rank, world, *args)`` with gloo between them."""
+def start_processes(
+    world: int, function: Callable[..., None], *args: Any, imports: Sequence[str] = ()
+) -> list[Any]:
+    """``world`` processes that each call ``function(rank, world, *args)`` with gloo between them.
+
+    Modules of ``imports`` are imported once for all of them.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
+    context: Any = multiprocessing.get_context("forkserver" if imports else "spawn")
+    if imports:
+        context.set_forkserver_preload(list(imports))
     workers = [
         context.Process(target=_worker, args=(rank, world, port, function, args))
         for rank in range(world)

@@ -1,8 +1,6 @@
 """Context parallelism: two and four gloo processes that share packs compute what one process computes."""
 
 import json
-import multiprocessing
-import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from dit.train.parallel import is_shard, sum_gradients
 from dit.train.sharded.model import spread, weights_mesh
 from tests.helpers.latents import TEXT_DIM, write_folder
 from tests.helpers.packs import ragged_packs
+from tests.helpers.processes import end_processes, start_processes
 
 WORLD = 4
 MODEL = DiTConfig(
@@ -103,25 +102,22 @@ def train_for_test(folder: Path, out: Path, options: dict, stop: int | None, ran
     return train(MODEL, config, data, out, resume=True, stop_after=stop)
 
 
-def _worker(rank: int, folder: str, root: str, port: int) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=WORLD)
+def _found(rank: int, world: int, folder: str, root: str) -> None:
     for name, (size, config, fsdp) in GRIDS.items():
         context = open_context(size, config.heads, torch.device("cpu"))
         assert (context.size, context.rank) == (size, rank % size)
         model = awake(config)
         if fsdp:
             spread(model, CONFIG, weights_mesh(torch.device("cpu")), torch.float32)
-        row, rows = data_place(size, rank, WORLD)
+        row, rows = data_place(size, rank, world)
         packs = ragged_packs(Path(folder), config)
         found = outputs_and_gradients(model, packs[row::rows], context, sum(p.total for p in packs))
         found["packs"] = list(range(len(packs)))[row::rows]
         found["sample"] = None if fsdp else sample(config, context)
         torch.save(found, Path(root) / f"{name}-{rank}.pt")
     for name, (options, stop) in RUNS.items():
-        train_for_test(Path(folder), Path(root) / name.split()[0], options, stop, rank, WORLD)
+        train_for_test(Path(folder), Path(root) / name.split()[0], options, stop, rank, world)
         dist.barrier()
-    dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
@@ -133,19 +129,9 @@ def folder(tmp_path_factory) -> Path:
 def in_four(folder, tmp_path_factory) -> Path:
     """Folder of what each of four processes found."""
     root = tmp_path_factory.mktemp("found")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    start = multiprocessing.get_context("forkserver")
-    start.set_forkserver_preload(["dit.train.loop"])  # imported once for all four
-    paths = (str(folder), str(root), port)
-    workers = [start.Process(target=_worker, args=(rank, *paths)) for rank in range(WORLD)]
-    for worker in workers:
-        worker.start()
+    workers = start_processes(WORLD, _found, str(folder), str(root), imports=["dit.train.loop"])
     train_for_test(folder, root / "one", {}, None)
-    for worker in workers:
-        worker.join(150)
-        assert worker.exitcode == 0
+    end_processes(workers, 150)
     train_for_test(folder, root / "there", {}, None)
     return root
 
