@@ -12,6 +12,7 @@ from dit.packing import (
     patchify,
     real_share,
     split_pack,
+    text_rows,
     token_count,
     unpatchify,
 )
@@ -97,6 +98,14 @@ def test_a_pack_splits_into_its_clips():
     )
 
 
+def test_captions_count_their_own_tokens_and_none_has_a_null_token_too_many():
+    rows = text_rows([2, 0, 3, 1])
+    assert rows.counts.tolist() == [2, 1, 3, 1] and rows.segments.ends == (0, 2, 3, 6, 7)
+    assert rows.position[:, 0].tolist() == [0, 1, 0, 0, 1, 2, 0], "whatever else is in the pack"
+    assert rows.null.tolist() == [2] and rows.real.tolist() == [0, 1, 3, 4, 5, 6]
+    assert rows.owner.tolist() == [0, 0, 1, 2, 2, 2, 3]
+
+
 def test_wrong_texts_are_refused_by_number():
     with pytest.raises(ValueError, match="2 shapes for 1 texts"):
         make_layout([(1, 2, 2)] * 2, [None], patch=(1, 2, 2), text_dim=8)
@@ -104,3 +113,5 @@ def test_wrong_texts_are_refused_by_number():
         make_layout([], [], patch=(1, 2, 2), text_dim=8)
     with pytest.raises(ValueError, match="text 1 has width 9, the model expects 8"):
         make_layout([(1, 2, 2)] * 2, [None, torch.ones(1, 9)], patch=(1, 2, 2), text_dim=8)
+    with pytest.raises(ValueError, match="text 0 has width 7, the model expects 8"):
+        make_layout([(1, 2, 2)], [torch.ones(1, 7)], patch=(1, 2, 2), text_dim=8)

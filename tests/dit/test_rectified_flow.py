@@ -20,6 +20,7 @@ from dit.rectified_flow import (
     shift_for,
     shift_time,
     target_velocity,
+    token_means,
     weighted_loss,
     zero_loss,
 )
@@ -47,6 +48,21 @@ def test_drawn_times_are_logit_normal():
     gap = (z[:, None] <= grid).float().mean(0) - torch.special.ndtr(grid)
     assert float(gap.abs().max()) < 0.01  # stratified: well inside Kolmogorov's band for 6400 draws
     assert abs(float(z.mean())) < 0.02
+
+
+def test_levels_do_not_follow_the_order_of_the_clips_in_their_pack():
+    """Packs are laid out by size: with rising levels the largest clips would only ever be trained on noise."""
+    g = torch.Generator().manual_seed(0)
+    drawn = torch.stack([draw_times(8, 1.0, g) for _ in range(400)])
+    assert float((drawn.mean(0) - 0.5).abs().max()) < 0.04, "every place sees all levels"
+    assert float(drawn.std(0).min()) > 0.15
+
+
+def test_numbers_that_are_padding_do_not_thin_a_token_s_loss():
+    values = torch.tensor([[4.0, 2.0, 9.0, 9.0], [1.0, 3.0, 5.0, 7.0], [9.0, 9.0, 9.0, 9.0]])
+    real = torch.tensor([[True, True, False, False], [True] * 4, [False] * 4])
+    assert token_means(values, real).tolist() == [3.0, 4.0, 0.0]
+    assert token_means(values).tolist() == [6.0, 4.0, 9.0]
 
 
 def test_zero_prediction_has_loss_one_plus_variance():

@@ -157,6 +157,9 @@ def test_the_better_of_two_answers_is_taken_and_the_second_question_is_recorded(
     fine = check_reply(reply("A dog runs."), before=looped)
     assert (fine.text, fine.outcome, fine.repairs) == ("A dog runs.", "ok", ("asked_again",))
     refused = check_reply(reply("I'm sorry, but I can't help with that."))
+    for first, second in ((looped, refused), (refused, looped)):
+        both = check_reply(reply(first.text), before=second)
+        assert both.text == looped.text, "words about the picture go before words about the model"
     kept = check_reply(reply(None, error="timeout: 5 s"), before=refused)
     assert kept.outcome == "refused" and kept.error is None and kept.repairs == ("asked_again",)
     failed = check_reply(reply(None, error="timeout: 5 s"))

@@ -86,6 +86,17 @@ def test_the_gravest_kind_is_named_and_with_the_words_that_settled_it():
     assert (safe.category, safe.matched, safe.safe) == (None, "", True)
 
 
+def test_a_line_break_or_a_second_space_hides_no_words():
+    assert judge_prompt("a couple having\nsex").category == "sexual"
+    assert judge_prompt("nsfw, the little  \t girl").category == "sexual_minors"
+    assert judge_prompt("exterminate\n  all\nimmigrants").category == "hateful"
+
+
+@pytest.mark.parametrize("form", ["rapes", "raped", "raping"])
+def test_every_form_of_a_word_counts(form):
+    assert judge_prompt(f"a man {form} somebody").category == "sexual"
+
+
 def test_a_harmless_word_beside_a_minor_does_not_excuse_a_sexual_one():
     assert judge_prompt("a child under naked trees").safe
     assert judge_prompt("a child having sex under naked trees").category == "sexual_minors"

@@ -62,6 +62,7 @@ def test_short_epochs_wrap_and_long_ones_may_drop_or_fill():
     assert n_steps(3, 8) == 1
     assert step_positions(0, 3, 8, 0, 1) == [0, 1, 2, 0, 1, 2, 0, 1]
     assert n_steps(20, 8) == 2 and n_steps(20, 8, drop_last=False) == 3
+    assert n_steps(16, 8, drop_last=False) == 2, "no step more where it divides"
     assert step_positions(2, 20, 8, 0, 1) == [16, 17, 18, 19, 0, 1, 2, 3]
 
 

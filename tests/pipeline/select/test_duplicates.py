@@ -195,13 +195,29 @@ def test_settings_out_of_range_say_what_to_use():
         find_duplicates(clips(0), cosine=1.5)
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_pair_at_the_very_limit_is_a_pair(monkeypatch: pytest.MonkeyPatch, rows: int):
+    """Vectors with this very cosine count, in one block or in two; 1 is for those that are equal, and is no mistake."""
+    monkeypatch.setattr(duplicates, "COSINE_ROWS", rows)
+    vectors = np.array([[1, 0], [0.5, np.sqrt(0.75)], [1, 0]], np.float32)
+    near = clips(3, embeddings=vectors)
+    assert rejected(find_duplicates(near, cosine=0.5)) == {1: 0, 2: 0}
+    assert rejected(find_duplicates(near, cosine=0.5001)) == {2: 0}
+    assert rejected(find_duplicates(near, cosine=1.0)) == {2: 0}
+
+
 def in_shots(count: int, shots: list[int], **given: Any) -> Candidates:
     """Clips of one source, each of a shot of this number."""
     sources = pa.array(["film"] * count)
     return replace(clips(count, **given), sources=sources, shots=np.array(shots))
 
 
-def test_pieces_of_one_shot_are_no_duplicates_of_each_other():
+@pytest.mark.parametrize("rows", [1, 1024])
+def test_pieces_of_one_shot_are_no_duplicates_of_each_other(
+    monkeypatch: pytest.MonkeyPatch, rows: int
+):
+    """Nor where they fall into two blocks: of a long shot that is split, one piece alone would be left."""
+    monkeypatch.setattr(duplicates, "COSINE_ROWS", rows)
     vectors = np.tile([1.0, 0.0], (4, 1))
     for what in ({"hashes": [7, 7, 7, 7]}, {"embeddings": vectors}):
         bits, cosine = (4, None) if "hashes" in what else (None, 0.9)
