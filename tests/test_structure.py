@@ -125,7 +125,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "pipeline/loader/test_videos.py",
         "one function that opens a loader",
     ),
-    "pipeline/loader/steps.py": ("pipeline/loader/test_mix.py", "steps of every kind of loader"),
     "pipeline/motion/analysis.py": ("pipeline/video/test_clock.py", "the one low-resolution pass"),
     "pipeline/motion/optical_flow.py": (
         "pipeline/motion/test_camera_motion.py",

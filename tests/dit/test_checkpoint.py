@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dit.checkpoint import LatentSpec, load_dit, save_dit
+from dit.checkpoint import LatentSpec, content_id, load_dit, save_dit
 from dit.config import DiTConfig
 from dit.model import DiT
 
@@ -83,6 +83,23 @@ def test_matrices_are_stored_small_and_vectors_whole(tmp_path: Path) -> None:
     with torch.no_grad():
         next(one.parameters()).view(-1)[0] += 1
     assert save_dit(one, SPEC, path) != name
+
+
+def test_the_id_sees_names_shapes_and_number_formats() -> None:
+    """Two models of one id would share the cache of everything that is made with them."""
+    bits = torch.arange(6, dtype=torch.float32)
+    ids = [
+        content_id(each)
+        for each in (
+            {"a": bits.view(2, 3)},
+            {"a": bits.view(3, 2)},
+            {"b": bits.view(2, 3)},
+            {"a": bits.view(2, 3).view(torch.int32)},
+        )
+    ]
+    assert len(set(ids)) == 4
+    two = {"a": bits, "b": bits + 1}
+    assert content_id(two) == content_id(dict(reversed(two.items())))
 
 
 def test_latents_are_brought_to_unit_scale_and_their_deviations_too() -> None:

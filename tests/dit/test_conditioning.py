@@ -5,6 +5,7 @@ import torch
 
 from dit.conditioning import (
     MODES,
+    Condition,
     draw_around,
     draw_given,
     given_frames,
@@ -119,6 +120,31 @@ def test_boxes_are_drawn_in_every_frame_as_whole_frames_and_both():
         both += bool(not t.all() and not (h.all() and w.all()))
     assert min(spatial, spans, both) > 120
     assert draw_around((1, 1, 1), g).tolist() == [[[False]]]
+
+
+def test_boxes_have_every_length_and_lie_at_every_place():
+    """Where they never touch the far edge, or are never whole, the model is not trained to fill the end of a video."""
+    g = torch.Generator().manual_seed(4)
+    spans = []
+    for _ in range(4000):
+        made = (~draw_around((4, 3, 3), g)).nonzero()
+        spans.append((made.min(0).values.tolist(), (1 + made.max(0).values).tolist()))
+    for axis, side in ((0, 4), (1, 3), (2, 3)):
+        inside = [(a[axis], b[axis]) for a, b in spans if b[0] - a[0] < 4 or axis]
+        assert set(inside) >= {(a, b) for a in range(side) for b in range(a + 1, side + 1)} - {
+            (0, 4)
+        }
+    rows = [b[1] - a[1] for a, b in spans]
+    whole = 1 / 3 + 2 / 3 * 1 / 3  # whole frames, or one of three lengths
+    assert rows.count(3) / len(rows) == pytest.approx(whole, abs=0.03)
+
+
+@pytest.mark.parametrize("level", [-0.001, 1.001])
+def test_levels_end_at_one(level):
+    start = torch.full((1, 2, 2), 0.5)
+    start[0, 0, 0] = level
+    with pytest.raises(ValueError, match="they must lie in 0 to 1"):
+        Condition(clean=torch.zeros(4, 1, 2, 2), start=start)
 
 
 def test_a_token_is_given_where_all_of_its_cells_are():

@@ -66,7 +66,8 @@ def test_without_carrying_the_last_frames_are_encoded_again(models, seen):
 def test_a_hop_backward_is_given_the_first_frames_and_the_next_one_its_latents(models, seen):
     chunks = list(backward_hops(VIDEO, "abc", models=models, frames=13, config=CONFIG, context=2))
     assert [len(chunk) for chunk in chunks] == [8, 5]
-    (first, _, made), (second, _, _) = seen
+    (first, seed, made), (second, next_seed, _) = seen
+    assert next_seed == seed + 1, "else each hop repeats the noise of the one before"
     assert first.start[:, 0, 0].tolist() == [1, 1, 1, 0, 0]
     torch.testing.assert_close(first.clean[:, 3:], models.encode(VIDEO[:9])[:, 1:])
     assert np.array_equal(chunks[0], models.decode(made)[:8]), (

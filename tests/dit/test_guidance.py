@@ -93,6 +93,9 @@ def test_a_linear_rule_says_the_same_of_data_and_of_velocities():
     expected = cfg(C, U, 3.0)
     expected[1] = C[1]  # a given token, at level 0, has nothing to be guided
     torch.testing.assert_close(plain, expected, atol=1e-5, rtol=1e-5)
+    late = torch.tensor([0.02, 0.01, 0.05])  # the last steps, where the data are all but there
+    plain = on_data(lambda c, u, s, *_: cfg(c, u, s), C, U, 3.0, CLIP, 2, x, late)
+    torch.testing.assert_close(plain, cfg(C, U, 3.0), atol=1e-3, rtol=1e-3)
 
 
 def test_rescaling_brings_the_deviation_of_each_clip_back():

@@ -73,6 +73,51 @@ def test_outside_its_interval_a_guided_pack_is_the_unguided_one():
     )
 
 
+def test_the_copy_without_caption_has_the_clip_s_own_frame_rate():
+    """At another rate, guidance would push towards the speed that 8 fps has."""
+    found = plan(fps=[24.0, 12.5])
+    assert found.layout.fps.tolist() == [24.0, 12.5] * 2
+    assert plan(fps=30).layout.fps.tolist() == [30.0] * 4
+
+
+def test_given_tokens_are_shown_clean_where_guidance_is_off_too():
+    model, found, single = awake(), plan(), plan(guided=False)
+    late = SamplerConfig(guidance=3.0, interval=(0.0, 0.5))
+    velocity = guided_velocity(model, found, late, alone=single)
+    for t in (0.6, 0.4):
+        x = found.first(t)
+        drifted = torch.where(found.given[:, None], x + 5.0, x)
+        assert torch.equal(velocity(drifted, t), velocity(x, t))
+
+
+def test_every_second_level_runs_the_inner_blocks_where_that_is_asked_for():
+    torch.manual_seed(1)
+    deep = DiTConfig(**{**vars(SMALL), "depth": 4})
+    model = DiT(deep)
+    for parameter in model.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.2)
+    model.eval().requires_grad_(False)
+    found = plan(guided=False)
+    calls: list[int] = []
+    for number, block in enumerate(model.blocks):
+        block.register_forward_hook(lambda *_, number=number: calls.append(number))
+    velocity = guided_velocity(model, found, SamplerConfig(guidance=1.0, reuse=2))
+    for t in (0.9, 0.8, 0.7):
+        velocity(found.first(t), t)
+    assert calls == [0, 1, 2, 3, 0, 3, 0, 1, 2, 3]
+
+
+def test_a_model_of_the_other_path_starts_with_noise_of_unit_variance():
+    """Below level 1 a little of the data is in the mix; noise alone would be too weak for the model's first look."""
+    shape = [(3, 4, 6)]
+    found = plan_pack(SMALL, shape, [None], guided=False)
+    t = 0.9937
+    torch.testing.assert_close(found.first(t), found.noise * (t**2 + (1 - t) ** 2) ** 0.5)
+    half = found.first(0.5)
+    torch.testing.assert_close(half, found.noise * 0.5**0.5)
+
+
 def test_skip_layer_guidance_is_its_formula():
     model, found, single = awake(), plan(), plan(guided=False)
     config = SamplerConfig(guidance=3.0, skip_blocks=(1,), skip_scale=0.7)
@@ -89,6 +134,7 @@ def test_settings_that_do_not_go_together_are_refused():
         SamplerConfig(skip_scale=1.0)
     with pytest.raises(ValueError, match=r"interval goes from 0.8 to 0.2"):
         SamplerConfig(interval=(0.8, 0.2))
+    assert SamplerConfig(interval=(0.5, 0.5)).interval == (0.5, 0.5), "one level is an interval"
     with pytest.raises(ValueError, match="zero_steps is 4 of 4 steps"):
         SamplerConfig(steps=4, zero_steps=4)
     with pytest.raises(ValueError, match="no block 7 to skip: the DiT has blocks 0 to 1"):

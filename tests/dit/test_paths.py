@@ -8,7 +8,7 @@ import torch
 from dit.conditioning import given_latents
 from dit.config import DiTConfig, SamplerConfig
 from dit.model import DiT
-from dit.paths import draw_levels, first_level, noised, seen, velocity_of, vp_levels
+from dit.paths import draw_levels, first_level, known_floor, noised, seen, velocity_of, vp_levels
 from dit.rectified_flow import gaussian_velocity, interpolate, target_velocity
 from dit.samplers import generate
 from dit.schedules import schedule
@@ -40,6 +40,21 @@ def test_every_step_is_drawn_equally_often():
     drawn = draw_levels("vp", 5000, 3.0, torch.Generator().manual_seed(0))
     counts = torch.bincount(torch.searchsorted(vp_levels(), drawn), minlength=1000)
     assert counts.tolist() == [5] * 1000
+
+
+def test_the_floor_of_a_known_clip_is_its_posterior_s_own_noise():
+    """By drawing: what is left to guess of v, and of the noise, when the mean of the clip is known."""
+    g = torch.Generator().manual_seed(0)
+    variance = torch.tensor([0.25, 1.0, 0.04])
+    for t in (0.2, 0.5, 0.9):
+        x0 = variance.sqrt() * torch.randn(400_000, 3, generator=g)
+        noise = torch.randn(400_000, 3, generator=g)
+        x = (1 - t) * x0 + t * noise
+        for path, target in (("flow", noise - x0), ("vp", noise)):
+            gain = (x * target).mean(0) / x.square().mean(0)
+            left = (target - gain * x).square().mean(0)
+            floor = known_floor(path, variance[None], torch.tensor([t]))[0]
+            torch.testing.assert_close(floor, left, rtol=0.02, atol=1e-3)
 
 
 def test_flow_is_untouched():
