@@ -191,7 +191,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "dit/attention.py": ("dit/test_model.py", "each way equals the plain one"),
     "dit/config.py": ("dit/test_model.py", VALUES),
     "dit/layers.py": ("dit/test_model.py", "layers of the model"),
-    "dit/samplers.py": ("dit/test_rectified_flow.py", "every rule and solver against its formula"),
     "dit/video_models.py": ("dit/test_extension.py", "what goes through the three models"),
     "dit/text.py": ("dit/test_model.py", "the text's part of the model"),
     "dit/train/memory.py": ("jobs/train/test_dit_doctor.py", "what the doctor says of memory"),

@@ -26,7 +26,7 @@ from dit.rectified_flow import (
 )
 from dit.samplers import generate
 from dit.schedules import schedule
-from dit.train.optim import learning_rate, make_optimizer
+from dit.train.optim import learning_rate, make_optimizer, parameter_groups
 from pipeline.training.ema import Ema, ema_decay
 
 SMALL = DiTConfig(width=48, depth=1, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
@@ -311,8 +311,27 @@ def test_learning_rate_warms_up_holds_and_decays():
     assert learning_rate(0.0, 0, config) == pytest.approx(0.1)
     assert learning_rate(0.05, 1, config) == pytest.approx(0.5)  # a run of 20 steps warms up in two
     assert learning_rate(0.5, 50, config) == 1.0
+    falling = TrainConfig(lr=1.0, warmup_steps=10, decay_share=1.0)
+    assert learning_rate(0.05, 0, falling) == pytest.approx(0.5), "the lower of the two, not both"
+    assert learning_rate(0.2, 20, falling) == pytest.approx(0.8)
     assert learning_rate(0.875, 80, config) == pytest.approx(0.5)
     assert learning_rate(1.0, 100, config) == 0.0
+
+
+def test_matrices_of_blocks_go_to_muon_and_vectors_do_not_decay():
+    """A table of biases that is made orthogonal, or gains that decay, train without an error and worse."""
+    model = DiT(SMALL)
+    hidden, matrices, vectors = parameter_groups(model)
+    names = {id(p): name for name, p in model.named_parameters()}
+    assert all(names[id(p)].endswith("weight") and "blocks." in names[id(p)] for p in hidden)
+    assert all(names[id(p)].endswith("weight") for p in matrices)
+    tables = {names[id(p)] for p in vectors if p.ndim == 2}
+    assert "blocks.0.bias" in tables
+    config = TrainConfig(weight_decay=0.1, optimizer="adamw")
+    groups = [g for part in make_optimizer(model, config).parts for g in part.param_groups]
+    decays = {id(p): g["weight_decay"] for g in groups for p in g["params"]}
+    assert {decays[id(p)] for p in (*hidden, *matrices)} == {0.1}
+    assert {decays[id(p)] for p in vectors} == {0.0}
 
 
 def test_the_shift_grows_with_the_root_of_the_tokens():

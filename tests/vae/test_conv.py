@@ -9,6 +9,7 @@ from vae.conv import (
     CausalTimeConv,
     Down,
     FoldTime,
+    RMSNorm,
     StreamState,
     UnfoldTime,
     Up,
@@ -55,6 +56,16 @@ def test_time_is_folded_with_the_first_frame_alone() -> None:
     assert folded.flatten().tolist() == [0, 1, 0, 1, 0, 1, *range(2, 14)]
     assert torch.equal(UnfoldTime(3)(folded), x)
     assert FoldTime(1)(x) is x and UnfoldTime(1)(x) is x
+
+
+def test_a_cell_is_normed_by_itself():
+    """Statistics of its neighbours would make a tile differ from the whole picture, and a piece from the film."""
+    x = torch.randn(1, 3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
+    norm = RMSNorm(6)
+    want = x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+    with torch.no_grad():
+        torch.testing.assert_close(norm(x), want)
+        torch.testing.assert_close(norm(x[:, 1:2, 2:, 3:4]), want[:, 1:2, 2:, 3:4])
 
 
 @pytest.mark.parametrize("make", [lambda: Down(3, 4, 2, 2), lambda: Up(4, 3, 3, 2)])

@@ -47,6 +47,15 @@ def test_psnr_of_a_known_error():
     torch.testing.assert_close(psnr(x, x + 0.2), torch.tensor([20.0]))  # 10 log10(4 / 0.04)
 
 
+def test_psnr_is_of_each_clip_and_of_what_is_shown():
+    """A mean over the batch hides the one clip that is lost; what lies beyond black and white is never seen."""
+    x = torch.zeros(2, 3, 1, 4, 4)
+    error = torch.tensor([0.2, 0.02]).view(2, 1, 1, 1, 1)
+    torch.testing.assert_close(psnr(x, x + error), torch.tensor([20.0, 40.0]))
+    white = torch.ones(1, 3, 1, 4, 4)
+    assert float(psnr(white, 3 * white)) == float(psnr(white, white)) > 100
+
+
 def test_motion_weighs_the_object_and_the_ghost_it_leaves_more_than_the_ground():
     x = -torch.ones(1, 3, 17, 8, 8)
     x[:, :, 8, 2, 2] = 1  # a white pixel, in one frame

@@ -88,6 +88,22 @@ def test_the_edge_of_a_tile_counts_for_nothing_and_two_tiles_for_one() -> None:
     assert first[4:].tolist() == second[:4].flip(0).tolist() == rise(4).flip(0).tolist()
 
 
+@pytest.mark.parametrize("size", [(48, 16), (16, 48)])
+def test_a_frame_that_is_long_one_way_only_is_tiled_too(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A panorama in one pass takes the memory that tiles are for."""
+    config = VAEConfig(
+        latent_channels=4, widths=(8, 8), encoder_blocks=(0, 0), decoder_blocks=(0, 0)
+    )
+    vae = VideoVAE(config).eval().requires_grad_(False)
+    x = torch.zeros(1, 3, 1, *size)
+    monkeypatch.setattr(vae, "encode", lambda x: pytest.fail("in one pass"))
+    monkeypatch.setattr(vae, "decode", lambda z: pytest.fail("in one pass"))
+    tiling = Tiling(tile=32, overlap=16)
+    assert decode_tiled(vae, encode_tiled(vae, x, tiling).mean, tiling).shape == x.shape
+
+
 def test_tiles_that_cannot_advance_are_refused(vae: VideoVAE, video: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="larger tile or a smaller overlap"):
         encode_tiled(vae, video, Tiling(tile=64, overlap=64))

@@ -112,6 +112,40 @@ def test_kind_draw_changes_over_epochs_and_can_be_empty(latents):
     assert empty[s.LATENT_MEAN].dim() == 4
 
 
+def test_sides_that_no_patch_divides_count_whole_tokens(tmp_path):
+    """Counted too few, a pack of odd clips is larger than the memory that the budget was chosen for."""
+    rows = latent_rows(4)
+    for row in rows:
+        shape = (8, 2, 5, 7)
+        row |= {s.LATENT_MEAN: np.zeros(shape), s.LATENT_LOGVAR: np.zeros(shape)}
+    write_rows(tmp_path / "latents", rows, METADATA)
+    commit_rows(tmp_path / "latents", rows, METADATA)
+    loader = LatentPacks(tmp_path / "latents", token_budget=48)
+    assert loader.lengths.tolist() == [2 * 3 * 4] * 4
+    assert [len(pack) for pack in loader.steps.plan(0)] == [2, 2]
+
+
+def test_every_rank_knows_the_tokens_of_the_whole_step(latents):
+    """The loss is divided by them: with its own alone, each rank would weigh its clips by its luck."""
+    alone = packs_of(latents, 3)
+    for rank in (0, 1):
+        ours = packs_of(latents, 3, rank=rank, world=2)
+        assert [step.n_tokens for step in ours] == [step.n_tokens for step in alone]
+
+
+def test_a_clip_shows_another_caption_in_another_epoch_and_for_another_seed(latents):
+    mix = MixConfig(dense=1, short=1, empty=0)
+    loader, other = (LatentPacks(latents, token_budget=200, mix=mix, seed=n) for n in (0, 1))
+    drawn = {
+        (name, epoch): [each._drawn(i, epoch) for i in range(60)]
+        for name, each in (("0", loader), ("1", other))
+        for epoch in (0, 1)
+    }
+    assert len({tuple(kinds) for kinds in drawn.values()}) == 4
+    for kinds in drawn.values():
+        assert 10 < kinds.count("short") < 50
+
+
 def test_row_with_nan_is_replaced(tmp_path):
     folder = tmp_path / "latents"
     rows = latent_rows(12)
@@ -123,4 +157,9 @@ def test_row_with_nan_is_replaced(tmp_path):
     steps = itertools.islice(loader, loader.steps.steps_in(0))
     seen = [c[s.CLIP_ID] for step in steps for pack in step.units for c in pack]
     assert "clip0000" not in seen and len(seen) >= 12
+    again = LatentPacks(folder, token_budget=200, drop_last=False)
+    (index,) = np.flatnonzero(np.array(again.clip_ids) == "clip0000")
+    for epoch in range(4):
+        stands_in = again._clip(int(index), epoch)
+        assert stands_in[s.LATENT_MEAN].shape == SHAPES[0], "as long as the one it stands in for"
     assert json.loads(log.read_text())["clip_id"] == "clip0000"

@@ -9,6 +9,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import xxhash
 
 from captioner.render import render_text
 from pipeline import schema as s
@@ -96,6 +97,11 @@ def test_seed_epoch_and_clip_each_move_a_draw():
     assert draw_rendering(1, 2, "clip", ["structured.0", "structured.1", "structured.2"]) == (
         "structured.0"
     )
+    names = [f"structured.{n}" for n in range(12)]
+    drawn = [draw_rendering(1, epoch, "clip", names) for epoch in range(40)]
+    assert drawn == [draw_rendering(1, epoch, "clip", names[::-1]) for epoch in range(40)]
+    places = [xxhash.xxh3_64_intdigest(f"rendering:1:{e}:clip".encode()) % 12 for e in range(40)]
+    assert drawn == [names[place] for place in places], "10 comes after 9"
     keys = [(0, 0, "a"), (1, 0, "a"), (0, 1, "a"), (0, 0, "b")]
     runs = [tuple(draw_kind(s0 + 10 * i, e, c, shares) for i in range(64)) for s0, e, c in keys]
     assert len(set(runs)) == 4

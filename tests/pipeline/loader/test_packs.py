@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from pipeline.loader.order import epoch_order
 from pipeline.loader.packs import (
     Balance,
+    alike,
+    emptiest,
     first_fit_decreasing,
     packing_waste,
     plan_packs,
+    round_packs,
     step_imbalance,
 )
 
@@ -59,6 +62,27 @@ def test_large_clips_do_not_all_come_first():
     assert halves[0].mean() == pytest.approx(halves[1].mean(), rel=0.15)
     early = np.concatenate([per_pack[i : i + 5] for i in range(0, len(per_pack), 50)])
     assert early.mean() == pytest.approx(per_pack.mean(), rel=0.5)
+
+
+def test_the_emptiest_pack_is_held_back_and_steps_begun_are_filled_first():
+    lengths = [6, 5, 4, 3, 9, 2]
+    assert emptiest(lengths, [[0, 2], [1], [3, 5], [4]]) == 1, "of several the first"
+    balance = Balance(linear_tokens=0, packs_per_step=2)
+    bins = [[0], [3], [4], [5], [1]]
+    # one pack of the round before waits for another: the first one fills its step, whatever it costs
+    found = alike(lengths, [list(each) for each in bins], balance, ahead=1)
+    assert found == [[0], [3], [5], [4], [1]]
+    assert alike(lengths, [list(each) for each in bins], balance)[-1] == [5], "what is left over"
+    for before in range(4):
+        packs, held = round_packs([9, 1, 1, 9, 1], 9, balance, before=before, last=True)
+        assert not held and len(packs) == 3
+        pair = packs[1:] if before % 2 else packs[:2]
+        assert (
+            len(
+                {balance.costs(np.array([sum([9, 1, 1, 9, 1][i] for i in p)])).item() for p in pair}
+            )
+            == 1
+        )
 
 
 def test_first_fit_decreasing_by_hand():

@@ -29,6 +29,7 @@ def test_known_frames():
     assert ClipView().indices(4, 8.0) == [0]
     assert ClipView().indices(60, 24.0) == [3 * k for k in range(17)]
     assert ClipView(fps=None, max_frames=9).indices(60, 24.0) == list(range(9))
+    assert ClipView().indices(9, 12.0) == [0, 2, 3, 4, 6], "the nearest frame, ties to even"
     assert ClipView().rate(24.0) == 8.0 and ClipView().rate(5.0) == 5.0
 
 
@@ -69,6 +70,17 @@ def test_native_view_only_crops():
     assert out.shape == (1, 32, 64, 3)
     error = np.abs(out.astype(int) - frames[:, 4:36, 4:68].astype(int))
     assert error.mean() < 40  # chroma is subsampled; a shift by one block gives about 85
+
+
+def test_the_middle_is_kept_each_way():
+    """With the two offsets exchanged, wide pictures lose one side and tall ones their feet."""
+    y, x = np.mgrid[:44, :64]
+    frame = np.stack([x * 4, y * 5, 0 * x], -1).astype(np.uint8)
+    data = encode_mp4(frame[None], 8, crf=1)
+    view = ClipView(max_pixels=None, multiple=16)
+    out = decode_view(data, view, n_frames=1, fps=8.0, width=64, height=44)[0].astype(int)
+    assert out.shape == (32, 64, 3)
+    assert np.abs(out - frame[6:38].astype(int)).mean() < 6
 
 
 def test_undecodable_bytes_are_a_clip_error():
