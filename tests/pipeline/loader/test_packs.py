@@ -73,16 +73,12 @@ def test_the_emptiest_pack_is_held_back_and_steps_begun_are_filled_first():
     found = alike(lengths, [list(each) for each in bins], balance, ahead=1)
     assert found == [[0], [3], [5], [4], [1]]
     assert alike(lengths, [list(each) for each in bins], balance)[-1] == [5], "what is left over"
-    for before in range(4):
-        packs, held = round_packs([9, 1, 1, 9, 1], 9, balance, before=before, last=True)
-        assert not held and len(packs) == 3
-        pair = packs[1:] if before % 2 else packs[:2]
-        assert (
-            len(
-                {balance.costs(np.array([sum([9, 1, 1, 9, 1][i] for i in p)])).item() for p in pair}
-            )
-            == 1
-        )
+    three = Balance(linear_tokens=0, packs_per_step=3)
+    for before, ahead in ((0, 0), (1, 2), (2, 1), (3, 0)):
+        packs, held = round_packs([5, 6, 7, 8, 9], 9, three, before=before, last=True)
+        first = [[place] for place in range(ahead)]  # they fill the step that is under way
+        assert not held and packs[:ahead] == first
+        assert packs[ahead : ahead + 3] == [[4], [3], [2]], "then those of a step cost alike"
 
 
 def test_first_fit_decreasing_by_hand():
