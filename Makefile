@@ -3,6 +3,7 @@
 # make coverage  the tests once more, slower: the share of lines and branches of each package that they run
 # make lint   ruff, mypy, import rules
 # make mutate MODULE=dit/guidance.py   plants small faults in a module, one by one, and says which no test notices
+# make evidence  what the papers claim, tried with three seeds each: hours; run again, it goes on (EVIDENCE_ARGS='--steps 100')
 # make docs   the pages of docs/, strictly, into runs/site; make pictures draws their pictures from the demo's output
 # Every target installs what it needs, once; VENV=... and PYTHON=... choose where and with what.
 
@@ -22,10 +23,12 @@ PIN = $$(sed -n 's/^$(1)==/$(1)==/p' constraints.txt)
 PACKAGES = pipeline captioner vae dit jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all coverage mutate lint format docs pictures clean
+EVIDENCE ?= runs/evidence
+EVIDENCE_ARGS ?=
+.PHONY: help install demo test test-all coverage mutate evidence lint format docs pictures clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -7
+	@sed -n 's/^# //p' Makefile | head -8
 
 install: $(STAMP)
 
@@ -61,6 +64,9 @@ coverage: $(STAMP)
 mutate: $(STAMP)
 	@$(VENV)/bin/python -c 'import mutmut' 2>/dev/null || $(PIP) -c constraints.txt 'mutmut>=3.8'
 	@$(VENV)/bin/python tests/mutation/run.py $(MODULE)
+
+evidence: $(STAMP)
+	@$(VENV)/bin/python -m benchmarks.evidence --scratch $(EVIDENCE) $(EVIDENCE_ARGS)
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

@@ -1,20 +1,27 @@
-"""More compute, less loss: one DiT trained for 1, 2, 4, 8 and 16 units of steps on the same data.
+"""More compute, less loss: one DiT trained for 1, 2, 4, 8 and 16 units of steps on the same pictures.
 
     python -m benchmarks.evidence.compute --scratch runs/evidence
 
 The Sora report shows samples that improve with compute; Peebles and Xie 2023 ("Scalable Diffusion Models with
-Transformers", section 5) the same of FID. Here: held-out loss, which must fall each time, a power law with a floor,
-fitted to all but the longest run, whose loss it has to foretell, and the share of objects drawn as the caption says.
+Transformers", section 5) the same of FID. Here: held-out loss, which must fall each time, and how much of the pictures
+is right. A power law with a floor is fitted to all but the longest runs, whose loss it has to foretell.
 """
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
-from benchmarks.evidence.runs import SIDE, outcome, save_sheet, train, write_shards
+from benchmarks.evidence.runs import (
+    Plan,
+    outcome,
+    plan,
+    save_sheet,
+    train,
+    world,
+    world_rows,
+    write_shards,
+)
+from benchmarks.evidence.tables import falling, keep, table
 
 UNITS = (1, 2, 4, 8, 16)
 
@@ -32,36 +39,41 @@ def power_law(steps: np.ndarray, losses: np.ndarray) -> tuple[float, float, floa
     return best[1:]
 
 
-def main() -> None:
-    """Train, measure, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scratch", type=Path, required=True)
-    parser.add_argument("--unit", type=int, default=100, help="steps of the shortest run")
-    parser.add_argument("--images", type=int, default=8000)
-    parser.add_argument("--prompts", type=int, default=200)
-    args = parser.parse_args()
-    folder = write_shards(args.scratch / "world", args.images, seed=31, sizes=((SIDE, SIDE),))
-    found = {}
-    for times in UNITS:
-        steps = times * args.unit
-        out = train(folder, args.scratch / f"compute-{steps}", steps)
-        found[steps] = outcome(out, prompts=args.prompts)
-    print(f"{'steps':>6} {'held-out loss':>14} {'colour':>8} {'shape':>8}")
-    for steps, each in found.items():
-        print(
-            f"{steps:6} {each.held_out:14.4f} {each.marks['colour']:8.1%} {each.marks['shape']:8.1%}"
-        )
-    losses = np.array([each.held_out for each in found.values()])
-    if not (np.diff(losses) < 0).all():
-        print("the loss does not fall each time")
-    counts = np.array(list(found), float)
-    a, b, floor = power_law(counts[:-1], losses[:-1])
-    told = floor + a * counts[-1] ** -b
-    print(f"without the longest run: loss = {floor:.4f} + {a:.3f} * steps^-{b:.3f}")
-    print(f"foretold for {counts[-1]:.0f} steps: {told:.4f}, measured {losses[-1]:.4f}")
-    save_sheet(args.scratch / "compute.png", {str(k): v.images[:12] for k, v in found.items()})
-    print(f"look at {args.scratch / 'compute.png'}")
+def run(told: Plan) -> None:
+    """Train, measure, print the table, and say how well the law foretold the longest runs."""
+    unit = max(1, told.steps // 8)
+    folder = write_shards(told.scratch / "world", world_rows(world(told.images, seed=31)))
+    arms: dict[str, list[dict[str, float]]] = {}
+    losses: dict[int, list[float]] = {}
+    outs = []
+    for seed in range(told.seeds):
+        for steps in (unit * times for times in UNITS):
+            out = train(folder, told.scratch / f"compute-{steps}-{seed}", steps, seed=seed)
+            found = outcome(out, told, seed=seed)
+            arms.setdefault(f"{steps} steps", []).append(found)
+            losses.setdefault(steps, []).append(found["held_out"])
+            outs += [out / "outcome-dense.png"] if seed == 0 else []
+    counts = np.array(list(losses), float)
+    means = np.array([np.mean(each) for each in losses.values()])
+    law = power_law(counts[:-1], means[:-1])
+    a, b, floor = law
+    told_loss = floor + a * counts[-1] ** -b
+    lines = [table(arms, ("held_out", "colour", "shape", "every_frame"))]
+    falls = all((np.diff(row) < 0).all() for row in np.array(list(losses.values())).T)
+    lines.append(
+        "the loss falls each time, with every seed" if falls else "the loss does not fall each time"
+    )
+    lines.append(f"without the longest runs: loss = {floor:.4f} + {a:.3f} * steps^-{b:.3f}")
+    lines.append(
+        f"foretold for {counts[-1]:.0f} steps: {told_loss:.4f}, measured {means[-1]:.4f} "
+        f"({told_loss / means[-1] - 1:+.1%})"
+    )
+    svg = falling(
+        "Held-out loss by steps; dashed: the law fitted without the longest runs", losses, law
+    )
+    keep(told.scratch, "compute", "\n".join(lines), svg, arms)
+    save_sheet(told.scratch / "compute.png", outs)
 
 
 if __name__ == "__main__":
-    main()
+    run(plan(__doc__))

@@ -3,18 +3,35 @@
     python -m benchmarks.evidence.native_sizes --scratch runs/evidence
 
 The Sora report ("Improved framing and composition") says that a model trained on square crops shows subjects only
-partly in view. Two DiTs, the same scenes and steps: one sees 96x64 and 64x96 pictures as they are, the other their
-middle 64x64; a third of the pictures is square for both. Generated at 64x64 from held-out captions, whose rendered
-pictures cut hardly anything off.
+partly in view. Two DiTs on the same scenes: one sees 96x64 and 64x96 pictures as they are, the other their middle
+64x64; a third of the pictures is square for both. Generated at 64x64 from held-out captions, whose rendered pictures
+cut hardly anything off.
+
+Compute is equal both ways: a step holds the same tokens, so native sizes see fewer pictures in the same steps; a third
+arm gives them the steps that show as many pictures as the crops had.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.evidence.runs import HEAD, SIDE, arguments, compare, with_frame, write_shards
+from benchmarks.evidence.runs import (
+    FPS,
+    SIDE,
+    Plan,
+    Row,
+    outcome,
+    plan,
+    save_sheet,
+    train,
+    with_frame,
+    world,
+    world_rows,
+    write_shards,
+)
+from benchmarks.evidence.tables import difference, dots, keep, table
 from pipeline import schema as s
 from pipeline.video.decode import decode_clip
 from pipeline.world.judge import find_tracks
@@ -22,6 +39,8 @@ from pipeline.world.judge import find_tracks
 SIZES = ((96, 64), (64, 96), (64, 64))
 EDGE = 2
 """Pixels of an object along one edge of the picture from which it counts as cut off."""
+AREA = sum(width * height for width, height in SIZES) / len(SIZES) / SIDE**2
+"""Tokens of a native picture over those of a crop, in the mean."""
 
 
 def cut_off(images: list[np.ndarray]) -> float:
@@ -36,35 +55,60 @@ def cut_off(images: list[np.ndarray]) -> float:
     return touching / max(1, objects)
 
 
-def centre(row: dict[str, Any], index: int) -> dict[str, Any]:
-    """The row with the middle square of its picture."""
-    frame = decode_clip(row[s.VIDEO])[0][0]
-    height, width = frame.shape[:2]
-    y, x = (height - SIDE) // 2, (width - SIDE) // 2
-    return with_frame(row, frame[y : y + SIDE, x : x + SIDE])
+def cropped(rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows with the middle square of their pictures."""
+    for row in rows:
+        frame = decode_clip(row[s.VIDEO])[0][0]
+        height, width = frame.shape[:2]
+        y, x = (height - SIDE) // 2, (width - SIDE) // 2
+        yield with_frame(row, frame[y : y + SIDE, x : x + SIDE])
 
 
-def main() -> None:
-    """Train both, measure, print the table."""
-    args = arguments(__doc__)
-    kind: dict[str, Any] = {"seed": 37, "sizes": SIZES}
-    folders = {
-        "native sizes": write_shards(args.scratch / "native", args.images, **kind),
-        "square crops": write_shards(args.scratch / "crops", args.images, edit=centre, **kind),
-    }
-    print(HEAD + f"{'cut off':>9}")
-    compare("native", folders, args, lambda found: f"{cut_off(found.images):9.1%}")
-    print(f"rendered: {cut_off(rendered(args.prompts)):.1%} cut off")
-
-
-def rendered(prompts: int) -> list[np.ndarray]:
-    """The scenes that the captions describe."""
+def rendered(told: Plan, seed: int) -> list[np.ndarray]:
+    """The scenes that the captions of a seed describe."""
     from jobs.generate.adherence import Args, draw_scenes
     from pipeline.world.render import render
 
-    scenes = draw_scenes(Args(prompts=prompts, seed=1, frames=1))
-    return [render(scene, width=SIDE, height=SIDE, fps=8.0, n_frames=1) for scene in scenes]
+    scenes = draw_scenes(Args(prompts=told.prompts, seed=1 + seed, frames=1, max_objects=1))
+    return [render(scene, width=SIDE, height=SIDE, fps=FPS, n_frames=1) for scene in scenes]
+
+
+def run(told: Plan) -> None:
+    """Train the three arms, measure, print the table."""
+    config = world(told.images, seed=37, sizes=SIZES)
+    native = write_shards(told.scratch / "native", world_rows(config))
+    crops = write_shards(told.scratch / "crops", cropped(world_rows(config)))
+    longer = round(told.steps * AREA)
+    plans = {
+        "square crops": (crops, told.steps),
+        "native sizes": (native, told.steps),
+        "native, as many pictures": (native, longer),
+    }
+    arms: dict[str, list[dict[str, float]]] = {name: [] for name in plans}
+    outs = []
+    for seed in range(told.seeds):
+        for name, (data, steps) in plans.items():
+            out = train(data, told.scratch / f"native-{data.name}-{steps}-{seed}", steps, seed=seed)
+            more = lambda images: {"cut_off": cut_off(images)}  # noqa: E731
+            arms[name].append(outcome(out, told, seed=seed, more=more))
+            outs += [out / "outcome-dense.png"] if seed == 0 else []
+    truth = np.mean([cut_off(rendered(told, seed)) for seed in range(told.seeds)])
+    lines = [
+        f"steps: {told.steps}, and {longer} for as many pictures",
+        table(arms, ("cut_off", "colour", "shape", "every_frame")),
+        f"rendered scenes: {truth:.1%} cut off",
+        difference(arms, "square crops", "native sizes", "cut_off"),
+        difference(arms, "square crops", "native, as many pictures", "cut_off"),
+    ]
+    keep(
+        told.scratch,
+        "native",
+        "\n".join(lines),
+        dots("Objects cut off, colours right", arms, ("cut_off", "colour")),
+        arms,
+    )
+    save_sheet(told.scratch / "native.png", outs)
 
 
 if __name__ == "__main__":
-    main()
+    run(plan(__doc__))
