@@ -9,10 +9,10 @@ import pytest
 
 from jobs.core.errors import UserError
 from jobs.core.recipe import load_recipe
-from jobs.core.run import open_run
+from jobs.core.run import dropped_line, open_run
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
-from pipeline.tables import captions_schema
+from pipeline.tables import captions_schema, dropped_schema, manifest_schema, selection_schema
 from tests.helpers.caption_media import make_run_folder
 
 
@@ -38,6 +38,33 @@ def test_kept_clips_come_in_source_order_and_their_bytes_from_clips_or_the_folde
     first = run.read_clip(rows[0])
     row = {**rows[0], s.SHARD: "part-00000.parquet"}  # relative to clips/, as ingest writes it
     assert run.read_clip(row) == first and first[4:8] == b"ftyp"
+
+
+def test_clips_of_a_source_come_by_their_time_and_dropped_footage_is_summed(tmp_path: Path):
+    rows = [
+        dict.fromkeys(manifest_schema().names)
+        | {s.CLIP_ID: f"c{n}", s.SOURCE_ID: "ab"[n % 2], s.START_PTS: 100 - n}
+        for n in range(40)
+    ]
+    for part, some in enumerate((rows[::3], rows[1::3], rows[2::3])):
+        table = pa.Table.from_pylist(some, schema=manifest_schema())
+        write_table(tmp_path / "manifest" / f"part-{part}.parquet", table)
+    decided = [{s.CLIP_ID: row[s.CLIP_ID], s.DECISION: "keep", s.REASONS: []} for row in rows]
+    full = [dict.fromkeys(selection_schema().names) | row for row in decided]
+    write_table(
+        tmp_path / "selection.parquet", pa.Table.from_pylist(full, schema=selection_schema())
+    )
+    lost = [("short", 1.0, 1.5), ("fade", 10.0, 12.0), ("short", 20.0, 20.25)]
+    names = (s.REASON, s.START_S, s.END_S)
+    full = [
+        dict.fromkeys(dropped_schema().names) | dict(zip(names, row, strict=True)) for row in lost
+    ]
+    write_table(tmp_path / "dropped.parquet", pa.Table.from_pylist(full, schema=dropped_schema()))
+    run = open_run(tmp_path)
+    found = [(row[s.SOURCE_ID], row[s.START_PTS]) for row in run.kept_clips().to_pylist()]
+    assert found == sorted(found) and len(found) == 40
+    assert run.dropped() == {"short": (2, 0.75), "fade": (1, 2.0)}
+    assert dropped_line(run.dropped()) == "1 fade (2.0 s), 2 short (0.8 s)"
 
 
 def test_usable_captions_are_those_that_ended_well(tmp_path: Path):

@@ -41,6 +41,19 @@ def test_a_cleared_or_broken_marker_means_not_done(tmp_path: Path):
     assert stage_key(tmp_path, "pack") is None
 
 
+def test_a_stage_that_works_is_not_done_until_it_says_so(tmp_path: Path):
+    """A kill in the middle leaves outputs half replaced: they must not pass for those of the marker."""
+    stage = Stage(tmp_path, "pack", "k")
+    stage.finish({})
+    try:
+        with stage.working():
+            assert stage.info is None
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        pass
+    assert stage.info is None and stage_key(tmp_path, "pack") is None
+
+
 def test_figures_are_one_json_line_each(tmp_path: Path):
     stage = Stage(tmp_path / "run", "train", "k")
     stage.log({"loss": np.float32(0.5), "step": 1})

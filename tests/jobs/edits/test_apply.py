@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,14 +11,18 @@ import pytest
 
 from jobs.core.errors import UserError
 from jobs.core.run import RunFolder, open_run
-from jobs.edits.apply import run_edits
+from jobs.edits.apply import correct, decide_by_hand, run_edits
 from jobs.edits.journal import Journal
+from jobs.edits.replay import ByHand, replay
 from jobs.select import command as select
 from jobs.shards import pack
 from jobs.train.captioner import find_examples
 from pipeline import schema as s
 from pipeline.config import PackConfig, SelectConfig
+from pipeline.select.funnel import FunnelRow
+from pipeline.select.select import Selection
 from pipeline.shards.read import open_manifest
+from pipeline.tables import selection_schema
 from tests.helpers.run_folder import write_run
 
 RULES = SelectConfig(where={"moving": "motion_mean > 0.25"}, dedup_phash=False)
@@ -65,6 +70,45 @@ def test_select_reads_decisions_and_says_so(
     assert select.run(RULES, run) == 5
     edit(run, clips[3], "tag", tag="nice")  # tags are nothing to select
     assert select.run(RULES, run) == 5 and "nothing to do" in capsys.readouterr().out
+
+
+def test_reasons_of_the_rules_stay_and_the_funnel_counts_clips_and_hours_by_hand() -> None:
+    rows = [
+        ("a", "keep", [], None), ("b", "reject", ["moving"], None),
+        ("c", "reject", ["duplicate_phash"], "a"), ("d", "error", ["failed:cut"], None),
+    ]  # fmt: skip
+    names = (s.CLIP_ID, s.DECISION, s.REASONS, s.DUPLICATE_OF)
+    lines = [
+        dict.fromkeys(selection_schema().names) | dict(zip(names, row, strict=True)) for row in rows
+    ]
+    lines[2][s.DUPLICATE_IN] = "earlier"
+    table = pa.Table.from_pylist(lines, schema=selection_schema())
+    step = FunnelRow(step="kept", removes=0, only=0, clips=1, hours=2.0)
+    selection = Selection(table=table, funnel=(step,), unmeasured={})
+    decided_ = {"a": "reject", "b": "reject", "c": "keep", "d": "keep", "gone": "keep"}
+    seconds = {"a": 1800.0, "b": 10.0, "c": 3600.0, "d": 5.0}
+    found = decide_by_hand(selection, decided_, seconds)
+    plain = {row[s.CLIP_ID]: row for row in found.table.to_pylist()}
+    assert plain["a"][s.DECISION] == "reject" and plain["a"][s.REASONS] == ["by_hand"]
+    assert plain["b"][s.REASONS] == ["moving", "by_hand"], "why the rules were against it is kept"
+    assert plain["c"] == {**plain["c"], s.DECISION: "keep", s.REASONS: []}
+    assert plain["c"][s.DUPLICATE_OF] is None and plain["c"][s.DUPLICATE_IN] is None
+    assert plain["d"][s.DECISION] == "error"
+    by_hand, kept = found.funnel[-2:]
+    assert (by_hand.removes, by_hand.only, by_hand.clips) == (1, 1, 1)
+    assert kept.step == "kept" and (kept.clips, kept.hours) == (1, pytest.approx(2.5))
+
+
+def test_corrections_of_kinds_that_are_not_packed_stay_out() -> None:
+    edits = replay([])
+    hand = ByHand(captions={"dense": "Ann's.", "short": "hers"})
+    corrected = replace(edits, clips={"a": hand, "b": hand})
+    before = {"a": {"dense": "model's"}}
+    assert correct(before, corrected, ("dense",)) == {
+        "a": {"dense": "Ann's."},
+        "b": {"dense": "Ann's."},
+    }
+    assert before == {"a": {"dense": "model's"}}
 
 
 def test_pack_takes_corrections_and_refuses_a_selection_from_before(run: RunFolder) -> None:

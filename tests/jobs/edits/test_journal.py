@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jobs.core.errors import UserError
+from jobs.edits import journal as journal_module
 from jobs.edits.command import main
 from jobs.edits.journal import Action, Journal, file_stem
 from pipeline.store.paths import location
@@ -36,6 +38,79 @@ def test_an_edit_is_read_back_with_all_that_it_says(tmp_path: Path) -> None:
     )  # fmt: skip
     assert Journal(tmp_path).read() == [made]
     assert made.when.endswith("Z") and made.who == "Ann Böhm" and len(made.id) == 16
+
+
+def test_edits_follow_each_other_in_time_whoever_made_them(tmp_path: Path) -> None:
+    """By name first, the later word would count only of the person whose name comes last."""
+    first = Journal(tmp_path / "b").append("bob", "tag", {"tag": "x"}, clip_id="c")
+    second = Journal(tmp_path / "a").append("ann", "tag", {"tag": "y"}, clip_id="c")
+    assert first.when <= second.when
+    journal = Journal(tmp_path / "a")
+    assert journal.merge(Journal(tmp_path / "b")) == 1
+    assert [edit.who for edit in journal.read()] == (
+        ["bob", "ann"] if first.when < second.when else ["ann", "bob"]
+    )
+
+
+def test_edits_of_the_same_moment_are_each_taken_over(tmp_path: Path) -> None:
+    body = {
+        "when": "2026-11-26T10:00:00.000000Z", "action": "tag", "clip_id": "c", "source_id": None,
+        "start_s": None, "end_s": None, "value": {"tag": "x"}, "why": "",
+    }  # fmt: skip
+    for who in ("ann", "bob", "cy"):
+        path = tmp_path / who / "edits" / f"{who}.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({**body, "who": who}) + "\n")
+    journal = Journal(tmp_path / "ann")
+    assert [journal.merge(Journal(tmp_path / who)) for who in ("bob", "cy")] == [1, 1]
+    assert [edit.who for edit in journal.read()] == ["ann", "bob", "cy"]
+
+
+def test_an_edit_is_on_the_disk_and_the_name_of_a_new_journal_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a page answered is kept through a power cut, not only through a kill."""
+    synced: list[str] = []
+    locks: list[int] = []
+    fsync, flock = os.fsync, journal_module.fcntl.flock
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
+        fsync(descriptor)
+
+    def take(handle: Any, how: int) -> None:
+        locks.append(how)
+        flock(handle, how)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(journal_module.fcntl, "flock", take)
+    for _ in range(2):
+        Journal(tmp_path).append("ann", "tag", {"tag": "a"}, clip_id="c")
+    assert synced == ["ann.jsonl", "edits", "ann.jsonl"]
+    assert locks == [journal_module.fcntl.LOCK_EX] * 2, "alone, whoever else appends"
+
+
+def test_an_edit_that_the_disk_does_not_take_leaves_no_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+    first = journal.append("ann", "tag", {"tag": "a"}, clip_id="c")
+    before = (tmp_path / "edits" / "ann.jsonl").read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(os, "fsync", full)
+        journal.append("ann", "tag", {"tag": "b"}, clip_id="c")
+    assert (tmp_path / "edits" / "ann.jsonl").read_bytes() == before
+    assert journal.read() == [first]
+
+
+@pytest.mark.parametrize("decision", ["keep", "reject", None])
+def test_a_decision_can_be_made_and_taken_back(tmp_path: Path, decision: str | None) -> None:
+    made = Journal(tmp_path).append("ann", "decision", {"decision": decision}, clip_id="c")
+    assert Journal(tmp_path).read() == [made]
 
 
 def test_times_rise_even_when_the_clock_does_not(tmp_path: Path) -> None:

@@ -127,6 +127,28 @@ def test_an_edit_finds_its_clip_after_another_ingest() -> None:
     assert settle(edits, {"old": ("s", 0.0, 1.0)}).decisions() == {"old": "keep"}  # its id is here
 
 
+def test_the_last_cut_counts_whole_and_the_clip_is_looked_for_where_it_lies_then() -> None:
+    place: dict[str, Any] = {"source_id": "s", "start_s": 10.0, "end_s": 20.0}
+    cuts = [
+        edit(1, "cut", {"start": -3, "end": 2}, "old", **place),
+        edit(2, "cut", {"start": 50, "end": 0}, "old", **place),
+    ]
+    assert replay(cuts).cuts() == {"old": (50, 0)}, "frames of two words are not added up"
+    kept = edit(3, "decision", {"decision": "keep"}, "old", **place)
+    # 50 frames at 25 a second: the clip begins at 12 s now
+    found = settle([*cuts, kept], {"new": ("s", 12.0, 20.0)}, {"s": 25.0})
+    assert found.decisions() == {"new": "keep"} and found.cuts() == {}
+    assert settle([kept], {"new": ("s", 12.0, 20.0)}).waiting == (kept,)
+
+
+def test_a_clip_that_holds_much_more_is_another() -> None:
+    place: dict[str, Any] = {"source_id": "s", "start_s": 10.0, "end_s": 20.0}
+    kept = edit(1, "decision", {"decision": "keep"}, "old", **place)
+    assert settle([kept], {"film": ("s", 0.0, 60.0)}).waiting == (kept,)
+    both = {"less": ("s", 10.0, 19.2), "more": ("s", 10.0, 20.1)}
+    assert settle([kept], both).decisions() == {"more": "keep"}, "the nearest"
+
+
 def test_keys_tell_what_changed() -> None:
     tagged = replay([edit(1, "tag", {"tag": "a"})])
     assert tagged.key("decisions") is None and tagged.key("captions", "cuts") is None

@@ -63,6 +63,27 @@ def test_prompts_in_order_without_clip(folder: Path, tmp_path: Path) -> None:
     assert found["summary"]["relevance"] is None and found["summary"]["creativity"] is None
 
 
+def test_videos_of_two_folders_have_their_own_prompts_and_the_best_comes_first(
+    tmp_path: Path,
+) -> None:
+    """Names repeat from folder to folder: 000.mp4 of one must not be judged by the prompt of the other."""
+    videos = []
+    for name, text in (("one", "A red circle."), ("two", "A blue square.")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "prompts.json").write_text(json.dumps({"0.mp4": text}))
+        videos.append(tmp_path / name / "0.mp4")
+        videos[-1].touch()
+    args = judge.Args(paths=(tmp_path,))
+    found = judge.find_prompts(args, videos)
+    assert [found[path] for path in videos] == ["A red circle.", "A blue square."]
+    rows = [
+        judge.Judged(path=Path(name), coherence=value, fluency=value, relevance=value)
+        for name, value in (("low.mp4", 0.2), ("high.mp4", 0.9), ("mid.mp4", 0.5))
+    ]
+    lines = judge.table(rows).splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["high.mp4", "mid.mp4", "low.mp4"]
+
+
 def test_what_a_person_can_mend(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         judge.main([str(tmp_path / "nowhere")])

@@ -43,6 +43,16 @@ def test_guidance_and_frames_take_memory() -> None:
     plain = limits.memory_needed(512, 512, 17, guided=False, **of)
     assert limits.memory_needed(512, 512, 17, guided=True, **of) > plain
     assert 1.9 < limits.memory_needed(512, 512, 33, guided=False, **of) / plain < 2.1
+    wide, tall = (
+        limits.memory_needed(*size, 17, guided=True, **of) for size in ((1024, 128), (128, 1024))
+    )
+    assert wide == tall == pytest.approx(limits.memory_needed(512, 256, 17, guided=True, **of))
+
+
+def test_a_window_needs_room_for_one_new_latent_frame() -> None:
+    limits.check_window(17, 4, "embedded")
+    with pytest.raises(UserError, match=r"--context 5 leaves no room .* give --frames 21 or more"):
+        limits.check_window(17, 5, "embedded")
 
 
 def test_what_is_no_model_is_refused_by_its_header(tmp_path: Path) -> None:

@@ -66,6 +66,19 @@ def test_scores_that_a_rule_lacks_and_clips_not_packed_are_counted(run: Run) -> 
     assert found.total == 5
 
 
+def test_each_error_of_a_clip_counts_and_the_most_frequent_type_comes_first(run: Run) -> None:
+    n = run.clips.num_rows
+    errors = [None] * n
+    errors[0] = "score: blur: NaN; embed: memory: 3 GB"
+    errors[1] = "embed: memory: 4 GB"
+    at = run.clips.column_names.index(s.ERROR)
+    clips = run.clips.set_column(at, s.ERROR, pa.array(errors, pa.string()))
+    found = count_failures(replace(run, clips=clips, sources=[], captions=None))
+    told = [(row["stage"], row["type"], row["n"], row["message"]) for row in found.by_type]
+    assert told == [("embed", "memory", 2, "3 GB"), ("score", "blur", 1, "NaN")]
+    assert found.total == 3 and found.types == 2
+
+
 def test_a_clean_run_has_none(run: Run) -> None:
     clean = run.clips.slice(0, 0)
     assert (

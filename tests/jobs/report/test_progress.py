@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from jobs.core.lock import locked
+from jobs.core.recipe import RESOLVED
 from jobs.core.run import open_run
 from jobs.core.stage import clear_done
 from jobs.ingest.ledger import HIDDEN
@@ -70,6 +71,52 @@ def test_a_running_stage_has_its_count_rate_and_time_left(home: Path) -> None:
     for path in single.iterdir():
         path.unlink()
     assert not any(each.running for each in progress.stages(run))
+
+
+def test_what_an_earlier_run_did_is_no_part_of_the_rate(home: Path) -> None:
+    run = open_run(home / "run")
+    single = run.path / HIDDEN / "sources" / "cd"
+    single.mkdir(parents=True)
+    clear_done(run.path, "ingest")
+    with locked(run.path, "ingest"):
+        started = time.time() - 10
+        os.utime(run.path / ".lock", (started, started))
+        for number in range(4):
+            (single / f"{number}.json").write_text("{}")
+            if number:
+                os.utime(single / f"{number}.json", (started - 60, started - 60))
+        (found,) = (each for each in progress.stages(run) if each.running)
+    for path in single.iterdir():
+        path.unlink()
+    assert found.done == 5 and found.per_s == pytest.approx(0.1, rel=0.2)
+
+
+def test_rates_curves_and_samples_are_the_newest(tmp_path: Path) -> None:
+    """A curve without its last point, or a rate of the first minutes, shows a training that is no more."""
+    (tmp_path / "samples").mkdir()
+    settings = {"command": "train-dit", "settings": {"train": {"steps": 2000}}}
+    (tmp_path / "run.json").write_text(json.dumps(settings))
+    seconds = [n if n < 900 else 900 + 4 * (n - 900) for n in range(1001)]
+    rows = [{"step": n, "loss": float(n), "elapsed_s": seconds[n]} for n in range(1001)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    for number in range(20):
+        path = tmp_path / "samples" / f"step-{number:06d}.png"
+        path.write_bytes(b"")
+        os.utime(path, (number, number))
+    found = progress.read_training(tmp_path)
+    assert found.curves["loss"][-1] == (1000, 1000.0)
+    assert len(found.curves["loss"]) <= progress.POINTS + 200
+    assert found.steps_per_s == pytest.approx(0.25)
+    assert found.samples[0] == "samples/step-000019.png" and len(found.samples) == progress.SAMPLES
+
+
+def test_captions_to_come_are_those_of_every_kind(home: Path) -> None:
+    run = open_run(home / "run")
+    kinds = run.recipe().caption.kinds
+    run.save_recipe(run.recipe())
+    assert progress._asked(run, 7) == 7 * len(kinds) and len(kinds) > 1
+    (run.path / RESOLVED).unlink()
+    assert progress._asked(run, 7) is None
 
 
 def test_failures_are_counted_by_type(tmp_path: Path) -> None:

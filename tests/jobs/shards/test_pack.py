@@ -8,11 +8,12 @@ import pytest
 
 from jobs.core.errors import UserError
 from jobs.core.run import open_run
-from jobs.shards.pack import main, run
+from jobs.shards.pack import main, run, shared_name
 from pipeline import schema as s
 from pipeline.config import PackConfig
 from pipeline.shards.read import open_manifest
 from pipeline.shards.write import video_hash, write_video_table
+from pipeline.store.members import ROOT
 from pipeline.store.parquet import write_table
 from pipeline.tables import captions_schema, clips_schema, manifest_schema, selection_schema
 from tests.helpers.shard_media import flip_byte, make_rows
@@ -150,6 +151,35 @@ def test_shards_name_no_folder_of_this_machine_and_say_shot_and_split(folder):
     assert {row[s.SPLIT] for row in found} == {"train"}
     run(PackConfig(validation_share=1.0), open_run(folder))
     assert {row[s.SPLIT] for row in open_manifest(folder).table.to_pylist()} == {"validation"}
+
+
+def test_originals_that_are_not_usable_and_clips_of_one_source_stay_together(folder):
+    """The manifest holds what came with the film; only what captions/ passed may be trained on."""
+    path = folder / "manifest" / "part-00000.parquet"
+    table = pq.read_table(path)
+    at = table.column_names.index(s.CAPTION_ORIGINAL)
+    came = pa.array([f"as it came {i}" for i in range(6)])
+    pq.write_table(table.set_column(at, s.CAPTION_ORIGINAL, came), path)
+    for share in (0.3, 0.5, 0.7):
+        result = run(PackConfig(validation_share=share), open_run(folder))
+        found = open_manifest(folder).table.to_pylist()
+        assert {row[s.CAPTION_ORIGINAL] for row in found} == {None, "from the file"}
+        assert len({row[s.SPLIT] for row in found}) == 1, "neighbours of a film look alike"
+    seconds = sum(row[s.END_S] - row[s.START_S] for row in found)
+    assert result.hours == pytest.approx(seconds / 3600)
+
+
+@pytest.mark.parametrize(
+    ("uri", "shared"),
+    [
+        ("/home/me/films/a.mp4", "a.mp4"),
+        ("s3://raw/films/a.mp4", "s3://raw/films/a.mp4"),
+        (f"{ROOT}//home/me/sets/films.tar/day/a.mp4", "films.tar/day/a.mp4"),
+        (f"{ROOT}/s3://raw/films.tar/a.mp4", f"{ROOT}/s3://raw/films.tar/a.mp4"),
+    ],
+)
+def test_a_name_that_others_see_holds_no_folder_of_this_machine(uri, shared):
+    assert shared_name(uri) == shared
 
 
 def test_a_source_keeps_its_split_and_the_share_is_kept():

@@ -46,6 +46,21 @@ def test_pieces_partition_the_shot_and_none_is_too_long(
     assert (pieces[0].transition_in, pieces[-1].transition_out) == ("cut", "fade")
 
 
+def test_every_setting_of_a_cut_reaches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quality, a height or the sound that is asked for and not passed on is missed when the clips are made."""
+    given_: dict[str, object] = {}
+
+    def cut(path: str, spans: object, pts: object, **options: object) -> list[None]:
+        given_.update(options)
+        return []
+
+    monkeypatch.setattr("pipeline.source.clips.cut", cut)
+    path = write_counter(tmp_path / "a.mp4", 40)
+    asked = {"crf": 31, "height": 48, "audio": True, "crop_bars": True, "codec": "av1"}
+    list(clip_source(str(path), IngestConfig(**asked), 3))  # type: ignore[arg-type]
+    assert {name: given_[name] for name in asked} == asked and given_["samples"] == 3
+
+
 def test_ntsc_pieces_do_not_exceed_the_limit() -> None:
     """599 frames of 29.97 fps are 19.99 s; two halves of 300 and 299 frames would be one of 10.01 s."""
     pieces = split_shot(shot(0, 599), np.arange(600) * 1001 / 30000, 10.0)
