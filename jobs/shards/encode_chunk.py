@@ -119,7 +119,7 @@ class Encoder:
             write_texts(target, list(self._texts(chunk.texts)), metadata)
         failed: list[str] = []
         rows: list[dict[str, Any]] = []
-        for batch in _batches(chunk.tasks):
+        for batch in batches(chunk.tasks):
             frames = {}
             for task in batch:
                 try:
@@ -208,7 +208,7 @@ def encode_metadata(encoder: Encoder) -> dict[str, str]:
     }
 
 
-def _batches(tasks: Collection[Task]) -> Iterator[list[Task]]:
+def batches(tasks: Collection[Task]) -> Iterator[list[Task]]:
     """Neighbouring tasks of one shape, at most ``BATCH_PIXELS`` at a time."""
     batch: list[Task] = []
     for task in tasks:

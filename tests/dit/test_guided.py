@@ -90,6 +90,13 @@ def test_given_tokens_are_shown_clean_where_guidance_is_off_too():
         assert torch.equal(velocity(drifted, t), velocity(x, t))
 
 
+def test_each_clip_has_the_noise_of_its_own_seed():
+    both = plan_pack(SMALL, [(3, 4, 6)] * 2, [None] * 2, guided=False, seeds=[5, 6])
+    for number, seed in enumerate((5, 6)):
+        alone = plan_pack(SMALL, [(3, 4, 6)], [None], guided=False, seeds=[seed])
+        assert torch.equal(both.noise.chunk(2)[number], alone.noise)
+
+
 def test_every_second_level_runs_the_inner_blocks_where_that_is_asked_for():
     torch.manual_seed(1)
     deep = DiTConfig(**{**vars(SMALL), "depth": 4})

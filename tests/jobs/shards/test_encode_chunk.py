@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.shards.encode_chunk import BATCH_PIXELS, Encoder, Task, _batches
+from jobs.shards.encode_chunk import BATCH_PIXELS, Encoder, Task, batches
 from pipeline import schema as s
 from pipeline.config import EncodeConfig
 from tests.helpers.run_folders import CODECS
@@ -68,8 +68,8 @@ def test_a_batch_is_of_one_shape_and_fits_its_pixels() -> None:
         Task(clip_id=str(n), source={}, shape=shape, captions={}, key="")
         for n, shape in enumerate(shapes)
     ]
-    found = [[task.clip_id for task in batch] for batch in _batches(tasks)]
+    found = [[task.clip_id for task in batch] for batch in batches(tasks)]
     assert found == [["0", "1", "2"], ["3", "4"], ["5"], ["6"], ["7"]]
     many = BATCH_PIXELS // (5 * 32 * 32)
     small = [dataclasses.replace(tasks[0], clip_id=str(n)) for n in range(many + 1)]
-    assert [len(batch) for batch in _batches(small)] == [many, 1]
+    assert [len(batch) for batch in batches(small)] == [many, 1]
