@@ -25,11 +25,9 @@ from benchmarks.evidence.runs import (
     SIDE,
     Plan,
     Row,
+    compare,
     filmstock,
-    outcome,
     plan,
-    save_sheet,
-    train,
     with_frame,
     world,
     write_shards,
@@ -121,20 +119,12 @@ def run(told: Plan) -> None:
     raw = write_shards(told.scratch / "raw", rows_of(drawn, list(range(len(drawn)))))
     curated = write_shards(told.scratch / "curated", rows_of(drawn, kept))
     longer = round(told.steps * len(drawn) / len(kept))
-    plans = {
+    sets = {
         "raw": (raw, told.steps),
         "curated": (curated, told.steps),
         "raw, same passes": (raw, longer),
     }
-    arms: dict[str, list[dict[str, float]]] = {name: [] for name in plans}
-    outs = []
-    for seed in range(told.seeds):
-        for name, (data, steps) in plans.items():
-            out = train(
-                data, told.scratch / f"curation-{data.name}-{steps}-{seed}", steps, seed=seed
-            )
-            arms[name].append(outcome(out, told, seed=seed))
-            outs += [out / "outcome-dense.png"] if seed == 0 else []
+    arms = compare(told, "curation", sets)
     before, after = Counter(drawn), Counter(drawn[index] for index in kept)
     found = ", ".join(f"{kind or 'good'} {after[kind]} of {before[kind]}" for kind in SHARES)
     lines = [
@@ -148,7 +138,6 @@ def run(told: Plan) -> None:
     ]
     svg = dots("Curated against raw: pictures right", arms, ("colour", "shape", "every_frame"))
     keep(told.scratch, "curation", "\n".join(lines), svg, arms)
-    save_sheet(told.scratch / "curation.png", outs)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,8 @@ from benchmarks.evidence.runs import (
     SIDE,
     Plan,
     Row,
-    outcome,
+    compare,
     plan,
-    save_sheet,
-    train,
     with_frame,
     world,
     world_rows,
@@ -79,19 +77,12 @@ def run(told: Plan) -> None:
     native = write_shards(told.scratch / "native", world_rows(config))
     crops = write_shards(told.scratch / "crops", cropped(world_rows(config)))
     longer = round(told.steps * AREA)
-    plans = {
+    sets = {
         "square crops": (crops, told.steps),
         "native sizes": (native, told.steps),
         "native, as many pictures": (native, longer),
     }
-    arms: dict[str, list[dict[str, float]]] = {name: [] for name in plans}
-    outs = []
-    for seed in range(told.seeds):
-        for name, (data, steps) in plans.items():
-            out = train(data, told.scratch / f"native-{data.name}-{steps}-{seed}", steps, seed=seed)
-            more = lambda images: {"cut_off": cut_off(images)}  # noqa: E731
-            arms[name].append(outcome(out, told, seed=seed, more=more))
-            outs += [out / "outcome-dense.png"] if seed == 0 else []
+    arms = compare(told, "native", sets, lambda images: {"cut_off": cut_off(images)})
     truth = np.mean([cut_off(rendered(told, seed)) for seed in range(told.seeds)])
     lines = [
         f"steps: {told.steps}, and {longer} for as many pictures",
@@ -107,7 +98,6 @@ def run(told: Plan) -> None:
         dots("Objects cut off, colours right", arms, ("cut_off", "colour")),
         arms,
     )
-    save_sheet(told.scratch / "native.png", outs)
 
 
 if __name__ == "__main__":

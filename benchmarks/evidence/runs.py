@@ -11,7 +11,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,6 +169,23 @@ def outcome(
     write_bytes(out / f"outcome-{name}.png", png_bytes(side_by_side(i[0] for i in images[:SHEET])))
     write_bytes(kept, (json.dumps(found, indent=1) + "\n").encode())
     return found
+
+
+def compare(
+    told: Plan, title: str, sets: Mapping[str, tuple[Path, int]], more: Any = None
+) -> dict[str, list[dict[str, float]]]:
+    """Train on each set (folder, steps) with every seed: name of a set -> what each found; and a sheet of seed 0."""
+    arms: dict[str, list[dict[str, float]]] = {name: [] for name in sets}
+    pictures = []
+    for seed in range(told.seeds):
+        for name, (folder, steps) in sets.items():
+            out = told.scratch / f"{title}-{folder.name}-{steps}-{seed}"
+            arms[name].append(
+                outcome(train(folder, out, steps, seed=seed), told, seed=seed, more=more)
+            )
+            pictures += [out / "outcome-dense.png"] if seed == 0 else []
+    save_sheet(told.scratch / f"{title}.png", pictures)
+    return arms
 
 
 def save_sheet(path: Path, pictures: Iterable[Path]) -> None:
