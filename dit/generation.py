@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dit.checkpoint import LatentSpec, Loaded, load_dit
 from dit.conditioning import Condition, given_frames, given_latents
-from dit.config import SampleConfig
+from dit.config import REFERENCE_SCALE, SampleConfig
 from dit.packing import token_count
 from dit.samplers import generate as generate_latents
 from pipeline.loader.packs import plan_packs
@@ -58,6 +58,8 @@ def generate(
     config: SampleConfig | None = None,
     seed: int = 0,
     first_frame: np.ndarray | None = None,
+    references: Sequence[Sequence[np.ndarray]] | None = None,
+    reference_scale: float = REFERENCE_SCALE,
     on_done: Callable[[int], object] | None = None,
 ) -> list[np.ndarray]:
     """Generate one video per prompt.
@@ -71,6 +73,9 @@ def generate(
         config: Length, frame rate, steps, guidance. Default: ``SampleConfig()``.
         seed: Seed of the first video's noise; the next ones count up. A video depends on its own seed only.
         first_frame: uint8 RGB (height, width, 3) that every video starts from (image-to-video).
+        references: For each prompt pictures (H, W, 3) or videos (T, H, W, 3), uint8 RGB of any size, that show what the
+            prompt leaves open: "this object, that motion". Only a DiT that was trained on references takes them.
+        reference_scale: How strongly they are followed, beside ``config.guidance`` for the prompt.
         on_done: Called with the number of videos that were just finished.
 
     Returns:
@@ -96,6 +101,10 @@ def generate(
         seeds=[seed + i for i in range(len(prompts))],
         config=config,
         conditions=[condition] * len(prompts),
+        references=None
+        if references is None
+        else [[reference_latents(shown, vae, dit) for shown in each] for each in references],
+        reference_scale=reference_scale,
         on_done=on_done,
     )
 
@@ -109,6 +118,8 @@ def sample_videos(
     seeds: Sequence[int],
     config: SampleConfig,
     conditions: Sequence[Condition | None] | None = None,
+    references: Sequence[Sequence[Tensor]] | None = None,
+    reference_scale: float = REFERENCE_SCALE,
     on_done: Callable[[int], object] | None = None,
 ) -> list[np.ndarray]:
     """Generate one video per text, each of a size of its own, several to a pack.
@@ -120,6 +131,8 @@ def sample_videos(
         seeds: Seed of each video's noise.
         config: Solver, noise levels, guidance, frame rate; its ``frames`` is not used, ``shapes`` is.
         conditions: What is known of each video, see ``dit.conditioning``; None for nothing.
+        references: Latents that each video is shown, see ``reference_latents``; None for none.
+        reference_scale: How strongly they are followed.
         on_done: Called with the number of videos that were just finished.
 
     Returns:
@@ -127,7 +140,14 @@ def sample_videos(
     """
     videos: dict[int, np.ndarray] = {}
     for latents in sample_latents(
-        dit, texts, shapes, seeds=seeds, config=config, conditions=conditions
+        dit,
+        texts,
+        shapes,
+        seeds=seeds,
+        config=config,
+        conditions=conditions,
+        references=references,
+        reference_scale=reference_scale,
     ):
         for i, latent in latents.items():
             videos[i] = vae.decode(dit.latents.denormalise(latent))
@@ -144,6 +164,8 @@ def sample_latents(
     seeds: Sequence[int],
     config: SampleConfig,
     conditions: Sequence[Condition | None] | None = None,
+    references: Sequence[Sequence[Tensor]] | None = None,
+    reference_scale: float = REFERENCE_SCALE,
 ) -> Iterator[dict[int, Tensor]]:
     """Normalised latents (C, T, H, W) by number of the video, a pack at a time; arguments as in ``sample_videos``."""
     on_cuda = next(dit.model.parameters()).is_cuda
@@ -164,6 +186,8 @@ def sample_latents(
             config,
             seeds=[seeds[i] for i in pack],
             conditions=None if conditions is None else [conditions[i] for i in pack],
+            references=None if references is None else [references[i] for i in pack],
+            reference_scale=reference_scale,
             fps=config.fps,
             cuda_graph=on_cuda and config.steps >= LEAST_GRAPH_STEPS,
         )
@@ -191,6 +215,27 @@ def first_frame_given(
     clean = torch.zeros(latent.shape[0], *shape)
     clean[:, :1] = latent
     return given_latents(clean, given_frames(shape[0], "first"))
+
+
+def reference_latents(shown: np.ndarray, vae: Vae, dit: Loaded) -> Tensor:
+    """Normalised latents (C, T, H, W) of a reference: uint8 RGB (H, W, 3) or (T, H, W, 3) of any size.
+
+    Sides are cropped about the centre to what the VAE takes, and last frames of a video that fill no latent frame are
+    left out. Raises ``ValueError`` for other arrays, for sides below the VAE's least, and for a DiT without references.
+    """
+    if not dit.model.config.references:
+        raise ValueError("this DiT takes no references; train one with `train-dit --references`")
+    video = shown[None] if shown.ndim == 3 else shown
+    side = vae.space_factor
+    if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3 or not len(video):
+        raise ValueError(f"a reference must be uint8 RGB, got {shown.dtype} {shown.shape}")
+    height, width = video.shape[1:3]
+    if min(height, width) < side:
+        raise ValueError(f"a reference is {width}x{height}; its sides must be at least {side}")
+    top, left = height % side // 2, width % side // 2
+    frames = 1 + (len(video) - 1) // vae.time_factor * vae.time_factor
+    whole = video[:frames, top : top + height // side * side, left : left + width // side * side]
+    return dit.latents.normalise(vae.encode(np.ascontiguousarray(whole)[None])[0][0])
 
 
 def check_vae(spec: LatentSpec, vae: Vae) -> None:

@@ -29,6 +29,19 @@ def cfg(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
     return unconditional + scale * (conditional - unconditional)
 
 
+def with_reference(
+    guided: Tensor, reference: Tensor, neither: Tensor, reference_scale: float
+) -> Tensor:
+    """Guidance by two conditions with a scale each, from velocities (N, D) of any shape alike.
+
+    ``guided`` is guided from the velocity with the reference alone to that with reference and caption, ``reference``
+    is the former, ``neither`` has no condition. With ``cfg`` as the rule of the first this is
+    neither + s_ref (reference - neither) + s_text (both - reference), equation 3 of InstructPix2Pix (arXiv 2211.09800).
+    A ``reference_scale`` of 1 is ``guided``.
+    """
+    return guided + (reference_scale - 1) * (reference - neither)
+
+
 def _per_clip(values: Tensor, clip: Tensor, clips: int) -> Tensor:
     """Sums over a clip's numbers: (N, D) -> (clips,)."""
     if values.device.type != "cpu":  # adding by index gives other bits each time on a GPU

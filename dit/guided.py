@@ -15,7 +15,16 @@ from torch import Tensor
 from dit.block_runs import BlockRun, ReusingRun, run_all, skipping
 from dit.conditioning import Condition, hold, token_starts
 from dit.config import DiTConfig, SamplerConfig
-from dit.guidance import ON_DATA, RULES, guidance_named, on_data, rescaled, skip_layer, within
+from dit.guidance import (
+    ON_DATA,
+    RULES,
+    guidance_named,
+    on_data,
+    rescaled,
+    skip_layer,
+    with_reference,
+    within,
+)
 from dit.levels import Levels, levels_of
 from dit.model import DiT
 from dit.packing import Layout, make_layout, patchify
@@ -23,6 +32,7 @@ from dit.parallel.context import ALONE, Context, check_heads
 from dit.parallel.split import split_layout, split_levels, take
 from dit.parallel.spread import gathered
 from dit.paths import seen, velocity_of
+from dit.references import with_references
 from dit.solvers import Velocity
 from pipeline.training.device import to_device
 
@@ -52,7 +62,7 @@ class Plan:
     clips: int
     """Clips in the pack."""
     copies: int
-    """1, or 2 where the clips run with their captions and once more without."""
+    """1, or 2 where the clips run with their captions and once more without, or 3: at last without references, too."""
     layout: Layout
     """All copies: those with captions first."""
     levels: Levels
@@ -94,19 +104,30 @@ def plan_pack(
     seeds: Sequence[int] | None = None,
     fps: Sequence[float] | float = 8.0,
     conditions: Sequence[Condition | None] | None = None,
+    references: Sequence[Sequence[Tensor]] | None = None,
+    reference_scale: float = 1.0,
     context: Context = ALONE,
 ) -> Plan:
-    """Lay out clips of latent ``shapes`` (T, H, W) on the CPU; arguments as in ``dit.samplers.generate``."""
+    """Lay out clips of latent ``shapes`` (T, H, W) on the CPU; arguments as in ``dit.samplers.generate``.
+
+    Without ``guided`` there is one copy, whatever the ``reference_scale``.
+    """
     check_heads(config.heads, context.size)
     n, copies = len(shapes), 2 if guided else 1
+    shown = list(references or [])
+    if guided and any(shown) and reference_scale != 1:
+        copies = 3
     rates = [float(fps)] * n if isinstance(fps, int | float) else list(fps)
     layout = make_layout(
         list(shapes) * copies,
-        list(texts) + [None] * (n if guided else 0),
+        list(texts) + [None] * n * (copies - 1),
         patch=config.patch,
         text_dim=config.text_dim,
         fps=rates * copies,
     )
+    if any(shown):
+        behind: list[Sequence[Tensor]] = [()] * n * (copies - 2)
+        layout = with_references(layout, [*shown * min(copies, 2), *behind], config.patch)
     noise, known, starts, noised = [], [], [], []
     for i, shape in enumerate(shapes):
         generator = torch.Generator().manual_seed(int(seeds[i] if seeds is not None else i))
@@ -124,7 +145,9 @@ def plan_pack(
         starts.append(start)
         noised.append((start == 0) & (condition.keep == "noised"))
     start, seen_noised = torch.cat(starts), torch.cat(noised)
-    levels = levels_of(torch.where(seen_noised, 1.0, start).repeat(copies), layout.clip)
+    levels = levels_of(
+        torch.where(seen_noised, 1.0, start).repeat(copies), layout.clip, layout.references
+    )
     part = None
     if context.size > 1:
         part = PlanPart(
@@ -153,13 +176,15 @@ def guided_velocity(
     config: SamplerConfig | None = None,
     *,
     alone: Plan | None = None,
+    reference_scale: float = 1.0,
     graph: bool = False,
 ) -> Velocity:
     """Velocity of one copy of the pack's tokens (N, token_dim) over time; ``plan`` is where the model is.
 
     ``config`` says how the velocities with and without captions are combined; its steps and solver are not used here.
     ``alone`` is the same pack laid out without guidance: it is followed outside ``config.interval``, and skip-layer
-    guidance needs it. With ``graph`` the model's kernels are recorded once as a CUDA graph and replayed at every level.
+    guidance needs it. ``reference_scale`` is that of a plan of three copies. With ``graph`` the model's kernels are
+    recorded once as a CUDA graph and replayed at every level.
     """
     config = config or SamplerConfig()
     combine = guidance_named(config.rule)
@@ -181,6 +206,8 @@ def guided_velocity(
                 out = on_data(combine, *shared, x, levels)
             else:
                 out = combine(*shared)
+        if len(others) > 1:
+            out = with_reference(out, *others, reference_scale)
         if weak is not None:
             out = skip_layer(
                 out, conditional, weak(x, t).chunk(single.copies)[0], config.skip_scale

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dit.fused import Rows, rows_of
+from dit.packing import References
 from pipeline.training.device import to_device
 
 
@@ -21,6 +22,8 @@ class Levels:
     """(rows,) int64: clip of each row."""
     rows: Rows
     """Row of each token."""
+    among: Rows | None = None
+    """Row of each token where those of references stand among them (``References.order``); None without references."""
 
     def to(self, device: torch.device | str) -> Levels:
         """The same with its tensors on ``device``."""
@@ -43,8 +46,19 @@ class Levels:
         return owner.to(table.dtype) @ table
 
 
-def levels_of(t: Tensor, clip: Tensor) -> Levels:
-    """Levels of tokens with noise levels t (N,) that belong to clips ``clip`` (N,); both on the CPU."""
+def levels_of(t: Tensor, clip: Tensor, references: References | None = None) -> Levels:
+    """Levels of tokens with noise levels t (N,) that belong to clips ``clip`` (N,); all on the CPU.
+
+    ``references`` are shown to the clips: the table then has rows of level 0 for them, too.
+    """
+    if references is not None:
+        order = references.order
+        every = levels_of(
+            torch.cat((t, t.new_zeros(len(references.clip))))[order],
+            torch.cat((clip, references.clip))[order],
+        )
+        own = every.rows.index[references.places[: len(t)]]
+        return replace(every, rows=Rows(own), among=every.rows)
     fresh = torch.ones(len(t), dtype=torch.bool)
     fresh[1:] = (t[1:] != t[:-1]) | (clip[1:] != clip[:-1])
     return Levels(value=t[fresh], clip=clip[fresh], rows=rows_of(fresh.cumsum(0) - 1))

@@ -23,7 +23,7 @@ from dit.factorised import Factors, factors_of
 from dit.fused import Rows, add_gated, modulate
 from dit.layers import Attention, Linear, Mlp
 from dit.levels import Levels, levels_of
-from dit.packing import Layout
+from dit.packing import Layout, References
 from dit.parallel.spread import Spread
 from dit.picking import Pick
 from dit.rope import rope_turns
@@ -42,12 +42,14 @@ def sinusoids(x: Tensor, features: int, low: float, high: float) -> Tensor:
     return torch.cat((angles.sin(), angles.cos()), dim=1)
 
 
-def place_features(layout: Layout) -> Tensor:
-    """(N, PLACE_FEATURES): where a token lies in its clip, how large the clip is, and its frame rate."""
-    grid = layout.grids[layout.clip].float()
-    index = layout.coords.float()
+def place_features(index: Tensor, grid: Tensor, fps: Tensor) -> Tensor:
+    """(N, PLACE_FEATURES): where a token lies in its clip, how large the clip is, and its frame rate.
+
+    ``index`` and ``grid`` (N, 3) int64 along (frames, rows, columns), ``fps`` (N,).
+    """
+    index, grid = index.float(), grid.float()
     fraction = (index + 0.5) / grid
-    parts = [torch.log2(layout.fps[layout.clip] / 8.0)[:, None]]
+    parts = [torch.log2(fps / 8.0)[:, None]]
     for axis in range(3):
         parts.append(sinusoids(fraction[:, axis], 2 * PLACE_BANDS, math.pi, 8 * math.pi))
         parts.append(index[:, axis, None] / 8.0)
@@ -120,6 +122,7 @@ class DiT(nn.Module):
         self.inp = Linear(config.token_dim, width)
         self.place = Linear(PLACE_FEATURES, width)
         self.given = nn.Parameter(torch.zeros(width))
+        self.reference = nn.Parameter(torch.zeros(width)) if config.references else None
         self.time = nn.Sequential(Linear(TIME_FEATURES, width), nn.SiLU(), Linear(width, width))
         self.modulation = Linear(width, 6 * width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
@@ -138,7 +141,9 @@ class DiT(nn.Module):
         for module in (self.last, self.modulation, self.last_modulation, *gates):
             nn.init.zeros_(module.weight)
         with torch.no_grad():
-            self.given.normal_(std=0.02)
+            for tag in (self.given, self.reference):
+                if tag is not None:
+                    tag.normal_(std=0.02)
 
     def set_compute(self, dtype: torch.dtype) -> DiT:
         """Run matrix products in ``dtype``; modulation and time embedding stay float32. Returns self."""
@@ -169,17 +174,27 @@ class DiT(nn.Module):
         tokens through the blocks, see ``dit.block_runs``.
         """
         text, captions, pooled = memory or self.text(layout.text, layout.text_rows)
-        levels = t if isinstance(t, Levels) else levels_of(t.cpu(), layout.clip.cpu()).to(t.device)
-        rows = Rows(levels.rows.index) if self.compiled else levels.rows
+        refs = layout.references
+        if not isinstance(t, Levels):
+            shown = None if refs is None else refs.to("cpu")
+            t = levels_of(t.cpu(), layout.clip.cpu(), shown).to(t.device)
+        levels, rows = t, t.rows if t.among is None else t.among
+        if self.compiled:
+            rows = Rows(rows.index)
         level = self.time(sinusoids(levels.value, TIME_FEATURES, 1.0, 1000.0))
         signal = F.silu(level + levels.of_clips(pooled))
         table = self.modulation(signal).unflatten(1, (6, -1))
-        turns = rope_turns(layout.coords, self.config.head_dim, self.config.rope_theta)
-        x = self.inp(tokens).float() + self.place(place_features(layout)).float()
+        places = place_features(layout.coords, layout.grids[layout.clip], layout.fps[layout.clip])
+        x = self.inp(tokens).float() + self.place(places).float()
         if given is not None:
             x = x + given[:, None] * self.given
+        coords, clips = layout.coords, layout.segments
+        if refs is not None:
+            x = Pick.apply(torch.cat((x, self.show(refs))), refs.order, refs.places)
+            coords, clips = torch.cat((coords, refs.coords))[refs.order], refs.segments
+        turns = rope_turns(coords, self.config.head_dim, self.config.rope_theta)
         factors = factors_of(layout) if self.config.attention == "factorised" else None
-        rest = (table, rows, layout.segments, turns, text, captions, factors, layout.whole)
+        rest = (table, rows, clips, turns, text, captions, factors, layout.whole)
 
         def through(block: nn.Module, x: Tensor) -> Tensor:
             if self.checkpoint_blocks and torch.is_grad_enabled():
@@ -188,8 +203,21 @@ class DiT(nn.Module):
             return out
 
         x = run(list(self.blocks), x, through)
+        if refs is not None:
+            x = Pick.apply(x, refs.places[: len(tokens)], None)
+            rows = levels.rows
         shift, scale = self.last_modulation(signal).chunk(2, dim=1)
         return self.last(modulate(x, shift, 1 + scale, rows, self.last.compute)).float()
+
+    def show(self, references: References) -> Tensor:
+        """(R, width): tokens of references as the blocks read them, marked as given and as no frames of the clip."""
+        if self.reference is None:
+            raise ValueError(
+                "this DiT takes no references; train one with `train-dit --references`"
+            )
+        places = place_features(references.index, references.grids, references.fps)
+        x = self.inp(references.tokens).float() + self.place(places).float()
+        return x + self.given + self.reference
 
     def compile_blocks(self) -> DiT:
         """Compile every block around the attention seam, whose work depends on the pack. Returns self."""

@@ -114,6 +114,36 @@ def text_rows(lengths: Sequence[int]) -> TextRows:
 
 
 @dataclass(frozen=True, kw_only=True)
+class References:
+    """Tokens of reference pictures and videos, and where they stand once each follows the clip that it is shown to."""
+
+    tokens: Tensor
+    """(R, token_dim) clean tokens."""
+    coords: Tensor
+    """(R, 3) int64 rotary coordinates: frames are negative, so that none is one of the clip's."""
+    index: Tensor
+    """(R, 3) int64 grid coordinates inside the reference."""
+    grids: Tensor
+    """(R, 3) int64 tokens along (frames, rows, columns) of each token's reference."""
+    fps: Tensor
+    """(R,) float32 frames per second, those of the clip."""
+    clip: Tensor
+    """(R,) int64 clip of each token."""
+    segments: Segments
+    """The clips' tokens, each clip's with those of its references behind them."""
+    order: Tensor
+    """(N + R,) int64: which token stands at each place, counting the pack's tokens first, then these."""
+    places: Tensor
+    """(N + R,) int64: inverse of ``order``."""
+
+    def to(self, device: torch.device | str) -> References:
+        """The same with its tensors on ``device``."""
+        return replace(
+            self, **{name: to_device(value, device) for name, value in vars(self).items()}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """What the transformer needs to know of a pack besides the numbers in its tokens."""
 
@@ -139,6 +169,8 @@ class Layout:
     """Where they stand together with the null captions."""
     whole: Segments | None = None
     """Of a part of a pack (``dit.parallel``): the clips' tokens on all processes together."""
+    references: References | None = None
+    """What the clips are shown beside their captions, see ``dit.references``; None: no clip is shown anything."""
 
     @property
     def n_clips(self) -> int:

@@ -30,20 +30,24 @@ def generate(
     seeds: Sequence[int] | None = None,
     fps: Sequence[float] | float = 8.0,
     conditions: Sequence[Condition | None] | None = None,
+    references: Sequence[Sequence[Tensor]] | None = None,
+    reference_scale: float = 1.0,
     cuda_graph: bool = False,
     context: Context = ALONE,
 ) -> list[Tensor]:
     """Normalised latents (C, T, H, W) of one clip per shape (T, H, W), all in one pack.
 
     ``texts[i]`` (L, text_dim) or None; ``seeds[i]`` fixes clip i whatever else is in the pack. ``conditions[i]`` says
-    what is known of clip i: image-to-video, extension, inpainting, editing (``dit.conditioning``).
+    what is known of clip i: image-to-video, extension, inpainting, editing (``dit.conditioning``). ``references[i]``
+    are normalised latents (C, T, H, W) that clip i is shown (``dit.references``), each of a size of its own; they are
+    followed with ``reference_scale``, beside ``config.guidance`` for the caption.
     ``cuda_graph`` as ``graph`` of ``dit.guided.guided_velocity``. With a ``context`` its processes share the tokens:
     all call this together with the same arguments, and each gets the same latents.
     """
     config = config or SamplerConfig()
     solver_named(config.solver)
     device = next(model.parameters()).device
-    guided = config.guidance != 1.0
+    guided = config.guidance != 1.0 or (any(references or ()) and reference_scale != 1.0)
 
     def lay_out(guided: bool) -> Plan:
         return plan_pack(
@@ -54,12 +58,16 @@ def generate(
             seeds=seeds,
             fps=fps,
             conditions=conditions,
+            references=references,
+            reference_scale=reference_scale,
             context=context,
         ).to(device)
 
     plan = lay_out(guided)
     alone = lay_out(False) if guided and config.needs_unguided else None
-    velocity = guided_velocity(model, plan, config, alone=alone, graph=cuda_graph)
+    velocity = guided_velocity(
+        model, plan, config, alone=alone, reference_scale=reference_scale, graph=cuda_graph
+    )
     tokens = max(token_count(shape, model.config.patch) for shape in shapes)
     times = zero_init(level_schedule(model, config, tokens), config.zero_steps)
     single = make_layout(

@@ -152,6 +152,7 @@ def expand(
     library: Library,
     *,
     ask: Callable[[str, Sequence[str], Sequence[str]], dict] | None = None,
+    examples: Sequence[Example] = (),
 ) -> Expansion:
     """Expand one prompt.
 
@@ -160,16 +161,19 @@ def expand(
         library: Captions to be like.
         ask: A language model: (prompt, example captions, what the last answer had lost) to ``{"verdict", "caption"}``,
             see ``expand_llm``; errors are its caller's. None expands offline.
+        examples: Captions that go before those nearest by their words, such as retrieved ones: the model is shown them
+            in place of those, and offline a field that the prompt leaves open is taken from the first that states it.
     """
     prompt = " ".join(prompt.split())
     verdict = judge_prompt(prompt)
     if not verdict.safe:
         return Expansion(prompt=prompt, text="", method="refused", verdict=verdict)
-    near = library.nearest(prompt)
+    shown = examples or library.nearest(prompt, 3)
+    near = [*examples, *(each for each in library.nearest(prompt) if each not in examples)]
     missing: list[str] = []
     if ask is not None:
         for _ in range(2):
-            answer = ask(prompt, [example.text for example in near[:3]], missing)
+            answer = ask(prompt, [example.text for example in shown], missing)
             if answer["verdict"] != "ok":
                 said = SafetyVerdict(category=answer["verdict"], matched="by the language model")
                 return Expansion(prompt=prompt, text="", method="refused", verdict=said)

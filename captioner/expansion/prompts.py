@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import overload
 
-from captioner.expansion.expand import Expansion, Library, example_of, world_library
+from captioner.expansion.expand import Example, Expansion, Library, example_of, world_library
 from captioner.expansion.expand import expand as expand_by
 from captioner.expansion.safety import judge_prompt
 from pipeline import schema as s
@@ -27,6 +27,8 @@ def expand(
     base_url: str | None = ...,
     model: str = ...,
     warn: Callable[[str], object] = ...,
+    library: Library | None = ...,
+    examples: Sequence[Example] = ...,
 ) -> Expansion: ...
 
 
@@ -38,6 +40,8 @@ def expand(
     base_url: str | None = ...,
     model: str = ...,
     warn: Callable[[str], object] = ...,
+    library: Library | None = ...,
+    examples: Sequence[Example] = ...,
 ) -> list[Expansion]: ...
 
 
@@ -48,6 +52,8 @@ def expand(
     base_url: str | None = None,
     model: str = "",
     warn: Callable[[str], object] = log.warning,
+    library: Library | None = None,
+    examples: Sequence[Example] = (),
 ) -> Expansion | list[Expansion]:
     """Turn short prompts into captions like those that a model was trained on.
 
@@ -57,6 +63,8 @@ def expand(
         base_url: OpenAI-compatible server, up to and including ``/v1``, that expands. Default: offline.
         model: Model that the server knows.
         warn: Takes a line where the server gave no usable answer, so that a prompt was expanded offline.
+        library: Captions to be like that are at hand already, in place of ``like``.
+        examples: Captions of it that go before the nearest by words, see ``expand.expand``.
 
     Returns:
         An ``Expansion`` per prompt, in order. ``text`` is the caption; ``method`` is ``refused`` for an unsafe prompt,
@@ -66,7 +74,10 @@ def expand(
         ValueError: ``like`` holds no dense captions, or ``base_url`` comes without ``model``.
     """
     if isinstance(prompts, str):
-        return expand([prompts], like=like, base_url=base_url, model=model, warn=warn)[0]
+        return expand(
+            [prompts], like=like, base_url=base_url, model=model, warn=warn, library=library,
+            examples=examples,
+        )[0]  # fmt: skip
     ask = None
     if base_url is not None:
         from captioner.expansion.llm import Asker
@@ -74,7 +85,6 @@ def expand(
         if not model:
             raise ValueError("a server to expand with needs the name of a model that it knows")
         ask = Asker(base_url=base_url, model=model)
-    library: Library | None = None
     results = []
     for prompt in prompts:
         verdict = judge_prompt(prompt := " ".join(prompt.split()))
@@ -83,12 +93,12 @@ def expand(
             continue
         library = library or (_world() if like is None else dataset_library(like))
         try:
-            result = expand_by(prompt, library, ask=ask)
+            result = expand_by(prompt, library, ask=ask, examples=examples)
         except ValueError as error:
             if ask is None:
                 raise
             warn(f"{error}; this prompt is expanded offline")
-            result = expand_by(prompt, library)
+            result = expand_by(prompt, library, examples=examples)
         if ask is not None and result.method in ("template", "verbatim") and result.lost:
             warn(f"the model's expansion lost {', '.join(result.lost)}; expanded offline instead")
         results.append(result)

@@ -35,6 +35,10 @@ def split_layout(layout: Layout, context: Context) -> Layout:
 
     ``segments`` then holds how many of its tokens each clip has, 0 for most; ``whole`` the clips of all processes.
     """
+    if layout.references is not None:
+        raise ValueError(
+            "clips that are shown references are not shared by processes; leave one out"
+        )
     clip = take(layout.clip, context)
     return replace(
         layout,

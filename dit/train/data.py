@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from dit.parallel.context import Context
 from dit.parallel.split import split_layout, split_levels, take
 from dit.paths import draw_levels, known_floor, noised
 from dit.rectified_flow import shift_for, token_means
+from dit.references import with_references
+from dit.train.references import Mates, draw_reference, shown_part
 from pipeline import schema as s
 from pipeline.latents.layout import TEXT_ENCODER_ID, VAE_ID
 from pipeline.loader.held_out import held_out_clips
@@ -34,6 +37,8 @@ from pipeline.loader.mix import without_empty
 from pipeline.loader.packs import plan_packs
 from pipeline.training.device import to_device
 
+REFERENCES = "references"
+"""Key of a loader's item: latents (C, T, H, W), as the VAE gave them, that the clip is shown; missing without any."""
 HELD_OUT_LIMIT = 256
 """Most of the clips kept out of training that the held-out loss is measured on."""
 
@@ -41,10 +46,19 @@ HELD_OUT_LIMIT = 256
 class TrainingPacks(LatentPacks):
     """The loader's token packs without the held-out clips, which are those of whole sources."""
 
-    def __init__(self, folder: str | Path, *, held_out_share: float = 0.02, **options: Any) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        held_out_share: float = 0.02,
+        reference_share: float = 0.0,
+        reference_videos: float = 0.25,
+        **options: Any,
+    ) -> None:
         super().__init__(folder, **options)
         self.held = held_out_clips(self.store, held_out_share)
         """(clips,) bool: clips that are never trained on."""
+        self.reference_share, self.reference_videos = reference_share, reference_videos
         self.held_out: list[int] = np.flatnonzero(self.held)[:HELD_OUT_LIMIT].tolist()
         """Those of them that the held-out loss is measured on."""
 
@@ -52,6 +66,23 @@ class TrainingPacks(LatentPacks):
     def n_clips(self) -> int:
         """Clips that are trained on."""
         return len(self.held) - int(self.held.sum())
+
+    @cached_property
+    def mates(self) -> Mates:
+        """The clips that may be references of each clip."""
+        return Mates(self.store.source_codes, self.held)
+
+    def _sample(self, index: int, epoch: int) -> dict[str, Any]:
+        """A clip, with ``REFERENCES`` where it is shown another of its source."""
+        item = super()._sample(index, epoch)
+        if not self.reference_share:
+            return item
+        key = (self.steps.seed, epoch, self.clip_ids[index])
+        drawn = draw_reference(self.mates, index, key, self.reference_share, self.reference_videos)
+        if drawn is None:
+            return item
+        mean = torch.from_numpy(self.store.posterior(drawn[0])[0])
+        return {**item, REFERENCES: [shown_part(mean, drawn[1])]}
 
     def _packed(self, epoch: int) -> Sequence[list[int]]:
         order = self.steps.drawn(epoch)
@@ -193,6 +224,8 @@ def make_batch(
         text_dim=model.text_dim,
         fps=[float(clip[s.FPS] or 8.0) for clip in clips],
     )
+    shown = [[spec.normalise(latent) for latent in clip.get(REFERENCES, ())] for clip in clips]
+    layout = with_references(layout, shown, model.patch)
     tokens, variances = [], []
     for clip in clips:
         mean, deviation = clip[s.LATENT_MEAN], (0.5 * clip[s.LATENT_LOGVAR]).exp()
@@ -226,7 +259,7 @@ def make_batch(
     return Batch(
         x_t=x_t,
         target=target,
-        levels=levels_of(t, layout.clip),
+        levels=levels_of(t, layout.clip, layout.references),
         given=given,
         weight=weight,
         total=float(weight.sum()),

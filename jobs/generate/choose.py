@@ -12,8 +12,8 @@ from jobs.core.console import say
 from jobs.generate.judge import Judged, judge_video, open_clip_for, with_relevance
 from pipeline.video.window import Window
 
-Draw = Callable[[Sequence[str], int], list[np.ndarray]]
-"""Takes prompts and the seed of the first, gives a video for each; the next seeds count up."""
+Draw = Callable[[Sequence[str], Sequence[str], int], list[np.ndarray]]
+"""Takes texts, the prompt that each stands for and the seed of the first, gives a video for each; seeds count up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ def choose(
     def candidates(texts: Sequence[str], asked: Sequence[str], start: int) -> list[list[Chosen]]:
         """Videos of each text, judged by what was asked."""
         count = len(texts)
-        videos = draw([*texts] * best_of, start)
+        videos = draw([*texts] * best_of, [*asked] * best_of, start)
         judged = with_relevance(
             [
                 judge_video(Path(str(i)), Window(frames=video, fps=fps), asked[i % count], model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +14,12 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_REFUSED, Refused, UserError
 from jobs.generate.texts import check_prompt
+from pipeline.bounds import Count
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
     from captioner.expansion.expand import Expansion
+    from jobs.search.retrieve import Answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,10 @@ class Args:
     """One or more prompts."""
     like: Folder | None = None
     """Run folder or shards folder whose dense captions to be like. Default: those of the synthetic world."""
+    retrieve: Folder | None = None
+    """Run folder with embeddings: the captions of the clips nearest to a prompt are its examples, before all others."""
+    retrieved: Count = 3
+    """With --retrieve: how many clips."""
     base_url: str | None = None
     """OpenAI-compatible server, up to and including /v1, that expands; without it prompts are expanded offline."""
     model: str = ""
@@ -54,10 +61,13 @@ def main(argv: list[str]) -> int:
         raise UserError(
             f"--base-url {args.base_url}: it must start with http:// or https://, such as http://127.0.0.1:8000/v1"
         )
+    if args.retrieve is not None and args.like is not None:
+        raise UserError("--retrieve and --like both say what to be like; give one of them")
     refused = False
     for result in expand_all(
-        args.prompts, like=args.like, base_url=args.base_url, model=args.model
-    ):
+        args.prompts, like=args.like, base_url=args.base_url, model=args.model,
+        answers=retrieve_all(args.prompts, args.retrieve, args.retrieved),
+    ):  # fmt: skip
         refused |= result.method == "refused"
         if args.json:
             say(json.dumps(record(result)))
@@ -86,22 +96,59 @@ def expand_all(
     like: Location | None = None,
     base_url: str | None = None,
     model: str = "",
+    answers: Sequence[Answer] | None = None,
 ) -> list[Expansion]:
-    """Every prompt expanded, in order; where the server gives no answer, offline, with a warning."""
+    """Every prompt expanded, in order; where the server gives no answer, offline, with a warning.
+
+    ``answers`` are what was retrieved for each, in place of ``like``.
+    """
     from captioner.expansion.prompts import expand
 
     if base_url is not None and not model:
         raise UserError("--base-url needs --model, the name of a model that the server knows")
     try:
+        if answers is not None:
+            return [
+                expand(
+                    each.prompt, base_url=base_url, model=model, warn=warn,
+                    library=each.library, examples=each.examples,
+                )
+                for each in answers
+            ]  # fmt: skip
         return expand(list(prompts), like=like, base_url=base_url, model=model, warn=warn)
     except (ValueError, OSError) as error:
         raise UserError(str(error) if like is None else f"--like {like}: {error}") from None
 
 
-def expand_or_refuse(prompts: list[str], *, like: Location | None = None) -> list[str]:
-    """Texts to sample from; raises ``Refused`` with prompt and category for the first unsafe one."""
+def retrieve_all(
+    prompts: Sequence[str], folder: Location | None, count: int
+) -> list[Answer] | None:
+    """What is found for each prompt, said on stderr as it is found; None without a folder.
+
+    An unsafe prompt is looked up by nobody: it has no examples, and is refused when it is expanded.
+    """
+    from captioner.expansion.safety import judge_prompt
+    from jobs.generate.retrieved import look_up
+    from jobs.search.retrieve import Answer, open_retrieval
+
+    if folder is None:
+        return None
+    retrieval = open_retrieval(folder)
+    try:
+        return [
+            look_up(retrieval, prompt, count, to_stderr=True)
+            if judge_prompt(prompt).safe
+            else Answer(prompt=prompt, found=(), examples=(), library=None)
+            for prompt in prompts
+        ]
+    finally:
+        retrieval.close()
+
+
+def expand_or_refuse(prompts: Sequence[str], **options: Any) -> list[str]:
+    """Texts to sample from, options as in ``expand_all``; raises ``Refused`` for the first unsafe prompt."""
     texts = []
-    for result in expand_all(prompts, like=like):
+    for result in expand_all(list(prompts), **options):
         if result.method == "refused":
             raise Refused(
                 f"prompt {result.prompt!r} is refused as {result.verdict.category} "

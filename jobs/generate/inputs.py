@@ -59,10 +59,13 @@ def open_picture(path: Path, mode: str) -> Image.Image:
         raise UserError(f"the picture {path} cannot be read: {why}; give a PNG or JPEG") from None
 
 
-def read_video(path: Path, size: tuple[int, int] | None, fps: float) -> np.ndarray:
+def read_video(
+    path: Path, size: tuple[int, int] | None, fps: float, *, most: int = MOST_FRAMES
+) -> np.ndarray:
     """Frames of a video at ``fps``, uint8 RGB (T, H, W, 3): of each moment the frame that is shown then.
 
-    Scaled to cover ``size`` (width, height) and cropped to its centre; None keeps the video's own.
+    More than ``most`` are refused. Scaled to cover ``size`` (width, height) and cropped to its centre; None keeps the
+    video's own.
     """
     import av
 
@@ -80,9 +83,9 @@ def read_video(path: Path, size: tuple[int, int] | None, fps: float) -> np.ndarr
                 start = time if start is None else start
                 while last is not None and len(frames) / fps < time - start - 1e-6:
                     frames.append(last)
-                if len(frames) > MOST_FRAMES:
+                if len(frames) > most:
                     raise UserError(
-                        f"{path} has more than {MOST_FRAMES} frames at {fps:g} a second; cut it first"
+                        f"{path} has more than {most} frames at {fps:g} a second; cut it first"
                     )
                 last = fitted(frame.to_ndarray(format="rgb24"), size)
                 length = time - start + float((frame.duration or 0) * (frame.time_base or 0))
@@ -93,6 +96,8 @@ def read_video(path: Path, size: tuple[int, int] | None, fps: float) -> np.ndarr
         raise UserError(f"{path} has no frames")
     while not frames or len(frames) / fps < length - 1e-6:
         frames.append(last)
+    if len(frames) > most:
+        raise UserError(f"{path} has more than {most} frames at {fps:g} a second; cut it first")
     return np.stack(frames)
 
 

@@ -20,6 +20,7 @@ def check(args: Any, width: int, height: int) -> None:
     """Refuse options of ``sample`` that cannot be, before a prompt is expanded or a model loaded."""
     from jobs.core.writable import check_folder
 
+    check_shown(args)
     if args.like is not None and not args.expand:
         raise UserError("--like says what --expand is to write like; add --expand, or leave it out")
     check_folder(args.out)
@@ -31,6 +32,41 @@ def check(args: Any, width: int, height: int) -> None:
     check_size(width, height, args.frames, dit=args.dit, vae=args.vae, guided=guided)
     check_sampler(args, args.device)
     check_text(args.text)
+
+
+def check_shown(args: Any) -> None:
+    """Refuse references that the DiT does not take, and options of retrieval and expansion without their use."""
+    from jobs.generate.shown import check_files
+
+    if args.reference:
+        check_files(args.reference)
+        if not takes_references(args.dit):
+            raise UserError(
+                f"--reference: the DiT {args.dit} takes no references; give one that was trained with "
+                "`filmstock train-dit --references` (--dit)"
+            )
+    if args.retrieve is not None and args.like is not None:
+        raise UserError("--retrieve and --like both say what to be like; give one of them")
+    if args.expand_url is not None:
+        if not args.expand_url.startswith(("http://", "https://")):
+            raise UserError(
+                f"--expand-url {args.expand_url}: it must start with http:// or https://, such as "
+                "http://127.0.0.1:8000/v1"
+            )
+        if not args.expand_model:
+            raise UserError("--expand-url needs --expand-model, a model that the server knows")
+        if not args.expand and args.retrieve is None:
+            raise UserError("--expand-url is the server of --expand; add it, or --retrieve")
+
+
+def token_side(dit: str) -> int:
+    """Latent cells along a side of one token of a DiT by name, from its header."""
+    return _transformer(dit)[0]
+
+
+def takes_references(dit: str) -> bool:
+    """Whether a DiT by name was trained to take references, from its header."""
+    return bool(_transformer(dit)[1].get("references"))
 
 
 def check_sampler(config: SamplerConfig, device: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +24,11 @@ class Marks:
     """Hash of the manifest of the shards it was trained on; None for weights that do not say."""
     credentials: Credentials | None = None
 
-    def tags(self, prompt: str) -> dict[str, str]:
-        """Metadata of the container."""
+    def tags(self, prompt: str, shown: Sequence[str] = ()) -> dict[str, str]:
+        """Metadata of the container; ``shown`` names references and retrieved clips."""
         from pipeline.video.tags import synthetic_tags
 
-        return synthetic_tags(self.weights, prompt)
+        return synthetic_tags(self.weights, prompt, shown)
 
     def signed(self, mp4: bytes, prompt: str) -> bytes:
         """The file as it is written: with a manifest where there are credentials."""

@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dit.config import SampleConfig
+from dit.config import REFERENCE_SCALE, SampleConfig
 from jobs.core.args import Device, Folder, parse_args
 from jobs.core.console import Progress, clock, say, warn
 from jobs.core.errors import EXIT_OK, Refused, UserError
@@ -22,8 +22,12 @@ from jobs.generate.marks import Marks, marks_of, open_credentials
 from jobs.generate.result import how_made, json_bytes
 from jobs.generate.steps import step_notes
 from jobs.generate.texts import check_prompt, warn_of_other_worlds
-from pipeline.bounds import Count, Seed
+from pipeline.bounds import Count, NonNegative, Seed
 from pipeline.store.atomic import write_bytes
+
+if TYPE_CHECKING:
+    from jobs.generate.shown import Prompted, Shown
+    from jobs.search.retrieve import Answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,18 @@ class Args(SampleConfig):
     """Text file with one caption a line."""
     expand: bool = False
     """Expand short prompts first, see `filmstock expand`; an unsafe one is refused (exit code 4)."""
+    expand_url: str | None = None
+    """With --expand or --retrieve: OpenAI-compatible server, up to /v1, that expands; default: offline."""
+    expand_model: str = ""
+    """Model that the server knows."""
+    retrieve: Folder | None = None
+    """Run folder: prompts are expanded by its nearest captions, and a DiT with references is shown the nearest clip."""
+    retrieved: Count = 3
+    """With --retrieve: how many clips are found for a prompt."""
+    reference: tuple[Path, ...] = ()
+    """Pictures or videos of any size that every video is shown: this object, in the motion that the prompt names."""
+    reference_scale: NonNegative = REFERENCE_SCALE
+    """How strongly references are followed, beside --guidance for the prompt; 1 takes a third less time."""
     like: Folder | None = None
     """With --expand: run folder or shards whose captions to be like. Default: the synthetic world's."""
     size: str = "64x64"
@@ -83,12 +99,7 @@ def run(args: Args) -> list[Path]:
     prompts = read_prompts(args)
     check(args, *parse_size(args.size))
     read_named(args.out)
-    if args.expand:
-        from jobs.generate.expand import expand_or_refuse
-
-        prompts = expand_or_refuse(prompts, like=args.like)
-        for prompt in prompts:
-            say(f"sample: {prompt}")
+    prompts, prompted = prepare(args, prompts)
     credentials = open_credentials(args.c2pa_cert, args.c2pa_key)
     if args.dit == "embedded":
         warn_of_other_worlds(prompts)
@@ -99,7 +110,7 @@ def run(args: Args) -> list[Path]:
     )
     if picture is not None and args.frames == 1:
         warn("--image with one frame leaves nothing to generate")
-    inputs = [args.image] if args.image is not None else []
+    inputs = [*([args.image] if args.image is not None else []), *args.reference]
     audit = Audit(folder=args.out)
     gate_prompts(prompts, audit, on=args.safety, ahead=True)
     start = time.monotonic()
@@ -108,7 +119,7 @@ def run(args: Args) -> list[Path]:
     total = len(prompts) * args.best_of * (2 if args.refine else 1)
     with Progress("sample", total, "videos") as progress, step_notes(progress):
 
-        def draw(texts: Sequence[str], seed: int) -> list[np.ndarray]:
+        def draw(texts: Sequence[str], asked: Sequence[str], seed: int) -> list[np.ndarray]:
             return generate_videos(
                 texts,
                 models=models,
@@ -117,6 +128,8 @@ def run(args: Args) -> list[Path]:
                 config=args,
                 seed=seed,
                 first_frame=picture,
+                references=prompted.references(asked),
+                reference_scale=args.reference_scale,
                 on_done=progress.update,
             )
 
@@ -131,16 +144,65 @@ def run(args: Args) -> list[Path]:
             videos = [each.video for each in chosen]
             seeds, texts = [each.seed for each in chosen], [each.prompt for each in chosen]
         else:
-            videos = draw(prompts, args.seed)
+            videos = draw(prompts, prompts, args.seed)
     gate = OutputGate(audit, on=args.safety)
     made = [
-        how_made("sample", args, models, inputs, frames=len(video), prompt=text, seed=seed)
-        for video, text, seed in zip(videos, texts, seeds, strict=True)
-    ]
-    paths, grid = write_videos(args, prompts, videos, gate, marks_of(models.dit, credentials), made)
+        how_made(
+            "sample", args, models, inputs, frames=len(video), prompt=text, seed=seed,
+            **prompted.record(prompt),
+        )
+        for video, text, prompt, seed in zip(videos, texts, prompts, seeds, strict=True)
+    ]  # fmt: skip
+    names = [prompted.names(prompt) for prompt in prompts]
+    marks = marks_of(models.dit, credentials)
+    paths, grid = write_videos(args, prompts, videos, gate, marks, made, names)
     seconds = clock(time.monotonic() - start)
     say(f"sample: {len(prompts)} videos in {seconds}, all in {grid}")
     return paths
+
+
+def prepare(args: Args, prompts: list[str]) -> tuple[list[str], Prompted]:
+    """The texts to sample from, expanded where that is asked for, and what each is shown."""
+    from jobs.generate.expand import expand_or_refuse
+    from jobs.generate.limits import factors, parse_size, takes_references, token_side
+    from jobs.generate.retrieved import look_up
+    from jobs.generate.shown import Prompted, of_clip, read_files
+    from jobs.search.retrieve import open_retrieval
+
+    size = parse_size(args.size)
+    side = token_side(args.dit) * factors(args.vae)[0]
+    shown = read_files(args.reference, size, side, args.fps) if args.reference else None
+    server = {"base_url": args.expand_url, "model": args.expand_model}
+    answers: list[Answer] = []
+    own: list[Shown] = []
+    if args.retrieve is not None:
+        gate_prompts(prompts, Audit(folder=args.out), on=args.safety, ahead=True)
+        retrieval = open_retrieval(args.retrieve)
+        try:
+            answers = [look_up(retrieval, prompt, args.retrieved) for prompt in prompts]
+            if shown is None and takes_references(args.dit):
+                own = [of_clip(retrieval, each, size, side) for each in answers]
+        finally:
+            retrieval.close()
+        texts = [
+            expand_or_refuse([each.prompt], answers=[each], **server)[0]
+            if each.library is not None
+            else each.prompt
+            for each in answers
+        ]
+    elif args.expand:
+        texts = expand_or_refuse(prompts, like=args.like, **server)
+    else:
+        texts = prompts
+    if args.expand or answers:
+        for text in texts:
+            say(f"sample: {text}")
+    every = [shown] * len(texts) if shown else own
+    for text, each in zip(texts, every, strict=False):
+        say(f"sample: shown {', '.join(each.names)}: {text[:60]!r}")
+    return texts, Prompted(
+        shown=dict(zip(texts, every, strict=False)), answers=dict(zip(texts, answers, strict=False))
+    )
 
 
 def write_videos(
@@ -150,6 +212,7 @@ def write_videos(
     gate: OutputGate,
     marks: Marks,
     made: list[dict[str, Any]],
+    names: list[tuple[str, ...]],
 ) -> tuple[list[Path], Path]:
     """An MP4, a sheet and how it was made for each video that the gate lets pass, a grid of them, and prompts.json.
 
@@ -167,7 +230,8 @@ def write_videos(
         shown.append((video, prompt))
         path = args.out / f"{i:03d}-{slug(prompt)}.mp4"
         if len(video) > 1:
-            mp4 = encode_mp4(video, args.fps, tags=marks.tags(prompt))
+            tags = marks.tags(prompt, names[i - first])
+            mp4 = encode_mp4(video, args.fps, tags=tags)
             write_bytes(path, marks.signed(mp4, prompt))
             write_bytes(path.with_suffix(".webp"), webp_bytes(video, args.fps))
             paths.append(path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dit.config import SampleConfig
+from dit.config import REFERENCE_SCALE, SampleConfig
 from jobs.core.errors import UserError
 from jobs.core.models import load_dit_at, load_text_for, load_vae_for
 
@@ -41,6 +41,8 @@ def generate_videos(
     config: SampleConfig | None = None,
     seed: int = 0,
     first_frame: np.ndarray | None = None,
+    references: Sequence[Sequence[np.ndarray]] | None = None,
+    reference_scale: float = REFERENCE_SCALE,
     on_done: Callable[[int], object] | None = None,
     models: VideoModels | None = None,
 ) -> list[np.ndarray]:
@@ -56,6 +58,7 @@ def generate_videos(
         config: Length, frame rate, steps, guidance. Default: ``SampleConfig()``.
         seed: Seed of the first video's noise; the next ones count up.
         first_frame: uint8 RGB (height, width, 3) that every video starts from.
+        references, reference_scale: What each video is shown beside its prompt, see ``dit.generate``.
         on_done: Called with the number of videos that were just finished.
         models: Models that are open already, in place of those named.
 
@@ -79,6 +82,8 @@ def generate_videos(
             config=config,
             seed=seed,
             first_frame=first_frame,
+            references=references,
+            reference_scale=reference_scale,
             on_done=on_done,
         )
     except ValueError as error:

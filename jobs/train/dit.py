@@ -77,6 +77,16 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
         data.seek(state["cursor"])
         steps = None if config.minutes else config.steps
         say(going_on(STAGE, path, state["step"], steps))
+    if config.reference_share:
+        some = int((data.mates.counts > 0).sum())
+        say(
+            f"train-dit: {some} of {len(data.clip_ids)} clips have another of their source to be shown"
+        )
+        if not some:
+            raise ValueError(
+                "no clip has another of its source, so there is nothing to show as a reference; leave --references "
+                "out, or train on sources with several clips"
+            )
     if not held:
         warn(
             f"0 of {len(data.clip_ids)} clips are held out, so no held-out loss is measured; raise --held-out-share "

@@ -137,6 +137,28 @@ def check_context(args: Args) -> None:
             raise UserError(str(error).replace("context_parallel", "--context-parallel")) from None
 
 
+def check_references(args: Args) -> None:
+    """UserError for references that no model of this run reads, or none that it is shown."""
+    from dit.checkpoint import read_config
+
+    try:
+        model = read_config(args.init) if args.init else None
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    takes = args.model.references or (model is not None and model.references)
+    if args.train.reference_share and not takes:
+        raise UserError(
+            f"--reference-share {args.train.reference_share:g} shows references to a model that takes none; "
+            "add --references"
+        )
+    if args.model.references and not args.train.reference_share:
+        raise UserError(
+            "--references without any shown teaches nothing; add --reference-share, such as 0.8"
+        )
+    if takes and args.train.context_parallel > 1:
+        raise UserError("--references and --context-parallel do not go together; leave one out")
+
+
 def settled(args: Args) -> Args:
     """The options with what a resumed run takes from its checkpoint; UserError where they do not go together."""
     from dit.train.saved import latest_state, read_state
@@ -177,6 +199,7 @@ def settled(args: Args) -> Args:
             f"--fsdp: every worker needs as many packs as the others; --packs-per-step {train.packs_per_step} is no "
             f"multiple of {groups} {rows}"
         )
+    check_references(args)
     if args.init and (given := own_size(args)):
         raise UserError(
             f"--init keeps the size of its weights; leave --{' and --'.join(given)} out, or train from scratch"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from jobs.core.errors import UserError
@@ -45,6 +46,8 @@ def open_data(args: Args, rank: int, world: int, *, note: bool = True) -> Traini
         rank=rank,
         world=world,
         held_out_share=args.train.held_out_share,
+        reference_share=args.train.reference_share,
+        reference_videos=args.train.reference_videos,
         linear_tokens=linear_tokens(args),
         quarantine=args.out / "quarantine.jsonl" if note else None,
     )
@@ -104,18 +107,31 @@ def start_of(args: Args, data: TrainingPacks) -> Start:
     from dit.checkpoint import open_dit
     from dit.config import ModelKind
 
+    weights: Mapping[str, Tensor]
     if not args.init:
         return Start(model=preset_for(args, data))
     loaded = open_dit(args.init)
     check_same_latents(loaded.latents, data.spec(), args.init, new_vae=args.new_vae)
+    model, weights = loaded.config, loaded.weights
+    if args.model.references and not model.references:
+        model, weights = replace(model, references=True), with_tag(weights, model.width)
     for name, value in vars(args.model).items():
+        if name == "references":
+            continue
         have = getattr(loaded.config, name)
         if value not in (have, getattr(ModelKind(), name)):
             flag = f"--{name.replace('_', '-')}"
             raise UserError(
                 f"{args.init} was trained with {name} {have!r}; leave {flag} out, or train from scratch"
             )
-    return Start(model=loaded.config, weights=loaded.weights, id=loaded.id)
+    return Start(model=model, weights=weights, id=loaded.id)
+
+
+def with_tag(weights: Mapping[str, Tensor], width: int) -> Mapping[str, Tensor]:
+    """Weights of a DiT without references, and the tag of references at zero: what is there stays unread."""
+    import torch
+
+    return ChainMap({"reference": torch.zeros(width)}, weights)  # type: ignore[arg-type]
 
 
 def preset_for(args: Args, data: TrainingPacks) -> DiTConfig:

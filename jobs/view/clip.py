@@ -10,8 +10,8 @@ import numpy as np
 
 from jobs.edits.journal import Edit
 from jobs.edits.replay import ByHand, Replayed
+from jobs.search.dataset import DECISIONS, Dataset
 from jobs.view.database import HIDDEN, Database
-from jobs.view.dataset import DECISIONS, Dataset
 from pipeline import schema as s
 
 MOST_LIKE = 24

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
-from jobs.view.dataset import DECISIONS, Dataset
+from jobs.search.dataset import DECISIONS, Dataset
 from pipeline import schema as s
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jobs.edits.replay import Replayed
-from jobs.view.dataset import DECISIONS, Dataset
+from jobs.search.dataset import DECISIONS, Dataset
 from jobs.view.query import NUMBERS, Answer, Questions
 from pipeline import schema as s
 

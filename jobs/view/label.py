@@ -8,9 +8,9 @@ from typing import Any
 from jobs.core.errors import UserError
 from jobs.edits.journal import Action
 from jobs.edits.replay import Replayed
+from jobs.search.dataset import Dataset
 from jobs.view.clip import text_hash
 from jobs.view.database import Database
-from jobs.view.dataset import Dataset
 from pipeline import schema as s
 
 QUEUES = ("worst", "audit")

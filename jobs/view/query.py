@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs.core.errors import UserError, unknown
+from jobs.search.dataset import DECISIONS, Dataset
 from jobs.view.database import HIDDEN, ROW, Database, check_expression
-from jobs.view.dataset import DECISIONS, Dataset
 from pipeline import schema as s
 
 if TYPE_CHECKING:

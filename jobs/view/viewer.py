@@ -11,12 +11,12 @@ from typing import Any
 from jobs.core.errors import UserError
 from jobs.edits.journal import Edit
 from jobs.edits.replay import Replayed, replay
+from jobs.search.dataset import Dataset, clip_model, open_dataset
+from jobs.search.similar import Embedder, Similarity
 from jobs.view.database import Database
-from jobs.view.dataset import Dataset, open_dataset
 from jobs.view.facets import Facets
 from jobs.view.label import Labels
 from jobs.view.query import Questions
-from jobs.view.similar import Embedder, Similarity
 from jobs.view.stills import Stills
 from jobs.view.what_if import WhatIf
 from pipeline import schema as s
@@ -161,13 +161,6 @@ def open_all(data: Dataset, embedder: Embedder | None) -> Opened:
         labels=Labels(data, db),
         what_if=None if data.shards_only else WhatIf(data, questions),
     )
-
-
-def clip_model(data: Dataset) -> str | None:
-    """Name of the CLIP model that made the embeddings, by the folder's recipe."""
-    if data.shards_only or not data.run.has_recipe():
-        return None
-    return str(data.run.recipe().openclip.model)
 
 
 def default_name() -> str:

@@ -19,9 +19,9 @@ from jobs.core.errors import UserError
 from jobs.edits.apply import BY_HAND
 from jobs.edits.replay import Replayed
 from jobs.report.edges import bounds
+from jobs.search.dataset import DECISIONS, Dataset
 from jobs.select import command as select
 from jobs.view.database import ROW, check_expression
-from jobs.view.dataset import DECISIONS, Dataset
 from jobs.view.query import Questions
 from pipeline import schema as s
 from pipeline.config import SelectConfig

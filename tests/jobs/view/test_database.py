@@ -10,9 +10,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from jobs.core.errors import UserError
+from jobs.search.dataset import open_dataset
 from jobs.view import database
 from jobs.view.database import Database, check_expression
-from jobs.view.dataset import open_dataset
 from tests.jobs.view.conftest import prepare
 
 Served = tuple[TestClient, list[str]]

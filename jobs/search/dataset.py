@@ -265,6 +265,13 @@ def open_dataset(folder: Location | str) -> Dataset:
     )
 
 
+def clip_model(data: Dataset) -> str | None:
+    """Name of the CLIP model that made the embeddings, by the folder's recipe."""
+    if data.shards_only or not data.run.has_recipe():
+        return None
+    return str(data.run.recipe().openclip.model)
+
+
 def stamp_of(files: list[Location]) -> str:
     """A text that changes when one of the files does."""
     found = []

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from jobs.core.errors import UserError
-from jobs.view.dataset import Dataset
+from jobs.search.dataset import Dataset
 from pipeline import schema as s
 from pipeline.store.paths import parquet_input
 

@@ -1,0 +1,1 @@
+"""Search in the clips of a folder: its tables as they lie, and the CLIP embeddings among them."""
