@@ -126,8 +126,8 @@ def plan_pack(
         fps=rates * copies,
     )
     if any(shown):
-        behind: list[Sequence[Tensor]] = [()] * n * (copies - 2)
-        layout = with_references(layout, [*shown * min(copies, 2), *behind], config.patch)
+        nothing: list[Sequence[Tensor]] = [() for _ in range(n * (copies - 2))]
+        layout = with_references(layout, [*shown * min(copies, 2), *nothing], config.patch)
     noise, known, starts, noised = [], [], [], []
     for i, shape in enumerate(shapes):
         generator = torch.Generator().manual_seed(int(seeds[i] if seeds is not None else i))
@@ -207,7 +207,7 @@ def guided_velocity(
             else:
                 out = combine(*shared)
         if len(others) > 1:
-            out = with_reference(out, *others, reference_scale)
+            out = with_reference(out, others[0], others[1], reference_scale)
         if weak is not None:
             out = skip_layer(
                 out, conditional, weak(x, t).chunk(single.copies)[0], config.skip_scale
