@@ -1,11 +1,24 @@
 """How much each token counts in the loss."""
 
+import itertools
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
 from dit.config import TrainConfig
 from dit.packing import make_layout
-from dit.train.data import token_weights
+from dit.train.data import generator_for, in_layout_order, make_batch, token_weights
+from pipeline import schema as s
+from tests.dit.train.test_loop import CONFIG, MODEL, packs
+from tests.helpers.latents import write_folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("latents"))
+
 
 LAYOUT = make_layout([(3, 4, 4), (1, 4, 4)], [None, None], patch=(1, 2, 2), text_dim=8)
 
@@ -48,3 +61,55 @@ def test_more_local_frames():
     mixed = token_weights(LAYOUT, torch.zeros(16, dtype=torch.bool), config)
     torch.testing.assert_close(mixed[:8], torch.full((8,), 0.5 + 0.5 * 12 / 8))
     torch.testing.assert_close(mixed[8:12], torch.full((4,), 0.5))
+
+
+def test_what_is_held_out_is_measured_on_and_never_trained_on(folder: Path) -> None:
+    """A clip on both sides, and the curve that chooses a checkpoint shows what was learned by heart."""
+    data = packs(folder, held_out_share=0.3)
+    held = {data.clip_ids[i] for i in np.flatnonzero(data.held)}
+    assert 0 < len(held) < 24 and data.n_clips == 24 - len(held)
+    assert {data.clip_ids[i] for i in data.held_out} == held
+    for epoch in range(4):
+        order = [i for pack in data.steps.plan(epoch) for i in pack]
+        assert len(order) == len(set(order)) == data.n_clips
+        assert held.isdisjoint(data.clip_ids[i] for i in order)
+    measured = [clip for pack in data.held_out_packs() for clip in pack]
+    assert sorted(clip[s.CLIP_ID] for clip in measured) == sorted(held)
+    assert all(clip[s.CAPTION] for clip in measured), "each with a caption"
+
+
+def test_only_their_own_kind_stands_in_for_damaged_clips(folder: Path) -> None:
+    for damaged in (True, False):
+        data = packs(folder, held_out_share=0.3)
+        mine = np.flatnonzero(data.held == damaged)
+        real, bad = data._sample, set(mine[:2].tolist())
+
+        def sample(index: int, epoch: int, real=real, bad=bad):  # type: ignore[no-untyped-def]
+            if index in bad:
+                raise ConnectionError("no answer")
+            return real(index, epoch)
+
+        data._sample = sample  # type: ignore[method-assign]
+        ids = {data.clip_ids[i] for i in mine}
+        if damaged:
+            shown = [clip for pack in data.held_out_packs() for clip in pack]
+        else:
+            steps = itertools.islice(data, 2 * data.steps.steps_in(0))
+            shown = [clip for step in steps for pack in step.units for clip in pack]
+        assert shown and {clip[s.CLIP_ID] for clip in shown} <= ids
+        assert len(data.quarantine) == 2
+
+
+def test_a_pack_is_laid_out_by_size(folder: Path) -> None:
+    """Attention runs neighbours of one length together; mixed, the same pack takes twice the time."""
+    data = packs(folder)
+    clips = [data.store.item(rows["dense"]) for rows in data.clips[:12]]
+    batch = make_batch(clips, data.spec(), MODEL, CONFIG, generator_for(1))
+    keys = [
+        (tuple(shape), n)
+        for shape, n in zip(batch.layout.shapes, batch.layout.captions.lengths, strict=True)
+    ]
+    assert keys == sorted(keys) and len(set(keys)) > 2
+    assert [clip[s.CLIP_ID] for clip in in_layout_order(clips)] != [
+        clip[s.CLIP_ID] for clip in clips
+    ]

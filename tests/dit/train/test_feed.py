@@ -50,6 +50,16 @@ def test_boxes_are_trained_on_where_asked_and_change_no_noise_where_not():
     assert boxed.given.any()
 
 
+def test_the_same_clips_are_noised_anew_in_every_epoch():
+    """Noise by the place in the epoch would be seen again and again, and learned."""
+    data = packs(SMALL)
+    one, other = (make_ready(data, SMALL, CONFIG, data.state, number) for number in (3, 7))
+    assert not torch.equal(one.batches[0].x_t, other.batches[0].x_t)
+    assert torch.equal(
+        one.batches[0].x_t, make_ready(data, SMALL, CONFIG, data.state, 3).batches[0].x_t
+    )
+
+
 def test_a_jump_is_followed():
     data = packs(SMALL)
     source = feed(data, 2)

@@ -157,6 +157,67 @@ def test_held_out_packs_are_read_when_they_are_asked_for(folder: Path) -> None:
     assert 0 < len(asked) <= len(data.held_out)
 
 
+def test_each_held_out_pack_has_noise_of_its_own_and_of_the_run_s_seed(folder: Path) -> None:
+    """One noise for all packs would make the mean as uncertain as that of a single one."""
+    data = packs(folder)
+    config = CONFIG.settled(MODEL)
+    model = awake(start_run(MODEL, config, data).model)
+    pack = data.held_out_packs()[0]
+    once = held_out_loss(model, [pack], data, config)["t0.5"]
+    twice = held_out_loss(model, [pack, pack], data, config)["t0.5"]
+    assert twice != pytest.approx(once, rel=1e-4)
+    other = dataclasses.replace(config, seed=config.seed + 1)
+    assert held_out_loss(model, [pack], data, other)["t0.5"] != pytest.approx(once, rel=1e-4)
+
+
+def test_no_more_packs_are_read_than_asked_for(folder: Path) -> None:
+    data = packs(folder)
+    config = CONFIG.settled(MODEL)
+    model = awake(start_run(MODEL, config, data).model)
+    held = data.held_out_packs()
+    read: list[int] = []
+
+    class Packs(list):  # type: ignore[type-arg]
+        def __getitem__(self, number):  # type: ignore[no-untyped-def]
+            read.append(number)
+            return held[0]
+
+    held_out_loss(model, Packs([None] * 5), data, config, most=2)
+    assert set(read) == {0, 1}, "a loss that takes an hour is one that nobody asked for"
+
+
+def test_the_floor_counts_tokens_as_the_loss_does(folder: Path) -> None:
+    data = packs(folder, held_out_share=0.5)
+    config = dataclasses.replace(CONFIG, loss_unit="clip").settled(MODEL)
+    model = awake(start_run(MODEL, config, data).model)
+    pack = max(data.held_out_packs(), key=len)
+    assert len({tuple(clip[s.LATENT_MEAN].shape) for clip in pack}) > 1
+    found = held_out_loss(model, [pack], data, config)
+    floors = []
+    for t in EVAL_TIMES:
+        noise = generator_for(config.seed, -1, 0)
+        times = torch.full((len(pack),), t)
+        batch = make_batch(pack, data.spec(), MODEL, config, noise, times=times)
+        assert not batch.given.any(), "nothing is given at fixed levels"
+        floors.append(float((batch.floor.double() * batch.weight).sum() / batch.weight.sum()))
+    assert found["held_out_floor"] == pytest.approx(sum(floors) / len(floors), rel=1e-5)
+
+
+def test_padding_is_no_part_of_the_floor(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "odd", shapes=((4, 1, 3, 3),), logvars=(-1.0, -5.0))
+    data = packs(folder)
+    clip = data.store.item(data.clips[0]["dense"])
+    times = torch.ones(1)
+    batch = make_batch([clip], data.spec(), MODEL, CONFIG, generator_for(1), times=times)
+    std = torch.tensor(data.store.channel_std).view(-1, 1, 1, 1)
+    # at level 1 the floor of v is the variance of the latents: the mean over the cells that are there
+    variance = clip[s.LATENT_LOGVAR].exp() / std.square()
+    corner = variance[:, 0, 2:, 2:].mean()
+    assert float(batch.floor[-1]) == pytest.approx(float(corner), rel=1e-5)
+    edge = variance[:, 0, :2, 2:].mean()
+    assert float(batch.floor[1]) == pytest.approx(float(edge), rel=1e-5)
+
+
 def test_held_out_numbers_are_those_of_fixed_levels_and_noise(folder: Path) -> None:
     """Of other noise than at the step before, a curve of losses shows the draw and not the training."""
     data = packs(folder)

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from dit.checkpoint import content_id, load_dit, save_dit
+from dit.config import PRESETS, TrainConfig, usual_rate
 from dit.model import DiT
 from dit.train.loop import train
 from dit.train.lora import add_lora, merged
@@ -20,6 +22,24 @@ from tests.helpers.latents import write_folder
 
 needs_peft = pytest.mark.skipif(find_spec("peft") is None, reason="peft is not installed")
 LORA = dataclasses.replace(CONFIG, lora_rank=2, optimizer="adamw", condition_share=0.0)
+
+
+def test_adapters_train_at_the_size_s_own_rate_and_weights_that_go_on_at_a_tenth():
+    own = TrainConfig().settled(MODEL).peak_lr
+    assert own == usual_rate(MODEL.width)
+    assert TrainConfig().settled(MODEL, started=True).peak_lr == pytest.approx(own / 10)
+    adapters = TrainConfig(lora_rank=4).settled(MODEL, started=True)
+    assert adapters.peak_lr == own and adapters.optimizer == "adamw"
+    assert TrainConfig(lr=0.5, lora_rank=4).settled(MODEL, started=True).peak_lr == 0.5
+
+
+def test_the_nearest_size_is_so_by_ratio():
+    widths = sorted(preset["width"] for preset in PRESETS.values())
+    for low, high in itertools.pairwise(widths):
+        middle = (low * high) ** 0.5
+        between = round((middle + (low + high) / 2) / 2)  # nearer to the lower one by difference
+        if middle < between < (low + high) / 2:
+            assert usual_rate(between) == usual_rate(high)
 
 
 @needs_peft
