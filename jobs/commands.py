@@ -93,6 +93,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         "train-dit": Command(
             "jobs.train.dit:main", "LATENTS --out DIR", "train the diffusion transformer"
         ),
+        "reward-dit": Command(
+            "jobs.reward.command:main",
+            "--out DIR",
+            "fine-tune the transformer by reward, on videos it draws",
+        ),
         "plan": Command(
             "jobs.train.plan:main",
             "--preset P --clips N --gpus N",

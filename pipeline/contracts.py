@@ -96,3 +96,16 @@ class ShardWriter(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *error: object) -> None: ...
+
+
+class Reward(Protocol):
+    """Says how good videos are for their prompts, for fine-tuning by reward; constructed with nothing."""
+
+    def __call__(
+        self, videos: Sequence[np.ndarray], prompts: Sequence[str], fps: float, /
+    ) -> Sequence[float] | np.ndarray:
+        """One number in [0, 1] for each video, 1 is best; only differences between videos of one prompt count.
+
+        ``videos`` are uint8 RGB (T, H, W, 3) each, at ``fps`` frames a second; ``prompts`` has one for each.
+        """
+        ...

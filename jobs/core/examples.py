@@ -41,6 +41,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "train-dit runs/set --out runs/dit --steps 5000 --log-every 50",
         "train-dit runs/set --out runs/dit --init embedded --minutes 30",
     ),
+    "reward-dit": (
+        "reward-dit --out runs/rewarded --steps 60",
+        "reward-dit --out runs/rewarded --reward strict 0.7 fluency 0.3 --size 64x64 80x48",
+        "reward-dit --out runs/rewarded --init runs/dit --prompts prompts.txt --reward relevance 1",
+    ),
     "expand": ("expand 'a red circle moves right'",),
     "sample": (
         "sample --prompt 'A red circle moves to the right.' --out samples",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RUN_NAME = "run.json"
 
 
-def write_run(out: Path, command: str, settings: Args | VaeArgs) -> None:
+def write_run(out: Path, command: str, settings: object) -> None:
     """Note ``settings``, a dataclass of plain values and paths, in ``out``."""
     import msgspec
 
@@ -46,6 +46,10 @@ def read_run(folder: Path, data: str | None = None) -> Args | VaeArgs:
     }
     try:
         body = json.loads(path.read_text())
+        if isinstance(body, dict) and body.get("command") == "reward-dit":
+            raise UserError(
+                f"{folder} holds a run of reward-dit, whose steps read no data; give a folder of train-vae or train-dit"
+            )
         kind, where = kinds[body["command"]]
         run = msgspec.convert(body["settings"], kind, dec_hook=lambda to, value: to(value))
     except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:

@@ -75,6 +75,13 @@ class Verdict:
         """Every frame is right, and so is the video as a whole."""
         return self.every_frame and all(self.marks.values())
 
+    @property
+    def score(self) -> float:
+        """How right the video is, in [0, 1]; 1 only where it is right: the mean of the share of right frames, the share
+        of marks as claimed, and 1 for a video that is right."""
+        marks = sum(self.marks.values()) / max(1, len(self.marks))
+        return (float(self.right_frames.mean()) + marks + float(self.right)) / 3
+
     def reasons(self) -> list[str]:
         """What is wrong, in words: ``shape in 3 of 17 frames``, ``speed``; empty when all is right."""
         total = len(self.right_frames)
