@@ -23,7 +23,7 @@ from jobs.core.systemic import Failures
 from jobs.core.writable import check_folder
 from jobs.shards.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encode_metadata
 from jobs.shards.encode_settings import keep_settings, note_settings
-from jobs.shards.encode_view import view_lines
+from jobs.shards.encode_view import memory_lines, view_lines
 from pipeline import schema as s
 from pipeline.bounds import Whole, check_bounds
 from pipeline.config import EncodeConfig
@@ -161,7 +161,7 @@ def run(
         raise UserError(
             f"no clip in {manifest.root} has a caption of kind {' or '.join(config.kinds)}"
         )
-    for line in view_lines(tasks, config):
+    for line in [*view_lines(tasks, config), *memory_lines(encoder.vae, tasks)]:
         say(f"encode: {line}")
     with stage.working():
         result, failed = bring_up(encoder, manifest, target, tasks, workers)

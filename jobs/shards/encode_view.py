@@ -11,6 +11,7 @@ from pipeline import schema as s
 if TYPE_CHECKING:
     from jobs.shards.encode_chunk import Task
     from pipeline.config import EncodeConfig
+    from pipeline.contracts import Vae
 
 SIZES_SHOWN = 3
 """Pairs of sizes named, the most frequent first."""
@@ -46,6 +47,16 @@ def view_lines(tasks: Sequence[Task], config: EncodeConfig) -> list[str]:
             "larger values see more and take longer"
         )
     return lines
+
+
+def memory_lines(vae: Vae, tasks: Sequence[Task]) -> list[str]:
+    """A line where a VAE needs more memory for a longer clip."""
+    if getattr(vae, "in_pieces", True):
+        return []
+    most = max(task.shape[0] for task in tasks)
+    return [
+        f"this VAE takes a clip whole: its memory grows with the clip, up to {most} frames here; --max-frames bounds it"
+    ]
 
 
 def share(part: float, whole: float) -> str:

@@ -50,6 +50,15 @@ def load_foreign(name: str) -> ForeignVAE:
     from vae.foreign import ForeignConfig, ForeignVAE
 
     ready = DiffusersVae(load_diffusers_model(name.removeprefix(DIFFUSERS)))
+    if type(ready.model).__name__ == "AutoencoderKLHunyuanVideo15":
+        ready.model.use_slicing = (
+            True  # its attention has a mask for one video only (diffusers 0.42)
+        )
+    if getattr(ready.model.config, "timestep_conditioning", False):
+        raise ValueError(
+            f"the decoder of this {type(ready.model).__name__} wants a noise level with every video, which train-vae "
+            "does not have; only decoders without timestep_conditioning can be trained"
+        )
     config = ForeignConfig(
         name=type(ready.model).__name__,
         id=ready.id,

@@ -1,25 +1,31 @@
 """Video VAEs of diffusers as ``pipeline.Vae``: Wan, LTX-2, HunyuanVideo 1.5 and CogVideoX, for inference.
 
-Encoding and decoding are the model's own calls, in float32. Wan and CogVideoX go through a video a few frames at a time
-with a causal cache, so their memory does not grow with its length; LTX-2 and HunyuanVideo take a video whole.
+Encoding and decoding are in float32, a few frames at a time, so that memory does not grow with the length of a video.
+Wan and CogVideoX do that in diffusers; LTX-2 and HunyuanVideo take a video whole there, and go in pieces here, through
+the same layers. A video of one piece is the model's own call for every class.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.autoencoder import hunyuan15, ltx2
+
 if TYPE_CHECKING:
     import torch
 
+    from pipeline.autoencoder.pieces import PiecePass
     from pipeline.contracts import Vae
 
 INSTALL = "pip install 'filmstock[diffusers]'"
+PIECE = 2
+"""Latent frames that LTX-2 and HunyuanVideo are given at a time."""
 SUBFOLDER = "vae"
 """Where a diffusers pipeline keeps its VAE."""
 
@@ -36,6 +42,10 @@ class Kind:
     """Pixels per side of a latent cell of a model."""
     frame_step: int = 1
     """A video has 1 + k * time_factor * frame_step frames: what the decoder gives back as many of."""
+    passes: tuple[Callable[[Any], PiecePass], Callable[[Any], PiecePass]] | None = None
+    """Encoder and decoder in pieces, where diffusers takes a video whole."""
+    in_pieces: Callable[[Any], bool] = lambda model: True
+    """Whether a model's memory stays as it is when a video is longer."""
 
 
 KINDS: dict[str, Kind] = {
@@ -46,11 +56,14 @@ KINDS: dict[str, Kind] = {
         "latent_channels",
         lambda m: m.config.patch_size_t * 2 ** halvings(m.config, "temporal"),
         lambda m: m.config.patch_size * 2 ** halvings(m.config, "spatial"),
+        passes=(ltx2.Ltx2Encode, ltx2.Ltx2Decode),
+        in_pieces=ltx2.goes_in_pieces,
     ),
     "AutoencoderKLHunyuanVideo15": Kind(
         "latent_channels",
         lambda m: m.temporal_compression_ratio,
         lambda m: m.spatial_compression_ratio,
+        passes=(hunyuan15.HunyuanEncode, hunyuan15.HunyuanDecode),
     ),
     "AutoencoderKLCogVideoX": Kind(
         "latent_channels",
@@ -82,6 +95,9 @@ class DiffusersVae:
         )
         self.frame_step = self.time_factor * kind.frame_step
         """A video has 1 + k * frame_step frames."""
+        self.in_pieces = kind.in_pieces(model)
+        """Whether memory stays as it is when a video is longer."""
+        self._passes = kind.passes if self.in_pieces else None
         self.channels = int(getattr(model.config, kind.channels))
         self.channel_mean, self.channel_std = latent_statistics(model, self.channels)
         self.id = latent_space_id(model, self.channel_mean, self.channel_std)
@@ -112,15 +128,34 @@ class DiffusersVae:
         found = []
         with torch.inference_mode():
             for video in videos:  # one at a time: what a video needs does not depend on its batch
-                frames = torch.from_numpy(video).to(self.model.device).permute(3, 0, 1, 2)[None]
-                posterior = self.model.encode(frames.float() / 127.5 - 1.0).latent_dist
-                found.append((posterior.mean.float().cpu(), posterior.logvar.float().cpu()))
+                found.append(self._encode_one(video))
         mean, logvar = (torch.cat(part) for part in zip(*found, strict=True))
         if tuple(mean.shape[1:]) != shape:
             raise ValueError(
                 f"{type(self.model).__name__} made latents of {tuple(mean.shape[1:])} where its settings say {shape}"
             )
         return mean, logvar.expand_as(mean)
+
+    def _encode_one(self, video: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and log-variance (1, C, T, H, W) of one video."""
+        import torch
+
+        def pixels(frames: np.ndarray) -> torch.Tensor:
+            moved = torch.from_numpy(frames).to(self.model.device).permute(3, 0, 1, 2)[None]
+            return moved.float() / 127.5 - 1.0
+
+        first, step = 1 + PIECE * self.time_factor, PIECE * self.time_factor
+        if self._passes is None or len(video) <= first:
+            posterior = self.model.encode(pixels(video)).latent_dist
+            return posterior.mean.float().cpu(), posterior.logvar.float().cpu()
+        encode = self._passes[0](self.model)
+        moments = [
+            encode(pixels(video[start:end]), last=end == len(video))
+            for start, end in spans(len(video), first, step)
+        ]
+        whole = torch.cat([piece.float().cpu() for piece in moments if piece is not None], 2)
+        mean, logvar = whole.chunk(2, dim=1)
+        return mean, logvar.clamp(-30.0, 20.0)  # the bounds of diffusers' distribution
 
     def decode(self, latent: torch.Tensor) -> np.ndarray:
         """Frames uint8 (T, H, W, 3) of one video's latents (C, T, H, W), which are not normalised."""
@@ -131,9 +166,36 @@ class DiffusersVae:
                 f"the decoder of this {type(self.model).__name__} wants a noise level; only others can be decoded with"
             )
         with torch.inference_mode():
-            video = self.model.decode(latent[None].float().to(self.model.device)).sample[0]
-            pixels = ((video.permute(1, 2, 3, 0).clamp(-1, 1) + 1) * 127.5).round()
-        return pixels.to(torch.uint8).cpu().numpy()
+            return np.concatenate([as_pixels(piece) for piece in self._decode_pieces(latent)])
+
+    def _decode_pieces(self, latent: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Frames (1, 3, T, H, W) in about -1..1 of one video's latents, in order."""
+        count = latent.shape[1]
+        if self._passes is None or count <= 1 + PIECE:
+            yield self.model.decode(latent[None].float().to(self.model.device)).sample
+            return
+        decode = self._passes[1](self.model)
+        for start, end in spans(count, 1 + PIECE, PIECE):
+            piece = latent[None, :, start:end].float().to(self.model.device)
+            found = decode(piece, last=end == count)
+            if found is not None:
+                yield found
+
+
+def spans(count: int, first: int, step: int) -> Iterator[tuple[int, int]]:
+    """Starts and ends of pieces of ``count`` frames: ``first`` of them, then ``step`` each."""
+    start, end = 0, min(first, count)
+    while start < count:
+        yield start, end
+        start, end = end, min(end + step, count)
+
+
+def as_pixels(video: torch.Tensor) -> np.ndarray:
+    """Frames uint8 (T, H, W, 3) of what a decoder gives, (1, 3, T, H, W) in about -1..1."""
+    import torch
+
+    pixels: torch.Tensor = ((video[0].permute(1, 2, 3, 0).clamp(-1, 1) + 1) * 127.5).round()
+    return pixels.to(torch.uint8).cpu().numpy()
 
 
 def latent_statistics(model: Any, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

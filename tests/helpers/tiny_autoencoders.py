@@ -11,7 +11,7 @@ import torch
 from pipeline.openclip.torchvision_compat import prepare_torchvision
 
 
-def make_tiny(name: str) -> Any:
+def make_tiny(name: str, **changed: Any) -> Any:
     """A model of class ``name`` with random weights and settings that its real ones have, much smaller."""
     prepare_torchvision()
     diffusers = pytest.importorskip("diffusers")
@@ -47,7 +47,7 @@ def make_tiny(name: str) -> Any:
             "layers_per_block": 1,
         },
     }
-    return getattr(diffusers, name)(**settings[name]).eval()
+    return getattr(diffusers, name)(**settings[name] | changed).eval()
 
 
 def write_tiny(folder: Path, name: str) -> Path:

@@ -12,8 +12,9 @@ import torch
 from jobs.cli import main as cli
 from jobs.core.errors import UserError
 from jobs.train.vae import main
+from jobs.train.vae_start import load_foreign
 from pipeline.openclip.torchvision_compat import prepare_torchvision
-from tests.helpers.tiny_autoencoders import write_tiny
+from tests.helpers.tiny_autoencoders import make_tiny, write_tiny
 from tests.vae.conftest import write_world
 
 prepare_torchvision()
@@ -67,6 +68,61 @@ def test_the_result_is_a_vae_for_encode_and_sample(trained: Path, wan: Path) -> 
     again = new.encode(video)
     assert torch.equal(mean, again[0]) and torch.equal(logvar, again[1])
     assert not np.array_equal(old.decode(mean[0]), new.decode(mean[0]))
+
+
+OTHERS = {
+    "AutoencoderKLCogVideoX": 16,
+    "AutoencoderKLLTX2Video": 64,  # its decoder mirrors the border, so it needs two cells
+    "AutoencoderKLHunyuanVideo15": 16,
+}
+"""Other classes, and a side of frames that fits them."""
+
+
+@pytest.mark.parametrize("name", list(OTHERS))
+def test_decoders_of_the_other_classes_get_gradients_and_nothing_else_does(
+    name: str, tmp_path: Path
+) -> None:
+    vae = load_foreign(f"diffusers:{write_tiny(tmp_path / 'vae', name)}")
+    side = OTHERS[name]
+    frames = torch.rand(2, 3, 9, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    back = vae.decode(vae.encode(frames).mean)
+    assert back.shape == frames.shape
+    (back - frames).square().mean().backward()
+    told = {each: p.grad is not None for each, p in vae.model.named_parameters()}
+    assert {each for each, has in told.items() if has} == {
+        each for each in told if each.startswith(("decoder.", "post_quant_conv."))
+    }
+
+
+@pytest.mark.slow  # the whole command for each class; what is theirs is tested above
+@pytest.mark.parametrize("name", list(OTHERS))
+def test_decoders_of_the_other_classes_are_trained_by_the_command(
+    name: str, shards: Path, tmp_path: Path
+) -> None:
+    side = OTHERS[name]
+    write_tiny(tmp_path / "start" / "vae", name)
+    if side != 16:
+        size = ((side, side),)
+        shards = write_world(tmp_path / "shards", 2, seed=4, split="train", sizes=size)
+    out = tmp_path / "out"
+    given = words(shards, out, tmp_path / "start", "--decoder-only", "--steps", "2")
+    assert main([*given, "--checkpoint-every", "2"]) == 0
+    kind = getattr(diffusers, name)
+    old = kind.from_pretrained(tmp_path / "start" / "vae").state_dict()
+    new = kind.from_pretrained(out / "vae").state_dict()
+    moved = {each for each in old if not torch.equal(old[each], new[each])}
+    assert moved and all(each.startswith(("decoder.", "post_quant_conv.")) for each in moved)
+
+
+def test_a_decoder_that_wants_a_noise_level_is_refused(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tiny("AutoencoderKLLTX2Video", timestep_conditioning=True).save_pretrained(
+        tmp_path / "vae"
+    )
+    assert cli(["train-vae", *words(shards, tmp_path / "out", tmp_path, "--decoder-only")]) == 2
+    assert "wants a noise level with every video" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow  # a second training; resuming itself is tested in test_vae.py

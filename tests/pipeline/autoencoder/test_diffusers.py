@@ -92,6 +92,68 @@ def test_a_long_video_goes_through_a_few_frames_at_a_time(name: str, most: int) 
     assert len(seen) > 2 and max(seen) <= most
 
 
+VARIANTS: dict[str, dict[str, Any]] = {
+    "hunyuan": {},
+    "ltx causal": {},
+    "ltx, the decoder sees the frame after": {"decoder_causal": False},
+    "ltx, not causal at all": {
+        "encoder_causal": False,
+        "decoder_causal": False,
+        "upsample_residual": (False, True, False),
+        "decoder_layers_per_block": (2, 1, 2, 1),
+    },
+}
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_pieces_of_a_video_give_what_the_whole_gives(variant: str) -> None:
+    name = "AutoencoderKLHunyuanVideo15" if variant == "hunyuan" else "AutoencoderKLLTX2Video"
+    vae = DiffusersVae(make_tiny(name, **VARIANTS[variant]))
+    assert vae.in_pieces
+    pixels = videos(vae, groups=4)
+    frames = torch.from_numpy(pixels).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+    mean, logvar = vae.encode(pixels)
+    with torch.inference_mode():
+        own = vae.model.encode(frames).latent_dist
+        torch.testing.assert_close(mean, own.mean, rtol=0, atol=1e-5)
+        torch.testing.assert_close(logvar, own.logvar.expand_as(mean), rtol=0, atol=1e-5)
+        latent = 3 * mean[0]  # so that the frames differ
+        whole = vae.model.decode(latent[None]).sample
+        pieces = torch.cat(list(vae._decode_pieces(latent)), 2)
+    torch.testing.assert_close(pieces, whole, rtol=0, atol=1e-4)
+    assert (whole[:, :, 1:] - whole[:, :, :-1]).abs().mean() > 0.1
+
+
+@pytest.mark.parametrize("name", ["AutoencoderKLHunyuanVideo15", "AutoencoderKLLTX2Video"])
+def test_no_layer_sees_more_frames_of_a_longer_video(name: str) -> None:
+    vae = DiffusersVae(make_tiny(name))
+
+    def widest(groups: int) -> dict[str, int]:
+        most = {"encoder": 0, "decoder": 0}
+        hooks = []
+        for part in most:
+            for layer in getattr(vae.model, part).modules():
+                if isinstance(layer, torch.nn.Conv3d):
+
+                    def note(_: Any, args: tuple[Any, ...], part: str = part) -> None:
+                        most[part] = max(most[part], args[0].shape[2])
+
+                    hooks.append(layer.register_forward_pre_hook(note))
+        vae.decode(vae.encode(videos(vae, groups=groups))[0][0])
+        for hook in hooks:
+            hook.remove()
+        return most
+
+    assert widest(3) == widest(5)
+
+
+def test_an_ltx_decoder_with_noise_of_its_own_takes_a_video_whole() -> None:
+    noisy = DiffusersVae(make_tiny("AutoencoderKLLTX2Video", decoder_inject_noise=(True,) * 4))
+    assert not noisy.in_pieces
+    pixels = videos(noisy, groups=3)
+    assert noisy.decode(noisy.encode(pixels)[0][0]).shape == pixels.shape[1:]
+
+
 def test_the_identity_is_of_the_encoder_and_the_statistics() -> None:
     first = make_tiny("AutoencoderKLWan")
     same, other = DiffusersVae(first).id, make_tiny("AutoencoderKLWan")
