@@ -21,12 +21,14 @@ from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.lock import locked
 from jobs.core.run import FORGETTING, RunFolder, open_run
+from jobs.core.uses import read_uses
 from jobs.ingest.tombstones import FOLDER, add_tombstones, mark
 from jobs.trace import rest, tables
+from jobs.trace.buckets import kept_by_bucket
 from jobs.trace.exports import take_out_of_export
 from jobs.trace.plan import Plan, make_plan, read_plan, receipt, save_plan
 from jobs.trace.search import remains
-from jobs.trace.sightings import runs_of_steps
+from jobs.trace.sightings import TRAINERS, runs_of_steps
 from jobs.trace.targets import Names
 from pipeline.store.atomic import append_line
 from pipeline.store.paths import location
@@ -50,6 +52,8 @@ class Args:
     """Say what would go, and which checkpoints saw it; change nothing."""
     verify: bool = True
     """Search every byte of what is left at the end; reads the whole folder."""
+    old_versions: bool = False
+    """In a bucket of S3: also remove every old version and unfinished upload below the run folder and its exports."""
     json: bool = False
     """Print one JSON object instead."""
 
@@ -71,13 +75,14 @@ def main(argv: list[str]) -> int:
 def forget(run: RunFolder, args: Args) -> int:
     """Finish what was killed, then do what is asked; the exit code says whether nothing is left."""
     left: list[tuple[str, str]] = []
+    exports = [str(use["out"]) for use in read_uses(run.path) if use["command"] not in TRAINERS]
     words = list(args.what)
     if (old := read_plan(run)) is not None:
         say("forget: going on with what was cut short")
         left += carry_out(run, old, verify=args.verify)
         tell(run, old, would=False, as_json=args.json)
         words = [word for word in words if word not in old.targets.words]
-    elif not words:
+    elif not words and not args.old_versions:
         raise UserError(f"name what to forget: filmstock forget SOURCE|CLIP ... --run {run}")
     known = known_marks(run)
     done = [word for word in words if mark(word) in known]
@@ -89,9 +94,12 @@ def forget(run: RunFolder, args: Args) -> int:
         save_plan(run, plan)
         left += carry_out(run, plan, verify=args.verify)
         tell(run, plan, would=False, as_json=args.json)
+    kept = bucket_lines(run, exports, remove=args.old_versions)
+    for line in kept:
+        warn(line)
     for name, needle in left:
         warn(f"{name} still holds {needle[:80]!r}; remove it, or what it says, by hand")
-    return EXIT_PARTIAL if left else EXIT_OK
+    return EXIT_PARTIAL if left or kept else EXIT_OK
 
 
 def plan_of(run: RunFolder, words: Any, trained: list[Path]) -> Plan:
@@ -145,6 +153,13 @@ def steps(run: RunFolder, plan: Plan) -> Iterator[str]:
     yield from tables.take_out_clips(run, gone)
     yield from rest.take_out_records(run, gone, plan.targets.clips)
     yield from rest.take_out_rest(run, gone, plan.needles())
+
+
+def bucket_lines(run: RunFolder, exports: list[str], *, remove: bool) -> list[str]:
+    """What buckets keep besides the objects of a run folder and its exports, a line for each folder."""
+    folders = [run.path, *(location(export) for export in exports)]
+    found = {str(folder): kept_by_bucket(folder, remove=remove) for folder in folders}
+    return [kept.told(name) for name, kept in found.items() if kept]
 
 
 def known_marks(run: RunFolder) -> set[str]:

@@ -15,7 +15,9 @@ from jobs.edits.apply import run_edits
 from jobs.edits.command import main as edits
 from pipeline import schema as s
 from pipeline.shards.ranges import read_clip
+from tests.helpers.caption_here import caption_here
 from tests.helpers.counter_media import numbers_of, write_counter
+from tests.helpers.faulty_server import FaultyServer
 from tests.helpers.ingest_here import ingest_here
 
 WORDS = ("--set", "openclip.model=none", "--set", "ingest.max_clip_s=1.0")
@@ -137,3 +139,48 @@ def test_a_decision_follows_its_clip_and_what_cannot_be_moved_is_told(
     move(run, first, 500, 0, capsys)
     ingest(run)
     assert next(iter(clips(run))) == first, "a move that leaves no frame is not made"
+
+
+def captions(folder: Path) -> dict[str, str]:
+    """clip_id -> what the model said of it."""
+    rows = pq.read_table(folder / "run" / "captions").to_pylist()
+    assert all(row[s.OUTCOME] == "ok" for row in rows)
+    return {row[s.CLIP_ID]: row[s.TEXT] for row in rows}
+
+
+def test_a_models_caption_stays_with_the_frames_that_it_was_given(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caption_here(monkeypatch)
+    folder = str(run / "run")
+    select = ["select", folder, "--set", "select.dedup_phash=false"]
+    select += ["--set", "select.dedup_exact=false", "--set", "select.where={}"]
+    with FaultyServer() as server:  # it answers with a hash of the pictures that it was sent
+        caption = ["caption", folder, "--set", "caption.backend=openai", "--set", "caption.model=m"]
+        caption += ["--set", f"caption.base_url={server.url}", "--set", 'caption.kinds=["short"]']
+        caption += ["--set", 'caption.prompts={short = "echo {frames}"}']
+        caption += ["--set", "caption.check=false"]
+        assert cli(select) == 0 and cli(caption) == 0
+        before = captions(run)
+        assert before.keys() == clips(run).keys() | clips(run, "b.mp4").keys()
+        first, second, *_ = clips(run)
+        edit = move(run, first, 2, 3, capsys)
+        ingest(run)
+        new_first, new_second, *_ = clips(run)
+        assert cli(["pack", folder]) == 2, "the selection is of the clips before"
+        assert cli(select) == 0
+        server.bodies.clear()
+        assert cli(caption) == 0
+        assert len(server.bodies) == 2, "the two clips with other frames are asked about, no more"
+        after = captions(run)
+        now = clips(run).keys() | clips(run, "b.mp4").keys()
+        assert after.keys() == now | {first, second}, "the old ones wait for an undo"
+        assert after[new_first] != before[first] and after[new_second] != before[second]
+        rest = now - {new_first, new_second}
+        assert rest and all(after[clip] == before[clip] for clip in rest)
+        assert edits([folder, "--undo", edit]) == 0
+        ingest(run)
+        server.bodies.clear()
+        assert cli(select) == 0 and cli(caption) == 0
+        assert not server.bodies, "their captions are there"
+        assert {clip: captions(run)[clip] for clip in clips(run)}.items() <= before.items()
