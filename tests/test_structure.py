@@ -39,6 +39,18 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "vae/foreign.py": ("jobs/train/test_vae_start.py", "a true class of diffusers, trained"),
     "pipeline/contracts.py": ("test_docs.py", "one of each contract in every command"),
     "pipeline/exports.py": ("test_api.py", "every public name"),
+    "pipeline/autoencoder/ltx2.py": (
+        "pipeline/autoencoder/test_diffusers.py",
+        "beside what diffusers gives",
+    ),
+    "pipeline/autoencoder/hunyuan15.py": (
+        "pipeline/autoencoder/test_diffusers.py",
+        "beside what diffusers gives",
+    ),
+    "jobs/trace/buckets.py": (
+        "jobs/trace/test_forget_store.py",
+        "through the command, on a versioned bucket",
+    ),
     "pipeline/autoencoder/names.py": (
         "pipeline/autoencoder/test_diffusers.py",
         "names beside their models",
