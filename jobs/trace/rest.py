@@ -30,6 +30,8 @@ SHOWN = frozenset(
 """Endings of files that show clips."""
 KEPT = frozenset({".toml"})
 """Endings of files that a person wrote: named where they still say something, never removed."""
+RECORDS = frozenset({"records", "sources"})
+"""Folders of ingest's own that hold a record for each source; beside them lie settings and counts."""
 VIDEO_TABLES = frozenset({"clips", "shards", "latents"})
 """Folders that ``tables`` sees to."""
 
@@ -46,7 +48,7 @@ def take_out_records(run: RunFolder, gone: Gone, clips: Mapping[str, Target]) ->
             stretches.setdefault(clip.source_id, []).append([clip.start_s, clip.end_s, word])
     changed = False
     for name, path in all_files(hidden):
-        if not name.name.endswith((".jsonl.gz", ".json")) or name.name == "settings.json":
+        if name.parts[0] not in RECORDS or not name.name.endswith((".jsonl.gz", ".json")):
             continue
         packed = name.name.endswith(".gz")
         data = path.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from jobs.core.run import RunFolder, open_run
 from jobs.core.stage import Stage
 from jobs.ingest.given import PLACE
 from jobs.ingest.index import DROPPED
-from jobs.ingest.ledger import STAMP, Ledger, commit_source, compile_sources
+from jobs.ingest.ledger import HIDDEN, STAMP, Ledger, commit_source, compile_sources
 from jobs.ingest.stages import ClipParts
 from jobs.select import command as select
 from jobs.shards import pack
@@ -42,6 +43,11 @@ def make_run(
         _commit(ledger, path, number, clips, seed)
     ledger.compact()
     compile_sources(ledger, lambda record: None)
+    for name, beside in (
+        ("settings", {"key": "", "settings": ""}),
+        ("total", {"sources": len(sources)}),
+    ):
+        (folder / HIDDEN / f"{name}.json").write_text(json.dumps(beside))  # as ingest leaves them
     n_clips = len(sources) * clips
     outputs = ["sources.parquet", "dropped.parquet", "clips", "manifest", "embeddings"]
     Stage(folder, "ingest", config_key("test")).finish({"outputs": outputs, "clips": n_clips})
