@@ -229,6 +229,49 @@ def test_the_language_asked_for_reaches_every_check_and_repair() -> None:
     assert check_reply(reply(quoted), language="de").text == quoted
 
 
+SEEN = (
+    "A brown dog runs over wet grass.",
+    "Two women in red coats cross a busy street at night.",
+    "The camera pans slowly to the left.",
+    "Behind them a neon sign reads OPEN.",
+    "It is raining, and 3 cars wait at the light.",
+    "An old man, who looks tired, sorts letters.",
+)
+AROUND = (
+    ("", ""),
+    ("Sure! Here is a caption:\n\n", ""),
+    ("The video shows the following scene. ", ""),
+    ("", " I hope this helps!"),
+    ("", "\n\nLet me know if you need anything else."),
+    ("**Caption:** ", ""),
+    ("<think>What do I see?</think>", ""),
+    ("Certainly! ", " Overall, the video captures a moment of daily life."),
+)
+
+
+@given(
+    st.lists(st.sampled_from(SEEN), min_size=1, max_size=5, unique=True),
+    st.sampled_from(AROUND),
+    st.sampled_from([" ", "\n\n", "\n- "]),
+)
+def test_no_word_of_what_is_seen_is_lost_whatever_is_said_around_it(
+    sentences: list[str], around: tuple[str, str], between: str
+) -> None:
+    """Repairs take off what models say of themselves; a word about the picture that goes with it is a caption less."""
+    body = between.join(sentences)
+    if between == "\n- ":
+        body = f"- {body}"
+    checked = check_reply(reply(f"{around[0]}{body}{around[1]}"))
+    assert checked.text is not None
+    kept = re.findall(r"\w+", checked.text.lower())
+    for sentence in sentences:
+        words = re.findall(r"\w+", sentence.lower())
+        places = range(len(kept) - len(words) + 1)
+        assert any(kept[at : at + len(words)] == words for at in places), (sentence, checked.text)
+    said = re.findall(r"\w+", f"{around[0]}{body}{around[1]}".lower())
+    assert set(kept) <= set(said), "and none is made up"
+
+
 @given(st.text(max_size=200), st.sampled_from(["dense", "structured"]))
 def test_whatever_is_said_the_reply_itself_is_kept(said: str, kind: str) -> None:
     """What is stored is the reply, or the reply lies beside it and a repair says why; the same reply ends the same."""

@@ -7,14 +7,18 @@ import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from av.format import Flags
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.motion.analysis import read_lowres
+from pipeline.video.clock import Clock
 from pipeline.video.cut import Span, cut
 from pipeline.video.probe import MediaError
 from tests.helpers.counter_media import (
@@ -198,6 +202,95 @@ def test_the_last_frame_lasts_as_long_as_the_file_says(tmp_path: Path) -> None:
             assert float((last.pts + last.duration) * last.time_base) == pytest.approx(length)
         edit = clip.video.find(b"elst")  # players stop where the edit list does
         assert struct.unpack_from(">I", clip.video, edit + 12)[0] == round(1000 * length)
+
+
+def clock(name: str = "mpegts", counts: bool = False) -> Clock:
+    """A clock of milliseconds over a stream of 25 fps, without a file."""
+    flags = Flags.no_timestamps.value if counts else 0
+    container = SimpleNamespace(format=SimpleNamespace(name=name, flags=flags))
+    stream: Any = SimpleNamespace(
+        container=container,
+        average_rate=Fraction(25),
+        guessed_rate=None,
+        time_base=Fraction(1, 1000),
+    )
+    return Clock(stream, "a", "decode")
+
+
+def frame_at(pts: int | None, dts: int | None = None) -> Any:
+    return SimpleNamespace(pts=pts, dts=dts)
+
+
+RUNS = st.lists(
+    st.tuples(st.integers(0, 200_000), st.integers(5, 300), st.integers(2, 12)),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(runs=RUNS)
+def test_recordings_joined_in_any_order_keep_every_frame_and_their_own_steps(
+    runs: list[tuple[int, int, int]],
+) -> None:
+    """Each run (start, step, frames) restarts the clock anywhere: no frame is lost, none shares its moment."""
+    ours, shown = clock(), list[int]()
+    shift = before = 0
+    for number, (start, step, frames) in enumerate(runs):
+        if (
+            number and start + shift > shown[-1] - 2000
+        ):  # a leap, or a gap, that nobody takes for jitter
+            start = shown[-1] - shift + (30_000 if start % 2 else -30_000)
+        stamps = [ours.stamp(frame_at(start + step * n)) for n in range(frames)]
+        assert None not in stamps
+        assert np.diff(np.array(stamps)).tolist() == [step] * (frames - 1)
+        if shown and start + shift <= shown[-1]:
+            assert stamps[0] == shown[-1] + before, "one step of the run before it"
+        else:
+            assert stamps[0] == start + shift, "a gap stays as long as it was"
+        shift = int(stamps[0] or 0) - start
+        shown += [int(stamp or 0) for stamp in stamps]
+        before = step
+    assert shown == sorted(set(shown))
+    ours.check()
+
+
+@given(steps=st.lists(st.integers(-400, 400), max_size=60), start=st.integers(-5000, 5000))
+def test_a_moment_that_is_taken_hides_its_frame_and_moves_no_other(
+    steps: list[int], start: int
+) -> None:
+    """Jitter of less than half a second: what rises keeps its own time to the tick, the rest is never shown."""
+    ours, last, hidden = clock(), None, 0
+    moments = np.cumsum([start, *steps]).tolist()
+    moments = [max(at, max(moments[: n + 1]) - 499) for n, at in enumerate(moments)]
+    for raw in moments:
+        stamp = ours.stamp(frame_at(raw))
+        if last is None or raw > last:
+            assert stamp == raw
+            last = raw
+        else:
+            assert stamp is None
+            hidden += 1
+    if hidden > max(8, 0.1 * (len(moments) - hidden)):
+        with pytest.raises(
+            MediaError, match=f"timestamps of {hidden} frames of {len(moments)} do not"
+        ):
+            ours.check()
+    else:
+        ours.check()
+
+
+@given(n=st.integers(1, 30), lost=st.integers(1, 5))
+def test_frames_without_a_moment_are_counted_on(n: int, lost: int) -> None:
+    counted = clock(counts=True)
+    assert [counted.stamp(frame_at(None)) for _ in range(n)] == [40 * i for i in range(n)]
+    mixed = clock(counts=True)
+    stamps = [mixed.stamp(frame_at(at)) for at in (90_000, 90_020, 5_000, *[None] * lost)]
+    assert stamps == [90_000, 90_020, 90_040, *(90_060 + 20 * i for i in range(lost))]
+    held = clock("avi")
+    stamps = [held.stamp(frame_at(None, at)) for at in (80, 120, 160, *[None] * lost)]
+    assert stamps == [0, 40, 80, *(120 + 40 * i for i in range(lost))]
+    with pytest.raises(MediaError, match="carries no timestamp"):
+        clock().stamp(frame_at(None))
 
 
 SIZES = [(160, 96), (161, 97), (129, 66), (96, 163)]
