@@ -74,6 +74,7 @@ def test_lineage_and_forget(home: Path, tmp_path: Path, told: Any) -> None:
     (shard,) = found["shards"]
     assert shard == {name: packed[name] for name in shard} and s.BYTE_OFFSET in shard
     assert sorted(row[s.KIND] for row in found["latents"]) == sorted(KINDS)
+    assert found["exports"] == [], "a training is no export"
     (training,) = found["trainings"]
     assert Path(training["folder"]).name == "dit" and training["steps_done"] == 3
     assert clip in {**training["seen"], **dict.fromkeys(training["held_out"])}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jobs.core.errors import UserError
-from jobs.core.lock import lock_holder, locked
+from jobs.core.lock import leave_nothing, lock_holder, locked
 from jobs.core.stage import Stage
 
 HOLD = """
@@ -79,6 +79,19 @@ def test_a_trainer_holds_its_folder_until_it_has_finished(tmp_path: Path) -> Non
     assert (lock_holder(tmp_path) or {})["command"] == "train-dit"
     stage.finish({})
     assert lock_holder(tmp_path) is None and stage.info is not None
+
+
+def test_a_refused_command_leaves_no_folder_and_no_file_of_others(tmp_path: Path) -> None:
+    for name, others in (("new", ()), ("used", ("theirs.txt",))):
+        folder = tmp_path / name
+        Stage(folder, "train-dit", "k").begin()
+        (folder / ".done").mkdir(exist_ok=True)
+        for other in others:
+            (folder / other).write_text("x")
+        leave_nothing(folder)
+        left = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+        assert left == list(others) and folder.exists() == bool(others)
+        assert lock_holder(folder) is None
 
 
 def test_lines_left_by_a_killed_holder_do_not_count(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_stale_and_incomplete_stages_are_told_apart(run: RunFolder):
     write_selection(run.path, ["clip000", "clip001"], ["clip001"])  # type: ignore[arg-type]
     lines = read_status(run)
     assert {line.stage: line.state for line in lines}["caption"] == State.STALE
+    assert "caption is stale" in (incomplete(run) or ""), "who looks at it is told"
     assert next_command(lines) == f"filmstock caption {run}"
     run.selection.unlink()
     assert states(run)["select"] == "missing"

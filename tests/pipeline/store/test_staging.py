@@ -93,6 +93,37 @@ def test_failures_have_types(
     )
 
 
+def test_a_copy_that_falls_short_is_no_source(
+    bucket: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a film decodes, and its missing half would be gone from the set without a word."""
+    path = bucket / "half.mp4"
+    path.write_bytes(b"x" * 1000)
+    monkeypatch.setattr(ObjectPath, "chunks", lambda self: iter([b"x" * 400, b"x" * 599]))
+    with pytest.raises(ConnectionError, match="999 of 1000 bytes came"), staged(path):
+        pass
+
+
+@pytest.mark.parametrize(("seconds", "comes"), [(121.5, True), (122.5, False)])
+def test_a_source_has_two_minutes_and_the_time_of_its_bytes(
+    bucket: ObjectPath, monkeypatch: pytest.MonkeyPatch, seconds: float, comes: bool
+) -> None:
+    """Half a megabyte: two seconds more. A stuck transfer ends, and a large file is not cut off at two minutes."""
+    path = bucket / "slow.mp4"
+    data = b"x" * (2 * staging.LEAST_BYTES_PER_S)
+    path.write_bytes(data)
+    clock = iter([0.0, *[seconds] * 9])
+    monkeypatch.setattr(ObjectPath, "chunks", lambda self: iter([data]))
+    monkeypatch.setattr(staging.time, "monotonic", lambda: next(clock))
+    assert staging.LEAST_BYTES_PER_S == 256_000
+    if comes:
+        with staged(path) as local:
+            assert local.stat().st_size == len(data)
+    else:
+        with pytest.raises(staging.TooSlow, match="came within 122 s"), staged(path):
+            pass
+
+
 def test_prefixes_and_lists_are_named_as_folders_and_lists_are(
     bucket: ObjectPath, tmp_path: Path
 ) -> None:
