@@ -95,15 +95,15 @@ def test_rates_curves_and_samples_are_the_newest(tmp_path: Path) -> None:
     (tmp_path / "samples").mkdir()
     settings = {"command": "train-dit", "settings": {"train": {"steps": 2000}}}
     (tmp_path / "run.json").write_text(json.dumps(settings))
-    seconds = [n if n < 900 else 900 + 4 * (n - 900) for n in range(1001)]
-    rows = [{"step": n, "loss": float(n), "elapsed_s": seconds[n]} for n in range(1001)]
+    seconds = [n if n < 900 else 900 + 4 * (n - 900) for n in range(1002)]
+    rows = [{"step": n, "loss": float(n), "elapsed_s": seconds[n]} for n in range(1002)]
     (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
     for number in range(20):
         path = tmp_path / "samples" / f"step-{number:06d}.png"
         path.write_bytes(b"")
         os.utime(path, (number, number))
     found = progress.read_training(tmp_path)
-    assert found.curves["loss"][-1] == (1000, 1000.0)
+    assert found.curves["loss"][-1] == (1001, 1001.0)
     assert len(found.curves["loss"]) <= progress.POINTS + 200
     assert found.steps_per_s == pytest.approx(0.25)
     assert found.samples[0] == "samples/step-000019.png" and len(found.samples) == progress.SAMPLES
