@@ -30,7 +30,6 @@ VALUES = "constants and settings; what they do is tested where they are used"
 WHOLE = "a part of one command, which is tested whole with real files"
 
 ELSEWHERE: dict[str, tuple[str, str]] = {
-    "pipeline/source/moved.py": ("jobs/edits/test_moves.py", "cuts moved through the commands"),
     "dit/parallel/spread.py": ("dit/parallel/test_context.py", "by four processes together"),
     "pipeline/textencoder/load.py": (
         "pipeline/textencoder/test_language_model.py",
