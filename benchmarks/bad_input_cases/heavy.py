@@ -36,7 +36,9 @@ class Asked:
         if family is None:
             return None
         self.names.append(top)
-        module = family.pop(top)  # the import itself puts it back, and would run a module that is there already
+        module = family.pop(
+            top
+        )  # the import itself puts it back, and would run a module that is there already
         sys.modules.update(family)
         return ModuleSpec(top, _Given(module))  # type: ignore[arg-type]
 

@@ -95,6 +95,7 @@ class Progress:
         self.done = 0
         self.passed = 0
         self._note = ""
+        self._inside, self._part = "", 0.0
         self._lock = threading.Lock()
         self._start = time.monotonic()
         self._last = self._start
@@ -111,6 +112,14 @@ class Progress:
                 self._last = now
                 self._draw(end="" if self._tty else "\n")
 
+    def inside(self, text: str, part: float, *, draw: bool = True) -> None:
+        """Say what is under way in items that are not finished, worth ``part`` items of work: it counts for the time
+        left. A pipe gets no line where there is nothing to say."""
+        with self._lock:
+            self._inside, self._part = text, part
+        if draw and (text or self._tty):
+            self.update(0)
+
     def skip(self, n: int) -> None:
         """Count ``n`` items that needed no work: they say nothing about the time left."""
         self.passed += n
@@ -121,13 +130,12 @@ class Progress:
         elapsed = time.monotonic() - self._start
         count = f"{self.done}/{self.total}" if self.total is not None else str(self.done)
         parts = [f"{self.stage}: {count}{' ' + self.unit if self.unit else ''}"]
-        worked = self.done - self.passed
+        worked = self.done - self.passed + self._part
         if self.total and worked > 0 and self.done < self.total:
-            parts.append(f"{clock(elapsed * (self.total - self.done) / worked)} left")
+            parts.append(f"{clock(elapsed * (self.total - self.done - self._part) / worked)} left")
         else:
             parts.append(clock(elapsed))
-        if self._note:
-            parts.append(self._note)
+        parts += filter(None, (self._note, self._inside))
         return ", ".join(parts)
 
     def end_line(self) -> None:

@@ -199,6 +199,7 @@ def split_and_score(
     through again, for the copies of a file that has changed since they were recorded."""
     from jobs.core.ray_runtime import start_ray
     from jobs.ingest.graph import execute, naming_task, splitters_of
+    from jobs.ingest.underway import watched
 
     start_ray(shared=ledger.folder)
     splitters = splitters_of()
@@ -208,7 +209,8 @@ def split_and_score(
     stream = Stream(iter(windows), pipeline, splitters // 2, windows.hurry)
     extra = named_columns(config.scorers) + (given.columns if given is not None else ())
     try:
-        commit_rows(ledger, stream, tuple(openclip.concepts), progress, extra)
+        with watched(ledger.folder, progress):
+            commit_rows(ledger, stream, tuple(openclip.concepts), progress, extra)
     finally:
         stream.close()
     return admission.first_copy_changed

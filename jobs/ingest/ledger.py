@@ -12,7 +12,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 HIDDEN = ".ingest"
 """Folder of the records, beside the tables."""
+UNDERWAY = "underway"
+"""Folder in it of what is said of sources while they are split (``jobs.ingest.underway``)."""
 TABLES = ("clips", "embeddings", "manifest")
 STAMP = "stamp"
 """Key of a record that says what the file looked like from outside (``source_stamp``)."""
@@ -291,10 +293,13 @@ def sweep(folder: Path) -> None:
     places = [(folder / table, ".*") for table in TABLES]
     places += [(folder, ".*.tmp"), (folder / ".done", ".*.tmp"), (folder / HIDDEN, ".*.tmp")]
     places += [(folder / HIDDEN / "sources", "*/.*.tmp"), (folder / HIDDEN / "records", ".*.tmp")]
+    places += [(folder / HIDDEN / UNDERWAY, pattern) for pattern in ("*.json", ".*.tmp")]
     for place, pattern in places:
         for path in place.glob(pattern):
             if path.is_file():
                 path.unlink(missing_ok=True)
+    with suppress(OSError):  # it is not there, or somebody still writes
+        (folder / HIDDEN / UNDERWAY).rmdir()
 
 
 def check_settings(ledger: Ledger, key: str, settings: str) -> None:

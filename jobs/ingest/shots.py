@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from jobs.core.args import parse_args
-from jobs.core.console import Progress, say, warn
+from jobs.core.console import Progress, clock, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.writable import check_file, check_folder
 from jobs.ingest.detector import check_detector
@@ -101,7 +102,7 @@ def run(args: ShotsArgs) -> int:
                     detector=args.detector,
                     deadline_s=args.deadline_s,
                     sandbox=sandbox,
-                    on_progress=lambda: progress.update(0),
+                    on_progress=partial(note, progress, key),
                 )
             except MediaError as error:
                 failed += 1
@@ -119,6 +120,7 @@ def run(args: ShotsArgs) -> int:
                 full[key] = full_entry(found)
                 seconds += found.duration_s
                 say(f"{key}: {summary(found)}")
+            progress.inside("", 0.0, draw=False)
             progress.update(1, f"{seconds / 60:.1f} minutes")
     for out, content in ((args.json, boundaries), (args.full, full)):
         if out is not None:
@@ -137,6 +139,12 @@ def run(args: ShotsArgs) -> int:
             f"wrote thumbnails of {sum(len(each.shots) for each in lists.values())} shots to {args.thumbnails}"
         )
     return EXIT_PARTIAL if failed else EXIT_OK
+
+
+def note(progress: Progress, key: str, at_s: float, of_s: float | None) -> None:
+    """Say how far a video is, of a length that its headers may claim."""
+    of = f" of {clock(of_s)}" if of_s else ""
+    progress.inside(f"{key} up to {clock(at_s)}{of}", min(1.0, at_s / of_s) if of_s else 0.0)
 
 
 def check_outputs(args: ShotsArgs) -> None:

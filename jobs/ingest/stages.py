@@ -22,6 +22,7 @@ from jobs.edits.moves import MOVED, read_moves
 from jobs.ingest.given import GIVEN, PLACE, Told, ends_of, read_payload
 from jobs.ingest.index import DROPPED
 from jobs.ingest.tombstones import overlaps, read_tombstones
+from jobs.ingest.underway import Teller
 from pipeline import schema as s
 from pipeline.config import ROW_GROUP_BYTES, IngestConfig, OpenClipConfig
 from pipeline.scores.scorer import apply_scorers, make_named
@@ -62,9 +63,10 @@ class Splitter:
     """Ray actor: source in, its clips on disk and one row per clip out, then one row that ends the source."""
 
     def __init__(self, out_dir: str, config: IngestConfig, samples: int) -> None:
-        self.clips_dir = location(out_dir) / "clips"
-        self.tombstones = read_tombstones(location(out_dir))
-        self.moves = read_moves(location(out_dir))
+        self.folder = location(out_dir)
+        self.clips_dir = self.folder / "clips"
+        self.tombstones = read_tombstones(self.folder)
+        self.moves = read_moves(self.folder)
         self.config = config
         self.samples = samples
         named = make_named(config.scorers, "passage", "neighbours")
@@ -102,6 +104,8 @@ class Splitter:
                 end[MOVED] = self.moves.key(source)
             info = self.sandbox.run(probe, path, deadline_s=self.config.deadline_s, stage="probe")
             end |= probe_columns(info)
+            teller = Teller(self.folder, source, uri, info.duration_s)
+            stack.callback(teller.close)
             caption = known or original_caption(uri, info.tags, sidecars=self.config.sidecars)
             numbers: dict[tuple[int, int], int] = {}
             n_clips = 0
@@ -115,7 +119,10 @@ class Splitter:
                 total_s=self.config.deadline_s * max(1.0, claimed_minutes(info)),
                 stage="decode",
             ):
-                if isinstance(item, Plan):
+                if isinstance(item, float):
+                    teller.at(item)
+                elif isinstance(item, Plan):
+                    teller.cuts(item.duration_s)
                     end |= plan_columns(item)
                     if known is not None:
                         numbers = known.numbers(item)
@@ -136,6 +143,7 @@ class Splitter:
                         row[s.SHOTS_INSIDE] = item.extra.get(s.SHOTS_INSIDE)
                     row[PLACE] = n_clips
                     n_clips += 1
+                    teller.clip()
                     if known is None or known.given.store:
                         writer.add(row)
                     yield clip_row(order, row, item.samples)

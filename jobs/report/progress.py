@@ -20,6 +20,7 @@ from jobs.core.lock import LOCK, lock_holder
 from jobs.core.run import RunFolder
 from jobs.core.stage import METRICS
 from jobs.ingest.ledger import HIDDEN
+from jobs.ingest.underway import read_underway
 from jobs.trace.sightings import read_settings, trainings
 from pipeline import schema as s
 from pipeline.store.paths import Location, matching, parquet_input
@@ -28,6 +29,10 @@ POINTS = 400
 """Points of a curve at most."""
 SAMPLES = 12
 """Newest sheets of a training that are named."""
+OUTER = ("curate", "import")
+"""Commands that run stages."""
+INSIDE = 8
+"""Sources being split that are named."""
 RECENT = 200
 """Newest records that the rate of ingest is taken from."""
 TOTAL = "total.json"
@@ -47,6 +52,8 @@ class StageProgress:
     per_s: float | None = None
     """Units a second since the stage began; None where it does not run."""
     left_s: float | None = None
+    inside: list[str] = field(default_factory=list)
+    """How far sources are that are being split, the longest first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +110,14 @@ def stages(run: RunFolder) -> Iterator[StageProgress]:
     }
     for stage, ((done, fresh), total, unit) in counted.items():
         finished = run.done_info(stage) is not None
-        running = command == stage or (command == "curate" and not finished and done > 0)
+        running = command == stage or (command in OUTER and not finished and done > 0)
         if not done and not running:
             continue
         rate = None
+        split = read_underway(run.path) if running and stage == "ingest" else []
         if running and since is not None:
             new = sum(count for count, changed in fresh if changed >= since)
+            new += sum(each.share for each in split)
             rate = new / max(1e-3, time.time() - since) or None
         left = None
         if rate and total is not None and total > done:
@@ -121,6 +130,7 @@ def stages(run: RunFolder) -> Iterator[StageProgress]:
             running=running,
             per_s=rate,
             left_s=left,
+            inside=[each.text() for each in split],
         )
 
 
@@ -312,6 +322,9 @@ def watched_lines(found: Watched) -> Iterator[str]:
             rate = f", {each.per_s:.2f} a second" if each.per_s else ""
             left = f", {clock(each.left_s)} left" if each.left_s is not None else ""
             yield f"{each.stage}: {each.done}{of} {each.unit}{rate}{left}"
+            yield from (f"  {text}" for text in each.inside[:INSIDE])
+            if (more := len(each.inside) - INSIDE) > 0:
+                yield f"  and {more} more"
     for what, kind, count in found.failures:
         yield f"{what}s that failed: {count} {kind}"
     for one in found.trainings:

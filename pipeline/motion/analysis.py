@@ -158,8 +158,8 @@ def shot_detector(name: str, look: Look | None) -> tuple[ShotDetector, Look | No
 
 def analyse(
     path: str | Path, *, scores: bool = True, detector: str = "embedded"
-) -> Iterator[Analysis | None]:
-    """Analyse a whole file in bounded memory; yields None as a sign of life, and the ``Analysis`` last.
+) -> Iterator[Analysis | float]:
+    """Analyse a whole file in bounded memory; yields how many seconds of it are done, and the ``Analysis`` last.
 
     ``scores`` False leaves out what only scores need (``optical_flow``, ``camera`` and ``bars`` are empty then).
     ``detector`` names who looks for shots, see ``IngestConfig.shot_detector``.
@@ -167,6 +167,7 @@ def analyse(
     parts = {name: Rows() for name in _ARRAYS}
     past: Signatures | None = None
     info: Probe | None = None
+    start: int | None = None
     watch = BarWatch() if scores else None
     net, look = shot_detector(detector, watch)
     end = done = 0
@@ -186,7 +187,8 @@ def analyse(
             parts["camera"].add(chunk_steps(earlier, new.grey, done, every))
             done += len(stamps)
         past = before.then(new).tail(HISTORY)
-        yield None
+        start = int(stamps[0]) if start is None and len(stamps) else start
+        yield float((end - (start or 0)) * info.time_base)
     parts["shot_logits"].add(net.finish().astype(np.float16))
     assert info is not None
     arrays = {name: part.array() for name, part in parts.items()}

@@ -1,7 +1,8 @@
 """One source to clips: analyse, find shots, plan spans, cut, score. Runs in the decoding child, see ``video.isolate``.
 
 ``clip_source`` is a generator so that a source of any length passes through bounded memory: it yields the plan, then
-every clip as it is encoded, and ``None`` in between as a sign of life.
+every clip as it is encoded, and in between how many seconds of the file are done: once while it is looked at, before
+the plan, and again while clips are cut.
 """
 
 from __future__ import annotations
@@ -179,12 +180,14 @@ SAMPLE_SCORERS: tuple[Scorer, ...] = (
 """Scores of every clip that cost next to nothing beside decoding, so they are taken in the decoding child."""
 
 
-def analysed(path: str, detector: str) -> Generator[None, None, Analysis]:
-    """The analysis of a source, with ``None`` yielded as a sign of life until it is there."""
+def analysed(path: str, detector: str) -> Generator[float, None, Analysis]:
+    """The analysis of a source; until it is there, yields how many seconds of the source are done."""
     analysis: Analysis | None = None
-    for analysis in analyse(path, detector=detector):
-        if analysis is None:
-            yield None
+    for item in analyse(path, detector=detector):
+        if isinstance(item, Analysis):
+            analysis = item
+        else:
+            yield item
     assert analysis is not None
     return analysis
 
@@ -194,8 +197,8 @@ def clip_source(
     config: IngestConfig,
     samples: int,
     mend: Callable[[Plan, Analysis], Plan] | None = None,
-) -> Iterator[Plan | ClipRecord | None]:
-    """Yield the source's ``Plan``, then its ``ClipRecord``s in order, and ``None`` as a sign of life.
+) -> Iterator[Plan | ClipRecord | float]:
+    """Yield the source's ``Plan``, then its ``ClipRecord``s in order; before and between, how many seconds are done.
 
     ``mend`` is given the plan that the shots come to, and returns the one that is cut.
     """
@@ -222,7 +225,7 @@ def clip_source(
         neighbours=bool(paired),
     )
     for clip in pieces:
-        yield None if clip is None else clip_record(clip, analysis, passing, paired)
+        yield clip_record(clip, analysis, passing, paired) if isinstance(clip, Clip) else clip
 
 
 def clip_record(

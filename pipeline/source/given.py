@@ -88,8 +88,8 @@ class Given:
 
 def clip_given(
     path: str, config: IngestConfig, samples: int, given: Given
-) -> Iterator[Plan | ClipRecord | None]:
-    """Yield the source's ``Plan``, then a ``ClipRecord`` for each distinct clip, and ``None`` as a sign of life."""
+) -> Iterator[Plan | ClipRecord | float]:
+    """Yield the source's ``Plan``, then a ``ClipRecord`` for each distinct clip; before and between, seconds done."""
     analysis = yield from analysed(path, config.shot_detector)
     plan = plan_given(analysis, given)
     if is_cut_short(path):
@@ -100,8 +100,8 @@ def clip_given(
     whole = whole_file(analysis)
     for track in tracks(plan.spans):
         for clip in cut_track(path, analysis, track, whole, config, samples, given, bool(paired)):
-            if clip is None:
-                yield None
+            if not isinstance(clip, Clip):
+                yield clip
                 continue
             record = clip_record(clip, analysis, passing, paired)
             record.extra[s.SHOTS_INSIDE] = float(shots_inside(analysis, clip.span))
@@ -193,7 +193,7 @@ def cut_track(
     samples: int,
     given: Given,
     neighbours: bool,
-) -> Iterator[Clip | None]:
+) -> Iterator[Clip | float]:
     """The clips of one track: a whole file with its bytes where that can be, the others encoded."""
     boxes = find_boxes(analysis, track)
     if len(track) == 1 and (track[0].start_pts, track[0].end_pts) == whole:
@@ -295,7 +295,7 @@ def look_at(
     samples: int,
     neighbours: bool,
     side: int = 256,
-) -> Iterator[Clip | None]:
+) -> Iterator[Clip | float]:
     """A clip that is not encoded: frames of it are decoded to be scored. ``video`` becomes its bytes."""
     from av.video.reformatter import VideoReformatter
 
@@ -308,7 +308,7 @@ def look_at(
     with open_media(path) as container:
         stream = pick_stream(container, path)
         has_sound = container.streams.best("audio") is not None
-        for index, (_, frame) in enumerate(read_frames(stream, path, stage="cut")):
+        for index, (stamp, frame) in enumerate(read_frames(stream, path, stage="cut")):
             if index >= stop:
                 break
             if index - first in wanted:
@@ -323,7 +323,7 @@ def look_at(
                 )
                 found[index - first] = np.rot90(small.to_ndarray(), analysis.turns)
             if index % 64 == 63:
-                yield None
+                yield float((stamp - analysis.pts[0]) * analysis.probe.time_base)
     if lost := wanted - found.keys():
         raise MediaError("cut", "passes_differ", f"{path}: frame {min(lost)} went missing")
     upright = size[::-1] if analysis.turns % 2 else size

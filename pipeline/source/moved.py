@@ -44,7 +44,7 @@ class Move:
 
 def clip_moved(
     path: str, config: IngestConfig, samples: int, source: str, moves: Sequence[Move]
-) -> Iterator[Plan | ClipRecord | None]:
+) -> Iterator[Plan | ClipRecord | float]:
     """``source.clips.clip_source`` with the moves of people. Runs in the decoding child."""
     mend = partial(move_cuts, source=source, moves=moves, min_clip_s=config.min_clip_s)
     return clip_source(path, config, samples, mend if moves else None)

@@ -39,7 +39,7 @@ def detect_shots(
     detector: str = "embedded",
     deadline_s: float = 120.0,
     sandbox: Sandbox | None = None,
-    on_progress: Callable[[], object] | None = None,
+    on_progress: Callable[[float, float | None], object] | None = None,
 ) -> ShotList:
     """Find the shots of a video file: cuts, dissolves, wipes and fades. The file is decoded once, at 64x36 pixels.
 
@@ -48,7 +48,8 @@ def detect_shots(
         detector: ``embedded``, or ``transnetv2`` of the optional package (wants a GPU).
         deadline_s: Seconds the file may take, per minute of video.
         sandbox: Child process to decode in, to serve many files with one; None starts one and ends it.
-        on_progress: Called every now and then while the file is decoded.
+        on_progress: Called every now and then while the file is decoded, with the seconds that are done and the length
+            that its headers claim, None where they claim none.
 
     Raises:
         MediaError: the file cannot be read; ``stage`` and ``type`` say where and how it failed.
@@ -68,19 +69,22 @@ def detect_shots(
     for item in sandbox.stream(
         list_shots, str(path), detector, silence_s=deadline_s, total_s=total_s
     ):
-        found = item
-        if on_progress:
-            on_progress()
+        if isinstance(item, ShotList):
+            found = item
+        elif on_progress:
+            on_progress(item, info.duration_s)
     assert found is not None
     return found
 
 
-def list_shots(path: str, detector: str = "embedded") -> Iterator[ShotList | None]:
-    """Yield None as a sign of life, and the file's ``ShotList`` last; raises ``MediaError``."""
+def list_shots(path: str, detector: str = "embedded") -> Iterator[ShotList | float]:
+    """Yield how many seconds of the file are done, and its ``ShotList`` last; raises ``MediaError``."""
     analysis: Analysis | None = None
-    for analysis in analyse(path, scores=False, detector=detector):
-        if analysis is None:
-            yield None
+    for item in analyse(path, scores=False, detector=detector):
+        if isinstance(item, Analysis):
+            analysis = item
+        else:
+            yield item
     assert analysis is not None
     n = len(analysis.pts)
     transitions = analysis.transitions()

@@ -148,8 +148,8 @@ def cut(
     crop_bars: bool = False,
     codec: Codec = "h264",
     neighbours: bool = False,
-) -> Iterator[Clip | None]:
-    """Decode ``path`` once and yield its clips in order; ``None`` between them is a sign of life.
+) -> Iterator[Clip | float]:
+    """Decode ``path`` once and yield its clips in order; between them, how many seconds of it are done.
 
     Args:
         path: The source.
@@ -222,7 +222,7 @@ def cut(
                         sample=index if index in wanted else None,
                     )
                 if position % 64 == 0:
-                    yield None
+                    yield float((stamp - pts[0]) * info.time_base)
             assert maker is not None
             inside = box and (box.even().origin() if crop_bars else box)
             yield maker.finish(span, float(rate), heard, inside, keep, pairs)

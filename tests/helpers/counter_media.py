@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
+from pipeline.video.cut import Clip
+
 BITS = 10
 SIZE = (160, 96)
 """Width and height of a counter video, pixels."""
+
+
+def clips_of(items: Iterable[Clip | float]) -> Iterator[Clip]:
+    """What ``cut`` yields without the seconds that it is at."""
+    return (item for item in items if isinstance(item, Clip))
 
 
 def counter_frame(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:

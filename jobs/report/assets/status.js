@@ -15,6 +15,7 @@ function stage(line, progress) {
     told.push(`${count(progress.done)}${progress.total === null ? "" : ` of ${count(progress.total)}`} ${progress.unit}`);
     if (progress.per_s) told.push(`${short(progress.per_s)} a second`);
     if (progress.left_s !== null) told.push(`${time(progress.left_s)} left`);
+    told.push(...progress.inside.slice(0, 8));
   } else if (line.note) told.push(line.note);
   const running = progress?.running || line.state === "locked";
   return el("div", { class: "stage" },

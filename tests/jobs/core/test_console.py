@@ -106,3 +106,21 @@ def test_what_a_library_logs_is_printed_as_a_warning(capsys: pytest.CaptureFixtu
         logging.getLogger().removeHandler(root)
     assert capsys.readouterr().err == "warning: all 3 sources\n"
     assert log.parent is not None and not logging.getLogger("pipeline").handlers
+
+
+def test_what_is_under_way_is_told_and_counts_for_the_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    clock = [100.0]
+    monkeypatch.setattr("jobs.core.console.time.monotonic", lambda: clock[0])
+    progress = Progress("ingest", 2, "sources")
+    clock[0] += 60
+    progress.inside("a.mp4: cut up to 10m00s of 1h00m", 0.5)
+    assert capsys.readouterr().err == (
+        "ingest: 0/2 sources, 3m00s left, a.mp4: cut up to 10m00s of 1h00m\n"
+    )
+    clock[0] += 60
+    progress.inside("", 0.0)
+    assert capsys.readouterr().err == "", "a pipe gets no line where there is nothing to say"
+    progress.close()
+    assert capsys.readouterr().err == "ingest: 0/2 sources, 2m00s\n"

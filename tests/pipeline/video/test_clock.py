@@ -22,6 +22,7 @@ from pipeline.video.clock import Clock
 from pipeline.video.cut import Span, cut
 from pipeline.video.probe import MediaError
 from tests.helpers.counter_media import (
+    clips_of,
     counter_frame,
     edit_mp4,
     numbers_of,
@@ -54,7 +55,7 @@ def pieces(path: Path, edges: Sequence[int]) -> list[list[int]]:
         for a, b in zip(edges, edges[1:], strict=False)
     ]
     found = []
-    for clip, a in zip(filter(None, cut(path, spans, marks[:-1])), edges, strict=False):
+    for clip, a in zip(clips_of(cut(path, spans, marks[:-1])), edges, strict=False):
         numbers, times, key = numbers_of(clip.video)
         assert key and clip.n_frames == len(numbers)
         expected = (marks[a : a + len(times)] - marks[a]) * float(base)
@@ -196,7 +197,7 @@ def test_the_last_frame_lasts_as_long_as_the_file_says(tmp_path: Path) -> None:
         Span(start_pts=int(a), end_pts=int(b), transition_in="cut", transition_out="cut")
         for a, b in [(marks[0], marks[2]), (marks[2], marks[4])]
     ]
-    for clip, length in zip(filter(None, cut(path, spans, marks[:-1])), [0.11, 0.51], strict=True):
+    for clip, length in zip(clips_of(cut(path, spans, marks[:-1])), [0.11, 0.51], strict=True):
         with av.open(io.BytesIO(clip.video)) as container:
             *_, last = container.decode(video=0)
             assert float((last.pts + last.duration) * last.time_base) == pytest.approx(length)

@@ -42,7 +42,7 @@ def cut_at(path: Path, edges: list[int], **options: int) -> list[Clip]:
     pts, end, _ = timestamps(path)
     marks = np.append(pts, end)
     spans = [span(int(marks[a]), int(marks[b])) for a, b in zip(edges, edges[1:], strict=False)]
-    return [clip for clip in cut(path, spans, pts, **options) if clip is not None]
+    return [clip for clip in cut(path, spans, pts, **options) if isinstance(clip, Clip)]
 
 
 CASES = {

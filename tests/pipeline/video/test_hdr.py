@@ -12,7 +12,7 @@ import pytest
 from av.video.reformatter import VideoReformatter
 
 from pipeline.motion.analysis import analyse
-from pipeline.video.cut import Span, cut
+from pipeline.video.cut import Clip, Span, cut
 from pipeline.video.hdr import (
     BT709,
     BT2020,
@@ -165,7 +165,7 @@ def test_an_hdr_file_becomes_sdr_clips(tmp_path: Path, name: str) -> None:
         start_pts=int(analysis.pts[0]), end_pts=analysis.end_pts,
         transition_in="start", transition_out="end",
     )  # fmt: skip
-    (clip,) = filter(None, cut(path, [span], analysis.pts))
+    (clip,) = (each for each in cut(path, [span], analysis.pts) if isinstance(each, Clip))
     with av.open(io.BytesIO(clip.video)) as container:
         frames = list(container.decode(video=0))
     assert len(frames) == 8 and int(frames[0].color_trc) == BT709

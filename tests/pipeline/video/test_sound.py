@@ -75,7 +75,7 @@ def clips_of(path: Path, edges: list[int], *, audio: bool = True) -> list[Clip]:
         )
         for a, b in zip(edges, edges[1:], strict=False)
     ]
-    return list(filter(None, cut(path, spans, marks[:-1], audio=audio)))
+    return [clip for clip in cut(path, spans, marks[:-1], audio=audio) if isinstance(clip, Clip)]
 
 
 def events(mp4: bytes) -> tuple[list[float], list[float], float]:
