@@ -16,6 +16,8 @@ Exit code 1 if a case fails or a command takes more than 2 s of processor time.
 from __future__ import annotations
 
 import argparse
+import gc
+import importlib
 import json
 import os
 import random
@@ -246,7 +248,12 @@ def warm() -> None:
     import transformers  # noqa: F401
     import tyro  # noqa: F401
 
+    from jobs.commands import COMMANDS
+
     torch.set_num_threads(1)
+    for command in COMMANDS.values():
+        importlib.import_module(command.target.partition(":")[0])
+    gc.freeze()  # pages of what is loaded stay shared with the children
 
 
 def sample_of(cases: list[Case], wanted: str) -> list[Case]:

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dit.config import FORMAT, WEIGHTS_NAME, DiTConfig
+from dit.config import FORMAT, DiTConfig
+from dit.files import read_metadata, weights_file
 from dit.model import DiT
 from pipeline.store.atomic import write_bytes
 from pipeline.store.weights import (
@@ -20,10 +21,7 @@ from pipeline.store.weights import (
     check_shapes,
     load_into,
     read_tensors,
-    weights_metadata,
 )
-
-EMBEDDED = Path(__file__).parent / "weights" / "dit.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,8 +140,8 @@ def metadata_of(
 
 def load_dit(path: str | Path = "embedded") -> Loaded:
     """The DiT of a file, of a folder that holds ``dit.safetensors``, or ``"embedded"``."""
-    file = _file(path)
-    metadata, tensors = _metadata(file), read_tensors(file)
+    file = weights_file(path)
+    metadata, tensors = read_metadata(file), read_tensors(file)
     model = DiT(DiTConfig.from_dict(json.loads(metadata["config"])))
     load_into(model, tensors, file)
     return Loaded(
@@ -156,8 +154,8 @@ def load_dit(path: str | Path = "embedded") -> Loaded:
 
 def open_dit(path: str | Path = "embedded") -> Opened:
     """The same with its weights left in the file; it is read once, a tensor at a time, for its id."""
-    file = _file(path)
-    metadata, tensors = _metadata(file), StoredTensors(file)
+    file = weights_file(path)
+    metadata, tensors = read_metadata(file), StoredTensors(file)
     config = DiTConfig.from_dict(json.loads(metadata["config"]))
     with torch.device("meta"):
         check_shapes(DiT(config), tensors.shapes, file)
@@ -168,23 +166,3 @@ def open_dit(path: str | Path = "embedded") -> Opened:
         id=content_id(tensors),
         info=json.loads(metadata.get("info", "{}")),
     )
-
-
-def read_config(path: str | Path = "embedded") -> DiTConfig:
-    """Shape of the DiT that ``load_dit`` would load, without its weights."""
-    return DiTConfig.from_dict(json.loads(_metadata(_file(path))["config"]))
-
-
-def _file(path: str | Path) -> Path:
-    file = EMBEDDED if str(path) == "embedded" else Path(path)
-    if file.is_dir():
-        file = file / WEIGHTS_NAME
-    if not file.is_file():
-        raise ValueError(
-            f"no DiT at {file}; train one with `filmstock train-dit LATENTS --out DIR`"
-        )
-    return file
-
-
-def _metadata(file: Path) -> dict[str, str]:
-    return weights_metadata(file, FORMAT, "train-dit", "DiT")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from dit.schedules import ScheduleName
 from pipeline.bounds import (
@@ -17,6 +17,19 @@ from pipeline.bounds import (
     Share,
     Whole,
     check_bounds,
+)
+from pipeline.groups import (
+    DATA,
+    DEVICES,
+    EVALUATION,
+    GUIDANCE,
+    MODEL,
+    OBJECTIVE,
+    OPTIMISATION,
+    OUTPUT,
+    SAMPLER,
+    SCHEDULE,
+    VIDEO,
 )
 from pipeline.training.config import BaseTrainConfig, OptimizerName
 
@@ -67,13 +80,13 @@ FINE_TUNING_SHARE = 0.1
 class ModelKind:
     """What kind of transformer it is, whatever its size."""
 
-    attention: Literal["full", "factorised"] = "full"
+    attention: Annotated[Literal["full", "factorised"], MODEL] = "full"
     """Over all tokens of a clip, or factorised: within each frame, then along time (ViViT)."""
-    head_gate: bool = False
+    head_gate: Annotated[bool, MODEL] = False
     """Let every token scale the output of each self-attention head by a learned factor (adaptive attention)."""
-    path: Literal["flow", "vp"] = "flow"
+    path: Annotated[Literal["flow", "vp"], MODEL] = "flow"
     """From data to noise: flow (rectified, predicts velocity) or vp (DDPM with linear betas, predicts noise)."""
-    references: bool = False
+    references: Annotated[bool, MODEL] = False
     """Take reference pictures and videos beside the caption; --init adds this to weights that lack it."""
 
     def __post_init__(self) -> None:
@@ -168,68 +181,68 @@ SHARDED_ONLY = ("fsdp_gather", "fsdp_reduce", "fsdp_reshard", "keep_checkpoints"
 class TrainConfig(BaseTrainConfig):
     """One training run; together with the data it determines every weight."""
 
-    minutes: Positive | None = None
+    minutes: Annotated[Positive | None, SCHEDULE] = None
     """Train for this many minutes instead of a number of steps. Not repeatable to the bit."""
-    tokens_per_pack: Count = 2560
+    tokens_per_pack: Annotated[Count, DATA] = 2560
     """Latent tokens of one forward and backward pass; 2560 is 32 clips of 17x64x64."""
-    packs_per_step: Count = 1
+    packs_per_step: Annotated[Count, DATA] = 1
     """Packs whose gradients are summed into one optimizer step, over all workers."""
-    lr: Positive | None = None
+    lr: Annotated[Positive | None, OPTIMISATION] = None
     """Peak learning rate; None: the size's own, a tenth of it where trained weights go on (adapters: all of it)."""
-    optimizer: OptimizerName | None = None
+    optimizer: Annotated[OptimizerName | None, OPTIMISATION] = None
     """muon (matrices of blocks by Muon, the rest by AdamW) or adamw; None: muon, for adapters adamw."""
-    decay_share: Share = 0.4
+    decay_share: Annotated[Share, SCHEDULE] = 0.4
     """Last share of the run over which the learning rate falls linearly to zero."""
-    ema_decay: Decay = 0.999
+    ema_decay: Annotated[Decay, OPTIMISATION] = 0.999
     """Limit of the decay of the averaged weights; it warms up as (1 + n) / (10 + n)."""
-    shift: Positive = 1.5
+    shift: Annotated[Positive, OBJECTIVE] = 1.5
     """Timestep shift alpha: logit t moves up by ln(alpha); above 1 trains more on noisy levels."""
-    shift_tokens: Count = 1024
+    shift_tokens: Annotated[Count, OBJECTIVE] = 1024
     """Tokens of a clip up to which alpha is ``shift``; above, it grows with their root (arXiv 2403.03206, 5.3.2)."""
-    condition_share: Share = 0.1
+    condition_share: Annotated[Share, OBJECTIVE] = 0.1
     """Share of videos trained with some latent frames given clean (image-to-video, extension)."""
-    around_share: Share = 0.0
+    around_share: Annotated[Share, OBJECTIVE] = 0.0
     """Share of clips, images too, trained with all given clean but a box or a span (inpainting, connecting)."""
-    reference_share: Share = 0.0
+    reference_share: Annotated[Share, OBJECTIVE] = 0.0
     """With --references: share of clips shown another clip of their source; the others are trained without."""
-    reference_videos: Share = 0.25
+    reference_videos: Annotated[Share, OBJECTIVE] = 0.25
     """Share of those references that are shown whole; the others are a picture, the first frame alone."""
-    loss_unit: Literal["token", "clip"] = "token"
+    loss_unit: Annotated[Literal["token", "clip"], OBJECTIVE] = "token"
     """What counts equally in the loss: every supervised token of a step, or every clip."""
-    local_share: Share = 0.0
+    local_share: Annotated[Share, OBJECTIVE] = 0.0
     """Share of a clip's loss that counts its first ``local_frames`` latent frames alone; 0.4 leaves 0.6 for all."""
-    local_frames: Count = 1
+    local_frames: Annotated[Count, OBJECTIVE] = 1
     """Latent frames that ``local_share`` counts."""
-    held_out_share: PartShare = 0.02
+    held_out_share: Annotated[PartShare, EVALUATION] = 0.02
     """Share of the clips, at most 256, that are kept out of training for the held-out loss."""
-    lora_rank: Whole = 0
+    lora_rank: Annotated[Whole, MODEL] = 0
     """Rank of low-rank adapters (LoRA, by peft), which are trained in place of the weights; 0 trains the weights."""
-    lora_alpha: Count = 16
+    lora_alpha: Annotated[Count, MODEL] = 16
     """Adapters are scaled by this over their rank."""
-    fsdp: bool = False
+    fsdp: Annotated[bool, DEVICES] = False
     """Spread weights, gradients and optimizer over the processes (FSDP2), for models that none could hold."""
-    fsdp_gather: Literal["compute", "fp32"] = "compute"
+    fsdp_gather: Annotated[Literal["compute", "fp32"], DEVICES] = "compute"
     """With --fsdp: send the matrices of a block as products take them (half the traffic in bf16), or in fp32."""
-    fsdp_reduce: Literal["fp32", "bf16"] = "fp32"
+    fsdp_reduce: Annotated[Literal["fp32", "bf16"], DEVICES] = "fp32"
     """With --fsdp: add up gradients in fp32, or in bf16 for half the traffic and some of their digits."""
-    fsdp_reshard: bool = True
+    fsdp_reshard: Annotated[bool, DEVICES] = True
     """With --fsdp: forget a block's weights between its forward and backward pass; less memory, more traffic."""
-    keep_checkpoints: Count = 2
+    keep_checkpoints: Annotated[Count, OUTPUT] = 2
     """With --fsdp: checkpoints that are kept, the newest."""
-    context_parallel: Count = 1
+    context_parallel: Annotated[Count, DEVICES] = 1
     """Processes that share the tokens of every pack, for clips larger than one could hold; it divides the heads."""
-    compile: bool = False
+    compile: Annotated[bool, DEVICES] = False
     """Compile the blocks with torch.compile."""
-    deterministic: bool = True
+    deterministic: Annotated[bool, DEVICES] = True
     """On a GPU use kernels whose sums are the same bits every time, so that a resumed run ends in the same weights;
     False is faster where attention takes most of the time (``benchmarks/gpu.py`` says by how much)."""
-    recompute: bool = False
+    recompute: Annotated[bool, DEVICES] = False
     """Gradient checkpointing: keep only what enters each block; less memory, a third more work."""
-    eval_every: Count = 250
+    eval_every: Annotated[Count, EVALUATION] = 250
     """Steps between held-out losses."""
-    eval_seconds: Positive = 120.0
+    eval_seconds: Annotated[Positive, EVALUATION] = 120.0
     """About how long a held-out loss may take; fewer packs are looked at where all would take longer."""
-    sample_every: Whole = 1000
+    sample_every: Annotated[Whole, EVALUATION] = 1000
     """Steps between contact sheets of samples; 0 is never."""
 
     def __post_init__(self) -> None:
@@ -275,31 +288,31 @@ def usual_rate(width: int) -> float:
 class SamplerConfig:
     """How latents are sampled: the solver, its noise levels, and the guidance."""
 
-    steps: Count = 30
+    steps: Annotated[Count, SAMPLER] = 30
     """Sampling steps."""
-    guidance: NonNegative = 4.0
+    guidance: Annotated[NonNegative, GUIDANCE] = 4.0
     """How strongly the caption is followed; 1 is no guidance."""
-    rule: str = "cfg"
+    rule: Annotated[str, GUIDANCE] = "cfg"
     """Guidance rule: cfg, cfg-zero, apg, or module:function of your own."""
-    solver: str = "euler"
+    solver: Annotated[str, SAMPLER] = "euler"
     """Solver: euler, heun (twice the work per step), dpm++2m, unipc, or module:function of your own."""
-    schedule: ScheduleName = "shifted"
+    schedule: Annotated[ScheduleName, SAMPLER] = "shifted"
     """Noise levels: shifted, uniform or linear-quadratic."""
-    shift: Positive = 2.0
+    shift: Annotated[Positive, SAMPLER] = 2.0
     """Shift of the shifted schedule; above 1 spends more steps on noisy levels."""
-    shift_tokens: Count = 1024
+    shift_tokens: Annotated[Count, SAMPLER] = 1024
     """Tokens of a video up to which the shift is ``shift``; it grows with the root of the tokens above."""
-    zero_steps: Whole = 0
+    zero_steps: Annotated[Whole, GUIDANCE] = 0
     """First steps that move nothing (the zero-init of CFG-Zero*)."""
-    interval: tuple[Share, Share] = (0.0, 1.0)
+    interval: Annotated[tuple[Share, Share], GUIDANCE] = (0.0, 1.0)
     """Noise levels, low and high, between which guidance is on; outside each step costs half."""
-    rescale: Share = 0.0
+    rescale: Annotated[Share, GUIDANCE] = 0.0
     """How far the deviation of guided predictions is brought back to that of unguided ones."""
-    skip_blocks: tuple[Whole, ...] = ()
+    skip_blocks: Annotated[tuple[Whole, ...], GUIDANCE] = ()
     """Blocks that the weak model of skip-layer guidance leaves out."""
-    skip_scale: NonNegative = 0.0
+    skip_scale: Annotated[NonNegative, GUIDANCE] = 0.0
     """Strength of skip-layer guidance; 0 is none."""
-    reuse: Count = 1
+    reuse: Annotated[Count, SAMPLER] = 1
     """Run the inner blocks at every n-th step and repeat what they added in between; 1 is always."""
 
     def __post_init__(self) -> None:
@@ -326,7 +339,7 @@ class SamplerConfig:
 class SampleConfig(SamplerConfig):
     """How videos are sampled."""
 
-    frames: Count = 17
+    frames: Annotated[Count, VIDEO] = 17
     """Frames; 1 + 4k for the embedded VAE. 1 makes an image."""
-    fps: Rate = 8.0
+    fps: Annotated[Rate, VIDEO] = 8.0
     """Frames per second."""

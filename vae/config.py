@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pipeline.bounds import Count, Decay, NonNegative, Positive, Share, Steps, check_bounds
+from pipeline.groups import DATA, EVALUATION, MODEL, OBJECTIVE, OPTIMISATION, OUTPUT, SCHEDULE
 from pipeline.training.config import BaseTrainConfig, OptimizerName
 
 FORMAT = "filmstock-vae-1"
@@ -125,22 +126,22 @@ PRESETS: dict[str, VAEConfig] = {
 class LossConfig:
     """Weights of the reconstruction and regularisation terms."""
 
-    pyramid: NonNegative = 0.5
+    pyramid: Annotated[NonNegative, OBJECTIVE] = 0.5
     """Weight of the perceptual term, an L1 of Laplacian pyramids, beside the plain L1 of weight 1."""
-    pyramid_levels: Count = 3
+    pyramid_levels: Annotated[Count, OBJECTIVE] = 3
     """Band-pass levels of the pyramid; each halves the frame."""
-    mse: NonNegative = 3.0
+    mse: Annotated[NonNegative, OBJECTIVE] = 3.0
     """Weight of the mean squared error, which is what PSNR measures."""
-    motion: NonNegative = 0.0
+    motion: Annotated[NonNegative, OBJECTIVE] = 0.0
     """Extra weight of L1 and squared error where something moves: with 8, a pixel from black to white counts 9 times.
     Objects that move fast are small and few, so the other terms hardly see that they smear."""
-    kl: NonNegative = 1e-3
+    kl: Annotated[NonNegative, OBJECTIVE] = 1e-3
     """Weight of the mean KL divergence per latent value."""
-    gan: NonNegative = 0.0
+    gan: Annotated[NonNegative, OBJECTIVE] = 0.0
     """Weight of an adversarial term (0.1 is mild), for sharper detail; 0 is none."""
-    gan_start: Share = 0.5
+    gan_start: Annotated[Share, OBJECTIVE] = 0.5
     """Share of the run before the discriminator joins; the decoder hears it fully ``warmup_steps`` later."""
-    gan_lr: Positive = 2e-4
+    gan_lr: Annotated[Positive, OBJECTIVE] = 2e-4
     """Learning rate of the discriminator."""
 
     def __post_init__(self) -> None:
@@ -151,33 +152,33 @@ class LossConfig:
 class TrainConfig(BaseTrainConfig):
     """One training run of the VAE."""
 
-    steps: Steps = 2400
-    batch: Count = 8
+    steps: Annotated[Steps, SCHEDULE] = 2400
+    batch: Annotated[Count, DATA] = 8
     """Clips per step, over all processes."""
-    lr: Positive = 5e-3
+    lr: Annotated[Positive, OPTIMISATION] = 5e-3
     """Peak learning rate, of Muon and AdamW alike."""
-    optimizer: OptimizerName = "muon"
+    optimizer: Annotated[OptimizerName, OPTIMISATION] = "muon"
     """``muon`` (matrices of hidden layers by Muon, the rest by AdamW) or ``adamw``."""
-    decay_share: Share = 0.5
+    decay_share: Annotated[Share, SCHEDULE] = 0.5
     """Last part of the run, over which the learning rate falls linearly to zero."""
-    ema_decay: Decay = 0.995
+    ema_decay: Annotated[Decay, OPTIMISATION] = 0.995
     """Limit of the decay of the averaged weights, which are saved and evaluated; it warms up as (1 + n) / (10 + n)."""
-    image_share: Share = 0.1
+    image_share: Annotated[Share, DATA] = 0.1
     """Share of steps that train on single frames instead of clips."""
-    latent_noise: NonNegative = 0.3
+    latent_noise: Annotated[NonNegative, OBJECTIVE] = 0.3
     """Most extra noise on the latents of a clip, in latent units; half of the clips get none. The decoder
     learns to bear the small errors that a generator makes."""
-    decoder_only: bool = False
+    decoder_only: Annotated[bool, MODEL] = False
     """Train only the decoder: encoder, latent statistics and so the VAE's id stay, and so do latents made earlier."""
-    checkpoint_every: Count = 100
-    log_every: Count = 50
-    eval_every: Count = 400
+    checkpoint_every: Annotated[Count, OUTPUT] = 100
+    log_every: Annotated[Count, OUTPUT] = 50
+    eval_every: Annotated[Count, EVALUATION] = 400
     """Steps between measured reconstructions and their contact sheets."""
-    fps: Positive | None = None
+    fps: Annotated[Positive | None, DATA] = None
     """Frames per second that clips are sampled at; None takes every frame."""
-    max_pixels: Count | None = 256 * 256
+    max_pixels: Annotated[Count | None, DATA] = 256 * 256
     """Area that larger frames are scaled down to, pixels; None keeps every size."""
-    max_frames: Count = 17
+    max_frames: Annotated[Count, DATA] = 17
     """Longest clip in frames, cut to 1 + a multiple of the time factor."""
     loss: LossConfig = LossConfig()
     """Terms of the loss."""

@@ -13,7 +13,7 @@ from types import ModuleType
 
 SECONDS = {"torch": 2.6, "ray": 0.8, "transformers": 1.3}
 """Processor time of an import, measured with ``time python -c 'import torch'`` on one core of a crowded machine."""
-START_S = 0.35
+START_S = 0.45
 """Processor time until a process knows its options: Python, tyro, the module of the command."""
 
 

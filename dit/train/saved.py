@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from dit.config import STATE_NAME
-from dit.train.parallel import agreed
 from pipeline.training.state import load_state
 
 CHECKPOINTS = "checkpoints"
@@ -45,6 +44,8 @@ def latest_state(out: Path) -> Path | None:
 
 def agreed_state(out: Path) -> Path | None:
     """``latest_state`` as the first process sees it, for all: another node may see a folder later."""
+    from dit.train.parallel import agreed
+
     found = latest_state(out)
     step = int(agreed(-1 if found is None else _step(found) if found.is_dir() else 0))
     if step < 0:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
+import shutil
+import sys
+from collections.abc import Iterator
 from typing import Annotated, TypeVar
 
 import tyro
@@ -12,10 +16,13 @@ import tyro
 from jobs.core.console import warn
 from jobs.core.errors import EXIT_USAGE, UserError, unknown
 from jobs.core.examples import examples_text
+from jobs.core.grouped_help import plain_boxes, regroup
 from pipeline.store.paths import Location, location
 from pipeline.training.device import check_device_name
 
 T = TypeVar("T")
+NARROWEST, ONE_PIECE = 60, 4000
+"""Columns of a help at least, and of an error, which becomes one line."""
 SHOWN = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
 """No ``--no-x`` beside ``--x``, no ``{None}``."""
 
@@ -65,18 +72,54 @@ def parse_args(cls: type[T], argv: list[str], command: str) -> T:
 
     ``command`` is the word after ``filmstock``, for the usage line. The class docstring is the description.
     """
-    panel = io.StringIO()
+    panel, shown = io.StringIO(), _Shown()
     try:
-        with contextlib.redirect_stderr(panel):
+        with (
+            contextlib.redirect_stderr(panel),
+            contextlib.redirect_stdout(shown),
+            _columns(not {"-h", "--help"} & set(argv)),
+        ):
             parsed = tyro.cli(cls, args=argv, prog=f"filmstock {command}", config=SHOWN)
     except SystemExit as stop:
         if stop.code != EXIT_USAGE:
-            print(examples_text(command), end="")
+            text = regroup(shown.text(), cls)
+            ours = (sys.stdout.encoding or "").lower() == "utf-8"
+            print((text if ours else plain_boxes(text)) + examples_text(command), end="")
             raise
         refuse_unknown(cls, argv, command)
         raise UserError(name_option(flatten_panel(panel.getvalue()))) from None
     tell_twice(cls, argv, command)
     return parsed
+
+
+class _Shown(io.TextIOWrapper):
+    """Holds a help, which has colours where the terminal behind it shows them, and boxes that ``plain_boxes`` knows."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8")
+
+    def text(self) -> str:
+        """What was printed."""
+        self.seek(0)
+        return self.read()
+
+    def isatty(self) -> bool:
+        return bool(sys.__stdout__ and sys.__stdout__.isatty())
+
+
+@contextlib.contextmanager
+def _columns(unwrapped: bool) -> Iterator[None]:
+    """How wide tyro writes: an error in one piece, a help as wide as the terminal and never a letter a line."""
+    before = os.environ.get("COLUMNS")
+    wide = ONE_PIECE if unwrapped else max(NARROWEST, shutil.get_terminal_size().columns)
+    os.environ["COLUMNS"] = str(wide)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = before
 
 
 def options_of(cls: type) -> dict[str, str]:

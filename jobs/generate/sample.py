@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from jobs.generate.result import how_made, json_bytes
 from jobs.generate.steps import step_notes
 from jobs.generate.texts import check_prompt, warn_of_other_worlds
 from pipeline.bounds import Count, NonNegative, Seed
+from pipeline.groups import CHOICE, DEVICES, MODELS, OUTPUT, PROMPTS, SAFETY, VIDEO
 from pipeline.store.atomic import write_bytes
 
 if TYPE_CHECKING:
@@ -34,53 +35,53 @@ if TYPE_CHECKING:
 class Args(SampleConfig):
     """Generate a video per prompt: an MP4 and a contact sheet each, and one grid of all."""
 
-    prompt: tuple[str, ...] = ()
+    prompt: Annotated[tuple[str, ...], PROMPTS] = ()
     """One or more captions; dense ones work best."""
-    prompts: Path | None = None
+    prompts: Annotated[Path | None, PROMPTS] = None
     """Text file with one caption a line."""
-    expand: bool = False
+    expand: Annotated[bool, PROMPTS] = False
     """Expand short prompts first, see `filmstock expand`; an unsafe one is refused (exit code 4)."""
-    expand_url: str | None = None
+    expand_url: Annotated[str | None, PROMPTS] = None
     """With --expand or --retrieve: OpenAI-compatible server, up to /v1, that expands; default: offline."""
-    expand_model: str = ""
+    expand_model: Annotated[str, PROMPTS] = ""
     """Model that the server knows."""
-    retrieve: Folder | None = None
+    retrieve: Annotated[Folder | None, PROMPTS] = None
     """Run folder: prompts are expanded by its nearest captions, and a DiT with references is shown the nearest clip."""
-    retrieved: Count = 3
+    retrieved: Annotated[Count, PROMPTS] = 3
     """With --retrieve: how many clips are found for a prompt."""
-    reference: tuple[Path, ...] = ()
+    reference: Annotated[tuple[Path, ...], PROMPTS] = ()
     """Pictures or videos of any size that every video is shown: this object, in the motion that the prompt names."""
-    reference_scale: NonNegative = REFERENCE_SCALE
+    reference_scale: Annotated[NonNegative, PROMPTS] = REFERENCE_SCALE
     """How strongly references are followed, beside --guidance for the prompt; 1 takes a third less time."""
-    like: Folder | None = None
+    like: Annotated[Folder | None, PROMPTS] = None
     """With --expand: run folder or shards whose captions to be like. Default: the synthetic world's."""
-    size: str = "64x64"
+    size: Annotated[str, VIDEO] = "64x64"
     """WIDTHxHEIGHT in pixels; multiples of the VAE's patch (8)."""
-    seed: Seed = 0
+    seed: Annotated[Seed, VIDEO] = 0
     """Seed of the first prompt; the next ones count up."""
-    image: Path | None = None
+    image: Annotated[Path | None, VIDEO] = None
     """Picture that every video starts from."""
-    out: Path = Path("samples")
+    out: Annotated[Path, OUTPUT] = Path("samples")
     """Folder for the videos and pictures."""
-    dit: str = "embedded"
+    dit: Annotated[str, MODELS] = "embedded"
     """embedded, a dit.safetensors, or a folder of train-dit."""
-    vae: str = "embedded"
+    vae: Annotated[str, MODELS] = "embedded"
     """VAE the DiT was trained with."""
-    text: str = "embedded"
+    text: Annotated[str, MODELS] = "embedded"
     """Text encoder the DiT was trained with."""
-    device: Device = "auto"
+    device: Annotated[Device, DEVICES] = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
-    best_of: Count = 1
+    best_of: Annotated[Count, CHOICE] = 1
     """Videos drawn for each prompt; the one that `filmstock judge` finds best is kept."""
-    refine: bool = False
+    refine: Annotated[bool, CHOICE] = False
     """Try once more with the sentences first that the video does not bear out, and keep what is better."""
-    judge_clip: str = "embedded"
+    judge_clip: Annotated[str, CHOICE] = "embedded"
     """CLIP that --best-of and --refine ask: embedded, one as in a recipe, or none."""
-    c2pa_cert: Path | None = None
+    c2pa_cert: Annotated[Path | None, SAFETY] = None
     """PEM of your certificate and its issuers: every MP4 gets a signed C2PA manifest."""
-    c2pa_key: Path | None = None
+    c2pa_key: Annotated[Path | None, SAFETY] = None
     """PEM of the certificate's key (ES256)."""
-    safety: bool = True
+    safety: Annotated[bool, SAFETY] = True
     """Refuse unsafe prompts, and withhold unsafe videos; audit.jsonl has a line for each."""
 
 

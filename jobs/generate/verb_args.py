@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from dit.config import SampleConfig, SamplerConfig
 from jobs.core.args import Device
 from jobs.generate.marks import Marks, marks_of, open_credentials
 from pipeline.bounds import Rate, Seed
+from pipeline.groups import DEVICES, MODELS, OUTPUT, PROMPTS, SAFETY, VIDEO
 
 if TYPE_CHECKING:
     from dit.checkpoint import Loaded
@@ -20,29 +21,29 @@ if TYPE_CHECKING:
 class VerbArgs(SamplerConfig):
     """What all of them take."""
 
-    prompt: str = ""
+    prompt: Annotated[str, PROMPTS] = ""
     """Caption of the whole video; dense ones work best, an empty one is none."""
-    size: str | None = None
+    size: Annotated[str | None, VIDEO] = None
     """WIDTHxHEIGHT in pixels to scale and crop to; default: the input's own size."""
-    fps: Rate = 8.0
+    fps: Annotated[Rate, VIDEO] = 8.0
     """Frames per second; a video of another rate is read at this one."""
-    seed: Seed = 0
+    seed: Annotated[Seed, VIDEO] = 0
     """Seed of the noise."""
-    out: Path = Path("out.mp4")
+    out: Annotated[Path, OUTPUT] = Path("out.mp4")
     """MP4 to write; beside it previews (.png, .webp) and how it was made (.json)."""
-    dit: str = "embedded"
+    dit: Annotated[str, MODELS] = "embedded"
     """embedded, a dit.safetensors, or a folder of train-dit."""
-    vae: str = "embedded"
+    vae: Annotated[str, MODELS] = "embedded"
     """VAE the DiT was trained with."""
-    text: str = "embedded"
+    text: Annotated[str, MODELS] = "embedded"
     """Text encoder the DiT was trained with."""
-    device: Device = "auto"
+    device: Annotated[Device, DEVICES] = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
-    c2pa_cert: Path | None = None
+    c2pa_cert: Annotated[Path | None, SAFETY] = None
     """PEM of your certificate and its issuers: the MP4 gets a signed C2PA manifest."""
-    c2pa_key: Path | None = None
+    c2pa_key: Annotated[Path | None, SAFETY] = None
     """PEM of the certificate's key (ES256)."""
-    safety: bool = True
+    safety: Annotated[bool, SAFETY] = True
     """Refuse an unsafe prompt, and withhold an unsafe video; audit.jsonl has a line for each."""
 
     def pixels(self) -> tuple[int, int] | None:

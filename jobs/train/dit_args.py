@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -15,6 +15,7 @@ from jobs.core.errors import UserError
 from jobs.core.recipe import folder_recipe, section_from
 from pipeline.bounds import Count, check_bounds
 from pipeline.config import MixConfig
+from pipeline.groups import DATA, DEVICES, EVALUATION, MODEL, OUTPUT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,40 +28,40 @@ class Args:
 
     latents: tyro.conf.Positional[Data]
     """Run folder with latents/, or a folder of latents."""
-    out: Path
+    out: Annotated[Path, OUTPUT]
     """Folder for checkpoints, metrics, sample sheets and dit.safetensors."""
-    mix: dict[str, float] = dataclasses.field(default_factory=dict)
+    mix: Annotated[dict[str, float], DATA] = dataclasses.field(default_factory=dict)
     """Weights of dense, short, structured and original captions, and the share of empty ones, for guidance:
     --mix dense 0.8 short 0.2 empty 0.1. Default: section [mix] of the recipe in the latents' run folder."""
-    preset: str = "tiny"
+    preset: Annotated[str, MODEL] = "tiny"
     """Size of a new model: tiny, S, B, L, XL, 1.3B, 5B or 14B."""
-    width: Count | None = None
+    width: Annotated[Count | None, MODEL] = None
     """Channels of a new model in place of the preset's; heads then have 128 channels where that divides it, or 64."""
-    depth: Count | None = None
+    depth: Annotated[Count | None, MODEL] = None
     """Blocks of a new model in place of the preset's."""
-    heads: Count | None = None
+    heads: Annotated[Count | None, MODEL] = None
     """Attention heads of a new model in place of the preset's."""
-    init: str | None = None
+    init: Annotated[str | None, MODEL] = None
     """Start from the weights of a DiT: embedded, a file, or a folder of train-dit."""
-    new_vae: bool = False
+    new_vae: Annotated[bool, MODEL] = False
     """Let --init start from a DiT of another VAE, with as many latent channels: words and motion carry over."""
     model: tyro.conf.OmitArgPrefixes[ModelKind] = ModelKind()
     """Kind of a new model; --init keeps that of its weights."""
     train: tyro.conf.OmitArgPrefixes[TrainConfig] = TrainConfig()
     """The training run; with the data it determines every weight."""
-    dry_run: bool = False
+    dry_run: Annotated[bool, EVALUATION] = False
     """Train nothing: say what an epoch holds and leaves out, if the latents are sound, first loss, memory."""
-    resume: bool = False
+    resume: Annotated[bool, OUTPUT] = False
     """Refuse to start anew: OUT must hold a checkpoint to go on from, whose --init and --lr need not be given again."""
-    device: Device = "auto"
+    device: Annotated[Device, DEVICES] = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
-    workers: Count = 1
+    workers: Annotated[Count, DEVICES] = 1
     """Processes; more than one run through Ray Train."""
-    threads: Count | None = None
+    threads: Annotated[Count | None, DEVICES] = None
     """CPU threads per process; None: all cores, shared by the workers."""
-    tensorboard: bool = False
+    tensorboard: Annotated[bool, OUTPUT] = False
     """Also write the metrics and sheets to OUT/tensorboard."""
-    vae: str = "embedded"
+    vae: Annotated[str, EVALUATION] = "embedded"
     """VAE that decodes the contact sheets; it must be the one that made the latents."""
 
     def __post_init__(self) -> None:
@@ -102,7 +103,7 @@ def own_size(args: Args) -> dict[str, int]:
 
 def linear_tokens(args: Args) -> int:
     """``DiTConfig.linear_tokens`` of the model that is trained, by which packs are balanced."""
-    from dit.checkpoint import read_config
+    from dit.files import read_config
 
     return (read_config(args.init) if args.init else model_config(args)).linear_tokens
 
@@ -121,7 +122,7 @@ def with_mix(args: Args) -> Args:
 
 def check_context(args: Args) -> None:
     """UserError where ``--context-parallel`` does not go with the workers, or with the heads of the model."""
-    from dit.checkpoint import read_config
+    from dit.files import read_config
     from dit.parallel.context import check_heads
 
     size = args.train.context_parallel

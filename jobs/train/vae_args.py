@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
 from jobs.core.args import Data
 from pipeline.bounds import Count, Whole, check_bounds
+from pipeline.groups import DEVICES, EVALUATION, MODEL, OUTPUT, SCHEDULE
 from vae.config import TrainConfig
 
 
@@ -21,25 +23,25 @@ class Args:
 
     shards: tyro.conf.Positional[Data]
     """Folder of video shards, or a run folder that holds shards/."""
-    out: Path
+    out: Annotated[Path, OUTPUT]
     """Folder for the run."""
-    preset: str = "tiny"
+    preset: Annotated[str, MODEL] = "tiny"
     """tiny, 4x8x8 or 4x16x16 (time x height x width compression); a VAE of diffusers has its own shape."""
-    init: str | None = None
+    init: Annotated[str | None, MODEL] = None
     """VAE to start from: embedded, a vae.safetensors or the folder of one, or diffusers:PATH with --decoder-only."""
-    heldout: Data | None = None
+    heldout: Annotated[Data | None, EVALUATION] = None
     """Shards to measure on; without them the figures are of training clips, and say so."""
     train: tyro.conf.OmitArgPrefixes[TrainConfig] = TrainConfig()
     """The training run; with the data they determine every weight."""
-    workers: Count = 1
+    workers: Annotated[Count, DEVICES] = 1
     """Processes; more than one runs under Ray Train (DistributedDataParallel over gloo or NCCL)."""
-    readers: Whole = 0
+    readers: Annotated[Whole, DEVICES] = 0
     """Processes per worker that decode clips ahead of it; they change nothing but the time."""
-    threads: Count = 1
+    threads: Annotated[Count, DEVICES] = 1
     """CPU threads per process."""
-    stop_at: Count | None = None
+    stop_at: Annotated[Count | None, SCHEDULE] = None
     """Stop after this step, with a checkpoint, as if interrupted."""
-    resume: bool = False
+    resume: Annotated[bool, OUTPUT] = False
     """Refuse to start anew: OUT must hold a checkpoint to go on from."""
 
     def __post_init__(self) -> None:

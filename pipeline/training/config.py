@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pipeline.bounds import Count, NonNegative, Positive, Seed, Steps, Whole, check_bounds
+from pipeline.groups import DEVICES, OPTIMISATION, OUTPUT, SCHEDULE
 
 Precision = Literal["auto", "fp32", "bf16"]
 OptimizerName = Literal["muon", "adamw"]
@@ -15,21 +16,21 @@ OptimizerName = Literal["muon", "adamw"]
 class BaseTrainConfig:
     """What the training of any model here depends on, beside its data."""
 
-    steps: Steps = 2000
+    steps: Annotated[Steps, SCHEDULE] = 2000
     """Optimizer steps of the whole run; the learning rate reaches its end there."""
-    weight_decay: NonNegative = 0.01
+    weight_decay: Annotated[NonNegative, OPTIMISATION] = 0.01
     """Decoupled decay of matrices, per unit of learning rate (AdamW; Loshchilov and Hutter 2019)."""
-    warmup_steps: Whole = 100
+    warmup_steps: Annotated[Whole, SCHEDULE] = 100
     """Steps over which the learning rate rises linearly, at most the first tenth of the run."""
-    grad_clip: Positive = 1.0
+    grad_clip: Annotated[Positive, OPTIMISATION] = 1.0
     """Largest norm of the gradient; a larger one is scaled down to it."""
-    precision: Precision = "auto"
+    precision: Annotated[Precision, DEVICES] = "auto"
     """Matrix products in fp32, bf16, or auto: bf16 where this machine has instructions for it."""
-    seed: Seed = 0
+    seed: Annotated[Seed, OPTIMISATION] = 0
     """Seed of weights, order of the data, and noise."""
-    checkpoint_every: Count = 500
+    checkpoint_every: Annotated[Count, OUTPUT] = 500
     """Steps between checkpoints."""
-    log_every: Count = 10
+    log_every: Annotated[Count, OUTPUT] = 10
     """Steps between lines of metrics.jsonl."""
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/kfd", "/dev/dxg")
+"""Devices of the drivers of NVIDIA, of its Jetsons, of AMD, and of Windows."""
+NO_DRIVER = "no driver of a GPU runs here"
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -21,6 +25,8 @@ def pick_device(name: str = "auto") -> torch.device:
     A device that is not here, or a name that is none, is refused by ValueError: a run never falls back in silence.
     """
     check_device_name(name)
+    if name.startswith("cuda") and "torch" not in sys.modules and not has_driver():
+        raise ValueError(f"device {name!r} is not there: {NO_DRIVER}; use auto or cpu")
     import torch
 
     # cuBLAS reads it before its first product: sums then have the same order every time
@@ -34,6 +40,11 @@ def pick_device(name: str = "auto") -> torch.device:
             have = f"torch {torch.__version__} sees {count} GPUs here"
             raise ValueError(f"device {name!r} is not there: {have}; use auto or cpu")
     return device
+
+
+def has_driver() -> bool:
+    """Whether a driver of GPUs runs here, without torch: what has none has no device of torch's either."""
+    return any(map(os.path.exists, DRIVERS))
 
 
 def check_device_name(name: str) -> None:

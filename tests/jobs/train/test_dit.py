@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from dit.checkpoint import LatentSpec, load_dit, read_config, save_dit
+from dit.checkpoint import LatentSpec, load_dit, save_dit
 from dit.config import LEARNING_RATES, DiTConfig
+from dit.files import read_config
 from dit.model import DiT
 from jobs.core.errors import UserError
 from jobs.generate import adherence, sample

@@ -42,7 +42,7 @@ def test_shots_are_found_in_a_child_process_that_serves_many_files(tmp_path: Pat
     )
     beats: list[int] = []
     with Sandbox() as sandbox:
-        found = detect_shots(path, sandbox=sandbox, on_progress=lambda: beats.append(1))
+        found = detect_shots(path, sandbox=sandbox, on_progress=lambda at_s, of_s: beats.append(1))
         assert detect_shots(path, sandbox=sandbox) == found
     assert found.boundaries == [60]
     assert beats
