@@ -23,10 +23,10 @@ import numpy as np
 import torch
 
 from dit.config import DiTConfig, TrainConfig
-from dit.train.data import TrainingPacks
 from dit.train.feed import Feed
 from dit.train.loop import train_step
 from dit.train.run import start_run
+from dit.train.training_packs import TrainingPacks
 from pipeline import schema as s
 from pipeline.latents import index, parts
 from pipeline.loader.packs import Balance, packing_waste, plan_packs, step_imbalance

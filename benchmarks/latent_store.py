@@ -111,7 +111,7 @@ def open_rank(folder: str, rank: int, world: int, held_share: float, out: object
     import pyarrow.parquet  # noqa: F401  what any process of training has imported
 
     import pipeline.loader.api  # noqa: F401
-    from dit.train.data import TrainingPacks
+    from dit.train.training_packs import TrainingPacks
 
     before, began, cpu = memory(), time.perf_counter(), time.process_time()
     data = TrainingPacks(

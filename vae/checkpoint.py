@@ -12,11 +12,8 @@ from torch import Tensor
 from pipeline.store.atomic import write_bytes
 from pipeline.store.weights import load_into, read_tensors, weights_metadata
 from vae.config import FORMAT, VAEConfig
+from vae.files import EMBEDDED, WEIGHTS_NAME
 from vae.model import VideoVAE
-
-EMBEDDED = Path(__file__).parent / "weights" / "vae.safetensors"
-WEIGHTS_NAME = "vae.safetensors"
-STATE_NAME = "state.pt"
 
 
 def latent_space_id(tensors: dict[str, Tensor]) -> str:

@@ -16,10 +16,10 @@ from pipeline.training.resume import OTHER_OUT, refuse_other_settings, refuse_ot
 from pipeline.training.schedule import constant_then_linear, warmup
 from pipeline.training.state import load_state, save_state, sync_metrics
 from vae.adversary import Adversary
-from vae.checkpoint import STATE_NAME
 from vae.config import TrainConfig, VAEConfig
 from vae.conv import fold_space
 from vae.data import to_frames
+from vae.files import STATE_NAME
 from vae.foreign import AnyConfig, AnyVAE, ForeignVAE
 from vae.model import VideoVAE
 

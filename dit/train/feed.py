@@ -15,8 +15,9 @@ import torch
 
 from dit.config import DiTConfig, TrainConfig
 from dit.parallel.context import ALONE, Context, data_place
-from dit.train.data import Batch, TrainingPacks, generator_for, make_batch
+from dit.train.data import Batch, generator_for, make_batch
 from dit.train.parallel import rank_and_world
+from dit.train.training_packs import TrainingPacks
 from pipeline.loader.order import LoaderState
 
 

@@ -11,8 +11,9 @@ from dit.config import TrainConfig
 from dit.model import DiT
 from dit.parallel.context import ALONE, Context, data_place
 from dit.rectified_flow import token_losses, weighted_loss
-from dit.train.data import Batch, TrainingPacks, generator_for, make_batch
+from dit.train.data import Batch, generator_for, make_batch
 from dit.train.parallel import all_sum, rank_and_world
+from dit.train.training_packs import TrainingPacks
 
 EVAL_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Noise levels at which the held-out loss is measured."""

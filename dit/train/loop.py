@@ -21,7 +21,6 @@ from dit.config import DiTConfig, TrainConfig
 from dit.model import DiT
 from dit.parallel.context import data_place
 from dit.rectified_flow import zero_loss
-from dit.train.data import TrainingPacks
 from dit.train.feed import Feed, Ready
 from dit.train.heldout import held_out_loss, pack_loss, packs_within
 from dit.train.metrics import Window
@@ -37,6 +36,7 @@ from dit.train.parallel import (
 from dit.train.run import Run, start_run
 from dit.train.saved import agreed_state, read_state
 from dit.train.saving import Keeper, keeper_for
+from dit.train.training_packs import TrainingPacks
 from pipeline.training.device import same_bits
 from pipeline.training.interrupt import Interrupts
 from pipeline.training.state import (

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from dit.config import DiTConfig, TrainConfig
 from dit.model import DiT
 from dit.parallel.context import ALONE, Context, open_context
-from dit.train.data import TrainingPacks
 from dit.train.lora import add_lora
 from dit.train.metrics import Window
 from dit.train.optim import learning_rate, make_optimizer
 from dit.train.parallel import put, shard_like
 from dit.train.saved import FOLDER
+from dit.train.training_packs import TrainingPacks
 from pipeline.loader.order import LoaderState
 from pipeline.training.compute import compute_dtype
 from pipeline.training.ema import Ema

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 from dit.checkpoint import save_dit
 from dit.config import STATE_NAME, WEIGHTS_NAME, TrainConfig
-from dit.train.data import TrainingPacks
 from dit.train.lora import merged
 from dit.train.parallel import agreed, rank_and_world
 from dit.train.run import Run, run_facts, run_state
 from dit.train.saved import step_folder
+from dit.train.training_packs import TrainingPacks
 from pipeline.training.state import save_state, sync_metrics
 
 

@@ -69,7 +69,7 @@ def main(argv: list[str]) -> int:
 def run(args: Args) -> dict[str, Any]:
     """Generate, judge, print a table; returns what adherence.json holds."""
     from jobs.core.models import load_dit_at, load_vae_for
-    from jobs.generate.limits import check_sampler, check_size, check_text, parse_size
+    from jobs.generate.limits import check_models, check_sampler, check_size, parse_size
     from pipeline.world.captions import caption
     from pipeline.world.figures import table
     from pipeline.world.render import render
@@ -79,7 +79,7 @@ def run(args: Args) -> dict[str, Any]:
         check_folder(args.out)
     check_size(width, height, args.frames, dit=args.dit, vae=args.vae, guided=args.guidance != 1)
     check_sampler(args, args.device)
-    check_text(args.text)
+    check_models(args.dit, args.vae, args.text)
     scenes = draw_scenes(args)
     say(
         f"adherence: {len(scenes)} videos of {args.frames} frames at {args.size}, {args.steps} steps each"

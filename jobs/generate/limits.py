@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
@@ -31,7 +29,17 @@ def check(args: Any, width: int, height: int) -> None:
     guided = args.guidance != 1
     check_size(width, height, args.frames, dit=args.dit, vae=args.vae, guided=guided)
     check_sampler(args, args.device)
-    check_text(args.text)
+    check_models(args.dit, args.vae, args.text)
+
+
+def check_models(dit: str, vae: str, text: str) -> None:
+    """Refuse models that are missing, damaged or of another kind, as far as their files say."""
+    from jobs.core.named import check_dit, check_pair, check_text, check_vae, dit_vae_id
+
+    check_dit(dit)
+    check_vae(vae)
+    check_pair(dit_vae_id(dit), vae, f"the DiT {dit} makes latents")
+    check_text(text)
 
 
 def check_shown(args: Any) -> None:
@@ -79,21 +87,6 @@ def check_sampler(config: SamplerConfig, device: str) -> None:
     check_name(SOLVER_NAMES, config.solver, "solver")
     if device not in ("auto", "cpu"):
         pick_device(device)
-
-
-def check_text(name: str) -> None:
-    """UserError for a CLIP as text encoder that is not here; encoders of other kinds are asked when they are loaded."""
-    from pipeline.extensions import is_extension
-    from pipeline.textencoder.open import TRANSFORMERS
-
-    if name == "embedded" or name.startswith(TRANSFORMERS) or is_extension(name):
-        return
-    from pipeline.openclip.find import find_openclip
-
-    try:
-        find_openclip(name)
-    except ValueError as error:
-        raise UserError(f"--text {name}: {error}") from None
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -194,55 +187,19 @@ def factors(vae: str) -> tuple[int, int]:
 
     if is_extension(vae) or vae.startswith("diffusers:"):
         return 1, 1
-    from vae.config import FORMAT, VAEConfig
+    from jobs.core.named import vae_header
+    from vae.config import VAEConfig
 
-    file = weights_file(
-        vae, "vae", "no VAE at {}; train one with `filmstock train-vae SHARDS --out DIR`"
-    )
-    config = VAEConfig.from_dict(_config(file, FORMAT, "train-vae", "VAE"))
+    config = VAEConfig.from_dict(vae_header(vae))
     return config.space_factor, config.time_factor
 
 
 def _transformer(dit: str) -> tuple[int, dict[str, Any]]:
     """(side of a patch, config) of a DiT by name, from its header."""
-    from dit.config import FORMAT
+    from jobs.core.named import dit_header
 
-    file = weights_file(
-        dit, "dit", "no DiT at {}; train one with `filmstock train-dit LATENTS --out DIR`"
-    )
-    config = _config(file, FORMAT, "train-dit", "DiT")
+    config = dit_header(dit)
     return int(config.get("patch", [1, 2, 2])[1]), config
-
-
-def check_transformer(dit: str) -> None:
-    """UserError for a DiT whose file is missing, cut short or another's: asked of its header alone."""
-    _transformer(dit)
-
-
-def weights_file(name: str, kind: str, missing: str) -> Path:
-    """The file that ``embedded``, a file or a folder of a trainer stands for; UserError where there is none."""
-    import importlib.resources
-
-    file = Path(name)
-    if name == "embedded":
-        file = Path(str(importlib.resources.files(kind))) / "weights" / f"{kind}.safetensors"
-    elif file.is_dir():
-        file = file / f"{kind}.safetensors"
-    if not file.is_file():
-        raise UserError(missing.format(file))
-    return file
-
-
-def _config(file: Path, kind: str, made_by: str, what: str) -> dict[str, Any]:
-    from pipeline.store.weights import weights_metadata
-
-    try:
-        found: dict[str, Any] = json.loads(weights_metadata(file, kind, made_by, what)["config"])
-    except KeyError:
-        raise UserError(f"{file} names no config; give what `filmstock {made_by}` writes") from None
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    return found
 
 
 def _nearest(side: int, multiple: int) -> int:

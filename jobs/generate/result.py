@@ -13,7 +13,7 @@ from jobs.core.console import say
 from jobs.core.errors import Refused, UserError
 from jobs.core.writable import check_folder
 from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
-from jobs.generate.limits import check_sampler, check_size, check_text, factors
+from jobs.generate.limits import check_models, check_sampler, check_size, factors
 from jobs.generate.marks import Marks
 from jobs.generate.texts import check_prompt, warn_of_other_worlds
 from jobs.generate.verb_args import VerbArgs
@@ -41,7 +41,7 @@ def check_options(args: VerbArgs) -> None:
     check_target(args.out)
     args.credentials()
     check_sampler(args, args.device)
-    check_text(args.text)
+    check_models(args.dit, args.vae, args.text)
     gate_prompts([args.prompt], Audit(folder=args.out.parent), on=args.safety, ahead=True)
 
 

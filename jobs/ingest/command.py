@@ -72,6 +72,9 @@ def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "ingest")
     recipe = load_recipe(args.recipe, parse_overrides(args.set))
+    what = ", ".join(args.sources[:3]) + (" ..." if len(args.sources) > 3 else "")
+    span = f"{recipe.ingest.min_clip_s:g} to {recipe.ingest.max_clip_s:g} s"
+    say(f"ingest: {what} into {args.out}: find shots, cut clips of {span}, score them")
     result = run(recipe.ingest, recipe.openclip, list(args.sources), args.out)
     save_recipe(args.out, recipe)
     return EXIT_PARTIAL if result.quarantined else EXIT_OK

@@ -60,9 +60,9 @@ def main(argv: list[str]) -> int:
             f"no DiT at {args.dit}; give a folder of `filmstock train-dit LATENTS --out DIR`, or embedded"
         )
     if args.dit != "embedded":
-        from jobs.generate.limits import check_transformer
+        from jobs.core.named import check_dit
 
-        check_transformer(args.dit)
+        check_dit(args.dit)
     credentials = open_credentials(args.c2pa_cert, args.c2pa_key)
     access = access_of(args, uploads=uploads())
     listener = bind(args.host, args.port)  # a port that is taken is told before a model is loaded

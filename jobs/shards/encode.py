@@ -16,6 +16,7 @@ from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.fresh import check_fresh
 from jobs.core.keys import config_key, files_key
+from jobs.core.named import check_text, check_vae
 from jobs.core.recipe import folder_recipe, parse_overrides
 from jobs.core.run import run_of
 from jobs.core.stage import Stage
@@ -143,6 +144,8 @@ def run(
     check_fresh(run_of(manifest.root), "shards")
     target = out or location(manifest.root).parent / "latents"
     check_folder(target)
+    check_vae(config.vae)
+    check_text(config.text_encoder)
     pick_device(device)
     key = config_key(RECIPE_VERSION, config, manifest.hash, files_key(model_files(config)))
     stage = Stage(target.parent, STAGE, key)
@@ -152,6 +155,11 @@ def run(
             f"encode: nothing to do, {clips} clips with {captions} captions in {target} are up to date"
         )
         return EncodeResult(clips=clips, captions=captions, reused=clips)
+    most = f"at most {config.max_pixels} pixels and {config.max_frames} frames each"
+    say(
+        f"encode: {len(manifest)} clips of {manifest.root} by VAE {config.vae} and text encoder "
+        f"{config.text_encoder}, {most}"
+    )
     encoder = Encoder(config, device)
     domain = getattr(encoder.text, "domain", None)  # other text encoders have none
     if domain and not config.allow_out_of_domain:
@@ -274,7 +282,7 @@ def model_files(config: EncodeConfig) -> list[Path]:
     """Local files of the two models, whose content decides whether latents are still good."""
     from pipeline.autoencoder.names import vae_path
     from pipeline.textencoder.open import text_encoder_file
-    from vae.checkpoint import EMBEDDED as EMBEDDED_VAE
+    from vae.files import EMBEDDED as EMBEDDED_VAE
 
     vae = EMBEDDED_VAE if config.vae == "embedded" else vae_path(config.vae)
     return [vae, text_encoder_file(config.text_encoder)]

@@ -16,6 +16,7 @@ from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.fresh import check_fresh
 from jobs.core.keys import config_key
 from jobs.core.models import load_vae_for
+from jobs.core.named import check_pair, check_vae
 from jobs.core.run import run_of
 from jobs.core.stage import Stage
 from jobs.core.uses import note_use
@@ -28,7 +29,7 @@ from pipeline.store.paths import absolute
 from pipeline.training.device import pick_device
 
 if TYPE_CHECKING:
-    from dit.train.data import TrainingPacks
+    from dit.train.training_packs import TrainingPacks
 
 STAGE = "train-dit"
 
@@ -57,8 +58,7 @@ def look(args: Args) -> None:
 
 def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
     """Raise ValueError where data, weights to start from, or the checkpoint at ``path`` do not fit; writes nothing."""
-    from dit.train.run import refuse_other
-    from dit.train.saved import read_state
+    from pipeline.latents.layout import VAE_ID
 
     held = int(data.held.sum())
     say(
@@ -66,7 +66,16 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
     )
     say(f"train-dit: {latents_line(data.store)}")
     say(f"train-dit: {mix_line(data)}")
-    config, start = train_config(args), start_of(args, data)
+    config = train_config(args)
+    if args.vae != "embedded":
+        check_vae(args.vae)
+        check_pair(data.store.metadata[VAE_ID], args.vae, "the latents are")
+    pick_device(args.device)
+    # from here on torch is needed
+    from dit.train.run import refuse_other
+    from dit.train.saved import read_state
+
+    start = start_of(args, data)
     if args.vae != "embedded":
         load_vae_for(
             data.spec(), args.vae
@@ -108,7 +117,6 @@ def run(args: Args) -> Path:
             refuse_stale(args.latents)
             check_fresh(run_of(args.latents), "shards")
             args = with_mix(args)
-            pick_device(args.device)
             data = open_data(args, 0, 1)
             key = config_key(
                 {name: value for name, value in vars(args).items() if name not in UNKEYED},

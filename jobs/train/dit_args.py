@@ -12,6 +12,7 @@ import tyro
 from dit.config import DiTConfig, ModelKind, TrainConfig
 from jobs.core.args import Data, Device
 from jobs.core.errors import UserError
+from jobs.core.named import check_dit
 from jobs.core.recipe import folder_recipe, section_from
 from pipeline.bounds import Count, check_bounds
 from pipeline.config import MixConfig
@@ -187,6 +188,8 @@ def settled(args: Args) -> Args:
         raise UserError(
             "--fsdp gathers weights in the middle of what --compile would put together; leave one of them out"
         )
+    if args.init:
+        check_dit(args.init)
     check_context(args)
     rows = args.workers // train.context_parallel
     if train.packs_per_step < rows:

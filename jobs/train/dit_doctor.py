@@ -27,7 +27,7 @@ from jobs.train.latent_health import (
 from pipeline import schema as s
 
 if TYPE_CHECKING:
-    from dit.train.data import TrainingPacks
+    from dit.train.training_packs import TrainingPacks
     from jobs.train.dit_args import Args
 
 NAMED = 3

@@ -13,7 +13,7 @@ from pipeline.store.atomic import write_bytes
 
 if TYPE_CHECKING:
     from dit.model import DiT
-    from dit.train.data import TrainingPacks
+    from dit.train.training_packs import TrainingPacks
     from jobs.train.dit_args import Args
     from jobs.train.dit_progress import Reports
 

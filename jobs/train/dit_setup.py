@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dit.checkpoint import LatentSpec
     from dit.config import DiTConfig
-    from dit.train.data import TrainingPacks
+    from dit.train.training_packs import TrainingPacks
 
 
 def mix_line(data: TrainingPacks) -> str:
@@ -35,7 +35,7 @@ def mix_line(data: TrainingPacks) -> str:
 
 def open_data(args: Args, rank: int, world: int, *, note: bool = True) -> TrainingPacks:
     """The loader over the latents, for one process; ``note``: bad rows are listed in OUT."""
-    from dit.train.data import TrainingPacks
+    from dit.train.training_packs import TrainingPacks
 
     return TrainingPacks(
         args.latents,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from dit.checkpoint import LatentSpec
-    from dit.train.data import TrainingPacks
+    from dit.train.training_packs import TrainingPacks
     from pipeline.contracts import Vae
 
 

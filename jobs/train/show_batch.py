@@ -25,7 +25,8 @@ from pipeline.store.atomic import write_bytes
 if TYPE_CHECKING:
     import numpy as np
 
-    from dit.train.data import Batch, TrainingPacks
+    from dit.train.data import Batch
+    from dit.train.training_packs import TrainingPacks
     from jobs.train.dit_args import Args
     from jobs.train.vae_args import Args as VaeArgs
     from pipeline.contracts import Vae

@@ -82,12 +82,20 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
 
 def check_run(args: Args) -> None:
     """Raise ValueError where the data, the VAE to start from, or a checkpoint in OUT do not fit; writes nothing."""
-    from vae.checkpoint import STATE_NAME
+    from pipeline.shards.read import open_manifest
+    from vae.files import STATE_NAME
+
+    path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
+    clips = len(open_manifest(args.shards))
+    say(
+        f"train-vae: {clips} clips, {args.train.steps} steps of {args.train.batch}, "
+        + (f"decoder of {args.init}" if is_foreign(args.init or "") else f"preset {args.preset}")
+    )
+    # from here on torch is needed
     from vae.data import TrainData
     from vae.state import check_start as check_encoder
     from vae.state import read_state
 
-    path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
     model, init = load_start(args)
     check_encoder(model, init)
     data = TrainData(args.shards, model, args.train)
@@ -95,11 +103,6 @@ def check_run(args: Args) -> None:
     if saved is not None:
         data.seek(saved["data"])
         say(going_on(STAGE, path, saved["step"], args.train.steps))
-    clips = len(data.clips.manifest)
-    say(
-        f"train-vae: {clips} clips, {args.train.steps} steps of {args.train.batch}, "
-        + (f"decoder of {args.init}" if is_foreign(args.init or "") else f"preset {args.preset}")
-    )
     say(f"train-vae: {view_line(data.clips.manifest, data.view)}")
     if not args.heldout:
         warn(

@@ -40,7 +40,7 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
     from pipeline.store.atomic import write_bytes
     from vae.baseline_pca import fit_pca, pca_psnr
     from vae.card import card_text
-    from vae.checkpoint import WEIGHTS_NAME, load_vae, save_vae
+    from vae.checkpoint import load_vae, save_vae
     from vae.data import TrainData, sample_clips
     from vae.evaluate import (
         clip_psnrs,
@@ -49,6 +49,7 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
         noisy_psnr,
         set_statistics,
     )
+    from vae.files import WEIGHTS_NAME
     from vae.state import fresh_state, read_state, resume_run
 
     model, init = load_start(args)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
+from jobs.core.named import check_vae
 from jobs.train.vae_args import Args
 from pipeline.autoencoder.names import DIFFUSERS, absolute_name, is_foreign
 from vae.config import PRESETS, VAEConfig
@@ -22,6 +23,8 @@ def check_start(args: Args) -> Args:
         raise UserError(f"no VAE preset {args.preset!r}; choose one of {', '.join(PRESETS)}")
     if args.train.decoder_only and not args.init:
         raise UserError("--decoder-only needs a VAE to start from; add --init embedded, or a path")
+    if args.init and not is_foreign(args.init):
+        check_vae(args.init)
     if args.init and is_foreign(args.init):
         if not args.train.decoder_only:
             raise UserError(

@@ -17,6 +17,13 @@ MOST_HEADER_BYTES = 100_000_000
 """Longest header that the format allows."""
 METADATA = "__metadata__"
 """Name of the texts in a header."""
+EXPONENTS = {
+    "F32": ("<u4", 0x7F80_0000),
+    "BF16": ("<u2", 0x7F80),
+    "F16": ("<u2", 0x7C00),
+    "F64": ("<u8", 0x7FF0_0000_0000_0000),
+}
+"""Number format in a header -> how its bits are read, and those that are all set where a number is not finite."""
 DAMAGED = "copy it again, or give another file"
 
 
@@ -110,6 +117,27 @@ class StoredTensors(Mapping[str, "Tensor"]):
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Every tensor of a file; ValueError for one that is damaged, or holds numbers that are not finite."""
     return dict(StoredTensors(path))
+
+
+def check_numbers(path: Path, most_bytes: int = 1 << 30) -> None:
+    """ValueError for weights that are not finite, without torch; files beyond ``most_bytes`` are left to their load."""
+    import numpy as np
+
+    header = weights_header(path)
+    if path.stat().st_size > most_bytes:
+        return
+    with path.open("rb") as file:
+        base = 8 + int.from_bytes(file.read(8), "little")
+    for name, entry in header.items():
+        kind = EXPONENTS.get(entry.get("dtype")) if name != METADATA else None
+        if kind is None:
+            continue
+        numbers, mask = kind
+        first, stop = entry["data_offsets"]
+        count = (stop - first) // np.dtype(numbers).itemsize
+        bits = np.fromfile(path, numbers, count, offset=base + first)
+        if ((bits & mask) == mask).any():
+            raise ValueError(f"{path} holds numbers in {name} that are not finite; {DAMAGED}")
 
 
 def check_shapes(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:

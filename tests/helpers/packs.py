@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from dit.config import DiTConfig, TrainConfig
-from dit.train.data import Batch, TrainingPacks, generator_for, make_batch
+from dit.train.data import Batch, generator_for, make_batch
+from dit.train.training_packs import TrainingPacks
 from pipeline import schema as s
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from vae.baseline_pca import fit_pca, pca_psnr
-from vae.checkpoint import EMBEDDED, load_vae
+from vae.checkpoint import load_vae
 from vae.evaluate import clip_psnrs, latent_statistics
+from vae.files import EMBEDDED
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,12 @@ from dit.model import DiT
 from dit.parallel.context import ALONE, Context, check_heads, data_place, open_context
 from dit.parallel.spread import gathered
 from dit.samplers import generate
-from dit.train.data import Batch, TrainingPacks
+from dit.train.data import Batch
 from dit.train.heldout import pack_loss
 from dit.train.loop import train
 from dit.train.parallel import is_shard, sum_gradients
 from dit.train.sharded.model import spread, weights_mesh
+from dit.train.training_packs import TrainingPacks
 from tests.helpers.latents import TEXT_DIM, write_folder
 from tests.helpers.packs import ragged_packs
 from tests.helpers.processes import end_processes, start_processes

@@ -12,9 +12,10 @@ from dit.config import DiTConfig, TrainConfig
 from dit.packing import patchify
 from dit.paths import vp_scale
 from dit.rectified_flow import weighted_loss
-from dit.train.data import TrainingPacks, generator_for, in_layout_order, make_batch
+from dit.train.data import generator_for, in_layout_order, make_batch
 from dit.train.heldout import held_out_loss, pack_loss
 from dit.train.loop import train
+from dit.train.training_packs import TrainingPacks
 from pipeline.training.state import load_state, save_state
 from tests.helpers.latents import TEXT_DIM, write_folder
 from tests.helpers.processes import end_processes, start_processes

@@ -9,10 +9,11 @@ import torch
 
 from dit.config import DiTConfig, TrainConfig
 from dit.model import DiT
-from dit.train.data import REFERENCES, TrainingPacks, generator_for, make_batch
+from dit.train.data import generator_for, make_batch
 from dit.train.heldout import pack_loss
 from dit.train.loop import train
 from dit.train.references import Mates, draw_reference, shown_part
+from dit.train.training_packs import REFERENCES, TrainingPacks
 from pipeline import schema as s
 from tests.helpers.latents import write_folder
 

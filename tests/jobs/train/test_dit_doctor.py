@@ -11,8 +11,9 @@ import torch
 
 from dit.config import DiTConfig, TrainConfig
 from dit.model import DiT
-from dit.train.data import TrainingPacks, generator_for, make_batch
+from dit.train.data import generator_for, make_batch
 from dit.train.memory import estimate_memory, kept_bytes
+from dit.train.training_packs import TrainingPacks
 from jobs.core.errors import UserError
 from jobs.train import dit as train_dit
 from jobs.train import dit_doctor as dry_run

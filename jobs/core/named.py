@@ -1,0 +1,147 @@
+"""Models by name, looked at before torch is imported: whether they are there, whole, finite, and of the right kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jobs.core.errors import UserError
+
+NO_DIT = "no DiT at {}; train one with `filmstock train-dit LATENTS --out DIR`"
+NO_VAE = "no VAE at {}; train one with `filmstock train-vae SHARDS --out DIR`"
+
+
+def weights_file(name: str, kind: str, missing: str) -> Path:
+    """The file that ``embedded``, a file or a folder of a trainer stands for; UserError where there is none."""
+    import importlib.resources
+
+    file = Path(name)
+    if name == "embedded":
+        file = Path(str(importlib.resources.files(kind))) / "weights" / f"{kind}.safetensors"
+    elif file.is_dir():
+        file = file / f"{kind}.safetensors"
+    if not file.is_file():
+        raise UserError(missing.format(file))
+    return file
+
+
+def vae_header(name: str) -> dict[str, Any]:
+    """Config of a VAE of ours, from its header; UserError for a file that is none."""
+    from vae.config import FORMAT
+
+    return _config(weights_file(name, "vae", NO_VAE), FORMAT, "train-vae", "VAE")
+
+
+def dit_header(name: str) -> dict[str, Any]:
+    """Config of a DiT, from its header; UserError for a file that is none."""
+    from dit.config import FORMAT
+
+    return _config(weights_file(name, "dit", NO_DIT), FORMAT, "train-dit", "DiT")
+
+
+def check_vae(name: str) -> None:
+    """UserError for a VAE that is missing, damaged or another's; one of diffusers is asked when it is loaded."""
+    from pipeline.autoencoder.names import DIFFUSERS, is_foreign
+    from pipeline.extensions import is_extension, load_extension
+
+    try:
+        if is_foreign(name):
+            if not Path(name.removeprefix(DIFFUSERS)).expanduser().exists() and "/" not in name:
+                raise ValueError(
+                    f"no VAE of diffusers at {name.removeprefix(DIFFUSERS)}; give the folder that save_pretrained wrote"
+                )
+        elif is_extension(name):
+            load_extension(name, "VAE")
+        else:
+            vae_header(name)
+            _check_numbers(weights_file(name, "vae", NO_VAE), name)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def check_dit(name: str) -> None:
+    """UserError for a DiT that is missing, damaged or another's."""
+    dit_header(name)
+    _check_numbers(weights_file(name, "dit", NO_DIT), name)
+
+
+def check_pair(vae_id: str, vae: str, of: str) -> None:
+    """UserError for a VAE of ours whose latents are others than those of a DiT or of a folder (``of``)."""
+    from pipeline.autoencoder.names import is_foreign
+    from pipeline.extensions import is_extension
+    from vae.files import stored_space_id
+
+    if is_foreign(vae) or is_extension(vae):
+        return
+    found = stored_space_id(weights_file(vae, "vae", NO_VAE))
+    if found is not None and found != vae_id:
+        raise UserError(
+            f"{of} of VAE {vae_id}, --vae {vae} is {found}; give the VAE that made them"
+        )
+
+
+def dit_vae_id(name: str) -> str:
+    """Id of the VAE whose latents a DiT makes, from its header."""
+    from dit.config import FORMAT
+    from pipeline.store.weights import weights_metadata
+
+    texts = weights_metadata(weights_file(name, "dit", NO_DIT), FORMAT, "train-dit", "DiT")
+    return str(json.loads(texts["latents"])["vae_id"])
+
+
+def check_text(name: str) -> None:
+    """UserError for a text encoder that is not here, as far as its files say."""
+    from pipeline.extensions import is_extension, load_extension
+    from pipeline.textencoder.open import TRANSFORMERS, text_encoder_file
+
+    if name == "embedded":
+        return
+    try:
+        if name.startswith(TRANSFORMERS):
+            folder = text_encoder_file(name)
+            if folder.is_dir():
+                _check_transformers(folder)
+        elif is_extension(name):
+            load_extension(name, "text encoder")
+        else:
+            from pipeline.openclip.find import find_openclip
+
+            find_openclip(name)
+    except ValueError as error:
+        raise UserError(f"--text {name}: {error}") from None
+
+
+def _check_transformers(folder: Path) -> None:
+    try:
+        kind = json.loads((folder / "config.json").read_text()).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        kind = None
+    if not kind:
+        raise ValueError(
+            f"{folder} has no config.json that names a model_type; give a folder that save_pretrained wrote"
+        )
+
+
+def _check_numbers(file: Path, name: str) -> None:
+    """UserError for weights that are not finite; those of this package are not looked at again."""
+    from pipeline.store.weights import check_numbers
+
+    if name == "embedded":
+        return
+    try:
+        check_numbers(file)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _config(file: Path, kind: str, made_by: str, what: str) -> dict[str, Any]:
+    from pipeline.store.weights import weights_metadata
+
+    try:
+        found: dict[str, Any] = json.loads(weights_metadata(file, kind, made_by, what)["config"])
+    except KeyError:
+        raise UserError(f"{file} names no config; give what `filmstock {made_by}` writes") from None
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return found

@@ -1,0 +1,80 @@
+"""Models by name, looked at without torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from jobs.core.errors import UserError
+from jobs.core.named import (
+    NO_VAE,
+    check_dit,
+    check_pair,
+    check_text,
+    check_vae,
+    dit_vae_id,
+    weights_file,
+)
+from pipeline.store.weights import check_numbers
+from vae.checkpoint import load_vae, save_vae
+from vae.config import VAEConfig
+from vae.files import stored_space_id
+from vae.model import VideoVAE
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.bfloat16])
+def test_a_vae_has_the_id_that_it_has_when_it_is_loaded(tmp_path: Path, dtype: torch.dtype) -> None:
+    file = tmp_path / "vae.safetensors"
+    told = save_vae(VideoVAE(VAEConfig(widths=(8, 8))), file, dtype=dtype)
+    assert stored_space_id(file) == told == load_vae(file).id
+    with pytest.raises(UserError, match=f"latents of VAE abc, --vae {tmp_path} is {told}"):
+        check_pair("abc", str(tmp_path), "the DiT makes latents")
+
+
+def test_our_models_fit() -> None:
+    check_dit("embedded")
+    check_vae("embedded")
+    check_text("embedded")
+    check_pair(dit_vae_id("embedded"), "embedded", "the DiT makes latents")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_that_are_not_finite_are_found_in_every_format(
+    tmp_path: Path, dtype: torch.dtype, bad: float
+) -> None:
+    file = tmp_path / "a.safetensors"
+    sound = torch.tensor(
+        [0.0, -1.5, float(torch.finfo(dtype).max), float(torch.finfo(dtype).tiny)], dtype=dtype
+    )
+    save_file({"first": sound, "whole": torch.tensor([2**31 - 1])}, file)
+    check_numbers(file)
+    save_file({"first": sound, "second": torch.tensor([1.0, bad], dtype=dtype)}, file)
+    with pytest.raises(ValueError, match="numbers in second that are not finite"):
+        check_numbers(file)
+    check_numbers(file, most_bytes=8)
+
+
+def test_what_is_damaged_or_another_models_is_refused(tmp_path: Path) -> None:
+    ours = weights_file("embedded", "vae", NO_VAE)
+    cut = tmp_path / "vae.safetensors"
+    cut.write_bytes(ours.read_bytes()[:-100])
+    with pytest.raises(UserError, match="not a readable safetensors file"):
+        check_vae(str(tmp_path))
+    with pytest.raises(UserError, match="was not written by filmstock's DiT"):
+        check_dit(str(ours))
+    with pytest.raises(UserError, match="no VAE at nowhere; train one"):
+        check_vae("nowhere")
+    with pytest.raises(UserError, match="nowhere_at_all"):
+        check_vae("nowhere_at_all:Vae")
+    with pytest.raises(UserError, match="no VAE of diffusers at nowhere"):
+        check_vae("diffusers:nowhere")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5"}))
+    check_text(f"transformers:{tmp_path}")
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(UserError, match="names a model_type"):
+        check_text(f"transformers:{tmp_path}?layer=-3")
