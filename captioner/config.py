@@ -136,7 +136,7 @@ class CaptionConfig:
                 raise ValueError(
                     f"prompts.{kind}: there is no such kind to ask for; use one of {', '.join(ASKED_KINDS)}"
                 )
-            _check_placeholders(kind, text)
+            check_placeholders(kind, text)
         if not re.match(r"https?://[^/\s]+", self.base_url):
             raise ValueError(
                 f"base_url is {self.base_url!r}; it must be an http:// or https:// address, up to and including /v1"
@@ -162,7 +162,7 @@ class CaptionConfig:
         return tuple(kind for kind in self.kinds if kind in ASKED_KINDS)
 
 
-def _check_placeholders(kind: str, text: str) -> None:
+def check_placeholders(kind: str, text: str) -> None:
     """ValueError when a prompt names what is not filled in."""
     try:
         names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]

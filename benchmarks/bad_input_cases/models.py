@@ -235,7 +235,7 @@ def sampling() -> list[Case]:
         case("judge text.mp4", "text.mp4"),
         case("judge empty.mp4", "empty.mp4"),
         case("judge films/film-00.mp4 --prompts house.txt", "house.txt"),
-        case("judge films/film-00.mp4 --max-frames 0", "--max-frames", "0"),
+        case("judge films/film-00.mp4 --max-frames 0", "--max-frames"),
         case("judge secret.mp4", "secret.mp4", user=True),
         case("demo --out words.txt", "words.txt"),
         case("demo --out new --minutes 0", "--minutes", "0"),

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -24,11 +24,12 @@ from captioner.ask.prompts import fill, prompt_set
 from captioner.backends.base import Request, model_id
 from captioner.backends.embedded import WEIGHTS
 from captioner.backends.transformers import end_ids, load_model
-from captioner.config import CaptionConfig
+from captioner.config import CaptionConfig, check_placeholders
 from captioner.train.answers import Answered, answer_ids, answer_loss, encode
 from captioner.train.examples import TrainingExample, examples_hash, split
 from captioner.train.tuned_model import choose_trained, export, trained, training_mode
 from pipeline.bounds import Count, NonNegative, PartShare, Positive, Steps, Whole
+from pipeline.groups import DATA, DEVICES, EVALUATION, MODEL, OPTIMISATION, OUTPUT, SCHEDULE
 from pipeline.loader.order import epoch_order, n_steps, step_positions
 from pipeline.loader.quarantine import Quarantine
 from pipeline.training.compute import compute_dtype
@@ -67,41 +68,43 @@ Report = Callable[[dict[str, Any]], None]
 class TuneConfig(BaseTrainConfig):
     """What a fine-tuning depends on, beside its data."""
 
-    model: str = "embedded"
+    model: Annotated[str, MODEL] = "embedded"
     """Base: embedded, a local folder, or a Hugging Face id of any AutoModelForImageTextToText in the local cache."""
-    kind: str = "dense"
+    kind: Annotated[str, DATA] = "dense"
     """Caption kind to learn: short, dense or structured."""
-    prompt: str | None = None
+    prompt: Annotated[str | None, DATA] = None
     """Question that the words answer, with {frames} and {seconds}; None: what ``filmstock caption`` asks the base."""
-    frames: Count = 8
+    frames: Annotated[Count, DATA] = 8
     """Frames shown of each clip; caption with as many (caption.frames)."""
-    frame_side: Count = 384
+    frame_side: Annotated[Count, DATA] = 384
     """Longer side that larger frames are scaled down to, pixels (caption.frame_side)."""
-    steps: Steps = 500
-    batch: Count = 8
+    steps: Annotated[Steps, SCHEDULE] = 500
+    batch: Annotated[Count, DATA] = 8
     """Clips per step."""
-    micro_batch: Count = 4
+    micro_batch: Annotated[Count, DEVICES] = 4
     """Clips that go through the model at once: less memory, same result."""
-    lr: Positive | None = None
+    lr: Annotated[Positive | None, OPTIMISATION] = None
     """Peak learning rate; None: 1e-5, with LoRA 2e-4. After the warm-up half a cosine to a tenth of it."""
-    warmup_steps: Whole = 15
-    weight_decay: NonNegative = 0.0
-    lora_rank: Whole = 0
+    warmup_steps: Annotated[Whole, SCHEDULE] = 15
+    weight_decay: Annotated[NonNegative, OPTIMISATION] = 0.0
+    lora_rank: Annotated[Whole, MODEL] = 0
     """Rank of LoRA's matrices, such as 16; 0 trains the weights themselves. Needs filmstock[lora]."""
-    lora_targets: tuple[str, ...] = ()
+    lora_targets: Annotated[tuple[str, ...], MODEL] = ()
     """Last names of the linear layers that get LoRA, such as q_proj; empty: all but the output layer."""
-    train_vision: bool = False
+    train_vision: Annotated[bool, MODEL] = False
     """Train the vision tower too."""
-    recompute: bool = False
+    recompute: Annotated[bool, DEVICES] = False
     """Gradient checkpointing: less memory for a third more time."""
-    held_out_share: PartShare = 0.05
+    held_out_share: Annotated[PartShare, EVALUATION] = 0.05
     """Share of the clips, at most 64, that are measured and not learned."""
-    checkpoint_every: Count = 100
-    eval_every: Count = 200
+    checkpoint_every: Annotated[Count, OUTPUT] = 100
+    eval_every: Annotated[Count, EVALUATION] = 200
     """Steps between held-out losses."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.prompt is not None:
+            check_placeholders(self.kind, self.prompt)
         if self.lora_targets and not self.lora_rank:
             raise ValueError(
                 "lora_targets are named but lora_rank is 0; give a rank, such as --lora-rank 16"

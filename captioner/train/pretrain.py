@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from captioner.train.optim import parameter_groups
 from captioner.train.reply_loss import caption_loss, tokenizer_texts, visual_tokens
 from captioner.train.world_data import FRAMES, Example, WorldPool, augment
 from pipeline.bounds import Count, NonNegative, Positive, Seed, Share, Steps, check_bounds
+from pipeline.groups import DATA, DEVICES, EVALUATION, OPTIMISATION, OUTPUT, SCHEDULE
 from pipeline.training.compute import compute_dtype
 from pipeline.training.config import OptimizerName, Precision
 from pipeline.training.interrupt import Interrupts
@@ -56,41 +57,45 @@ MAY_CHANGE = {"minutes", "checkpoint_every", "eval_every", "log_every"}
 class TrainConfig:
     """What the training of the embedded captioner depends on; it ends at the first of its two limits."""
 
-    minutes: Positive | None = 60.0
+    minutes: Annotated[Positive | None, SCHEDULE] = 60.0
     """Most minutes of one core's time, over all resumes; None for no limit. More minutes prolong the last phases."""
-    steps: Steps | None = None
+    steps: Annotated[Steps | None, SCHEDULE] = None
     """Most optimizer steps; with this limit and --minutes None a run is reproducible to the bit on one machine."""
-    pool: Count = 8000
+    pool: Annotated[Count, DATA] = 8000
     """Scenes rendered to train on; each is also shown mirrored, upside down and backwards."""
-    batch: Count = 12
+    batch: Annotated[Count, DATA] = 12
     """Scenes per step."""
-    lr: Positive = 2e-3
+    lr: Annotated[Positive, OPTIMISATION] = 2e-3
     """Peak learning rate of each phase."""
-    optimizer: OptimizerName = "muon"
+    optimizer: Annotated[OptimizerName, OPTIMISATION] = "muon"
     """muon (matrices of the two transformers by Muon, the rest by AdamW) or adamw."""
-    weight_decay: NonNegative = 0.02
+    weight_decay: Annotated[NonNegative, OPTIMISATION] = 0.02
     """Decoupled decay of the matrices, per unit of learning rate; the rest gets half of it."""
-    grad_clip: Positive = 1.0
+    grad_clip: Annotated[Positive, OPTIMISATION] = 1.0
     """Largest norm of the gradient; a larger one is scaled down to it."""
-    precision: Precision = "auto"
+    precision: Annotated[Precision, DEVICES] = "auto"
     """Matrix products in fp32, bf16, or auto: bf16 where this machine has instructions for it."""
-    seed: Seed = 0
+    seed: Annotated[Seed, OPTIMISATION] = 0
     """Seed of weights, order and augmentation."""
-    phases: tuple[tuple[str, float], ...] = (("see", 0.4), ("tell", 0.1), ("both", 0.5))
+    phases: Annotated[tuple[tuple[str, float], ...], SCHEDULE] = (
+        ("see", 0.4),
+        ("tell", 0.1),
+        ("both", 0.5),
+    )
     """Phases in order, each with its share of the run."""
-    see_frames: Count = 2
+    see_frames: Annotated[Count, DATA] = 2
     """Consecutive frames of each scene shown in phase ``see``: fewer frames, more scenes."""
-    see_batch: Count = 32
+    see_batch: Annotated[Count, DATA] = 32
     """Scenes per step in phase ``see``."""
-    short_share: Share = 0.2
+    short_share: Annotated[Share, DATA] = 0.2
     """Share of examples that ask for the short caption."""
-    still_share: Share = 0.04
+    still_share: Annotated[Share, DATA] = 0.04
     """Share of examples that show a single frame."""
-    checkpoint_every: Count = 500
+    checkpoint_every: Annotated[Count, OUTPUT] = 500
     """Steps between checkpoints."""
-    eval_every: Count = 500
+    eval_every: Annotated[Count, EVALUATION] = 500
     """Steps between held-out scores, once the language model learns."""
-    log_every: Count = 50
+    log_every: Annotated[Count, OUTPUT] = 50
     """Steps between lines of metrics.jsonl."""
 
     def __post_init__(self) -> None:

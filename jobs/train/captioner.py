@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -21,6 +21,7 @@ from jobs.core.uses import note_use
 from jobs.edits.apply import run_edits
 from jobs.train.checkpoints import check_out, going_on
 from pipeline.bounds import Count, check_bounds
+from pipeline.groups import DATA, DEVICES, OUTPUT
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
@@ -43,16 +44,16 @@ class Args:
 
     data: tyro.conf.Positional[Folder]
     """Run folder with clips/ and captions/, or shards (of `filmstock pack` or `filmstock world`)."""
-    out: Path
+    out: Annotated[Path, OUTPUT]
     """Folder of the run: weights/, adapter/ with LoRA, state.pt, metrics.jsonl."""
-    captions: Path | None = None
+    captions: Annotated[Path | None, DATA] = None
     """Words to learn instead of the data's own: .parquet, .jsonl or .csv with clip_id and text (and kind); or `edits`,
     the captions that people corrected in `filmstock view`."""
     train: tyro.conf.OmitArgPrefixes[TuneConfig] = TuneConfig()
     """The fine-tuning."""
-    threads: Count = 1
+    threads: Annotated[Count, DEVICES] = 1
     """CPU threads for the arithmetic."""
-    resume: bool = False
+    resume: Annotated[bool, OUTPUT] = False
     """Refuse to start anew: OUT must hold a checkpoint to go on from."""
 
     def __post_init__(self) -> None:
@@ -164,17 +165,17 @@ def find_examples(data: Location, kind: str, captions: Path | None) -> list[Trai
 
 def train(args: Args, examples: list[TrainingExample]) -> dict[str, Any]:
     """The training loop, with a line of progress."""
-    import torch
-
     from captioner.train.finetune import base_of, finetune
 
-    torch.set_num_threads(args.threads)
     config = args.train
     how = f"LoRA of rank {config.lora_rank}" if config.lora_rank else "all weights"
     say(
         f"train-captioner: {base_of(config)}, {how}, learns {config.kind} captions of "
         f"{len(examples)} clips in {config.steps} steps of {config.batch}"
     )
+    import torch
+
+    torch.set_num_threads(args.threads)
     with Progress(STAGE, config.steps, "steps") as progress:
 
         def report(row: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -19,6 +19,7 @@ from jobs.core.keys import config_key
 from jobs.core.stage import Stage, log_metrics
 from jobs.train.checkpoints import check_out, going_on
 from pipeline.bounds import Count, check_bounds
+from pipeline.groups import DEVICES, OUTPUT
 from pipeline.openclip.train import ClipTrainConfig
 
 STAGE = "train-clip"
@@ -35,13 +36,13 @@ class Args:
     goes on with a run that was stopped; Ctrl-C saves the step in hand.
     """
 
-    out: Path
+    out: Annotated[Path, OUTPUT]
     """Folder for the run: model/, state.pt, metrics.jsonl."""
     train: tyro.conf.OmitArgPrefixes[ClipTrainConfig] = ClipTrainConfig()
     """The training run."""
-    threads: Count = 1
+    threads: Annotated[Count, DEVICES] = 1
     """CPU threads for the arithmetic."""
-    resume: bool = False
+    resume: Annotated[bool, OUTPUT] = False
     """Refuse to start anew: OUT must hold a checkpoint to go on from."""
 
     def __post_init__(self) -> None:
@@ -50,8 +51,6 @@ class Args:
 
 def run(args: Args) -> dict[str, Any]:
     """Train, evaluate on held-out scenes, write ``OUT/model``; returns the figures."""
-    import torch
-
     from pipeline.openclip.data import build_pool, tokenizer_corpus
     from pipeline.openclip.tokenizer import train_bpe
     from pipeline.openclip.train import Trainer, save_model
@@ -68,8 +67,14 @@ def run(args: Args) -> dict[str, Any]:
         state = read_state(path, config)
     except ValueError as error:
         raise UserError(str(error)) from error
+    limit = f" or {config.minutes:g} minutes" if config.minutes else ""
+    say(
+        f"train-clip: {config.steps} steps{limit} of {config.batch} clips from {config.scenes} scenes"
+    )
     stage.begin()
     args.out.mkdir(parents=True, exist_ok=True)
+    import torch
+
     torch.set_num_threads(args.threads)
 
     with Progress("render", total=config.scenes, unit="scenes") as bar:

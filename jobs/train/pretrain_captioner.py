@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -17,6 +17,7 @@ from jobs.core.keys import config_key
 from jobs.core.stage import Stage
 from jobs.train.checkpoints import check_out, going_on
 from pipeline.bounds import Count, check_bounds
+from pipeline.groups import DEVICES, OUTPUT
 
 STAGE = "pretrain-captioner"
 
@@ -29,13 +30,13 @@ class Args:
     Ctrl-C saves the step in hand. Copy OUT/weights over captioner/weights to ship it.
     """
 
-    out: Path
+    out: Annotated[Path, OUTPUT]
     """Folder of the run: weights/, state.pt, metrics.jsonl, and the pool of rendered scenes."""
     train: tyro.conf.OmitArgPrefixes[TrainConfig] = TrainConfig()
     """The training run."""
-    threads: Count = 1
+    threads: Annotated[Count, DEVICES] = 1
     """CPU threads for the arithmetic."""
-    resume: bool = False
+    resume: Annotated[bool, OUTPUT] = False
     """Refuse to start anew: OUT must hold a checkpoint to go on from."""
 
     def __post_init__(self) -> None:
@@ -44,8 +45,6 @@ class Args:
 
 def run(args: Args) -> dict[str, Any]:
     """Train, evaluate on held-out scenes, export ``OUT/weights``; returns the figures."""
-    import torch
-
     from captioner.train.pretrain import STATE_NAME, read_state, train
 
     config = args.train
@@ -61,7 +60,13 @@ def run(args: Args) -> dict[str, Any]:
         raise UserError(str(error)) from error
     if state is not None:
         say(going_on(STAGE, path, state["step"], config.steps))
+    ends = [
+        f"{n:g} {unit}" for n, unit in ((config.steps, "steps"), (config.minutes, "minutes")) if n
+    ]
+    say(f"pretrain-captioner: {' or '.join(ends)} on {config.pool} rendered scenes")
     stage.begin()
+    import torch
+
     torch.set_num_threads(args.threads)
     figures = train(config, args.out, resume=True, note=_say_row)
     stage.log(figures)

@@ -12,11 +12,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from pipeline.bounds import Count, NonNegative, Positive, Steps, Whole
+from pipeline.groups import DATA, MODEL, OPTIMISATION, OUTPUT, SCHEDULE
 from pipeline.openclip.data import IMAGE_SIZE, Pool
 from pipeline.openclip.package import open_clip_module
 from pipeline.openclip.texts import CONTEXT_LENGTH, SLOTS, TokenisedTexts
@@ -40,33 +41,33 @@ TEXT_PARTS = 3
 class ClipTrainConfig(BaseTrainConfig):
     """Model size and training of the embedded CLIP; it ends at ``steps`` or ``minutes``, whichever comes first."""
 
-    steps: Steps = 3000
-    minutes: Positive | None = 24.0
+    steps: Annotated[Steps, SCHEDULE] = 3000
+    minutes: Annotated[Positive | None, SCHEDULE] = 24.0
     """Most minutes of training, without rendering, over all resumes; None for no limit. A run with a limit is not
     repeatable to the bit."""
-    scenes: Count = 10_000
+    scenes: Annotated[Count, DATA] = 10_000
     """Scenes rendered to train on."""
-    batch: Count = 128
+    batch: Annotated[Count, DATA] = 128
     """Clips per step, at most all scenes."""
-    views: Count = 2
+    views: Annotated[Count, DATA] = 2
     """Frames per clip and step."""
-    prompts: Count = 64
+    prompts: Annotated[Count, DATA] = 64
     """Short prompts per step."""
-    lr: Positive = 1.5e-3
+    lr: Annotated[Positive, OPTIMISATION] = 1.5e-3
     """Peak learning rate of AdamW; after the warm-up half a cosine to 0."""
-    warmup_steps: Whole = 60
-    weight_decay: NonNegative = 0.05
-    checkpoint_every: Count = 200
-    log_every: Count = 20
-    embed_dim: Count = 128
+    warmup_steps: Annotated[Whole, SCHEDULE] = 60
+    weight_decay: Annotated[NonNegative, OPTIMISATION] = 0.05
+    checkpoint_every: Annotated[Count, OUTPUT] = 200
+    log_every: Annotated[Count, OUTPUT] = 20
+    embed_dim: Annotated[Count, MODEL] = 128
     """Size of the shared space."""
-    vision_width: Count = 16
+    vision_width: Annotated[Count, MODEL] = 16
     """Stem width of the residual tower; its stages are 4, 8, 16 and 32 times as wide."""
-    vision_layers: tuple[Count, Count, Count, Count] = (1, 1, 1, 1)
+    vision_layers: Annotated[tuple[Count, Count, Count, Count], MODEL] = (1, 1, 1, 1)
     """Blocks per stage."""
-    text_width: Count = 128
+    text_width: Annotated[Count, MODEL] = 128
     """Size of a token feature."""
-    text_layers: Count = 4
+    text_layers: Annotated[Count, MODEL] = 4
     """Blocks of the text tower."""
 
 

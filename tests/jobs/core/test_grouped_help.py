@@ -29,6 +29,9 @@ def boxes(text: str) -> dict[str, list[str]]:
     "command, some",
     [
         ("train-dit", {"optimisation": "--lr", "schedule": "--steps", "devices": "--no-fsdp-reshard"}),
+        ("train-clip", {"schedule": "--minutes"}),
+        ("train-captioner", {"model": "--lora-rank"}),
+        ("pretrain-captioner", {"data": "--pool"}),
         ("train-vae", {"objective": "--kl", "data": "--batch", "output": "--out"}),
         ("sample", {"guidance": "--guidance", "sampler": "--steps", "prompts": "--prompt"}),
         ("extend", {"guidance": "--guidance", "models": "--dit"}),

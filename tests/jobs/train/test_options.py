@@ -51,7 +51,7 @@ def test_no_field_is_spelled_twice_and_no_default_differs(command: str, capsys: 
     for name in names_of(config) | {"threads", "resume"}:
         option = name.replace("_", "-")  # a switch that is on is told by what turns it off
         assert f"--{option}" in told or f"--no-{option}" in told, name
-    assert "train options" in told
+    assert "─ schedule ─" in told and "─ optimisation ─" in told
 
 
 @pytest.mark.parametrize("command", TRAINERS)
