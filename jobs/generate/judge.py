@@ -178,7 +178,10 @@ def find_prompts(args: Args, videos: Sequence[Path]) -> dict[Path, str]:
         try:
             text = args.prompts.read_text()
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot read --prompts {args.prompts}: {error}") from None
+            why = getattr(error, "strerror", None) or "it is not UTF-8"
+            raise UserError(
+                f"cannot read --prompts {args.prompts}: {why}; give a text file with a prompt a line, or a .json"
+            ) from None
         if args.prompts.suffix == ".json":
             named = _prompt_names(text, args.prompts)
             return {path: named[path.name] for path in videos if path.name in named}

@@ -81,12 +81,11 @@ def check_sampler(config: SamplerConfig, device: str) -> None:
     """Refuse a rule, a solver or a device that is not there."""
     from dit.config import RULE_NAMES, SOLVER_NAMES
     from pipeline.extensions import check_name
-    from pipeline.training.device import pick_device
+    from pipeline.training.device import check_device
 
     check_name(RULE_NAMES, config.rule, "guidance rule")
     check_name(SOLVER_NAMES, config.solver, "solver")
-    if device not in ("auto", "cpu"):
-        pick_device(device)
+    check_device(device)
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -31,7 +31,7 @@ from pipeline.config import EncodeConfig
 from pipeline.loader.mix import rendering_name
 from pipeline.shards.layout import MANIFEST_NAME
 from pipeline.store.paths import Location, location
-from pipeline.training.device import pick_device
+from pipeline.training.device import check_device
 
 if TYPE_CHECKING:
     from pipeline.shards.read import Manifest
@@ -146,7 +146,7 @@ def run(
     check_folder(target)
     check_vae(config.vae)
     check_text(config.text_encoder)
-    pick_device(device)
+    check_device(device)
     key = config_key(RECIPE_VERSION, config, manifest.hash, files_key(model_files(config)))
     stage = Stage(target.parent, STAGE, key)
     if (info := stage.info) and is_committed(target):

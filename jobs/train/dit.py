@@ -26,7 +26,7 @@ from jobs.train.dit_setup import mix_line, open_data, start_of, train_here
 from jobs.train.run_json import write_run
 from jobs.train.seen import latents_line
 from pipeline.store.paths import absolute
-from pipeline.training.device import pick_device
+from pipeline.training.device import check_device
 
 if TYPE_CHECKING:
     from dit.train.training_packs import TrainingPacks
@@ -70,7 +70,7 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
     if args.vae != "embedded":
         check_vae(args.vae)
         check_pair(data.store.metadata[VAE_ID], args.vae, "the latents are")
-    pick_device(args.device)
+    check_device(args.device)
     # from here on torch is needed
     from dit.train.run import refuse_other
     from dit.train.saved import read_state

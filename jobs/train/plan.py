@@ -124,7 +124,6 @@ def run(args: Args) -> Plan:
 
 def plan(args: Args) -> Plan:
     """Work out what ``args`` ask for. Raises ``ValueError`` for a size, preset or GPU that does not exist."""
-    from dit.costs import PEAKS, VAE_MEGAPIXELS, flops_of, parameters_of, speed_of
     from dit.parallel.context import check_heads
 
     config = DiTConfig.preset(
@@ -138,6 +137,15 @@ def plan(args: Args) -> Plan:
             "multiple of that"
         )
     wide, high = size_of(args.size)
+    if (args.frames - 1) % VAE_TIME:
+        near = 1 + VAE_TIME * max(1, round((args.frames - 1) / VAE_TIME))
+        raise ValueError(
+            f"--frames {args.frames}: give 1 + a multiple of {VAE_TIME}, such as {near}"
+        )
+    if args.gpu_hour[0] > args.gpu_hour[1]:
+        raise ValueError(
+            f"--gpu-hour {args.gpu_hour[0]:g} {args.gpu_hour[1]:g}: give the low price first"
+        )
     latent = (1 + (args.frames - 1) // VAE_TIME, high // VAE_SPACE, wide // VAE_SPACE)
     grid = [-(-n // p) for n, p in zip(latent, config.patch, strict=True)]
     tokens = grid[0] * grid[1] * grid[2]
@@ -146,6 +154,9 @@ def plan(args: Args) -> Plan:
         raise ValueError(
             f"--tokens-per-pack {pack} is less than the {tokens} tokens of {args.frames} frames of {args.size}"
         )
+    # from here on torch is needed
+    from dit.costs import PEAKS, VAE_MEGAPIXELS, flops_of, parameters_of, speed_of
+
     memory, recompute, shards, fits = _fitted(args, config, tokens, pack, share)
     others = [] if fits else [n for n in range(share + 1, args.gpus + 1) if args.gpus % n == 0]
     would_fit = next(
@@ -230,9 +241,10 @@ def exchanged_bytes(config: DiTConfig, share: int, *, recompute: bool) -> float:
 def size_of(size: str) -> tuple[int, int]:
     """``"832x480"`` -> (832, 480): width and height, multiples of 16."""
     wide, _, high = size.partition("x")
-    if not (wide.isdigit() and high.isdigit()) or int(wide) % 16 or int(high) % 16:
+    sides = [int(side) if side.isdecimal() else 0 for side in (wide, high)]
+    if not all(side and side % 16 == 0 for side in sides):
         raise ValueError(
-            f"--size {size!r} is no width and height in multiples of 16, such as 832x480"
+            f"--size {size!r} is no size; give width and height in multiples of 16, such as 832x480"
         )
     return int(wide), int(high)
 

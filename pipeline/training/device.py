@@ -42,6 +42,13 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def check_device(name: str) -> None:
+    """``pick_device`` for its errors alone: torch is imported only where a GPU is named and may be here."""
+    check_device_name(name)
+    if name.startswith("cuda"):
+        pick_device(name)
+
+
 def has_driver() -> bool:
     """Whether a driver of GPUs runs here, without torch: what has none has no device of torch's either."""
     return any(map(os.path.exists, DRIVERS))
