@@ -6,6 +6,7 @@ quarantined or failed; the tables say which), 4 a prompt was refused as unsafe, 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import re
@@ -41,6 +42,11 @@ class NoPandas:
 
 SAID = frozenset({"ValueError", "UserError"})
 """Kinds of errors whose text says it all."""
+NAMES_AT_FAULT = {
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ELOOP: "give what the link was to lead to",
+}
+"""Errors of the system about a name, whatever asks -> what to do."""
 LOST = frozenset(
     {
         "ActorDiedError",
@@ -150,6 +156,10 @@ def user_message(error: BaseException) -> str | None:
         )
     if isinstance(error, OSError) and (line := disk_trouble(error)) is not None:
         return line
+    if isinstance(error, OSError) and error.errno in NAMES_AT_FAULT:
+        return f"{error.filename}: {error.strerror}; {NAMES_AT_FAULT[error.errno]}"
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):
+        return f"{error}; give what the link was to lead to"
     if isinstance(
         error,
         FileNotFoundError

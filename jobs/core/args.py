@@ -9,7 +9,8 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import Annotated, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
@@ -45,6 +46,35 @@ Folder = Annotated[
     ),
 ]
 """Option that takes a local path or the URI of an object store."""
+NAMED = tyro.constructors.ConstructorRegistry()
+"""How options become values, beside tyro's own ways."""
+
+
+@NAMED.primitive_rule
+def _path_rule(
+    info: tyro.constructors.PrimitiveTypeInfo,
+) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
+    """An empty path is refused: it would be the working directory."""
+    if info.type is not Path:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda words: Path(_not_empty(words[0])),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+EMPTY = "'' names no file or folder; write . for this folder"
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        raise ValueError(EMPTY)
+    return text
+
+
 Data = Annotated[str, tyro.conf.arg(metavar="PATH|URI")]
 """The same, kept as it was written: for settings that are stored as plain values."""
 
@@ -79,7 +109,9 @@ def parse_args(cls: type[T], argv: list[str], command: str) -> T:
             contextlib.redirect_stdout(shown),
             _columns(not {"-h", "--help"} & set(argv)),
         ):
-            parsed = tyro.cli(cls, args=argv, prog=f"filmstock {command}", config=SHOWN)
+            parsed = tyro.cli(
+                cls, args=argv, prog=f"filmstock {command}", config=SHOWN, registry=NAMED
+            )
     except SystemExit as stop:
         if stop.code != EXIT_USAGE:
             text = regroup(shown.text(), cls)
@@ -87,7 +119,9 @@ def parse_args(cls: type[T], argv: list[str], command: str) -> T:
             print((text if ours else plain_boxes(text)) + examples_text(command), end="")
             raise
         refuse_unknown(cls, argv, command)
-        raise UserError(name_option(flatten_panel(panel.getvalue()))) from None
+        told = flatten_panel(panel.getvalue())
+        told = re.sub(r"Could not find valid parse for arguments: \[.*?''.*?\]", EMPTY, told)
+        raise UserError(name_option(told)) from None
     tell_twice(cls, argv, command)
     return parsed
 

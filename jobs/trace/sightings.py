@@ -74,7 +74,9 @@ def _of(folder: Path, run: Path) -> bool:
     if not body:
         return True
     settings = body.get("settings", {})
-    where = settings.get("latents") or settings.get("shards") or ""
+    if not isinstance(settings, dict):  # a file that is damaged, or somebody else's
+        return False
+    where = str(settings.get("latents") or settings.get("shards") or "")
     return "://" not in where and Path(where).resolve().is_relative_to(run)
 
 

@@ -165,3 +165,21 @@ def test_interrupting_says_how_to_go_on(
 ):
     assert run_with(monkeypatch, KeyboardInterrupt()) == 130
     assert "again" in capsys.readouterr().err
+
+
+def test_names_that_no_system_takes_are_the_users(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    for words, told in (
+        (["status", "x" * 300], "File name too long; give a shorter name"),
+        (["import", "x" * 300, "--out", "new"], "File name too long; give a shorter name"),
+        (["import", "loop", "--out", "new"], "what the link was to lead to"),
+        (["judge", ""], "'' names no file or folder; write . for this folder"),
+        (["judge", "a.mp4", "--prompts", ""], "'' names no file or folder"),
+        (["train-dit", "run", "--out", ""], "'' names no file or folder"),
+    ):
+        assert cli.main(words) == 2, words
+        line = capsys.readouterr().err
+        assert told in line and len(line.splitlines()) == 1, line
