@@ -37,6 +37,7 @@ from benchmarks.bad_input_cases import all_cases
 from benchmarks.bad_input_cases.case import Case
 from benchmarks.bad_input_cases.heavy import SECONDS, START_S, Asked
 from benchmarks.bad_input_cases.places import ROOT, build
+from benchmarks.bad_input_cases.strange_places import strangers
 
 MOST_S = 2.0
 """Processor time that a real process may take until it has said its line, seconds."""
@@ -148,6 +149,8 @@ def _in_child(case: Case, place: Path, out: int, err: int, asked: int) -> None:
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - to the end of this process
         sys.stderr = open(2, "w", closefd=False, errors="backslashreplace")  # noqa: SIM115
         os.chdir(place)
+        for name, value in case.env:
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
         resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
         if case.user:
             give_up_rights()
@@ -173,7 +176,8 @@ def _in_child(case: Case, place: Path, out: int, err: int, asked: int) -> None:
 
 def run_process(case: Case, place: Path) -> Outcome:
     """The command as a user runs it."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **dict(case.env)}
+    env = {name: value for name, value in env.items() if value is not None}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.monotonic()
     done = subprocess.run(
@@ -300,6 +304,8 @@ def main() -> int:
         if not place.exists():
             build(place, ray=not options.without_run)
         warm()
+        if not options.without_run and not (place / "run-column").exists():
+            strangers(place)
         before, bad, late, rows = snapshot(place), 0, 0, []
         for number, case in enumerate(cases, 1):
             outcome = run_forked(case, place)

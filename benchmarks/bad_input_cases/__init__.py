@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.bad_input_cases import curation, fights, hostile, looking, models, newer
+from benchmarks.bad_input_cases import curation, fights, hostile, looking, models, newer, strange
 from benchmarks.bad_input_cases.case import Case
 
 
@@ -22,4 +22,9 @@ def all_cases() -> list[Case]:
         *fights.training(),
         *fights.words(),
         *looking.command_line(),
+        *strange.numbers(),
+        *strange.places(),
+        *strange.versions(),
+        *strange.fights(),
+        *strange.shells(),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -19,6 +20,8 @@ class Case:
     """Names of files that it may write all the same: the audit of a refused prompt."""
     user: bool = False
     """Run it as a user without rights on other people's files, where this process is root."""
+    env: tuple[tuple[str, str | None], ...] = ()
+    """Variables of its environment; None takes one out."""
 
 
 def case(
@@ -27,9 +30,12 @@ def case(
     code: int = 2,
     user: bool = False,
     may: tuple[str, ...] = (),
+    env: Mapping[str, str | None] | None = None,
 ) -> Case:
     """A case from a command line as a shell would split it, or from its words."""
     import shlex
 
     words = tuple(shlex.split(command)) if isinstance(command, str) else command
-    return Case(command=words, says=says, code=code, user=user, may=may)
+    return Case(
+        command=words, says=says, code=code, user=user, may=may, env=tuple((env or {}).items())
+    )

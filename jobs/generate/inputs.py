@@ -162,4 +162,6 @@ def picture_mask(path: Path, width: int, height: int) -> np.ndarray:
             f"--mask {path} is {picture.shape[1]}x{picture.shape[0]}, the video {width}x{height}; "
             "they must be of one size"
         )
+    if not (picture > 127).any():
+        raise UserError(f"--mask {path} is dark everywhere; paint white what is to be covered")
     return picture > 127

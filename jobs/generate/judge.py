@@ -111,6 +111,9 @@ def run(args: Args) -> int:
     check_prompt(args.prompt)
     videos = find_videos(args.paths)
     prompts = find_prompts(args, videos)
+    check_targets(args)
+    of = "" if args.clip_model == "none" else f" by CLIP {args.clip_model}"
+    say(f"judge: {len(videos)} video{'s'[: len(videos) > 1]}{of}")
     model: OpenClipModel | None = None
     judged: list[Judged] = []
     with Sandbox() as sandbox, Progress("judge", len(videos), "videos") as progress:
@@ -150,6 +153,24 @@ def run(args: Args) -> int:
 
         export_vbench(args.vbench, {each.path: each.prompt for each in judged})
     return EXIT_OK if len(judged) == len(videos) else EXIT_PARTIAL
+
+
+def check_targets(args: Args) -> None:
+    """Refuse a CLIP that is not here, real videos that are none, and places that cannot be written."""
+    from jobs.core.writable import check_file, check_folder
+    from pipeline.openclip.find import find_openclip
+
+    if args.out is not None:
+        check_file(args.out, "--out")
+    if args.vbench is not None:
+        check_folder(args.vbench, "--vbench")
+    if args.real is not None:
+        find_videos([args.real])
+    if args.clip_model != "none":
+        try:
+            find_openclip(args.clip_model)
+        except ValueError as error:
+            raise UserError(f"--clip-model: {error}") from None
 
 
 def find_videos(paths: Sequence[Path]) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
@@ -29,7 +30,32 @@ def check(args: Any, width: int, height: int) -> None:
     guided = args.guidance != 1
     check_size(width, height, args.frames, dit=args.dit, vae=args.vae, guided=guided)
     check_sampler(args, args.device)
+    check_blocks(args.skip_blocks, args.dit)
+    if args.best_of > 1 or args.refine:
+        check_judge(args.judge_clip)
     check_models(args.dit, args.vae, args.text)
+
+
+def check_blocks(skipped: Sequence[int], dit: str) -> None:
+    """Refuse blocks to leave out that the DiT does not have."""
+    from jobs.core.named import dit_header
+
+    depth = int(dit_header(dit).get("depth", 6)) if skipped else 0
+    if unknown := [number for number in skipped if number >= depth]:
+        raise UserError(
+            f"--skip-blocks {unknown[0]}: the DiT {dit} has blocks 0 to {depth - 1}; give some of these"
+        )
+
+
+def check_judge(name: str) -> None:
+    """Refuse a CLIP of --best-of and --refine that is not here."""
+    from pipeline.openclip.find import find_openclip
+
+    if name != "none":
+        try:
+            find_openclip(name)
+        except ValueError as error:
+            raise UserError(f"--judge-clip: {error}") from None
 
 
 def check_models(dit: str, vae: str, text: str) -> None:

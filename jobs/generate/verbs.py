@@ -301,7 +301,9 @@ def read_mask(args: InpaintArgs, video: np.ndarray) -> np.ndarray:
     if args.span is not None:
         mask &= span_mask(args.span, frames, args.fps)[:, None, None]
     if not mask.any():
-        raise UserError("--region, --mask and --span have nothing in common; nothing to inpaint")
+        raise UserError(
+            "--region, --mask and --span have nothing in common; give ones that overlap, or fewer of them"
+        )
     return mask
 
 

@@ -154,6 +154,8 @@ def check_outputs(args: ShotsArgs) -> None:
             raise UserError(f"{path} is a folder; name video files, such as {path}/*.mp4")
         if not path.exists() and len(args.videos) == 1:
             raise UserError(f"{path} does not exist; check the path")
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file with bytes of its own; give a video file")
     for option in ("json", "full", "csv", "edl"):
         if (out := getattr(args, option)) is not None:
             check_file(out, f"--{option}")

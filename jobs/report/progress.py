@@ -116,8 +116,8 @@ def stages(run: RunFolder) -> Iterator[StageProgress]:
         rate = None
         split = read_underway(run.path) if running and stage == "ingest" else []
         if running and since is not None:
-            new = sum(count for count, changed in fresh if changed >= since)
-            new += sum(each.share for each in split)
+            begun = sum(each.share for each in split)
+            new = begun + sum(count for count, changed in fresh if changed >= since)
             rate = new / max(1e-3, time.time() - since) or None
         left = None
         if rate and total is not None and total > done:

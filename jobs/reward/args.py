@@ -107,7 +107,7 @@ def wanted_of(args: Args) -> Wanted:
 
 def check(args: Args, init: str) -> Wanted:
     """Refuse what cannot be, from headers and arithmetic, before a model is loaded; returns what is asked for."""
-    from jobs.generate.limits import check_sampler, check_size, check_text
+    from jobs.generate.limits import check_models, check_sampler, check_size
 
     wanted = wanted_of(args)
     prompts = wanted.prompts if isinstance(wanted, FilePrompts) else ()
@@ -116,7 +116,7 @@ def check(args: Args, init: str) -> Wanted:
         guided = args.train.guidance != 1
         check_size(width, height, args.frames, dit=init, vae=args.vae, guided=guided)
     check_sampler(args.train.sampler, args.device)
-    check_text(args.text)
+    check_models(init, args.vae, args.text)
     return wanted
 
 

@@ -141,7 +141,7 @@ def check_context(args: Args) -> None:
 
 def check_references(args: Args) -> None:
     """UserError for references that no model of this run reads, or none that it is shown."""
-    from dit.checkpoint import read_config
+    from dit.files import read_config
 
     try:
         model = read_config(args.init) if args.init else None

@@ -63,6 +63,7 @@ def run(args: FilmArgs) -> Path:
     if stage.info:
         say(f"film: {args.out} holds this footage already; nothing to do")
         return truth_path
+    say(f"film: {args.minutes:g} minutes in {args.files} files into {args.out}")
     workers = min(args.workers or os.cpu_count() or 1, args.files)
     spawn = multiprocessing.get_context("spawn")
     with stage.working(), ProcessPoolExecutor(workers, mp_context=spawn) as pool:
