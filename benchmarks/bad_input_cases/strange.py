@@ -1,4 +1,4 @@
-"""Wrong inputs that nobody has made yet on purpose: sizes off by one, options that contradict, files of the wrong kind."""
+"""Wrong inputs of a stranger: sizes off by one, options that contradict, files of the wrong kind, strange shells."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def without_column(path: Path) -> None:
 
 
 def strange_config(source: Path, folder: Path, kind: str) -> None:
-    """Sound weights whose header names a config without a width, with a field of another version, or that is no JSON."""
+    """Sound weights whose header names a width that is no number, a field of another version, or no JSON."""
     import torch
     from safetensors import safe_open
     from safetensors.torch import save_file
