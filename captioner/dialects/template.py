@@ -34,7 +34,9 @@ def parse_template(source: str, name: str) -> jinja2.Template:
         unknown = find_undeclared_variables(environment.parse(source)) - set(names())
         template = environment.from_string(source)
     except jinja2.TemplateError as error:
-        raise ValueError(f"template {name}: {error}") from None
+        raise ValueError(
+            f"template {name}: {str(error).rstrip('.')}; write {{{{ short }}}} for a caption, as in Jinja"
+        ) from None
     if unknown:
         raise ValueError(
             f"template {name} names {', '.join(sorted(unknown))}; known: {', '.join(names())}"

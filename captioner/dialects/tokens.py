@@ -33,7 +33,8 @@ def open_counter(tokenizer: str | None, encoder: str) -> Counter:
         if tokenizer is None:
             return Counter(count=word_count, unit="words", name=named)
         raise ValueError(
-            f"no tokenizer can be opened at {named}: it is no folder, nor in the hub's cache on this machine"
+            f"no tokenizer can be opened at {named}: it is no folder, nor in the hub's cache on this machine; "
+            "give the folder that holds its tokenizer.json"
         )
     try:
         from transformers import AutoTokenizer

@@ -14,6 +14,7 @@ from jobs.core.run import run_of
 from jobs.edits.journal import Action, Edit, Journal
 from jobs.edits.replay import Replayed, replay
 from pipeline import schema as s
+from pipeline.shards.layout import MANIFEST_NAME
 from pipeline.store.paths import location
 
 
@@ -44,12 +45,18 @@ class Args:
     """Print one JSON line an edit instead."""
 
 
+HELD = ("manifest", "shards", MANIFEST_NAME, "edits")
+"""What a folder of clips has one of."""
+
+
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "edits")
     folder = location(args.folder)
     if not folder.exists():
         raise UserError(f"{folder} does not exist; give a run folder or a shards folder")
+    if not any((folder / name).exists() for name in HELD):
+        raise UserError(f"{folder} holds no clips; give a run folder or a shards folder")
     journal = Journal(folder)
     if args.merge is not None:
         if not Journal(args.merge).files():
@@ -99,7 +106,7 @@ def take_back(journal: Journal, wanted: str, who: str | None) -> None:
     found = [edit for edit in journal.read() if edit.id.startswith(wanted)]
     if len(found) != 1:
         raise UserError(
-            f"{len(found)} edits have an id that starts with {wanted!r}; give one that exists, in full"
+            f"--undo {wanted!r}: {len(found)} edits have an id that starts with it; give one that exists, in full"
         )
     journal.append(who or getpass.getuser(), Action.UNDO, {"of": found[0].id})
     say(f"edits: {found[0].id} is taken back")

@@ -105,9 +105,12 @@ def main(argv: list[str]) -> int:
     target = find_target(args.trainer)
     if target.check is not None:
         target.check()
-    profile = find_profile(args.model, counts(args.frames)) if args.model else None
+    asked = counts(args.frames)
+    profile = find_profile(args.model, asked) if args.model else None
     if args.frames and profile is None:
-        raise UserError("--frames changes a model's counts; name the model with --model")
+        raise UserError(
+            f"--frames {args.frames} changes a model's counts; name the model with --model"
+        )
     if args.resize and profile is None:
         raise UserError("--resize needs the sizes of a model; name it with --model")
     settings = Settings(
@@ -215,7 +218,7 @@ def table(rows: list[Row]) -> str:
 def counts(text: str) -> tuple[int, ...]:
     """``"17,33"`` -> ``(17, 33)``."""
     words = [word.strip() for word in text.split(",") if word.strip()]
-    if not all(word.isdigit() for word in words):
+    if not all(word.isdecimal() and int(word) for word in words):
         raise UserError(f"--frames {text!r} is no list of counts; write --frames 17,33,49")
     return tuple(map(int, words))
 
@@ -225,6 +228,7 @@ def wording(args: Args, target: Target, encoder: str, profile: Any) -> Wording:
     from captioner.dialects.template import parse_template
     from captioner.dialects.tokens import open_counter
     from captioner.dialects.write import DIALECTS
+    from jobs.generate.inputs import check_there
 
     dialect = args.dialect or (profile.dialect if profile else "prose")
     if dialect not in DIALECTS:
@@ -233,6 +237,7 @@ def wording(args: Args, target: Target, encoder: str, profile: Any) -> Wording:
     if args.template is not None:
         if args.dialect:
             raise UserError("--template takes the place of --dialect; give one of them")
+        check_there(args.template)
         template = parse_template(args.template.read_text(encoding="utf-8"), args.template.name)
     return Wording(
         kind=args.caption,

@@ -19,6 +19,7 @@ from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.recipe import load_recipe
 from jobs.core.run import open_run
+from jobs.core.writable import check_file
 from jobs.report.compare import Changed, Diff, compare
 from jobs.report.data import Run, read_run
 from jobs.report.diff_page import write_page
@@ -52,6 +53,8 @@ def main(argv: list[str]) -> int:
     args = parse_args(Args, argv, "diff")
     if args.clips < 1:
         raise UserError(f"--clips {args.clips}: list at least one")
+    if args.html is not None:
+        check_file(args.html, "--html")
     first, second = sides(args)
     diff = compare(first, second, args.a, args.b, same_manifest=args.on is not None)
     if args.json:

@@ -69,6 +69,9 @@ class Args(WebArgs):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_bounds(self)
+        if self.web and (self.json or self.watch):
+            other = "--json" if self.json else "--watch"
+            raise ValueError(f"{other} and --web are two ways to show it; give one of them")
 
 
 @dataclass(frozen=True, kw_only=True)

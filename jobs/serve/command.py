@@ -59,10 +59,11 @@ def main(argv: list[str]) -> int:
         raise UserError(
             f"no DiT at {args.dit}; give a folder of `filmstock train-dit LATENTS --out DIR`, or embedded"
         )
-    if args.dit != "embedded":
-        from jobs.core.named import check_dit
+    from jobs.generate.limits import check_models
+    from pipeline.training.device import check_device
 
-        check_dit(args.dit)
+    check_models(args.dit, args.vae, args.text)
+    check_device(args.device)
     credentials = open_credentials(args.c2pa_cert, args.c2pa_key)
     access = access_of(args, uploads=uploads())
     listener = bind(args.host, args.port)  # a port that is taken is told before a model is loaded

@@ -42,6 +42,8 @@ def run(args: Args) -> None:
     from jobs.view.app import UPLOADS, make_viewer_app
     from jobs.view.viewer import Viewer, default_name
 
+    if args.who is not None and not args.who.strip():
+        raise UserError(f"--who {args.who!r} is no name; give one, or leave it out")
     who = args.who or default_name()
     file_stem(who)  # refuses what is no name
     try:

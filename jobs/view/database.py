@@ -97,10 +97,13 @@ class Database:
         """Number of the first row of each file."""
         import pyarrow.parquet as pq
 
+        from pipeline.shards.read import readable
+
         starts, total = [], 0
         for file in self.data.files:
             starts.append(total)
-            total += pq.read_metadata(file).num_rows
+            with readable(file):
+                total += pq.read_metadata(file).num_rows
         return starts
 
     def _side(self, db: DuckDBPyConnection) -> None:
