@@ -35,6 +35,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "pipeline/textencoder/test_language_model.py",
         "every class by path",
     ),
+    "dit/train/training_packs.py": ("dit/train/test_loop.py", "what a training draws, and resumes"),
     "vae/foreign.py": ("jobs/train/test_vae_start.py", "a true class of diffusers, trained"),
     "pipeline/contracts.py": ("test_docs.py", "one of each contract in every command"),
     "pipeline/exports.py": ("test_api.py", "every public name"),
