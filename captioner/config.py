@@ -163,7 +163,14 @@ class CaptionConfig:
 
 
 def check_placeholders(kind: str, text: str) -> None:
-    """ValueError when a prompt names what is not filled in."""
+    """ValueError when a prompt names what is not filled in, or is no text that can be written."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"prompts.{kind} = {text[:60]!r} is not UTF-8; write it as UTF-8"
+            ) from None
     try:
         names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
     except ValueError as error:

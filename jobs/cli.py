@@ -158,6 +158,8 @@ def user_message(error: BaseException) -> str | None:
         return line
     if isinstance(error, OSError) and error.errno in NAMES_AT_FAULT:
         return f"{error.filename}: {error.strerror}; {NAMES_AT_FAULT[error.errno]}"
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        return f"{error.object[:200]!r} is not UTF-8 text; use a name that is"
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):
         return f"{error}; give what the link was to lead to"
     if isinstance(

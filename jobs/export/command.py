@@ -228,7 +228,6 @@ def wording(args: Args, target: Target, encoder: str, profile: Any) -> Wording:
     from captioner.dialects.template import parse_template
     from captioner.dialects.tokens import open_counter
     from captioner.dialects.write import DIALECTS
-    from jobs.generate.inputs import check_there
 
     dialect = args.dialect or (profile.dialect if profile else "prose")
     if dialect not in DIALECTS:
@@ -237,7 +236,8 @@ def wording(args: Args, target: Target, encoder: str, profile: Any) -> Wording:
     if args.template is not None:
         if args.dialect:
             raise UserError("--template takes the place of --dialect; give one of them")
-        check_there(args.template)
+        if not args.template.is_file():
+            raise UserError(f"--template {args.template} is no file; give a Jinja file")
         template = parse_template(args.template.read_text(encoding="utf-8"), args.template.name)
     return Wording(
         kind=args.caption,

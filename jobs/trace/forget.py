@@ -22,13 +22,14 @@ from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.lock import locked
 from jobs.core.run import FORGETTING, RunFolder, open_run
 from jobs.core.uses import read_uses
+from jobs.ingest.ledger import HIDDEN
 from jobs.ingest.tombstones import FOLDER, add_tombstones, mark
 from jobs.trace import rest, tables
 from jobs.trace.buckets import kept_by_bucket
 from jobs.trace.exports import take_out_of_export
 from jobs.trace.plan import Plan, make_plan, read_plan, receipt, save_plan
 from jobs.trace.search import remains
-from jobs.trace.sightings import TRAINERS, runs_of_steps
+from jobs.trace.sightings import TRAINERS, check_trained, runs_of_steps
 from jobs.trace.targets import Names
 from pipeline.store.atomic import append_line
 from pipeline.store.paths import location
@@ -64,6 +65,9 @@ def main(argv: list[str]) -> int:
     run = open_run(args.run)
     if not run.path.is_dir():
         raise UserError(f"{run} is no folder; give the run folder that ingest wrote")
+    if not any((run / name).exists() for name in ("manifest", "clips", "shards", HIDDEN)):
+        raise UserError(f"{run} holds no run; give the run folder that ingest wrote")
+    check_trained(args.trained)
     if args.dry_run:
         plan = plan_of(run, args.what, list(args.trained))
         tell(run, plan, would=True, as_json=args.json)

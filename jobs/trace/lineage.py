@@ -17,7 +17,7 @@ from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.run import RunFolder, open_run
 from jobs.core.uses import read_uses
 from jobs.trace.forget import sighting_lines
-from jobs.trace.sightings import TRAINERS, Sighting, find_sightings
+from jobs.trace.sightings import TRAINERS, Sighting, check_trained, find_sightings
 from jobs.trace.targets import Names
 from pipeline import schema as s
 from pipeline.store.paths import Location, matching, parquet_input
@@ -64,6 +64,9 @@ def main(argv: list[str]) -> int:
     args = parse_args(Args, argv, "lineage")
     run = open_run(args.run)
     run.need()
+    if not args.clip:
+        raise UserError("'' is no CLIP; give the id of one")
+    check_trained(args.trained)
     found = read_lineage(run, find_clip(run, args.clip), list(args.trained))
     if args.json:
         say(json.dumps(msgspec.to_builtins(found, enc_hook=str), indent=2))

@@ -68,6 +68,13 @@ def trainings(run: RunFolder, more: Iterable[Path] = ()) -> list[Path]:
     return list(unique)
 
 
+def check_trained(folders: Iterable[Path]) -> None:
+    """UserError for a --trained that is no folder."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"--trained {folder} is no folder; give the --out of a trainer")
+
+
 def _of(folder: Path, run: Path) -> bool:
     """Whether a training's data lies in the run folder; one that does not say counts, when it was noted."""
     body = read_settings(folder)

@@ -9,6 +9,9 @@ from pathlib import Path
 from jobs.core.errors import UserError
 from jobs.core.writable import check_folder
 
+OF_RUNS = (".ingest", "manifest", "selection.parquet", "shards.manifest.parquet")
+"""What a folder of footage holds one of: a training would replace its files."""
+
 
 def check_out(
     out: Path,
@@ -26,6 +29,10 @@ def check_out(
     check_folder(out)
     state = out / state_name
     other = _command_of(out)
+    if any((out / name).exists() for name in OF_RUNS):
+        raise UserError(
+            f"--out {out} is a run folder of filmstock curate; choose another folder for the training"
+        )
     if stage and other and other != stage:
         raise UserError(f"--out {out} holds a run of {other}; choose another folder")
     if find is not None:

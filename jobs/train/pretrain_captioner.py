@@ -53,7 +53,7 @@ def run(args: Args) -> dict[str, Any]:
     if stage.info:
         say(f"{args.out / 'weights'} is trained already; nothing to do")
         return {}
-    path = check_out(args.out, STATE_NAME, resume=args.resume)
+    path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
     try:
         state = read_state(path, config)
     except ValueError as error:

@@ -91,6 +91,7 @@ def check_run(args: Args) -> None:
         f"train-vae: {clips} clips, {args.train.steps} steps of {args.train.batch}, "
         + (f"decoder of {args.init}" if is_foreign(args.init or "") else f"preset {args.preset}")
     )
+    check_memory(args)
     # from here on torch is needed
     from vae.data import TrainData
     from vae.state import check_start as check_encoder
@@ -107,6 +108,21 @@ def check_run(args: Args) -> None:
     if not args.heldout:
         warn(
             "nothing is held out: figures are of training clips; give --heldout SHARDS to measure on others"
+        )
+
+
+def check_memory(args: Args) -> None:
+    """UserError for a batch whose frames alone are more than this machine's free memory."""
+    from pipeline.store.machine import free_memory
+
+    train, free = args.train, free_memory()
+    if free is None or train.max_pixels is None:
+        return
+    needs = train.batch // args.workers * train.max_frames * train.max_pixels * 3 * 4
+    if needs > free:
+        raise UserError(
+            f"--batch {train.batch} of {train.max_frames} frames of {train.max_pixels} pixels needs "
+            f"{needs / 1e9:.0f} GB for its frames alone, and {free / 1e9:.0f} GB are free here; give less of one"
         )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
-from pipeline.bounds import Count, NonNegative, Positive, Steps, Whole
+from pipeline.bounds import BoundsError, Count, NonNegative, Positive, Steps, Whole
 from pipeline.groups import DATA, MODEL, OPTIMISATION, OUTPUT, SCHEDULE
 from pipeline.openclip.data import IMAGE_SIZE, Pool
 from pipeline.openclip.package import open_clip_module
@@ -69,6 +69,11 @@ class ClipTrainConfig(BaseTrainConfig):
     """Size of a token feature."""
     text_layers: Annotated[Count, MODEL] = 4
     """Blocks of the text tower."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch > self.scenes:
+            raise BoundsError("batch", self.batch, f"at most {self.scenes}, the scenes")
 
 
 def model_config(config: ClipTrainConfig, vocab_size: int) -> dict[str, Any]:
