@@ -243,7 +243,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/publish/describe.py": ("jobs/publish/test_push.py", "card and metadata of a push"),
     "jobs/report/sheet.py": ("jobs/report/test_pictures.py", "sheets of pictures"),
     "jobs/train/batch_sheet.py": ("jobs/train/test_show_batch.py", WHOLE),
-    "jobs/train/checkpoints.py": ("jobs/train/test_dit.py", WHOLE),
     "jobs/train/dit_args.py": ("jobs/train/test_dit.py", WHOLE),
     "jobs/train/dit_progress.py": ("jobs/train/test_dit.py", WHOLE),
     "jobs/train/dit_results.py": ("jobs/train/test_dit.py", WHOLE),
