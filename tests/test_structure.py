@@ -111,7 +111,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "its files are read back",
     ),
     "pipeline/export/targets/folder.py": ("jobs/export/test_targets.py", "its files are read back"),
-    "pipeline/export/targets/lance.py": ("jobs/export/test_targets.py", "its files are read back"),
     "pipeline/export/targets/ltx_2.py": ("jobs/export/test_targets.py", "its files are read back"),
     "pipeline/export/targets/onetrainer.py": (
         "jobs/export/test_targets.py",
