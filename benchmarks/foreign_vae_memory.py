@@ -23,7 +23,7 @@ CLASSES = (
 SIDE = 128
 
 
-def one(name: str, frames: int, whole: bool) -> None:
+def one(name: str, frames: int, side: int, whole: bool) -> None:
     """Encode and decode ``frames`` frames of noise; prints the peak in MB of each, and the seconds of both."""
     import numpy as np
     import torch
@@ -35,9 +35,9 @@ def one(name: str, frames: int, whole: bool) -> None:
     vae = DiffusersVae(make_tiny(name))
     if whole:
         vae._passes = None
-    small = np.zeros((1, 1 + vae.frame_step, SIDE, SIDE, 3), np.uint8)
+    small = np.zeros((1, 1 + vae.frame_step, side, side, 3), np.uint8)
     vae.decode(vae.encode(small)[0][0])  # what the libraries take at their first use
-    video = np.random.default_rng(0).integers(0, 256, (1, frames, SIDE, SIDE, 3), dtype=np.uint8)
+    video = np.random.default_rng(0).integers(0, 256, (1, frames, side, side, 3), dtype=np.uint8)
     start = time.perf_counter()
     before = reset_peak()
     latent = vae.encode(video)[0][0]
@@ -72,20 +72,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, nargs="+", default=[17, 65, 257], help="1 + 8k")
     parser.add_argument("--classes", nargs="+", default=CLASSES, choices=CLASSES)
+    parser.add_argument("--side", type=int, default=SIDE, help="pixels, a multiple of 64")
     parser.add_argument("--whole", action="store_true", help="diffusers' own calls")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        return one(args.classes[0], args.frames[0], args.whole)
+        return one(args.classes[0], args.frames[0], args.side, args.whole)
     for name in args.classes:
         for frames in args.frames:
             command = [sys.executable, "-m", "benchmarks.foreign_vae_memory", "--one"]
             command += ["--classes", name, "--frames", str(frames)]
+            command += ["--side", str(args.side)]
             command += ["--whole"] if args.whole else []
             out = subprocess.check_output(command, text=True)
             encode, decode, seconds = map(float, out.split())
+            size = f"{frames:4} frames of {args.side}x{args.side}"
             print(
-                f"{name:28} {frames:4} frames of {SIDE}x{SIDE}: encode {encode:5.0f} MB, decode {decode:5.0f} MB, "
+                f"{name:28} {size}: encode {encode:5.0f} MB, decode {decode:5.0f} MB, "
                 f"{seconds:5.1f} s",
                 flush=True,
             )

@@ -19,7 +19,8 @@ class HunyuanPass(TimeState):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: dict[Any, tuple[Tensor, Tensor]] = {}
+        self.seen: dict[Any, tuple[Tensor, ...]] = {}
+        self.lengths: dict[Any, int] = {}
 
     def conv(self, layer: Any, frames: Tensor) -> Tensor:
         from torch.nn.functional import pad
@@ -52,17 +53,28 @@ class HunyuanPass(TimeState):
         )
         found = []
         for at in range(frames.shape[2]):
-            pair = (key[:, None, at], value[:, None, at])
-            if layer in self.seen:
-                old = self.seen[layer]
-                pair = (torch.cat((old[0], pair[0]), 2), torch.cat((old[1], pair[1]), 2))
-            self.seen[layer] = pair
+            pair = self.remember(layer, key[:, None, at], value[:, None, at])
             found.append(
                 torch.nn.functional.scaled_dot_product_attention(query[:, None, at], *pair)
             )
         mixed = torch.cat(found, 1).permute(0, 3, 1, 2).reshape(frames.shape)
         out: Tensor = layer.proj_out(mixed) + frames
         return out
+
+    def remember(self, layer: Any, *fresh: Tensor) -> tuple[Tensor, ...]:
+        """Keys and values (B, 1, N, C) of a layer with those of one more frame; room doubles, so few are copied."""
+        length = self.lengths.get(layer, 0)
+        end = length + fresh[0].shape[2]
+        room = self.seen.get(layer, ())
+        if not room or room[0].shape[2] < end:
+            grown = [new.new_empty((*new.shape[:2], 2 * end, new.shape[3])) for new in fresh]
+            for old, new in zip(room, grown, strict=False):
+                new[:, :, :length] = old[:, :, :length]
+            room = tuple(grown)
+        for place, new in zip(room, fresh, strict=True):
+            place[:, :, length:end] = new
+        self.seen[layer], self.lengths[layer] = room, end
+        return tuple(place[:, :, :end] for place in room)
 
     def middle(self, block: Any, frames: Tensor) -> Tensor:
         frames = self.resnet(block.resnets[0], frames)
