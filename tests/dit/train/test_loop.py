@@ -1,5 +1,6 @@
 """The training loop: exact resume, accumulation, held-out clips, checkpoints, guards."""
 
+import copy
 import dataclasses
 import json
 from pathlib import Path
@@ -13,9 +14,13 @@ from dit.packing import patchify
 from dit.paths import vp_scale
 from dit.rectified_flow import weighted_loss
 from dit.train.data import generator_for, in_layout_order, make_batch
+from dit.train.feed import make_ready
 from dit.train.heldout import held_out_loss, pack_loss
-from dit.train.loop import train
+from dit.train.loop import train, train_step
+from dit.train.optim import learning_rate, make_optimizer
+from dit.train.run import start_run
 from dit.train.training_packs import TrainingPacks
+from pipeline.training.ema import ema_decay
 from pipeline.training.state import load_state, save_state
 from tests.helpers.latents import TEXT_DIM, write_folder
 from tests.helpers.processes import end_processes, start_processes
@@ -90,6 +95,48 @@ def test_resume_refuses_other_settings_and_other_latents(folder, tmp_path):
     changed = write_folder(tmp_path / "changed", seed=1)
     with pytest.raises(ValueError, match="data changed"):
         train(MODEL, CONFIG, packs(changed), tmp_path, resume=True)
+
+
+def test_a_step_is_what_its_parts_come_to(folder):
+    """Written out: gradients over the weight of all packs, clipped, stepped at the step's rate, then averaged."""
+    config = dataclasses.replace(
+        CONFIG, optimizer="adamw", grad_clip=0.05, lr=0.01, loss_unit="clip"
+    )
+    config = config.settled(MODEL)
+    data = packs(folder, config)
+    run = start_run(MODEL, config, data)
+    for step in range(2):
+        twin, average = copy.deepcopy(run.model), copy.deepcopy(run.ema.model)
+        optimizer = make_optimizer(twin, config)
+        optimizer.load_state_dict(copy.deepcopy(run.optimizer.state_dict()))
+        ready = make_ready(data, MODEL, config, run.cursor, step)
+        total = sum(batch.total for batch in ready.batches)
+        loss = sum(pack_loss(twin, batch) for batch in ready.batches) / total
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(twin.parameters(), config.grad_clip)
+        rate = learning_rate(step / config.steps, step, config)
+        optimizer.step(rate)
+        row = train_step(run, config, data)
+        assert row["loss"] == pytest.approx(float(loss.detach()), rel=1e-6)
+        assert row["grad_norm"] == pytest.approx(float(norm), rel=1e-5)
+        assert float(norm) > config.grad_clip, "it was clipped"
+        assert row["lr"] == rate
+        floor = sum(float((b.floor * b.weight).sum()) for b in ready.batches) / total
+        assert row["floor"] == pytest.approx(floor) and row["excess"] == pytest.approx(
+            row["loss"] - floor
+        )
+        tokens = sum(len(batch.x_t) for batch in ready.batches)
+        slots = config.tokens_per_pack * config.packs_per_step
+        assert (row["tokens"], row["waste"]) == (tokens, pytest.approx(1 - tokens / slots))
+        assert row["clips"] == sum(batch.layout.n_clips for batch in ready.batches)
+        kept = ema_decay(step, config.ema_decay)
+        for mine, theirs, old, new in zip(
+            run.model.parameters(), twin.parameters(), average.parameters(),
+            run.ema.model.parameters(), strict=True,
+        ):  # fmt: skip
+            torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-5)
+            torch.testing.assert_close(new, kept * old + (1 - kept) * mine, atol=1e-6, rtol=1e-5)
+        assert (run.step, run.cursor, run.ema.updates) == (step + 1, ready.step.state, step + 1)
 
 
 def test_accumulated_packs_equal_one_pack(folder):
