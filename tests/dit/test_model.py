@@ -8,7 +8,7 @@ import torch
 
 from dit.attention import attend, attend_loop
 from dit.config import PRESETS, DiTConfig
-from dit.model import DiT
+from dit.model import PLACE_FEATURES, DiT, place_features
 from dit.packing import (
     make_layout,
     patchify,
@@ -29,6 +29,30 @@ VARIANTS = {
 }
 SHAPES = [(3, 4, 6), (1, 8, 8), (3, 5, 7), (2, 4, 4), (3, 4, 6)]
 LENGTHS = [7, 0, 12, 3, 9]
+
+
+def test_each_axis_says_its_own_place_and_size():
+    """Exchanged, wide and tall clips would be told apart wrongly, and only at sizes that no test set has."""
+    layout = make_layout(
+        [(2, 6, 10), (1, 6, 6)], [None, None], patch=(1, 2, 2), text_dim=16, fps=[24.0, 4.0]
+    )
+    rates = layout.fps[layout.clip]
+    found = place_features(layout.coords, layout.grids[layout.clip], rates)
+    assert found.shape == (2 * 3 * 5 + 9, PLACE_FEATURES)
+
+    torch.testing.assert_close(found[:, 0], torch.log2(rates / 8))
+    width = (PLACE_FEATURES - 1) // 3
+    for axis, parts in enumerate(found[:, 1:].split(width, dim=1)):
+        sides = torch.tensor([(2, 3, 5)[axis]] * 30 + [(1, 3, 3)[axis]] * 9)
+        places = layout.coords[:, axis]
+        half = (width - 2) // 2
+        waves = (
+            (places + 0.5)[:, None] / sides[:, None] * torch.pi * 2 ** torch.linspace(0, 3, half)
+        )
+        torch.testing.assert_close(parts[:, :half], waves.sin(), atol=1e-4, rtol=0)
+        torch.testing.assert_close(parts[:, half : 2 * half], waves.cos(), atol=1e-4, rtol=0)
+        torch.testing.assert_close(parts[:, -2], places / 8)
+        torch.testing.assert_close(parts[:, -1], torch.log2(sides.float()) / 4)
 
 
 def awake(config: DiTConfig = SMALL, seed: int = 0) -> DiT:

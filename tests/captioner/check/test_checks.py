@@ -149,6 +149,9 @@ def test_a_server_that_does_not_say_how_it_ended_is_judged_by_the_last_mark(mark
     assert len(WORDS.split()) == LONG_WORDS
     assert is_truncated(WORDS, None) and judge_reply(WORDS).outcome == "truncated"
     assert not is_truncated(WORDS + mark, None)
+    assert all(is_truncated(WORDS + open_end, None) for open_end in (",", " -", " and")), (
+        "a comma ends no text"
+    )
     assert not is_truncated(WORDS.rpartition(" ")[0], None), "a short one may be a title"
     assert not is_truncated(WORDS, "stop") and is_truncated(WORDS + mark, "length")
 

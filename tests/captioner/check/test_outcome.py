@@ -154,6 +154,8 @@ def test_structured_replies_are_validated_and_their_json_mended() -> None:
 
 def test_the_better_of_two_answers_is_taken_and_the_second_question_is_recorded() -> None:
     looped = check_reply(reply("The dog runs to the left. " * 9))
+    again = check_reply(reply("A cat sleeps on the mat. " * 9), before=looped)
+    assert again.text != looped.text, "of two as bad the later one: it was asked for"
     fine = check_reply(reply("A dog runs."), before=looped)
     assert (fine.text, fine.outcome, fine.repairs) == ("A dog runs.", "ok", ("asked_again",))
     refused = check_reply(reply("I'm sorry, but I can't help with that."))

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import schema as s
+from pipeline.shards import write as shard_write
 from pipeline.shards.layout import card_of, manifest_of
 from pipeline.shards.pages import cell_ranges
 from pipeline.shards.write import ShardWriter, video_hash, write_video_table
@@ -41,6 +42,22 @@ def test_byte_ranges_are_the_cells(tmp_path, row_group_bytes):
     assert [raw[at : at + n] for at, n in ranges] == table[s.VIDEO].to_pylist()
     assert [n for _, n in ranges] == sizes
     assert cell_ranges(path, "video.bytes") == ranges
+
+
+def test_the_manifest_is_written_last_of_all(tmp_path, monkeypatch):
+    """It says that the set is whole; a kill before it must leave a set that says nothing."""
+    done: list[str] = []
+    for name in ("write_bytes", "write_table"):
+        real = getattr(shard_write, name)
+
+        def note(path, body, real=real):
+            done.append(path.name)
+            assert sorted(p.name for p in (tmp_path / "shards").iterdir()) == ["part-00000.parquet"]
+            real(path, body)
+
+        monkeypatch.setattr(shard_write, name, note)
+    make_shards(tmp_path / "shards", make_rows(2))
+    assert done == ["shards.README.md", "shards.manifest.parquet"]
 
 
 def test_layout_is_plain_uncompressed_one_clip_per_page(tmp_path):

@@ -139,6 +139,20 @@ def test_logits_become_boundaries() -> None:
     ]
 
 
+def test_a_mix_needs_three_frames_of_each_shot_beside_it() -> None:
+    """One frame less on either side, and there is nothing that it could mix; just three are enough."""
+    for first, stop, found in ((3, 97, 1), (2, 97, 0), (3, 98, 0)):
+        logits = np.full((100, 5), -6.0, np.float32)
+        logits[first:stop, 1] = 4
+        logits[first:stop, 2] = 3
+        assert len(find_transitions(logits)) == found
+    doubtful = np.full((100, 5), -6.0, np.float32)
+    doubtful[40:60, 1] = 0  # as likely as not, all along
+    assert find_transitions(doubtful) == []
+    doubtful[50, 1] = 4  # one frame that is sure speaks for those around it
+    assert [(each.first, each.stop) for each in find_transitions(doubtful)] == [(40, 60)]
+
+
 def test_runs() -> None:
     values = np.array([0.9, 0.9, 0, 0.9, 0, 0, 0.9, 0, 0.2])
     assert runs(values, 0.5) == [(0, 4), (6, 7)]
