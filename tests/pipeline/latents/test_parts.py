@@ -59,3 +59,22 @@ def test_a_prune_that_was_killed_before_it_removed_the_old_part_ends_the_same(tm
         path.write_bytes(data)
     assert parts.prune_clips(folder, wanted)[0] == set(wanted)
     assert {c for keys in parts.clip_keys(folder).values() for c in keys} == set(wanted)
+
+
+@pytest.mark.parametrize("error", [ConnectionError("no answer"), PermissionError("denied")])
+def test_a_part_that_a_store_does_not_give_is_not_taken_for_damaged(tmp_path, monkeypatch, error):
+    """It would be removed as stale: an hour of a GPU for each minute that a store was silent."""
+    folder = make_latents(tmp_path / "latents", n=8, per_part=4)
+    before = {path: path.read_bytes() for path in folder.rglob("*.parquet")}
+
+    def silent(path):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "parquet_input", silent)
+        for prune in (lambda: parts.prune_clips(folder, {}), lambda: parts.prune_texts(folder, ())):
+            with pytest.raises(type(error)):
+                prune()
+    assert {path: path.read_bytes() for path in folder.rglob("*.parquet")} == before
+    next(folder.glob("part-*.parquet")).write_bytes(b"PAR1 and no more")
+    assert sum(map(len, parts.clip_keys(folder).values())) < 8, "damage is another thing"
