@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
+
+from tests.helpers import warm_python
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(
@@ -14,7 +17,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_worker_niceness", "0")  # a test waits for its workers, as for itself
 
+WARM = pytest.StashKey[warm_python.WarmPython]()
 LONGEST = (
     "jobs/ingest/test_store", "jobs/ingest/test_command", "jobs/caption/test_command",
     "jobs/models/test_recipes", "jobs/test_curation", "dit/test_on_gpu", "jobs/train/test_dit",
@@ -36,6 +41,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return rank.get(item.nodeid.partition("::")[0].removeprefix("tests/"), len(rank))
 
     items.sort(key=place)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have Ray's processes forked from one with all imports done, one for all workers of pytest."""
+    from jobs.core import ray_runtime
+
+    if sys.platform != "linux":
+        return
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        config.stash[WARM] = warm_python.WarmPython()
+    plain = ray_runtime.start_local
+
+    def start(num_cpus: int) -> None:
+        warm_python.ray_starts(warm_python.python())
+        plain(num_cpus)
+
+    ray_runtime.start_local = start
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what ``pytest_configure`` started."""
+    if warm := config.stash.get(WARM, None):
+        warm.close()
 
 
 def pytest_sessionfinish() -> None:

@@ -32,7 +32,7 @@ def start_ray(num_cpus: int | None = None, *, shared: Location | str | None = No
             join_cluster(address)
         else:
             _inherit_import_path()
-            _start_local(num_cpus or os.cpu_count() or 1)
+            start_local(num_cpus or os.cpu_count() or 1)
     _quiet_ray_data()
     if shared is not None:
         check_shared(shared)
@@ -52,8 +52,8 @@ def stop_ray() -> None:
         ray.shutdown()
 
 
-def _start_local(num_cpus: int) -> None:
-    """Start a local Ray; again when a loaded machine makes it miss its fixed 30 s start-up limit."""
+def start_local(num_cpus: int) -> None:
+    """Start a Ray of this machine; again when a loaded machine makes it miss its fixed 30 s start-up limit."""
     import ray
 
     os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")
