@@ -36,6 +36,10 @@ class LatentSpec:
     """Per-channel mean of the VAE's latents."""
     std: tuple[float, ...]
     """Per-channel standard deviation of the VAE's latents."""
+    vae: str = ""
+    """What ``encode`` called the VAE; empty where a checkpoint does not say."""
+    text_encoder: str = ""
+    """What ``encode`` called the text encoder."""
 
     def _column(self, values: tuple[float, ...]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1)

@@ -238,12 +238,17 @@ def reference_latents(shown: np.ndarray, vae: Vae, dit: Loaded) -> Tensor:
     return dit.latents.normalise(vae.encode(np.ascontiguousarray(whole)[None])[0][0])
 
 
+def named(name: str) -> str:
+    """A name as the value of an option, empty for none."""
+    return f" {name}" if name else ""
+
+
 def check_vae(spec: LatentSpec, vae: Vae) -> None:
     """Raise ``ValueError`` unless the DiT makes latents of this VAE."""
     if vae.id != spec.vae_id:
         raise ValueError(
             f"the DiT makes latents of VAE {spec.vae_id}, this VAE is {vae.id}; "
-            "give the VAE it was trained with (--vae)"
+            f"give the VAE it was trained with (--vae{named(spec.vae)})"
         )
 
 
@@ -252,5 +257,5 @@ def check_text_encoder(spec: LatentSpec, encoder: TextEncoder) -> None:
     if encoder.id != spec.text_encoder_id:
         raise ValueError(
             f"the DiT reads captions of text encoder {spec.text_encoder_id}, this one is {encoder.id}; "
-            "give the encoder it was trained with (--text)"
+            f"give the encoder it was trained with (--text{named(spec.text_encoder)})"
         )

@@ -107,6 +107,8 @@ class TrainingPacks(LatentPacks):
             text_encoder_id=metadata[TEXT_ENCODER_ID],
             mean=tuple(self.store.channel_mean),
             std=tuple(self.store.channel_std),
+            vae=self.store.made_with("vae"),
+            text_encoder=self.store.made_with("text_encoder"),
         )
 
 

@@ -42,12 +42,16 @@ def load_vae_for(spec: LatentSpec, path: str, device: str = "cpu") -> Vae:
 
 
 def load_text_for(spec: LatentSpec, name: str, device: str = "cpu") -> TextEncoder:
-    """The text encoder ``name``, which must be the one the DiT was trained with."""
+    """The text encoder ``name``, which must be the one the DiT was trained with.
+
+    "embedded", the default of ``--text``, gives way to the encoder that a checkpoint names.
+    """
     from dit.generation import check_text_encoder
     from pipeline.textencoder.open import load_text_encoder
 
     try:
-        encoder = load_text_encoder(name, device=device)
+        wanted = spec.text_encoder if name == "embedded" and spec.text_encoder else name
+        encoder = load_text_encoder(wanted, device=device)
         check_text_encoder(spec, encoder)
     except ValueError as error:
         raise UserError(str(error)) from None

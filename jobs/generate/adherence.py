@@ -53,7 +53,7 @@ class Args(SampleConfig):
     vae: str = "embedded"
     """VAE the DiT was trained with."""
     text: str = "embedded"
-    """Text encoder the DiT was trained with."""
+    """Text encoder the DiT was trained with; embedded gives way to the one that the DiT names."""
     device: Device = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     out: Path | None = None

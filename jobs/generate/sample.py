@@ -68,7 +68,7 @@ class Args(SampleConfig):
     vae: Annotated[str, MODELS] = "embedded"
     """VAE the DiT was trained with."""
     text: Annotated[str, MODELS] = "embedded"
-    """Text encoder the DiT was trained with."""
+    """Text encoder the DiT was trained with; embedded gives way to the one that the DiT names."""
     device: Annotated[Device, DEVICES] = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     best_of: Annotated[Count, CHOICE] = 1

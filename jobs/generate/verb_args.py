@@ -36,7 +36,7 @@ class VerbArgs(SamplerConfig):
     vae: Annotated[str, MODELS] = "embedded"
     """VAE the DiT was trained with."""
     text: Annotated[str, MODELS] = "embedded"
-    """Text encoder the DiT was trained with."""
+    """Text encoder the DiT was trained with; embedded gives way to the one that the DiT names."""
     device: Annotated[Device, DEVICES] = "auto"
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     c2pa_cert: Annotated[Path | None, SAFETY] = None

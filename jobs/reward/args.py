@@ -52,7 +52,7 @@ class Args:
     vae: str = "embedded"
     """VAE the DiT was trained with."""
     text: str = "embedded"
-    """Text encoder the DiT was trained with."""
+    """Text encoder the DiT was trained with; embedded gives way to the one that the DiT names."""
     resume: bool = False
     """Refuse to start anew: OUT must hold a checkpoint to go on from."""
     device: Device = "auto"

@@ -37,7 +37,7 @@ class Args(WebArgs):
     vae: str = "embedded"
     """VAE the DiT was trained with."""
     text: str = "embedded"
-    """Text encoder the DiT was trained with."""
+    """Text encoder the DiT was trained with; embedded gives way to the one that the DiT names."""
     c2pa_cert: Path | None = None
     """PEM of your certificate and its issuers: every video gets a signed C2PA manifest."""
     c2pa_key: Path | None = None

@@ -21,6 +21,7 @@ from pipeline.latents.layout import (
     KINDS,
     POSTERIOR_KEPT,
     ROWS_HASH,
+    SETTINGS_NAME,
     TEXT_DIM,
     TEXT_STORAGE,
     TEXTS,
@@ -79,6 +80,13 @@ class LatentStore:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (str(self.root), self.memory_bytes)  # a spawned process maps the same files
+
+    def made_with(self, setting: str) -> str:
+        """What ``encode`` was told for ``vae`` or ``text_encoder``, empty where the folder does not say."""
+        try:
+            return str(json.loads((self.root / SETTINGS_NAME).read_text()).get(setting, ""))
+        except (OSError, ValueError):
+            return ""
 
     def __len__(self) -> int:
         return len(self._captions)

@@ -81,13 +81,14 @@ def captions(out: Path) -> list[dict]:
     ]  # fmt: skip
 
 
-def train_and_sample(out: Path, tmp_path: Path, *, text: str) -> None:
+def train_and_sample(out: Path, tmp_path: Path, *, text: str | None) -> None:
     """Latents of a set, two steps of a small DiT on them, and a video out of it."""
     dit, samples = tmp_path / "dit", tmp_path / "samples"
     assert cli.main(["encode", str(out)]) == 0
     train = ["train-dit", str(out), "--out", str(dit), "--steps", "2", "--preset", "tiny"]
     assert cli.main(train) == 0
-    sample = ["sample", "--prompt", "A dog runs.", "--dit", str(dit), "--text", text]
+    sample = ["sample", "--prompt", "A dog runs.", "--dit", str(dit)]
+    sample += ["--text", text] if text else []
     sample += ["--size", "32x32", "--frames", "5", "--steps", "2", "--out", str(samples)]
     assert cli.main(sample) == 0
     assert list(samples.glob("*.mp4"))
@@ -109,7 +110,7 @@ def test_laptop_from_footage_to_a_sample(raw: Path, here: None, tmp_path: Path) 
     shards = open_manifest(out).table
     assert shards.num_rows >= 1 and shards[s.CAPTION_DENSE].null_count == 0
 
-    train_and_sample(out, tmp_path, text=need("laptop", "clip").model)
+    train_and_sample(out, tmp_path, text=None)  # the DiT names its encoder
 
 
 @pytest.mark.slow
