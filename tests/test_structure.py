@@ -214,7 +214,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "dit/train/parallel.py": ("dit/train/test_loop.py", "two processes train the model of one"),
     "dit/train/run.py": ("dit/train/test_loop.py", "exact resume"),
     "jobs/commands.py": ("jobs/test_cli.py", "every line of the table"),
-    "jobs/core/models.py": ("jobs/generate/test_videos.py", "the models of a command, by name"),
     "jobs/caption/domain.py": ("jobs/caption/test_command.py", WHOLE),
     "jobs/core/tables.py": ("jobs/report/test_inspect.py", "tables as they are printed"),
     "jobs/generate/adherence.py": ("jobs/train/test_dit.py", WHOLE),
