@@ -62,7 +62,7 @@ def rows() -> Iterator[tuple[str, SampleConfig]]:
 def evaluations(config: SampleConfig, depth: int) -> float:
     """Passes of one clip through the DiT, parts of it counted by their blocks; roughly for intervals."""
     times = dit_schedule(config)
-    each = 2.0 if config.guidance != 1 else 1.0
+    each = 2.0 if config.scale != 1 else 1.0
     total = 0.0
     for i, t in enumerate(times[:-1]):
         on = config.interval[0] <= t <= config.interval[1]
@@ -76,7 +76,9 @@ def dit_schedule(config: SampleConfig) -> list[float]:
     """Levels of a config on the flow path."""
     from dit.schedules import schedule, zero_init
 
-    return zero_init(schedule(config.steps, config.shift, 1.0, config.schedule), config.zero_steps)
+    return zero_init(
+        schedule(config.step_count, config.shift, 1.0, config.schedule), config.zero_steps
+    )
 
 
 def draw(models: VideoModels, texts: list[Any], config: SampleConfig, seed: int) -> list[Any]:

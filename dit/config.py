@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Annotated, Literal, Self
 
+from dit.few_steps import USUAL_GUIDANCE, USUAL_STEPS, FewSteps
 from dit.schedules import ScheduleName
 from pipeline.bounds import (
     Count,
@@ -72,6 +73,9 @@ SOLVER_NAMES = ("euler", "heun", "dpm++2m", "unipc")
 
 REFERENCE_SCALE = 1.5
 """How strongly references are followed by default; 1 takes them as they are, and saves a third of the work."""
+WeightFormat = Literal["float", "int8"]
+"""How the matrices of a loaded DiT lie in memory."""
+
 FINE_TUNING_SHARE = 0.1
 """Share of a size's usual rate that weights which are trained already go on with; adapters take all of it."""
 
@@ -119,6 +123,8 @@ class DiTConfig(ModelKind):
     """Latent frames, rows and columns of one token."""
     rope_theta: Positive = 100.0
     """Longest rotary wavelength over 2 pi, in tokens along an axis."""
+    few_steps: FewSteps | None = None
+    """Of a distilled model how it is sampled; None: any sampler."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -170,7 +176,9 @@ class DiTConfig(ModelKind):
             raise ValueError(
                 f"DiTConfig has no field {sorted(unknown)[0]!r}; the checkpoint is newer"
             )
-        return cls(**{**data, "patch": tuple(data.get("patch", (1, 2, 2)))})
+        few = data.get("few_steps")
+        patch = tuple(data.get("patch", (1, 2, 2)))
+        return cls(**{**data, "patch": patch, "few_steps": few and FewSteps.from_dict(few)})
 
 
 SHARDED_ONLY = ("fsdp_gather", "fsdp_reduce", "fsdp_reshard", "keep_checkpoints")
@@ -284,14 +292,18 @@ def usual_rate(width: int) -> float:
     return LEARNING_RATES[name]
 
 
+BAKED = ("steps", "guidance", "rule", "schedule", "shift", "shift_tokens")
+"""Settings of a sampler that a few-step model fixes; all others are then as they are by default."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SamplerConfig:
     """How latents are sampled: the solver, its noise levels, and the guidance."""
 
-    steps: Annotated[Count, SAMPLER] = 30
-    """Sampling steps."""
-    guidance: Annotated[NonNegative, GUIDANCE] = 4.0
-    """How strongly the caption is followed; 1 is no guidance."""
+    steps: Annotated[Count | None, SAMPLER] = None
+    """Sampling steps. Default: 30, or as many as a few-step model was distilled to."""
+    guidance: Annotated[NonNegative | None, GUIDANCE] = None
+    """How strongly the caption is followed; 1 is no guidance. Default: 4, or what a few-step model has in it."""
     rule: Annotated[str, GUIDANCE] = "cfg"
     """Guidance rule: cfg, cfg-zero, apg, or module:function of your own."""
     solver: Annotated[str, SAMPLER] = "euler"
@@ -322,12 +334,40 @@ class SamplerConfig:
             raise ValueError(
                 f"interval goes from {low:g} to {high:g}; give the lower level first, such as 0.2 0.8"
             )
-        if self.zero_steps >= self.steps:
+        if self.steps is not None and self.zero_steps >= self.steps:
             raise ValueError(
                 f"zero_steps is {self.zero_steps} of {self.steps} steps; at least one must be left"
             )
         if bool(self.skip_scale) != bool(self.skip_blocks):
             raise ValueError("skip_scale and skip_blocks come together; give both or neither")
+
+    def settled(self, few: FewSteps | None = None) -> Self:
+        """The same with numbers for ``steps`` and ``guidance``; settings of a few-step model are what it was made for.
+
+        Raises ValueError where a setting is another than the one that the model has baked in.
+        """
+        if few is None:
+            return replace(self, steps=self.step_count, guidance=self.scale)
+        baked = {name: getattr(few, name) for name in BAKED}
+        for each in fields(SamplerConfig):
+            value, own = getattr(self, each.name), baked.get(each.name, each.default)
+            if value not in (own, each.default):
+                words = f"--{each.name.replace('_', '-')}"
+                raise ValueError(
+                    f"{words} {value}: this DiT was distilled to {few.steps} steps with guidance {few.guidance:g} in "
+                    f"it, and takes no other; leave {words} out, or use the DiT that it was distilled from"
+                )
+        return replace(self, **baked)
+
+    @property
+    def step_count(self) -> int:
+        """``steps``, or the default where they are open."""
+        return USUAL_STEPS if self.steps is None else self.steps
+
+    @property
+    def scale(self) -> float:
+        """``guidance``, or the default where it is open."""
+        return USUAL_GUIDANCE if self.guidance is None else self.guidance
 
     @property
     def needs_unguided(self) -> bool:

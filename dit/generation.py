@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dit.checkpoint import LatentSpec, Loaded, load_dit
 from dit.conditioning import Condition, given_frames, given_latents
-from dit.config import REFERENCE_SCALE, SampleConfig
+from dit.config import REFERENCE_SCALE, SampleConfig, WeightFormat
 from dit.packing import token_count
 from dit.samplers import generate as generate_latents
 from pipeline.loader.packs import plan_packs
@@ -31,19 +31,26 @@ LEAST_GRAPH_STEPS = 8
 """On CUDA, samplings of at least so many steps replay the model from a graph: recording costs about four steps."""
 
 
-def load(path: str | Path = "embedded", *, device: str = "cpu") -> Loaded:
+def load(
+    path: str | Path = "embedded", *, device: str = "cpu", weights: WeightFormat = "float"
+) -> Loaded:
     """Load a DiT to sample with, in the number format that is fastest where it computes.
 
     Args:
         path: ``embedded``, a ``dit.safetensors``, or a folder of ``train-dit``.
         device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: a GPU where there is one.
+        weights: How the matrices of the blocks lie in memory: ``float``, or ``int8`` for a quarter of that.
 
     Raises:
-        ValueError: there is no DiT of ours at ``path``, or no such device.
+        ValueError: there is no DiT of ours at ``path``, no such device, or no torchao for ``int8``.
     """
     loaded = load_dit(path)
     there = pick_device(device)
     loaded.model.to(there).set_compute(compute_dtype("auto", str(there)))
+    if weights == "int8":
+        from dit.int8 import int8_weights
+
+        int8_weights(loaded.model)
     return loaded
 
 
@@ -168,6 +175,7 @@ def sample_latents(
     reference_scale: float = REFERENCE_SCALE,
 ) -> Iterator[dict[int, Tensor]]:
     """Normalised latents (C, T, H, W) by number of the video, a pack at a time; arguments as in ``sample_videos``."""
+    config = config.settled(dit.model.config.few_steps)
     on_cuda = next(dit.model.parameters()).is_cuda
     lengths = [token_count(shape, dit.model.config.patch) for shape in shapes]
     text_lengths = [0 if text is None else len(text) for text in texts]
@@ -189,7 +197,7 @@ def sample_latents(
             references=None if references is None else [references[i] for i in pack],
             reference_scale=reference_scale,
             fps=config.fps,
-            cuda_graph=on_cuda and config.steps >= LEAST_GRAPH_STEPS,
+            cuda_graph=on_cuda and config.step_count >= LEAST_GRAPH_STEPS,
         )
         yield dict(zip(pack, latents, strict=True))
 

@@ -200,7 +200,7 @@ def guided_velocity(
         conditional, *others = predict(x, t).chunk(plan.copies)
         out = conditional
         if others:
-            shared = (conditional, others[0], config.guidance, clip, plan.clips)
+            shared = (conditional, others[0], config.scale, clip, plan.clips)
             if config.rule in ON_DATA:
                 levels = torch.where(plan.noised, 1.0, plan.start) * t
                 out = on_data(combine, *shared, x, levels)

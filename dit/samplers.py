@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -43,11 +44,22 @@ def generate(
     followed with ``reference_scale``, beside ``config.guidance`` for the caption.
     ``cuda_graph`` as ``graph`` of ``dit.guided.guided_velocity``. With a ``context`` its processes share the tokens:
     all call this together with the same arguments, and each gets the same latents.
+
+    A few-step model is sampled as it was distilled (``dit.few_steps``). Raises ValueError where ``config`` asks it for
+    something else, or where a clip is to start between data and noise.
     """
-    config = config or SamplerConfig()
+    few = model.config.few_steps
+    config = (config or SamplerConfig()).settled(few)
+    if few is not None:
+        check_ends(conditions or [])
+        if any(references or ()):
+            raise ValueError(
+                "a few-step model was distilled without references; use the DiT that it was distilled from"
+            )
+        config = replace(config, guidance=1.0, rule="cfg")
     solver_named(config.solver)
     device = next(model.parameters()).device
-    guided = config.guidance != 1.0 or (any(references or ()) and reference_scale != 1.0)
+    guided = config.scale != 1.0 or (any(references or ()) and reference_scale != 1.0)
 
     def lay_out(guided: bool) -> Plan:
         return plan_pack(
@@ -80,10 +92,20 @@ def generate(
     return split(solve(watched(velocity, times, split), plan, times, config.solver).cpu())
 
 
+def check_ends(conditions: Sequence[Condition | None]) -> None:
+    """Raise ValueError where a few-step model would start between data and noise: it knows its own levels alone."""
+    for condition in conditions:
+        if condition is not None and bool(((condition.start > 0) & (condition.start < 1)).any()):
+            raise ValueError(
+                "a few-step model makes a cell anew or leaves it as it is, nothing in between; use strength 1, or "
+                "the DiT that it was distilled from"
+            )
+
+
 def level_schedule(model: DiT, config: SamplerConfig, tokens: int = 0) -> list[float]:
     """The noise levels that a config asks for videos of ``tokens``, none above where the model's path begins."""
     shift = shift_for(tokens, config.shift, config.shift_tokens)
-    return schedule(config.steps, shift, first_level(model.config.path), config.schedule)
+    return schedule(config.step_count, shift, first_level(model.config.path), config.schedule)
 
 
 def solve(velocity: Velocity, plan: Plan, times: Sequence[float], solver: str) -> Tensor:

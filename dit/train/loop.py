@@ -20,10 +20,10 @@ from torch import Tensor
 from dit.config import DiTConfig, TrainConfig
 from dit.model import DiT
 from dit.parallel.context import data_place
-from dit.rectified_flow import zero_loss
 from dit.train.feed import Feed, Ready
-from dit.train.heldout import held_out_loss, pack_loss, packs_within
+from dit.train.heldout import packs_within
 from dit.train.metrics import Window
+from dit.train.objective import Objective, PathObjective
 from dit.train.optim import learning_rate
 from dit.train.parallel import (
     agreed,
@@ -59,16 +59,20 @@ def progress_of(run: Run, config: TrainConfig) -> float:
     return min(1.0, run.step / max(1, config.steps))
 
 
-def gradients(run: Run, config: TrainConfig, ready: Ready, total: float) -> Tensor:
+def gradients(
+    run: Run, config: TrainConfig, ready: Ready, total: float, objective: Objective | None = None
+) -> Tensor:
     """Gradients of a step, summed over packs and processes and clipped, in ``.grad``; waits for no device.
 
     ``total``: sum of the weights of all tokens of the step. Returns (2,) float64 where the model is: loss and norm.
     """
     losses = []
+    objective = objective or PathObjective(run.model.config.path)
     for batch in ready.batches:
-        loss = pack_loss(run.model, batch.to(run.device)) / total
-        loss.backward()
-        losses.append(loss.detach().double())
+        for part in objective.losses(run.model, batch.to(run.device)):
+            loss = part / total
+            loss.backward()
+            losses.append(loss.detach().double())
     sum_gradients(run.model)
     loss = torch.stack(losses).sum() if losses else torch.zeros((), device=run.device).double()
     norm = clip_gradients(run.model, config.grad_clip).double()
@@ -76,7 +80,11 @@ def gradients(run: Run, config: TrainConfig, ready: Ready, total: float) -> Tens
 
 
 def train_step(
-    run: Run, config: TrainConfig, data: TrainingPacks, feed: Feed | None = None
+    run: Run,
+    config: TrainConfig,
+    data: TrainingPacks,
+    feed: Feed | None = None,
+    objective: Objective | None = None,
 ) -> dict[str, float]:
     """One optimiser step over this process's packs; returns its numbers.
 
@@ -88,8 +96,10 @@ def train_step(
     step = ready.step
     (total,) = all_sum([sum(batch.total for batch in ready.batches)])
     total = max(total, 1e-9)
-    there = gradients(run, config, ready, total)
+    there = gradients(run, config, ready, total, objective)
     floor = sum(float((batch.floor * batch.weight).sum()) / total for batch in ready.batches)
+    if objective is not None and not objective.knows_floor:
+        floor = 0.0
     clips = float(sum(batch.layout.n_clips for batch in ready.batches)) / run.context.size
     floor, clips = all_sum([floor, clips])
     value, norm = there.tolist()  # the one wait of a step
@@ -131,6 +141,7 @@ def train(
     on_sample: Callable[[int, DiT], None] | None = None,
     stop_after: int | None = None,
     device: torch.device | None = None,
+    objective: Objective | None = None,
 ) -> Run:
     """Train, and write a checkpoint, ``metrics.jsonl`` and ``dit.safetensors`` to ``out`` (``dit.train.saving``).
 
@@ -139,9 +150,11 @@ def train(
     ``on_sample(step, averaged_model)`` draws pictures: in the first process, but with sharded weights in every one, for
     they run the same passes. ``stop_after`` ends the run early after that many steps of this call, as a kill would.
     Ctrl-C ends it after the step in hand, with a checkpoint.
-    ``device`` is where weights and packs go; default: the CPU.
+    ``device`` is where weights and packs go; default: the CPU. ``objective`` is what is minimised; default: the
+    error of the velocity.
     """
     out = Path(out)
+    objective = objective or PathObjective(model_config.path)
     config = config.settled(model_config, started=initial is not None)
     rank, world = rank_and_world()
     leader = rank == 0
@@ -176,14 +189,14 @@ def train(
     if config.compile:
         run.model.compile_blocks()
     held = data.held_out_packs()
-    start = zero_loss(1.0) if model_config.path == "flow" else 1.0  # latents have unit scale
-    log.info("a model that predicts zero has loss %.2f", start)
+    if math.isfinite(objective.zero):
+        log.info("a model that predicts zero has loss %.2f", objective.zero)
     feed = Feed(data, run.model.config, config, run.device, context=run.context)
     keeper = keeper_for(run, config, data, out)
     try:
         with same_bits(run.device, config.deterministic):
             return _train_on(
-                run, config, data, out, held, feed, keeper, report, on_sample, stop_after
+                run, config, data, out, held, feed, keeper, objective, report, on_sample, stop_after
             )
     finally:
         feed.close()
@@ -197,6 +210,7 @@ def _train_on(
     held: Sequence[list[dict[str, Any]]],
     feed: Feed,
     keeper: Keeper,
+    objective: Objective,
     report: Report | None,
     on_sample: Callable[[int, DiT], None] | None,
     stop_after: int | None,
@@ -207,11 +221,11 @@ def _train_on(
     began, done_before, start_step = time.monotonic(), run.elapsed_s, run.step
     with Interrupts(world == 1) as stop:
         while progress_of(run, config) < 1:
-            run.window.add(train_step(run, config, data, feed))
+            run.window.add(train_step(run, config, data, feed, objective))
             run.elapsed_s = agreed(done_before + time.monotonic() - began)
             last = progress_of(run, config) >= 1
             if held and (run.step % config.eval_every == 0 or last):
-                evaluate(run, held, data, config)
+                evaluate(run, held, data, config, objective)
             if run.step % config.log_every == 0 or last:
                 row = log_row(run, config)
                 run.window = Window()
@@ -235,18 +249,23 @@ def _train_on(
 
 
 def evaluate(
-    run: Run, held: Sequence[list[dict[str, Any]]], data: TrainingPacks, config: TrainConfig
+    run: Run,
+    held: Sequence[list[dict[str, Any]]],
+    data: TrainingPacks,
+    config: TrainConfig,
+    objective: Objective | None = None,
 ) -> None:
     """The held-out loss of the averaged weights, by all processes together.
 
     The first time one pack is timed, and as many are looked at from then on as fit ``eval_seconds``.
     """
+    objective = objective or PathObjective(run.model.config.path)
     if run.eval_packs is None:
-        held_out_loss(
+        objective.held_out(
             run.ema.model, held, data, config, most=1, context=run.context
         )  # nothing is loaded or compiled by then
         began = time.monotonic()
-        held_out_loss(run.ema.model, held, data, config, most=1, context=run.context)
+        objective.held_out(run.ema.model, held, data, config, most=1, context=run.context)
         _, rows = data_place(run.context.size, *rank_and_world())
         took = agreed(time.monotonic() - began)
         run.eval_packs = packs_within(config.eval_seconds, took, len(held), rows)
@@ -257,7 +276,7 @@ def evaluate(
                 len(held),
                 config.eval_seconds,
             )
-    run.held_out = held_out_loss(
+    run.held_out = objective.held_out(
         run.ema.model, held, data, config, most=run.eval_packs, context=run.context
     )
     warn_of_leaks(run)

@@ -8,6 +8,7 @@ from jobs.core.errors import UserError
 
 if TYPE_CHECKING:
     from dit.checkpoint import LatentSpec, Loaded
+    from dit.config import WeightFormat
     from pipeline.contracts import TextEncoder, Vae
 
 
@@ -58,11 +59,11 @@ def load_text_for(spec: LatentSpec, name: str, device: str = "cpu") -> TextEncod
     return encoder
 
 
-def load_dit_at(path: str, device: str = "cpu") -> Loaded:
+def load_dit_at(path: str, device: str = "cpu", weights: WeightFormat = "float") -> Loaded:
     """The DiT at ``path`` on ``device``, in the number format that is fast there."""
     from dit.generation import load
 
     try:
-        return load(path, device=device)
+        return load(path, device=device, weights=weights)
     except ValueError as error:
         raise UserError(str(error)) from None

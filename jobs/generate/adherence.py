@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from dit.config import SampleConfig
+from dit.config import SampleConfig, WeightFormat
 from jobs.core.args import Device, parse_args
 from jobs.core.console import Progress, clock, say
 from jobs.core.errors import EXIT_OK, UserError
@@ -50,6 +50,8 @@ class Args(SampleConfig):
     """Most objects in a scene."""
     dit: str = "embedded"
     """embedded, a dit.safetensors, or a folder of train-dit."""
+    weights: WeightFormat = "float"
+    """How the DiT's matrices lie in memory: float, or int8 for a quarter of that (`pip install 'filmstock[quant]'`)."""
     vae: str = "embedded"
     """VAE the DiT was trained with."""
     text: str = "embedded"
@@ -69,7 +71,15 @@ def main(argv: list[str]) -> int:
 def run(args: Args) -> dict[str, Any]:
     """Generate, judge, print a table; returns what adherence.json holds."""
     from jobs.core.models import load_dit_at, load_vae_for
-    from jobs.generate.limits import check_models, check_sampler, check_size, parse_size
+    from jobs.generate.limits import (
+        check_models,
+        check_sampler,
+        check_size,
+        check_weights,
+        is_guided,
+        parse_size,
+        settled,
+    )
     from pipeline.world.captions import caption
     from pipeline.world.figures import table
     from pipeline.world.render import render
@@ -77,15 +87,18 @@ def run(args: Args) -> dict[str, Any]:
     width, height = parse_size(args.size)
     if args.out is not None:
         check_folder(args.out)
-    check_size(width, height, args.frames, dit=args.dit, vae=args.vae, guided=args.guidance != 1)
+    args = settled(args, args.dit)
+    guided = is_guided(args, args.dit)
+    check_size(width, height, args.frames, dit=args.dit, vae=args.vae, guided=guided)
     check_sampler(args, args.device)
+    check_weights(args.weights)
     check_models(args.dit, args.vae, args.text)
     scenes = draw_scenes(args)
     say(
         f"adherence: {len(scenes)} videos of {args.frames} frames at {args.size}, {args.steps} steps each"
     )
     captions = [caption(scene, "dense", still=args.frames == 1) for scene in scenes]
-    loaded = load_dit_at(args.dit, args.device)
+    loaded = load_dit_at(args.dit, args.device, args.weights)
     vae = load_vae_for(loaded.latents, args.vae, args.device)
     start = time.monotonic()
     with Progress("adherence", len(scenes), "videos") as progress:

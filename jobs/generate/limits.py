@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobs.core.errors import UserError
 from pipeline.store.machine import free_memory
 
 if TYPE_CHECKING:
-    from dit.config import SamplerConfig
+    from dit.config import SamplerConfig, WeightFormat
+    from dit.few_steps import FewSteps
 
+S = TypeVar("S", bound="SamplerConfig")
 GB = 1e9
 
 
@@ -27,9 +29,11 @@ def check(args: Any, width: int, height: int) -> None:
         from jobs.generate.inputs import read_picture
 
         read_picture(args.image, None)
-    guided = args.guidance != 1
-    check_size(width, height, args.frames, dit=args.dit, vae=args.vae, guided=guided)
+    check_size(
+        width, height, args.frames, dit=args.dit, vae=args.vae, guided=is_guided(args, args.dit)
+    )
     check_sampler(args, args.device)
+    check_weights(args.weights)
     check_blocks(args.skip_blocks, args.dit)
     if args.best_of > 1 or args.refine:
         check_judge(args.judge_clip)
@@ -99,8 +103,9 @@ def token_side(dit: str) -> int:
 
 
 def takes_references(dit: str) -> bool:
-    """Whether a DiT by name was trained to take references, from its header."""
-    return bool(_transformer(dit)[1].get("references"))
+    """Whether a DiT by name was trained to take references, from its header; one of few steps follows none."""
+    config = _transformer(dit)[1]
+    return bool(config.get("references")) and not config.get("few_steps")
 
 
 def check_sampler(config: SamplerConfig, device: str) -> None:
@@ -112,6 +117,37 @@ def check_sampler(config: SamplerConfig, device: str) -> None:
     check_name(RULE_NAMES, config.rule, "guidance rule")
     check_name(SOLVER_NAMES, config.solver, "solver")
     check_device(device)
+
+
+def check_weights(weights: WeightFormat) -> None:
+    """UserError where the package is missing that ``--weights`` needs."""
+    from importlib.util import find_spec
+
+    if weights == "int8" and find_spec("torchao") is None:
+        raise UserError(
+            "--weights int8 needs torchao; `pip install 'filmstock[quant]'`, or leave --weights out"
+        )
+
+
+def few_steps_of(dit: str) -> FewSteps | None:
+    """What a distilled DiT has baked in, from its header; None of any other."""
+    from dit.few_steps import FewSteps
+
+    few = _transformer(dit)[1].get("few_steps")
+    return few and FewSteps.from_dict(few)
+
+
+def settled(args: S, dit: str) -> S:
+    """Options of a sampler with nothing left open; UserError where the DiT was distilled to other ones."""
+    try:
+        return args.settled(few_steps_of(dit))
+    except ValueError as error:
+        raise UserError(f"--dit {dit}: {error}") from None
+
+
+def is_guided(args: SamplerConfig, dit: str) -> bool:
+    """Whether a clip passes the DiT twice at each step."""
+    return args.scale != 1 and few_steps_of(dit) is None
 
 
 def parse_size(text: str) -> tuple[int, int]:

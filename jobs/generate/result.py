@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -13,7 +13,15 @@ from jobs.core.console import say
 from jobs.core.errors import Refused, UserError
 from jobs.core.writable import check_folder
 from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
-from jobs.generate.limits import check_models, check_sampler, check_size, factors
+from jobs.generate.limits import (
+    check_models,
+    check_sampler,
+    check_size,
+    check_weights,
+    factors,
+    is_guided,
+    settled,
+)
 from jobs.generate.marks import Marks
 from jobs.generate.texts import check_prompt, warn_of_other_worlds
 from jobs.generate.verb_args import VerbArgs
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from dit.video_models import VideoModels
     from pipeline.video.encode import ClipEncoder
 
+A = TypeVar("A", bound=VerbArgs)
 WRITTEN = (".mp4", ".png", ".webp", ".json")
 """What a command leaves under the name of its result."""
 SHEET_FRAMES = 8
@@ -33,16 +42,19 @@ PREVIEW_FRAMES = 160
 """A longer video has no animated preview: memory holds no more than these frames."""
 
 
-def check_options(args: VerbArgs) -> None:
-    """Refuse what is wrong with the options alone, before the input is read."""
+def checked(args: A) -> A:
+    """The options with nothing left open. Refuses what is wrong with them alone, before the input is read."""
     check_prompt(args.prompt)
+    args = settled(args, args.dit)
     if (size := args.pixels()) is not None:
-        check_size(*size, 1, dit=args.dit, vae=args.vae, guided=args.guidance != 1)
+        check_size(*size, 1, dit=args.dit, vae=args.vae, guided=is_guided(args, args.dit))
     check_target(args.out)
     args.credentials()
     check_sampler(args, args.device)
+    check_weights(args.weights)
     check_models(args.dit, args.vae, args.text)
     gate_prompts([args.prompt], Audit(folder=args.out.parent), on=args.safety, ahead=True)
+    return args
 
 
 def load_models(
@@ -55,7 +67,8 @@ def load_models(
     count, height, width = video.shape[:3]
     _, time = factors(args.vae)
     window = frames or 1 + -(-(count - 1) // time) * time
-    check_size(width, height, window, dit=args.dit, vae=args.vae, guided=args.guidance != 1)
+    guided = is_guided(args, args.dit)
+    check_size(width, height, window, dit=args.dit, vae=args.vae, guided=guided)
     say(
         f"given: {count} frame{'s'[: count > 1]} of {width}x{height} at {args.fps:g} a second, "
         f"{args.steps} steps"
@@ -71,7 +84,7 @@ def load_models(
     try:
         vae = open_vae(args.vae, device=args.device)
         check_video(video, vae, least, what)
-        loaded = load_dit_at(args.dit, args.device)
+        loaded = load_dit_at(args.dit, args.device, args.weights)
         text = load_text_for(loaded.latents, args.text, args.device)
     except ValueError as error:
         raise UserError(str(error)) from None

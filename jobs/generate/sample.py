@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
-from dit.config import REFERENCE_SCALE, SampleConfig
+from dit.config import REFERENCE_SCALE, SampleConfig, WeightFormat
 from jobs.core.args import Device, Folder, parse_args
 from jobs.core.console import Progress, clock, say, warn
 from jobs.core.errors import EXIT_OK, Refused, UserError
@@ -65,6 +65,8 @@ class Args(SampleConfig):
     """Folder for the videos and pictures."""
     dit: Annotated[str, MODELS] = "embedded"
     """embedded, a dit.safetensors, or a folder of train-dit."""
+    weights: Annotated[WeightFormat, MODELS] = "float"
+    """How the DiT's matrices lie in memory: float, or int8 for a quarter of that (`pip install 'filmstock[quant]'`)."""
     vae: Annotated[str, MODELS] = "embedded"
     """VAE the DiT was trained with."""
     text: Annotated[str, MODELS] = "embedded"
@@ -94,10 +96,11 @@ def main(argv: list[str]) -> int:
 def run(args: Args) -> list[Path]:
     """Generate every prompt; returns the MP4 paths in the order of the prompts."""
     from jobs.generate.inputs import read_picture
-    from jobs.generate.limits import check, parse_size
+    from jobs.generate.limits import check, parse_size, settled
     from jobs.generate.videos import generate_videos, open_models
 
     prompts = read_prompts(args)
+    args = settled(args, args.dit)
     check(args, *parse_size(args.size))
     read_named(args.out)
     prompts, prompted = prepare(args, prompts)
@@ -115,7 +118,7 @@ def run(args: Args) -> list[Path]:
     audit = Audit(folder=args.out)
     gate_prompts(prompts, audit, on=args.safety, ahead=True)
     start = time.monotonic()
-    models = open_models(args.dit, args.vae, args.text, args.device)
+    models = open_models(args.dit, args.vae, args.text, args.device, args.weights)
     gate_prompts(prompts, audit, on=args.safety)
     total = len(prompts) * args.best_of * (2 if args.refine else 1)
     with Progress("sample", total, "videos") as progress, step_notes(progress):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from dit.config import SampleConfig, SamplerConfig
+from dit.config import SampleConfig, SamplerConfig, WeightFormat
 from jobs.core.args import Device
 from jobs.generate.marks import Marks, marks_of, open_credentials
 from pipeline.bounds import Rate, Seed
@@ -33,6 +33,8 @@ class VerbArgs(SamplerConfig):
     """MP4 to write; beside it previews (.png, .webp) and how it was made (.json)."""
     dit: Annotated[str, MODELS] = "embedded"
     """embedded, a dit.safetensors, or a folder of train-dit."""
+    weights: Annotated[WeightFormat, MODELS] = "float"
+    """How the DiT's matrices lie in memory: float, or int8 for a quarter of that (`pip install 'filmstock[quant]'`)."""
     vae: Annotated[str, MODELS] = "embedded"
     """VAE the DiT was trained with."""
     text: Annotated[str, MODELS] = "embedded"

@@ -27,8 +27,8 @@ from jobs.generate.inputs import (
     read_video,
     span_mask,
 )
-from jobs.generate.limits import check_between, check_frames, check_window
-from jobs.generate.result import VideoFile, check_options, load_models, write_video
+from jobs.generate.limits import check_between, check_frames, check_window, few_steps_of
+from jobs.generate.result import VideoFile, checked, load_models, write_video
 from jobs.generate.steps import one_video, step_notes
 from jobs.generate.verb_args import VerbArgs
 from pipeline.bounds import Count, Positive, Share
@@ -119,8 +119,7 @@ def animate(argv: list[str]) -> int:
     """``filmstock animate PICTURE``."""
     import dit
 
-    args = parse_args(AnimateArgs, argv, "animate")
-    check_options(args)
+    args = checked(parse_args(AnimateArgs, argv, "animate"))
     check_frames(args.frames, args.vae)
     picture = read_picture(args.picture, args.pixels())
     models = load_models(args, picture[None], least=1, what="animate it", frames=args.frames)
@@ -135,8 +134,7 @@ def animate(argv: list[str]) -> int:
 
 def extend(argv: list[str]) -> int:
     """``filmstock extend VIDEO``."""
-    args = parse_args(ExtendArgs, argv, "extend")
-    check_options(args)
+    args = checked(parse_args(ExtendArgs, argv, "extend"))
     check_window(args.frames, args.context, args.vae)
     frames = round(args.seconds * args.fps)
     if frames < 1:
@@ -179,8 +177,7 @@ def loop(argv: list[str]) -> int:
     """``filmstock loop VIDEO``."""
     import dit
 
-    args = parse_args(LoopArgs, argv, "loop")
-    check_options(args)
+    args = checked(parse_args(LoopArgs, argv, "loop"))
     check_between(args.frames, args.vae)
     video = read_video(args.video, args.pixels(), args.fps)
     models = load_models(args, video, least=5, what="close it to a loop")
@@ -202,8 +199,7 @@ def connect(argv: list[str]) -> int:
     """``filmstock connect FIRST SECOND``."""
     import dit
 
-    args = parse_args(ConnectArgs, argv, "connect")
-    check_options(args)
+    args = checked(parse_args(ConnectArgs, argv, "connect"))
     check_between(args.frames, args.vae)
     check_there(args.first)
     check_there(args.second)
@@ -231,8 +227,11 @@ def edit(argv: list[str]) -> int:
     """``filmstock edit VIDEO``."""
     import dit
 
-    args = parse_args(EditArgs, argv, "edit")
-    check_options(args)
+    args = checked(parse_args(EditArgs, argv, "edit"))
+    if 0 < args.strength < 1 and few_steps_of(args.dit):
+        raise UserError(
+            f"--strength {args.strength:g}: a few-step model starts from noise alone; give 1, or another --dit"
+        )
     video = read_video(args.video, args.pixels(), args.fps)
     models = load_models(args, video, least=1, what="edit it")
     made = one_video(
@@ -253,8 +252,7 @@ def inpaint(argv: list[str]) -> int:
     """``filmstock inpaint VIDEO``."""
     import dit
 
-    args = parse_args(InpaintArgs, argv, "inpaint")
-    check_options(args)
+    args = checked(parse_args(InpaintArgs, argv, "inpaint"))
     check_asked(args)
     video = read_video(args.video, args.pixels(), args.fps)
     mask = read_mask(args, video)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dit.config import REFERENCE_SCALE, SampleConfig
+from dit.config import REFERENCE_SCALE, SampleConfig, WeightFormat
 from jobs.core.errors import UserError
 from jobs.core.models import load_dit_at, load_text_for, load_vae_for
 
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 
 def open_models(
-    dit: str = "embedded", vae: str = "embedded", text: str = "embedded", device: str = "auto"
+    dit: str = "embedded",
+    vae: str = "embedded",
+    text: str = "embedded",
+    device: str = "auto",
+    weights: WeightFormat = "float",
 ) -> VideoModels:
     """The three models by name, fitting one another; ``UserError`` says which does not."""
     from dit.video_models import VideoModels
 
-    loaded = load_dit_at(dit, device)
+    loaded = load_dit_at(dit, device, weights)
     return VideoModels(
         dit=loaded,
         vae=load_vae_for(loaded.latents, vae, device),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from dit.config import WeightFormat
 from jobs.core.args import parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
@@ -34,6 +35,8 @@ class Args(WebArgs):
     """Folder of the queue and of the results; a new start goes on with it."""
     queue: Count = 64
     """Most jobs that wait; a client that comes then is told when to ask again (429, Retry-After)."""
+    weights: WeightFormat = "float"
+    """How the DiT's matrices lie in memory: float, or int8 for a quarter of that (`pip install 'filmstock[quant]'`)."""
     vae: str = "embedded"
     """VAE the DiT was trained with."""
     text: str = "embedded"
@@ -108,7 +111,7 @@ def load_models(args: Args) -> VideoModels:
     from dit.video_models import VideoModels
     from jobs.core.models import load_dit_at, load_text_for, load_vae_for
 
-    loaded = load_dit_at(args.dit, args.device)
+    loaded = load_dit_at(args.dit, args.device, args.weights)
     return VideoModels(
         dit=loaded,
         vae=load_vae_for(loaded.latents, args.vae, args.device),

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 import tyro
 
 from dit.config import DiTConfig, ModelKind, TrainConfig
+from dit.few_steps import USUAL_GUIDANCE, FewSteps
 from jobs.core.args import Data, Device
 from jobs.core.errors import UserError
 from jobs.core.named import check_dit
 from jobs.core.recipe import folder_recipe, section_from
-from pipeline.bounds import Count, check_bounds
+from pipeline.bounds import Count, NonNegative, check_bounds
 from pipeline.config import MixConfig
-from pipeline.groups import DATA, DEVICES, EVALUATION, MODEL, OUTPUT
+from pipeline.groups import DATA, DEVICES, EVALUATION, MODEL, OBJECTIVE, OUTPUT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,14 @@ class Args:
     """Kind of a new model; --init keeps that of its weights."""
     train: tyro.conf.OmitArgPrefixes[TrainConfig] = TrainConfig()
     """The training run; with the data it determines every weight."""
+    distil_from: Annotated[str | None, OBJECTIVE] = None
+    """Train a model of few steps that follows this DiT, and begins with its weights: embedded, a file, or a folder."""
+    distil_steps: Annotated[Count, OBJECTIVE] = 4
+    """With --distil-from: sampling steps of the new model, one pass each."""
+    distil_guidance: Annotated[NonNegative, OBJECTIVE] = USUAL_GUIDANCE
+    """With --distil-from: guidance that the new model has in it, and is not sampled with."""
+    distil_teacher_steps: Annotated[Count, OBJECTIVE] = 8
+    """With --distil-from: guided steps that the new model goes along, a multiple of its own."""
     dry_run: Annotated[bool, EVALUATION] = False
     """Train nothing: say what an epoch holds and leaves out, if the latents are sound, first loss, memory."""
     resume: Annotated[bool, OUTPUT] = False
@@ -161,10 +170,44 @@ def check_references(args: Args) -> None:
         raise UserError("--references and --context-parallel do not go together; leave one out")
 
 
+def few_steps(args: Args, teacher: str = "") -> FewSteps | None:
+    """What ``--distil-from`` bakes into the new model, ``teacher`` being the id of that DiT."""
+    if args.distil_from is None:
+        for name in ("distil_steps", "distil_guidance", "distil_teacher_steps"):
+            if getattr(args, name) != Args.__dataclass_fields__[name].default:
+                flag = f"--{name.replace('_', '-')}"
+                raise UserError(
+                    f"{flag} is about a model of few steps; give --distil-from, or leave {flag} out"
+                )
+        return None
+    for flag, given in (
+        ("--fsdp", args.train.fsdp),
+        ("--context-parallel", args.train.context_parallel > 1),
+    ):
+        if given:
+            raise UserError(
+                f"--distil-from holds the DiT that it follows whole in every process; leave {flag} out"
+            )
+    if args.train.reference_share or args.model.references:
+        raise UserError("--distil-from follows captions alone; leave references out")
+    try:
+        return FewSteps(
+            steps=args.distil_steps,
+            guidance=args.distil_guidance,
+            teacher_steps=args.distil_teacher_steps,
+            teacher=teacher,
+        )
+    except ValueError as error:
+        raise UserError(f"--distil-teacher-steps: {error}") from None
+
+
 def settled(args: Args) -> Args:
     """The options with what a resumed run takes from its checkpoint; UserError where they do not go together."""
     from dit.train.saved import latest_state, read_state
 
+    few_steps(args)
+    if args.distil_from and not args.init:
+        args = dataclasses.replace(args, init=args.distil_from)
     train, state = args.train, None
     model_config(args)  # refuses a wrong preset before anything is read
     if train.fsdp and args.workers < 2:
@@ -214,6 +257,12 @@ def settled(args: Args) -> Args:
         raise UserError(
             "--new-vae lets --init take a DiT of another VAE, all of its weights: give --init, leave --lora-rank out"
         )
-    if args.init and Path(args.init).exists():  # workers and resumed runs may stand elsewhere
-        args = dataclasses.replace(args, init=str(Path(args.init).resolve()))
-    return args
+    # workers and resumed runs may stand elsewhere
+    return dataclasses.replace(
+        args, init=resolved(args.init), distil_from=resolved(args.distil_from)
+    )
+
+
+def resolved(name: str | None) -> str | None:
+    """A file or folder by its whole path; any other name as it is."""
+    return str(Path(name).resolve()) if name and Path(name).exists() else name

@@ -64,6 +64,8 @@ def run(args: Args) -> None:
 
 def first_loss(args: Args, moments: Moments) -> str:
     """What the first step will print: a new model predicts zero, and what that costs is known."""
+    if args.distil_from:
+        return "first loss: what one guided step of the teacher differs from one of its own without guidance"
     if args.model.path == "vp":
         expected, why = 1.0, "what zero costs where noise is to be predicted"
     else:

@@ -12,6 +12,7 @@ from pipeline import schema as s
 from pipeline.store.atomic import write_bytes
 
 if TYPE_CHECKING:
+    from dit.config import DiTConfig
     from dit.model import DiT
     from dit.train.training_packs import TrainingPacks
     from jobs.train.dit_args import Args
@@ -56,7 +57,7 @@ def make_sheet(args: Args, data: TrainingPacks, reports: Reports | None) -> Any:
                 model,
                 [shapes[i] for i in group],
                 [t if len(t := clips[i][s.TEXT_FEATURES]) else None for i in group],
-                SamplerConfig(steps=SHEET_STEPS),
+                SamplerConfig(steps=None if model.config.few_steps else SHEET_STEPS),
                 seeds=group,
                 fps=[float(clips[i][s.FPS] or 8.0) for i in group],
             )
@@ -80,6 +81,7 @@ def write_card(args: Args, weights: Path) -> None:
     numbers = {k: v for k, v in info["held_out"].items() if isinstance(v, float)}
     held = ", ".join(f"{k} {v:.4f}" for k, v in numbers.items()) or "not measured"
     options = " ".join(_options(args))
+    zero = "" if config.few_steps else " (zero prediction: 2)"
     text = f"""# DiT {loaded.id}
 
 Rectified-flow transformer over packed spacetime patches, {info["parameters"] / 1e6:.2f} M parameters
@@ -90,13 +92,24 @@ Rectified-flow transformer over packed spacetime patches, {info["parameters"] / 
 | command | `filmstock train-dit LATENTS --out DIR {options}` |
 | data | {info["clips"]} clips, latents of VAE `{loaded.latents.vae_id}`, text of `{loaded.latents.text_encoder_id}` |
 | started from | {f"DiT `{first}`" if (first := info["started_from"]) else "random weights"} |
-| steps | {info["steps"]} in {clock(info["seconds"])} |
+{few_steps_row(config)}| steps | {info["steps"]} in {clock(info["seconds"])} |
 | seed | {args.train.seed} |
-| held-out loss per number (zero prediction: 2) | {held} |
+| held-out loss per number{zero} | {held} |
 
 The averaged (EMA) weights, matrices in bfloat16. `dit.safetensors` samples with `filmstock sample --dit DIR`.
 """
     write_bytes(weights.with_name("CARD.md"), text.encode())
+
+
+def few_steps_row(config: DiTConfig) -> str:
+    """Row of the card that says how a distilled model is sampled; empty for others."""
+    few = config.few_steps
+    if few is None:
+        return ""
+    return (
+        f"| distilled | to {few.steps} steps with guidance {few.guidance:g} in them, from {few.teacher_steps} guided "
+        f"steps of DiT `{few.teacher}` |\n"
+    )
 
 
 def _options(args: Any) -> list[str]:

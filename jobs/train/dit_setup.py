@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from jobs.core.errors import UserError
-from jobs.train.dit_args import Args, linear_tokens, model_config, train_config
+from jobs.train.dit_args import Args, few_steps, linear_tokens, model_config, train_config
 from pipeline.config import MixConfig
 from pipeline.loader.mix import FALLBACK
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dit.checkpoint import LatentSpec
     from dit.config import DiTConfig
+    from dit.train.objective import Objective
     from dit.train.training_packs import TrainingPacks
 
 
@@ -73,6 +74,7 @@ def train_here(
     start = start_of(args, data)
     reports = Reports(args) if leader else None
     config = train_config(args)
+    device = device or pick_device(args.device)
     train(
         start.model,
         config,
@@ -86,8 +88,20 @@ def train_here(
         on_sample=make_sheet(args, data, reports)
         if config.sample_every and (reports or config.fsdp)
         else None,
-        device=device or pick_device(args.device),
+        device=device,
+        objective=objective_of(args, start, device),
     )
+
+
+def objective_of(args: Args, start: Start, device: torch.device) -> Objective | None:
+    """What ``--distil-from`` minimises; None for the usual."""
+    from dit.checkpoint import load_dit
+    from dit.train.distil import Distillation
+
+    few = start.model.few_steps
+    if few is None or args.distil_from is None:
+        return None
+    return Distillation(load_dit(args.distil_from).model.to(device), few)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +125,20 @@ def start_of(args: Args, data: TrainingPacks) -> Start:
     if not args.init:
         return Start(model=preset_for(args, data))
     loaded = open_dit(args.init)
+    few = None
+    if args.distil_from:
+        from dit.train.distil import check_teacher
+
+        teacher = open_dit(args.distil_from)
+        check_same_latents(teacher.latents, data.spec(), args.distil_from)
+        few = few_steps(args, teacher.id)
+        assert few is not None
+        check_teacher(teacher.config, few)
+    elif loaded.config.few_steps is not None:
+        raise UserError(
+            f"{args.init} was distilled to {loaded.config.few_steps.steps} steps, and training as usual would undo it; "
+            "start from the DiT that it was distilled from, or add --distil-from that one"
+        )
     check_same_latents(loaded.latents, data.spec(), args.init, new_vae=args.new_vae)
     model, weights = loaded.config, loaded.weights
     if args.model.references and not model.references:
@@ -124,7 +152,7 @@ def start_of(args: Args, data: TrainingPacks) -> Start:
             raise UserError(
                 f"{args.init} was trained with {name} {have!r}; leave {flag} out, or train from scratch"
             )
-    return Start(model=model, weights=weights, id=loaded.id)
+    return Start(model=replace(model, few_steps=few), weights=weights, id=loaded.id)
 
 
 def with_tag(weights: Mapping[str, Tensor], width: int) -> Mapping[str, Tensor]:

@@ -309,7 +309,7 @@ def test_a_model_that_sees_what_it_should_predict_is_called_out(folder, tmp_path
 
 
 def test_a_bad_gradient_is_skipped_and_counted(folder, tmp_path, monkeypatch):
-    import dit.train.loop as module
+    import dit.train.objective as module
 
     real, calls = module.pack_loss, [0]
 

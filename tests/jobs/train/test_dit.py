@@ -13,10 +13,11 @@ import torch
 
 from dit.checkpoint import LatentSpec, load_dit, save_dit
 from dit.config import LEARNING_RATES, DiTConfig
+from dit.few_steps import FewSteps
 from dit.files import read_config
 from dit.model import DiT
 from jobs.core.errors import UserError
-from jobs.generate import adherence, sample
+from jobs.generate import adherence, sample, verbs
 from jobs.train import dit as train_dit
 from pipeline.training.state import load_state
 from pipeline.video.decode import decode_clip
@@ -413,6 +414,121 @@ def test_adapters_from_the_command_line(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             train(folder, tmp_path / "none", "--init", str(base), "--fsdp", *words)
+
+
+SMALL = ("--width", "64", "--depth", "1")
+
+
+def test_a_dit_is_distilled_and_taken_up_again(tmp_path, monkeypatch):
+    """The few-step model knows its steps; the same command goes on with it bit for bit."""
+    import dit.train.loop
+
+    folder = write_folder(tmp_path / "latents")
+    base, few, again = tmp_path / "base", tmp_path / "few", tmp_path / "again"
+    assert train(folder, base, *SMALL) == 0
+    words = ["--distil-from", str(base), "--distil-steps", "2", "--distil-teacher-steps", "4"]
+    assert train(folder, few, *words, "--condition-share", "0.5") == 0
+    made = load_dit(few)
+    baked = made.model.config.few_steps
+    assert (baked.steps, baked.guidance, baked.parts) == (2, 4.0, 2)
+    assert baked.teacher == made.info["started_from"] == load_dit(base).id != made.id
+    assert {"step1", "step2"} <= set(made.info["held_out"])
+    assert "2 steps" in (few / "CARD.md").read_text()
+    step = dit.train.loop.train_step
+
+    def killed(run, *rest):
+        if run.step == 3:
+            raise KeyboardInterrupt
+        return step(run, *rest)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(dit.train.loop, "train_step", killed)
+        train(folder, again, *words, "--condition-share", "0.5")
+    assert load_state(again / "state.pt")["step"] == 2
+    assert train(folder, again, *words, "--condition-share", "0.5", "--resume") == 0
+    assert load_dit(again).id == made.id
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--distil-steps 2", "--distil-steps is about a model of few steps"),
+        ("--distil-from embedded --distil-steps 3", "8 steps of the teacher are no multiple of 3"),
+        ("--distil-from embedded --fsdp --workers 2", "leave --fsdp out"),
+        ("--distil-from embedded --width 128", "leave --width and --heads out"),
+    ],
+)
+def test_wrong_options_of_distillation_are_one_line(tmp_path, words, said):
+    with pytest.raises(UserError, match=said):
+        train_dit.main([str(tmp_path), "--out", str(tmp_path / "run"), *words.split()])
+
+
+def test_a_few_step_model_is_neither_followed_nor_trained_as_usual(tmp_path):
+    folder = write_folder(tmp_path / "latents")
+    base, few = tmp_path / "base", tmp_path / "few"
+    assert train(folder, base, *SMALL) == 0
+    loaded = load_dit(base)
+    shape = dataclasses.replace(loaded.model.config, few_steps=FewSteps(teacher=loaded.id))
+    model = DiT(shape)
+    save_dit(model, loaded.latents, few / "dit.safetensors")
+    with pytest.raises(UserError, match="training as usual would undo it"):
+        train(folder, tmp_path / "none", "--init", str(few))
+    with pytest.raises(UserError, match="was distilled to 4 steps already"):
+        train(folder, tmp_path / "none", "--distil-from", str(few))
+    assert not (tmp_path / "none").exists()
+    resumed = ["--init", str(few), "--distil-from", str(base)]
+    assert train(folder, tmp_path / "more", *resumed) == 0
+
+
+def test_sample_and_verbs_use_what_a_few_step_model_has_baked_in(
+    tmp_path, models, dit_file, capsys
+):
+    loaded = load_dit(dit_file)
+    few = tmp_path / "few.safetensors"
+    shape = dataclasses.replace(loaded.model.config, few_steps=FewSteps(steps=2, teacher_steps=4))
+    model = DiT(shape)
+    model.load_state_dict(loaded.model.state_dict())
+    save_dit(model, loaded.latents, few)
+    words = ["--dit", str(few), *models[2:], "--frames", "5", "--prompt", "a red circle"]
+    assert sample.main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert "2 steps each" in capsys.readouterr().out
+    (made,) = (tmp_path / "out").glob("000-*.json")
+    settings = json.loads(made.read_text())["settings"]
+    assert (settings["steps"], settings["guidance"]) == (2, 4.0)
+    for clash in (["--steps", "8"], ["--guidance", "1"], ["--solver", "heun"]):
+        with pytest.raises(UserError, match="was distilled to 2 steps"):
+            sample.main([*words, "--out", str(tmp_path / "none"), *clash])
+    picture = tmp_path / "out" / made.with_suffix(".png").name
+    with pytest.raises(UserError, match="starts from noise alone"):
+        verbs.edit(
+            [str(picture), *words[:4], "--strength", "0.5", "--out", str(tmp_path / "e.mp4")]
+        )
+    size = ["--size", "64x64", "--frames", "5", "--prompt", "a red circle"]
+    out = tmp_path / "animated.mp4"
+    assert verbs.animate([str(picture), *words[:4], *size, "--out", str(out)]) == 0
+    assert json.loads(out.with_suffix(".json").read_text())["settings"]["steps"] == 2
+    assert not (tmp_path / "none").exists()
+
+
+def test_int8_weights_name_their_extra_or_sample(tmp_path, models, capsys):
+    words = [
+        *models,
+        "--frames",
+        "5",
+        "--steps",
+        "2",
+        "--prompt",
+        "a red circle",
+        "--weights",
+        "int8",
+    ]
+    if find_spec("torchao") is None:
+        with pytest.raises(UserError, match=r"pip install 'filmstock\[quant\]'"):
+            sample.main([*words, "--out", str(tmp_path / "none")])
+        assert not (tmp_path / "none").exists()
+        return
+    assert sample.main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert len(list((tmp_path / "out").glob("*.mp4"))) == 1
 
 
 def test_width_and_depth_are_free(tmp_path):
