@@ -138,16 +138,13 @@ def asked(count: int, looks: Sequence[tuple[str, str]]) -> list[tuple[Scene, Sce
     return pairs
 
 
-def judged(video: np.ndarray, wanted: Scene) -> Verdict:
-    """The video held against the object and its motion alone."""
+def judged(video: np.ndarray, wanted: Scene, ground: Scene) -> Verdict:
+    """The video held against the object that is wanted and its motion; ``ground_frames`` against a scene's ground."""
     (thing,) = claims_of_scene(wanted).objects
-    return judge_strictly(video, FPS, Claims(objects=(replace(thing, size=None),)))
-
-
-def ground_of(video: np.ndarray, scene: Scene) -> bool:
-    """Whether every frame has the ground of a scene."""
-    claims = replace(claims_of_scene(scene), camera=None, light=None)
-    return bool(judge_strictly(video, FPS, claims).ground_frames.all())
+    claims = Claims(
+        objects=(replace(thing, size=None),), background=ground.background, texture=ground.texture
+    )
+    return judge_strictly(video, FPS, claims)
 
 
 def figures(verdicts: Sequence[Verdict]) -> dict[str, float]:
@@ -202,10 +199,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, dict[str, float]] = {}
     for name, make in arms.items():
         videos = make()
-        verdicts = [judged(video, scene) for video, scene in zip(videos, wanted, strict=True)]
+        verdicts = [judged(video, x, x) for video, x in zip(videos, wanted, strict=True)]
         found[name] = figures(verdicts)
-        for ground, scenes in (("asked", wanted), ("reference", others)):
-            same = [ground_of(video, x) for video, x in zip(videos, scenes, strict=True)]
+        leaked = [judged(video, *pair) for video, pair in zip(videos, pairs, strict=True)]
+        for ground, rows in (("asked", verdicts), ("reference", leaked)):
+            same = [row.ground_frames.all() for row in rows]
             found[name][f"ground of the {ground}"] = float(np.mean(same))
         share = found[name]["object and motion"]
         low, high = wilson(share * len(pairs), len(pairs))

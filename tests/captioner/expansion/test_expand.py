@@ -129,3 +129,18 @@ def test_replies_of_a_server_that_cannot_be_read_survive_nothing():
 def test_an_empty_dataset_is_refused():
     with pytest.raises(ValueError, match="no dense caption"):
         Library([])
+
+
+def test_examples_go_before_the_nearest_by_words():
+    examples = [example_of(plain(SCENES[2]), to_json(SCENES[2]))]
+    offline = expand("A red circle moves right.", LIBRARY, examples=examples)
+    assert "The background is white with a grid. The camera zooms in." in offline.text
+    shown: list[list[str]] = []
+
+    def ask(prompt, captions, missing):
+        shown.append(list(captions))
+        return {"verdict": "ok", "caption": "A red circle moves to the right on a table."}
+
+    assert expand("A red circle moves right.", LIBRARY, ask=ask, examples=examples).method == "llm"
+    assert expand("A red circle moves right.", LIBRARY, ask=ask).method == "llm"
+    assert shown[0] == [plain(SCENES[2])] and len(shown[1]) == 3
