@@ -80,7 +80,6 @@ def numbers() -> list[Case]:
         case("curate films --out new --set ingest.crf=true", "crf"),
         case("curate films --out new --set caption.kinds=dense", "kinds"),
         case("curate films --out new --set ingest.max_clip_s=1e309", "max_clip_s"),
-        case("inspect run --captions 99999999999999999999999", "--captions"),
     ]
 
 

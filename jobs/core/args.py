@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 import re
@@ -122,8 +123,20 @@ def parse_args(cls: type[T], argv: list[str], command: str) -> T:
         told = flatten_panel(panel.getvalue())
         told = re.sub(r"Could not find valid parse for arguments: \[.*?''.*?\]", EMPTY, told)
         raise UserError(name_option(told)) from None
+    refuse_empty(parsed)
     tell_twice(cls, argv, command)
     return parsed
+
+
+def refuse_empty(parsed: Any) -> None:
+    """UserError for an option that is given as an empty text where something else is usual: it names nothing."""
+    for each in dataclasses.fields(parsed) if dataclasses.is_dataclass(parsed) else ():
+        value = getattr(parsed, each.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            refuse_empty(value)
+        elif value == "" and each.default not in ("", dataclasses.MISSING):
+            name = f"--{each.name.replace('_', '-')}"
+            raise UserError(f"{name} '' is empty; give something, or leave {name} out")
 
 
 class _Shown(io.TextIOWrapper):

@@ -16,6 +16,8 @@ def weights_file(name: str, kind: str, missing: str) -> Path:
     """The file that ``embedded``, a file or a folder of a trainer stands for; UserError where there is none."""
     import importlib.resources
 
+    if not name:
+        raise UserError(f"'' names no {kind.upper()}; give embedded, a file or a folder")
     file = Path(name)
     if name == "embedded":
         file = Path(str(importlib.resources.files(kind))) / "weights" / f"{kind}.safetensors"
@@ -97,6 +99,8 @@ def check_text(name: str) -> None:
 
     if name == "embedded":
         return
+    if not name:
+        raise UserError("--text '' names no text encoder; give embedded, or one as in a recipe")
     try:
         if name.startswith(TRANSFORMERS):
             folder = text_encoder_file(name)

@@ -312,6 +312,13 @@ def _rate(rows: list[dict[str, Any]]) -> float | None:
     return (timed[-1]["step"] - timed[0]["step"]) / seconds if seconds > 0 else None
 
 
+def pace(per_s: float) -> str:
+    """A rate in the unit in which it is at least 1, or an hour's."""
+    if per_s >= 0.1:
+        return f"{per_s:.2f} a second"
+    return f"{per_s * 60:.1f} a minute" if per_s >= 1 / 60 else f"{per_s * 3600:.1f} an hour"
+
+
 def watched_lines(found: Watched) -> Iterator[str]:
     """What is shown under the lines of the stages."""
     from jobs.core.console import clock
@@ -319,7 +326,7 @@ def watched_lines(found: Watched) -> Iterator[str]:
     for each in found.stages:
         if each.running:
             of = f" of {each.total}" if each.total is not None else ""
-            rate = f", {each.per_s:.2f} a second" if each.per_s else ""
+            rate = f", {pace(each.per_s)}" if each.per_s else ""
             left = f", {clock(each.left_s)} left" if each.left_s is not None else ""
             yield f"{each.stage}: {each.done}{of} {each.unit}{rate}{left}"
             yield from (f"  {text}" for text in each.inside[:INSIDE])

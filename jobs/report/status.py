@@ -115,7 +115,10 @@ def text_lines(run: RunFolder) -> Iterator[str]:
         yield f"{line.stage:<10} {line.state:<10} {line.note}{end}".rstrip()
     yield from watched_lines(read_watched(run))
     then = next_command(lines)
-    yield f"next: {then}" if then else "nothing is left to do"
+    if any(line.state == State.LOCKED for line in lines):
+        yield "next: wait for what is running"
+    else:
+        yield f"next: {then}" if then else "nothing is left to do"
 
 
 def status_body(run: RunFolder) -> dict[str, Any]:

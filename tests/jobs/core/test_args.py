@@ -84,3 +84,24 @@ def test_of_an_option_that_stands_twice_the_last_counts_and_a_list_loses_nothing
     with pytest.raises(UserError, match="--prompt is given twice; give it once, with all"):
         parse_args(Prompts, ["--prompt", "A", "--prompt", "B"], "do")
     assert parse_args(Prompts, ["--prompt", "A", "B"], "do").prompt == ("A", "B")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inner:
+    kind: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outer:
+    """A command."""
+
+    init: str | None = None
+    note: str = ""
+    inner: tyro.conf.OmitArgPrefixes[Inner] = Inner()
+
+
+def test_an_option_that_is_given_as_nothing_is_refused() -> None:
+    assert parse_args(Outer, ["--note", ""], "x").note == ""
+    for option in ("--init", "--kind"):
+        with pytest.raises(UserError, match=f"{option} '' is empty; give something, or leave"):
+            parse_args(Outer, [option, ""], "x")

@@ -177,3 +177,10 @@ def test_watch_looks_again_until_it_is_stopped(
     with pytest.raises(KeyboardInterrupt):
         main([str(home / "run"), "--watch", "--every", "7"])
     assert looks == [7, 7] and capsys.readouterr().out.count("train-dit") == 2
+
+
+@pytest.mark.parametrize(
+    "per_s, text", [(2.5, "2.50 a second"), (0.05, "3.0 a minute"), (0.0005, "1.8 an hour")]
+)
+def test_a_slow_pace_is_told_in_larger_units(per_s: float, text: str) -> None:
+    assert progress.pace(per_s) == text
