@@ -90,6 +90,7 @@ def run(
     from jobs.serve.store import Store
     from jobs.serve.worker import Worker, announce
 
+    say(f"serve: loading DiT {args.dit}, VAE {args.vae} and text encoder {args.text}")
     models = load_models(args)
     store = Store(args.out, args.queue)
     announce(store, args.out)

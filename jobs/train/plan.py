@@ -115,6 +115,10 @@ def main(argv: list[str]) -> int:
 def run(args: Args) -> Plan:
     """Print the plan, and return it."""
     try:
+        shape_of(args)
+        say(
+            f"plan: preset {args.preset}, {args.clips:,} clips of {args.frames} x {args.size}, {args.gpus} x {args.gpu}"
+        )
         made = plan(args)
     except ValueError as error:
         raise UserError(str(error)) from None
@@ -122,8 +126,11 @@ def run(args: Args) -> Plan:
     return made
 
 
-def plan(args: Args) -> Plan:
-    """Work out what ``args`` ask for. Raises ``ValueError`` for a size, preset or GPU that does not exist."""
+Shape = tuple[DiTConfig, int, int, tuple[int, int, int], int, int]
+
+
+def shape_of(args: Args) -> Shape:
+    """(model, width, height, latent (T, H, W), tokens of a clip and of a pass); ``ValueError`` as ``plan``, at once."""
     from dit.parallel.context import check_heads
 
     config = DiTConfig.preset(
@@ -154,6 +161,13 @@ def plan(args: Args) -> Plan:
         raise ValueError(
             f"--tokens-per-pack {pack} is less than the {tokens} tokens of {args.frames} frames of {args.size}"
         )
+    return config, wide, high, latent, tokens, pack
+
+
+def plan(args: Args) -> Plan:
+    """Work out what ``args`` ask for. Raises ``ValueError`` for a size, preset or GPU that does not exist."""
+    config, wide, high, latent, tokens, pack = shape_of(args)
+    share = args.context_parallel
     # from here on torch is needed
     from dit.costs import PEAKS, VAE_MEGAPIXELS, flops_of, parameters_of, speed_of
 

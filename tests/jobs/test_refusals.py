@@ -1,0 +1,94 @@
+"""What no command can do is refused in one line, before models are imported and before anything is made."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs import cli
+from pipeline.store.machine import free_memory
+
+REFUSED = {
+    "judge a.mp4 --real nowhere": "nowhere does not exist; give video files",
+    "judge a.mp4 --out empty": "--out empty is a folder; give the name of a file",
+    "judge a.mp4 --vbench a.mp4": "--vbench a.mp4",
+    "judge a.mp4 --clip-model nowhere": "--clip-model: CLIP model 'nowhere' is unknown",
+    "judge a.mp4 --prompts nowhere.txt": "No such file or directory; give a text file",
+    "judge a.mp4 --prompts latin1.txt": "it is not UTF-8; give a text file",
+    "shots pipe.mp4": "pipe.mp4 is no file with bytes of its own; give a video file",
+    "sample --prompt 'A red circle.' --skip-blocks 99 --skip-scale 1": "has blocks 0 to 5",
+    "sample --prompt 'A red circle.' --best-of 2 --judge-clip nowhere": "--judge-clip: CLIP model",
+    "sample --prompt 'A red circle.' --dit ''": "--dit '' is empty",
+    "train-captioner run --out new --prompt '{nope}'": "placeholder {nope}",
+    "train-clip --out new --batch 9 --scenes 8": "--batch 9: it must be at most 8, the scenes",
+    "plan --size 0x0": "'0x0' is no size; give width and height in multiples of 16",
+    "plan --frames 80": "--frames 80: give 1 + a multiple of 4, such as 81",
+    "plan --gpu-hour 4 2": "--gpu-hour 4 2: give the low price first",
+    "status run --json --web": "--json and --web are two ways to show it; give one of them",
+    "view run --who ' '": "--who ' ' is no name; give one",
+    "edits empty": "empty holds no clips; give a run folder",
+    "lineage '' --run run": "'' is no CLIP",
+    "forget x --run empty": "empty holds no run; give the run folder",
+    "export run --for videofolder --out new --template nowhere.j2": "nowhere.j2 is no file",
+    "export run --for videofolder --out new --frames 0": "'0' is no list of counts; write",
+    "train-dit run --out run": "run is a run folder of filmstock curate; choose another",
+    "serve embedded --device cuda:99": "device 'cuda:99' is not there",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run" / "manifest").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    (tmp_path / "latin1.txt").write_bytes("un caf\xe9".encode("latin-1"))
+    os.mkfifo(tmp_path / "pipe.mp4")
+    return tmp_path
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_it_is_refused_in_one_line_and_nothing_is_made(
+    line: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(path.name for path in home.rglob("*"))
+    assert cli.main(shlex.split(line)) == 2
+    told = capsys.readouterr().err
+    assert REFUSED[line] in told and len(told.splitlines()) == 1, told
+    assert sorted(path.name for path in home.rglob("*")) == before
+
+
+def test_none_of_it_imports_torch(home: Path) -> None:
+    lines = [shlex.split(line) for line in REFUSED]
+    code = (
+        "import sys; from jobs.cli import main\n"
+        f"codes = [main(words) for words in {lines!r}]\n"
+        "print(set(codes), 'torch' in sys.modules)"
+    )
+    root = Path(cli.__file__).resolve().parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        timeout=120,
+    )
+    assert done.stdout.splitlines()[-1] == "{2} False", done.stdout + done.stderr
+
+
+def test_a_batch_that_memory_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs.core.errors import UserError
+    from jobs.train.vae import check_memory
+    from jobs.train.vae_args import Args
+    from vae.config import TrainConfig
+
+    if free_memory() is None:
+        pytest.skip("this system does not say how much memory is free")
+    args = Args(shards="x", out=Path("y"), train=TrainConfig(batch=10**8))
+    with pytest.raises(UserError, match="--batch 100000000 of 17 frames"):
+        check_memory(args)
