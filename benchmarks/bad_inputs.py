@@ -47,7 +47,8 @@ MOST_CPU_S = 8
 """Processor time after which a child is killed: it works, in place of refusing."""
 FIX = re.compile(
     r"\b(give|giving|use|must|choose|run|write|name|known|did you mean|make|makes|check|pick|set|remove|raise|lower|"
-    r"leave|add|install|say where|try|wait|takes|needs|save|train one|there are|at least|at most|put|free|rename)\b"
+    r"leave|add|paint|install|say where|try|wait|takes|needs|save|train one|there are|at least|at most|put|free|"
+    r"rename)\b"
 )
 """Words with which a line says what to do."""
 

@@ -196,6 +196,8 @@ def find_prompts(args: Args, videos: Sequence[Path]) -> dict[Path, str]:
     if args.prompt:
         return dict.fromkeys(videos, args.prompt)
     if args.prompts is not None:
+        if args.prompts.exists() and not args.prompts.is_file():
+            raise UserError(f"--prompts {args.prompts} is no file; give a text file, or a .json")
         try:
             text = args.prompts.read_text()
         except (OSError, UnicodeDecodeError) as error:

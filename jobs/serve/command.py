@@ -71,8 +71,13 @@ def main(argv: list[str]) -> int:
     access = access_of(args, uploads=uploads())
     listener = bind(args.host, args.port)  # a port that is taken is told before a model is loaded
     try:
+        if args.out.is_dir():
+            with locked(args.out, "serve"):
+                pass  # another server of this folder is told at once
+        say(f"serve: loading DiT {args.dit}, VAE {args.vae} and text encoder {args.text}")
+        models = load_models(args)  # before there is a folder: they may be refused
         with locked(args.out, "serve"):
-            run(args, access, listener, credentials)
+            run(args, models, access, listener, credentials)
     finally:
         listener.close()
     return EXIT_OK
@@ -80,18 +85,17 @@ def main(argv: list[str]) -> int:
 
 def run(
     args: Args,
+    models: VideoModels,
     access: Access,
     listener: socket.socket,
     credentials: Credentials | None = None,
 ) -> None:
-    """Load the models, take up what waits, answer until Ctrl-C."""
+    """Take up what waits, answer until Ctrl-C."""
     from jobs.serve.app import Api
     from jobs.serve.inputs import Inputs
     from jobs.serve.store import Store
     from jobs.serve.worker import Worker, announce
 
-    say(f"serve: loading DiT {args.dit}, VAE {args.vae} and text encoder {args.text}")
-    models = load_models(args)
     store = Store(args.out, args.queue)
     announce(store, args.out)
     worker = Worker(store, models, Inputs(args.out), credentials)

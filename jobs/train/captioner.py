@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,16 +96,21 @@ def run(args: Args) -> dict[str, Any]:
         state = read_state(path, config, examples)
     except ValueError as error:
         raise UserError(str(error)) from error
-    if not split(examples, config.held_out_share, MOST_HELD_OUT)[1]:
-        warn(
-            f"0 of {len(examples)} clips are held out, so no held-out loss is measured; raise --held-out-share"
-        )
+    left_out = split(examples, config.held_out_share, MOST_HELD_OUT)[1]
     if state is not None:
         say(going_on(STAGE, path, state["step"], config.steps))
     stage.begin()
-    note_use(run_of(args.data).path, STAGE, args.out)
+
+    def begun() -> None:
+        """The model is there and takes the settings: nothing is refused any more."""
+        note_use(run_of(args.data).path, STAGE, args.out)
+        if not left_out:
+            warn(
+                f"0 of {len(examples)} clips are held out, so no held-out loss is measured; raise --held-out-share"
+            )
+
     try:
-        figures = train(args, examples)
+        figures = train(args, examples, begun)
     except ValueError as error:
         leave_nothing(args.out)
         raise UserError(str(error)) from error
@@ -163,8 +169,9 @@ def find_examples(data: Location, kind: str, captions: Path | None) -> list[Trai
     return examples
 
 
-def train(args: Args, examples: list[TrainingExample]) -> dict[str, Any]:
-    """The training loop, with a line of progress."""
+def train(args: Args, examples: list[TrainingExample], begun: Callable[[], None]) -> dict[str, Any]:
+    """The training loop, with a line of progress; ``begun`` is called before the first one."""
+    waiting = [begun]
     from captioner.train.finetune import base_of, finetune
 
     config = args.train
@@ -179,6 +186,8 @@ def train(args: Args, examples: list[TrainingExample]) -> dict[str, Any]:
     with Progress(STAGE, config.steps, "steps") as progress:
 
         def report(row: dict[str, Any]) -> None:
+            while waiting:
+                waiting.pop()()
             parts = [
                 f"{name.replace('_', ' ')} {row[name]:.3f}"
                 for name in ("loss", "held_out", "held_out_blind", "clips_per_s")

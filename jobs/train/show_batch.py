@@ -96,12 +96,16 @@ def step_at(loader: Batches, number: int) -> Step:
 
 def dit_cells(run: Args, number: int, vae_path: str, most: int) -> tuple[str, list[Cell]]:
     """Title and one cell per clip of a DiT step; only the first ``most`` have pictures."""
-    from dit.train.data import generator_for, make_batch
     from jobs.core.models import load_vae_for
+    from jobs.core.named import check_vae
     from jobs.train.dit_args import train_config
     from jobs.train.dit_setup import preset_for
 
+    check_vae(vae_path)
     data: Any = open_steps(run)
+    # from here on torch is needed
+    from dit.train.data import generator_for, make_batch
+
     config, model = train_config(run), preset_for(run, data)
     step = step_at(data, number)
     vae = load_vae_for(data.spec(), vae_path)

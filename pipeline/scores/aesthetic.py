@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.store.weights import weights_header
+
 _LAYER = re.compile(r"^(?:(?:.*\.)?layers\.(?P<index>\d+)\.)?(?P<kind>weight|bias)$")
 
 
@@ -58,6 +60,7 @@ def load_aesthetic_head(path: str | Path | None) -> AestheticHead | None:
 def _read(file: Path) -> dict[str, np.ndarray]:
     try:
         if file.suffix == ".safetensors":
+            weights_header(file)  # what is none is refused before torch is imported
             from safetensors.torch import load_file
 
             state = load_file(str(file))
