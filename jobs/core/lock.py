@@ -89,6 +89,18 @@ def lock_holder(folder: Location) -> dict[str, Any] | None:
         return None
 
 
+def check_free(folder: Path) -> None:
+    """UserError while another process writes to ``folder``: told before the work of checking begins. Makes nothing."""
+    if str(folder.absolute()) not in _HELD and (holder := lock_holder(folder)) is not None:
+        raise UserError(_held_by(holder, folder.absolute()))
+
+
+def _held_by(found: dict[str, Any], place: Path) -> str:
+    who = f"filmstock {found['command']}" if "command" in found else "another command"
+    of = f" (process {found['pid']} on {found['host']})" if "pid" in found else ""
+    return f"{who}{of} is writing to {place}; wait for it, or choose another folder"
+
+
 @contextmanager
 def _flock(place: Path, command: str) -> Iterator[None]:
     with writing(place):
@@ -96,12 +108,7 @@ def _flock(place: Path, command: str) -> Iterator[None]:
         lock = (place / LOCK).open("a+")
     with lock as file:
         if not _take(file, fcntl.LOCK_EX):
-            found = _told(file)
-            who = f"filmstock {found['command']}" if "command" in found else "another command"
-            of = f" (process {found['pid']} on {found['host']})" if "pid" in found else ""
-            raise UserError(
-                f"{who}{of} is writing to {place}; wait for it, or choose another folder"
-            )
+            raise UserError(_held_by(_told(file), place))
         file.truncate(0)
         file.write(
             json.dumps({"command": command, "pid": os.getpid(), "host": socket.gethostname()})

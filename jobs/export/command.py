@@ -21,6 +21,7 @@ from jobs.core.lock import LOCK
 from jobs.core.run import run_of
 from jobs.core.stage import MARKERS, Stage
 from jobs.core.uses import note_use
+from jobs.core.writable import check_folder
 from jobs.export.captions import MIX, Wording
 from jobs.export.plan import Planned, Settings, plan
 from jobs.export.profiles import find_profile
@@ -279,6 +280,7 @@ def check_out(out: Location, key: str, target: str) -> None:
     """Refuse a folder that holds something else; one of this export, whole or begun, is gone on with."""
     if isinstance(out, Path) and out.is_file():
         raise UserError(f"{out} is a file; give a folder to write to")
+    check_folder(out)
     record = out / RECORDS / "key.json"
     if record.is_file():
         if json.loads(record.read_text())["key"] != key:

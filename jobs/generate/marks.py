@@ -57,6 +57,9 @@ def open_credentials(certificates: Path | None, key: Path | None) -> Credentials
         return None
     if certificates is None or key is None:
         raise UserError("--c2pa-cert and --c2pa-key go together; give both")
+    for path in (certificates, key):
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file; give a PEM")
     try:
         return read_credentials(certificates, key)
     except (ValueError, ModuleNotFoundError) as error:

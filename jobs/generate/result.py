@@ -11,7 +11,7 @@ import numpy as np
 
 from jobs.core.console import say
 from jobs.core.errors import Refused, UserError
-from jobs.core.writable import check_folder
+from jobs.core.writable import check_file, check_folder
 from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
 from jobs.generate.limits import (
     check_models,
@@ -99,6 +99,8 @@ def check_target(path: Path) -> None:
     if path.is_dir():
         raise UserError(f"--out {path} is a folder; name a file in it")
     check_folder(path.parent)
+    if path.parent.is_dir():
+        check_file(path, "--out")  # its rights, too
     for suffix in WRITTEN:
         if (there := path.with_suffix(suffix)).exists():
             raise UserError(

@@ -12,7 +12,7 @@ from dit.config import WeightFormat
 from jobs.core.args import parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.lock import locked
+from jobs.core.lock import check_free, locked
 from jobs.generate.marks import open_credentials
 from jobs.web.server import WebArgs, access_of, bind, link, serve
 from pipeline.bounds import Count, check_bounds
@@ -71,9 +71,7 @@ def main(argv: list[str]) -> int:
     access = access_of(args, uploads=uploads())
     listener = bind(args.host, args.port)  # a port that is taken is told before a model is loaded
     try:
-        if args.out.is_dir():
-            with locked(args.out, "serve"):
-                pass  # another server of this folder is told at once
+        check_free(args.out)
         say(f"serve: loading DiT {args.dit}, VAE {args.vae} and text encoder {args.text}")
         models = load_models(args)  # before there is a folder: they may be refused
         with locked(args.out, "serve"):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jobs.core.errors import UserError
+from jobs.core.lock import check_free
 from jobs.core.writable import check_folder
 
 OF_RUNS = (".ingest", "manifest", "selection.parquet", "shards.manifest.parquet")
@@ -27,6 +28,7 @@ def check_out(
         UserError: OUT is a file, may not be written to, holds another trainer's run, or nothing to resume.
     """
     check_folder(out)
+    check_free(out)
     state = out / state_name
     other = _command_of(out)
     if any((out / name).exists() for name in OF_RUNS):

@@ -102,3 +102,28 @@ def test_lines_left_by_a_killed_holder_do_not_count(tmp_path: Path) -> None:
         while lock_holder(tmp_path) is not None and time.monotonic() < deadline:
             time.sleep(0.01)
         assert (tmp_path / ".lock").read_text() != "" and lock_holder(tmp_path) is None
+
+
+def test_a_folder_that_is_held_is_told_without_taking_it(tmp_path: Path) -> None:
+    from jobs.core.lock import check_free
+
+    check_free(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    code = (
+        "import sys; from jobs.core.lock import locked\n"
+        f"with locked({str(tmp_path)!r}, 'train-dit'): print('held', flush=True); sys.stdin.read()"
+    )
+    root = Path(__file__).resolve().parents[3]
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
+    ) as other:
+        assert other.stdout is not None and other.stdin is not None
+        other.stdout.readline()
+        with pytest.raises(UserError, match=r"filmstock train-dit \(process \d+ on .* is writing"):
+            check_free(tmp_path)
+        other.stdin.close()
+    check_free(tmp_path)
