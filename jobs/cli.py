@@ -42,6 +42,8 @@ class NoPandas:
 
 SAID = frozenset({"ValueError", "UserError"})
 """Kinds of errors whose text says it all."""
+LACKING = r'^.?Field "(\w+)" does not exist in schema'
+"""pyarrow's word on a table without a column that is asked for."""
 NAMES_AT_FAULT = {
     errno.ENAMETOOLONG: "give a shorter name",
     errno.ELOOP: "give what the link was to lead to",
@@ -158,6 +160,10 @@ def user_message(error: BaseException) -> str | None:
         return line
     if isinstance(error, OSError) and error.errno in NAMES_AT_FAULT:
         return f"{error.filename}: {error.strerror}; {NAMES_AT_FAULT[error.errno]}"
+    if isinstance(error, KeyError) and (lacks := re.search(LACKING, str(error))):
+        return (
+            f"a table lacks the column {lacks[1]!r}; write it again with the command that made it"
+        )
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
         return f"{error.object[:200]!r} is not UTF-8 text; use a name that is"
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):

@@ -154,7 +154,6 @@ def places() -> list[Case]:
         case("import s3:// --out new", "s3://"),
         case("export run --for videofolder --out s3://", "s3://"),
         case("expand circle --like s3://", "s3://"),
-        case("curate pipe.mp4 --out new --recipe demo", "pipe.mp4"),
     ]
 
 
@@ -170,9 +169,11 @@ def versions() -> list[Case]:
         )
     ]
     found += [
+        case("select run-column", "clip_id"),
+    ]
+    found += [
         case(f"{command.format('run-column')}", "run-column")
         for command in (
-            "select {}",
             "encode {}",
             "train-vae {} --out new",
             "export {} --for videofolder --out new",
@@ -204,7 +205,7 @@ def fights() -> list[Case]:
         case(f"{RED} --retrieve run --like run", "--like"),
         case(f"{RED} --reference still.png", "--reference"),
         case(f"{RED} --reference nowhere.png", "nowhere.png"),
-        case(f"{RED} --reference text.mp4", "text.mp4"),
+        case(f"{RED} --reference text.mp4", "--reference"),
         case(f"{RED} --retrieve nowhere", "nowhere"),
         case(f"{RED} --retrieve empty", "empty"),
         case(f"{RED} --expand-url http://127.0.0.1:9/v1", "--expand"),
@@ -216,14 +217,12 @@ def fights() -> list[Case]:
         case("train-dit run --out new --lr", "--lr"),
         case("train-dit run --out new --latents run", "--latents"),
         case("train-dit run run --out new", "run"),
-        case("train-dit run --out new --mix dense 1 dense 2", "dense"),
         case("train-vae run --out new --decoder-only --init nowhere", "nowhere"),
         case("curate films --out new --limit 1 --limit 0", "--limit"),
         case("inspect run --top 3 --sort", "--sort"),
         case("status run --json --watch --every 0", "--every"),
         case("recipe demo laptop", "laptop"),
         case("diff run run run", "run"),
-        case("help help help", "help"),
     ]
 
 

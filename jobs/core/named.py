@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +31,18 @@ def weights_file(name: str, kind: str, missing: str) -> Path:
 
 def vae_header(name: str) -> dict[str, Any]:
     """Config of a VAE of ours, from its header; UserError for a file that is none."""
-    from vae.config import FORMAT
+    from vae.config import FORMAT, VAEConfig
 
-    return _config(weights_file(name, "vae", NO_VAE), FORMAT, "train-vae", "VAE")
+    file = weights_file(name, "vae", NO_VAE)
+    return _config(file, FORMAT, "train-vae", "VAE", VAEConfig.from_dict)
 
 
 def dit_header(name: str) -> dict[str, Any]:
     """Config of a DiT, from its header; UserError for a file that is none."""
-    from dit.config import FORMAT
+    from dit.config import FORMAT, DiTConfig
 
-    return _config(weights_file(name, "dit", NO_DIT), FORMAT, "train-dit", "DiT")
+    file = weights_file(name, "dit", NO_DIT)
+    return _config(file, FORMAT, "train-dit", "DiT", DiTConfig.from_dict)
 
 
 def check_vae(name: str) -> None:
@@ -139,13 +142,23 @@ def _check_numbers(file: Path, name: str) -> None:
         raise UserError(str(error)) from None
 
 
-def _config(file: Path, kind: str, made_by: str, what: str) -> dict[str, Any]:
+def _config(
+    file: Path, kind: str, made_by: str, what: str, read: Callable[[dict[str, Any]], object]
+) -> dict[str, Any]:
+    """Config in a header, which ``read`` takes."""
     from pipeline.store.weights import weights_metadata
 
     try:
-        found: dict[str, Any] = json.loads(weights_metadata(file, kind, made_by, what)["config"])
+        text = weights_metadata(file, kind, made_by, what)["config"]
     except KeyError:
         raise UserError(f"{file} names no config; give what `filmstock {made_by}` writes") from None
     except ValueError as error:
         raise UserError(str(error)) from None
+    try:
+        found: dict[str, Any] = json.loads(text)
+        read(found)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise UserError(
+            f"{file} holds a config that this filmstock cannot read ({error}); give what `filmstock {made_by}` writes"
+        ) from None
     return found

@@ -210,6 +210,8 @@ def settled(args: Args) -> Args:
         args = dataclasses.replace(args, init=args.distil_from)
     train, state = args.train, None
     model_config(args)  # refuses a wrong preset before anything is read
+    if args.init:
+        check_dit(args.init)
     if train.fsdp and args.workers < 2:
         raise UserError("--fsdp spreads the weights over several workers; add --workers N")
     if args.resume and not args.init:
@@ -231,8 +233,6 @@ def settled(args: Args) -> Args:
         raise UserError(
             "--fsdp gathers weights in the middle of what --compile would put together; leave one of them out"
         )
-    if args.init:
-        check_dit(args.init)
     check_context(args)
     rows = args.workers // train.context_parallel
     if train.packs_per_step < rows:

@@ -183,3 +183,13 @@ def test_names_that_no_system_takes_are_the_users(
         assert cli.main(words) == 2, words
         line = capsys.readouterr().err
         assert told in line and len(line.splitlines()) == 1, line
+
+
+def test_a_table_without_a_column_is_told_by_it():
+    import pyarrow as pa
+
+    with pytest.raises(KeyError) as lacks:
+        pa.table({"a": [1]}).column("clip_id")
+    line = cli.user_message(lacks.value)
+    assert line is not None and "lacks the column 'clip_id'" in line
+    assert cli.user_message(KeyError("clip_id")) is None, "a bug of ours keeps its traceback"

@@ -31,6 +31,16 @@ def test_a_vae_of_other_latents_is_refused(tmp_path: Path) -> None:
         check_pair("abc", str(tmp_path), "the DiT makes latents")
 
 
+@pytest.mark.parametrize(
+    "config", ['{"width": "wide"}', '{"wdth": 192}', "{not json", "[1]"], ids=str
+)
+def test_a_config_of_a_stranger_is_refused(tmp_path: Path, config: str) -> None:
+    metadata = {"format": "filmstock-dit-1", "config": config, "latents": "{}"}
+    save_file({"a": torch.zeros(3)}, tmp_path / "dit.safetensors", metadata)
+    with pytest.raises(UserError, match="holds a config that this filmstock cannot read"):
+        check_dit(str(tmp_path))
+
+
 def test_our_models_fit() -> None:
     check_dit("embedded")
     check_vae("embedded")
