@@ -86,6 +86,13 @@ def test_a_short_clip_that_nobody_moved_stays() -> None:
     assert frames(found) == [(0, 10), (10, 12), (21, 30)]
 
 
+def test_a_neighbour_that_is_only_touched_is_as_it_was() -> None:
+    plan = plan_of(span(0, 10), span(10, 30), span(30, 40))
+    for number, move in ((0, {"start": 2}), (2, {"end": -2})):
+        found = moved(plan, Move(clip_id=name(plan.spans[number]), **move))
+        assert found.spans[1] == plan.spans[1], "its cuts are still the film's"
+
+
 def test_moves_of_a_clip_and_of_what_it_became_follow_each_other() -> None:
     plan = plan_of(span(0, 10), span(10, 20))
     first = Move(clip_id=name(plan.spans[0]), end=-2)
@@ -117,6 +124,7 @@ def test_what_no_clip_holds_is_told_with_its_reason() -> None:
     assert gaps(0.0, 4.0, [(1.0, 2.0), (3.0, 5.0)]) == [(0.0, 1.0), (2.0, 3.0)]
     assert gaps(1.0, 2.0, [(0.0, 1.0), (2.0, 3.0)]) == [(1.0, 2.0)]
     assert gaps(1.0, 2.0, [(0.5, 2.5)]) == []
+    assert gaps(0.0, 4.0, [(1.0, 3.0), (1.5, 2.0)]) == [(0.0, 1.0), (3.0, 4.0)]
 
 
 @given(
