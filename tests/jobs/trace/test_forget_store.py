@@ -136,6 +136,7 @@ def settled(objects: dict[str, bytes]) -> dict[str, bytes]:
     return {name: b"" if name.endswith(own) else data for name, data in found.items()}
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.slow  # a folder is put into the store, and forgotten from twice, for every fifth write
 def test_killed_at_any_write_the_same_command_ends_in_the_same_objects(
     server: ObjectServer,

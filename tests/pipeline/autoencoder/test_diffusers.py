@@ -147,6 +147,26 @@ def test_no_layer_sees_more_frames_of_a_longer_video(name: str) -> None:
     assert widest(3) == widest(5)
 
 
+@pytest.mark.parametrize("name", ["AutoencoderKLHunyuanVideo15", "AutoencoderKLLTX2Video"])
+def test_what_layers_keep_is_as_large_after_more_pieces(name: str) -> None:
+    """All but the keys and values of attention, which are a few bytes for each latent cell."""
+    vae = DiffusersVae(make_tiny(name, **({} if "Hunyuan" in name else {"decoder_causal": False})))
+    passes = KINDS[name].passes
+    assert passes is not None
+    decode: Any = passes[1](vae.model)
+    side, kept = 2, []
+    rounds = 5 if "Hunyuan" in name else 20  # those of LTX-2 wait for frames to come
+    with torch.inference_mode():
+        for _ in range(rounds):
+            decode(torch.randn(1, vae.channels, 2, side, side), last=False)
+            waiting = [x for pair in decode.waiting.values() for x in pair if x is not None]
+            kept.append(sum(x.nbytes for x in [*decode.tails.values(), *waiting]))
+    assert kept[-1] == kept[-2] == kept[-3] > 0
+    for room in getattr(decode, "seen", {}).values():
+        frames, width = 2 * rounds, room[0].shape[-1]
+        assert sum(x.nbytes for x in room) <= 16 * frames * side * side * width
+
+
 def test_an_ltx_decoder_with_noise_of_its_own_takes_a_video_whole() -> None:
     noisy = DiffusersVae(make_tiny("AutoencoderKLLTX2Video", decoder_inject_noise=(True,) * 4))
     assert not noisy.in_pieces
