@@ -14,6 +14,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ SEED = 7
 
 def train(args: argparse.Namespace, arm: str) -> Path:
     """The folder of an arm, trained to its end."""
-    out = args.scratch / arm
+    out = Path(args.scratch / arm)
+    if (out / "dit.safetensors").exists():
+        return out
     words = [
         "reward-dit", "--out", out, "--reward", *ARMS[arm], "--size", args.size, "--frames", args.frames,
         "--guidance", f"{args.guidance:g}", "--steps", args.steps, "--group", args.group, "--updates", args.updates,
@@ -45,7 +48,7 @@ def train(args: argparse.Namespace, arm: str) -> Path:
         "--sample-every", 0, "--checkpoint-every", 1, "--threads", 1,
     ]  # fmt: skip
     subprocess.run([sys.executable, "-m", "jobs.cli", *map(str, words)], check=True)
-    return Path(out)
+    return out
 
 
 class Held:
@@ -63,13 +66,14 @@ class Held:
         from pipeline.world.scene import random_scene
 
         self.args, self.vae = args, vae.load()
+        self.frames = args.eval_frames or args.frames
         self.scenes = [
             random_scene(
-                SEED * SEED_STRIDE + i, split=args.split, duration_s=max(17, args.frames) / FPS
+                SEED * SEED_STRIDE + i, split=args.split, duration_s=max(17, self.frames) / FPS
             )
             for i in range(args.scenes)
         ]
-        still = args.frames == 1
+        still = self.frames == 1
         self.prompts = [caption(scene, "dense", still=still) for scene in self.scenes]
         self.claims = [claims_of(prompt) for prompt in self.prompts]
         self.texts = text_features(pipeline.load_text_encoder(), self.prompts)
@@ -77,21 +81,24 @@ class Held:
         self.clip = open_model("embedded", "cpu")
         self.relevance = RelevanceReward(self.clip)
 
+    def kept(self, make: Callable[[], dict[str, Any]], *key: object) -> dict[str, Any]:
+        """What ``make`` gives, or what it gave when it was called with this key before."""
+        args = self.args
+        name = "-".join(map(str, [*key, args.scenes, args.split, args.size, self.frames]))
+        path = args.scratch / f"figures-{name}.json"
+        if path.exists():
+            found: dict[str, Any] = json.loads(path.read_text())
+            return found
+        found = make()
+        write_bytes(path, (json.dumps(found, indent=1) + "\n").encode())
+        return found
+
     def figures(self, name: str, dit: str, guidance: float) -> dict[str, Any]:
-        """All figures of one DiT, from the file where they are there already."""
+        """All figures of one DiT."""
         from dit.checkpoint import open_dit
 
-        args = self.args
-        kept = (
-            args.scratch
-            / f"figures-{name}-{open_dit(dit).id}-{args.scenes}-{args.split}-{args.eval_steps}-{guidance:g}.json"
-        )
-        if kept.exists():
-            found: dict[str, Any] = json.loads(kept.read_text())
-            return found
-        found = self.measure(dit, guidance)
-        write_bytes(kept, (json.dumps(found, indent=1) + "\n").encode())
-        return found
+        key = (name, open_dit(dit).id, self.args.eval_steps, f"{guidance:g}")
+        return self.kept(lambda: self.measure(dit, guidance), *key)
 
     def measure(self, dit: str, guidance: float) -> dict[str, Any]:
         """Draw the scenes and judge them; draw the first few of them again for diversity."""
@@ -100,7 +107,7 @@ class Held:
         loaded = load(dit)
         config = SampleConfig(steps=self.args.eval_steps, guidance=guidance, fps=FPS)
         width, height = self.size
-        shape = self.vae.latent_shape(self.args.frames, height, width)[1:]
+        shape = self.vae.latent_shape(self.frames, height, width)[1:]
 
         def draw(numbers: list[int], seeds: list[int]) -> list[torch.Tensor]:
             found: dict[int, torch.Tensor] = {}
@@ -145,7 +152,7 @@ class Held:
         width, height = self.size
         videos = []
         for scene in self.scenes:
-            true = render(scene, width=width, height=height, fps=FPS, n_frames=self.args.frames)
+            true = render(scene, width=width, height=height, fps=FPS, n_frames=self.frames)
             videos.append(self.vae.decode(self.vae.encode(true[None])[0][0]))
         return self.judged(videos)
 
@@ -230,6 +237,7 @@ def main() -> None:
     parser.add_argument(
         "--eval-guidance", type=float, nargs="*", help="default: that of the training"
     )
+    parser.add_argument("--eval-frames", type=int, help="default: those of the training")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.scratch.mkdir(parents=True, exist_ok=True)
@@ -237,7 +245,7 @@ def main() -> None:
     held = Held(args)
     for guidance in args.eval_guidance or [args.guidance]:
         columns = {name: held.figures(name, dit, guidance) for name, dit in dits.items()}
-        columns["through the VAE"] = held.ceiling()
+        columns["through the VAE"] = held.kept(held.ceiling, "vae")
         form = (
             f"{args.frames} frames of {args.size}, {args.eval_steps} steps, guidance {guidance:g}"
         )

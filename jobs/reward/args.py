@@ -64,8 +64,8 @@ class Args:
         check_bounds(self)
 
 
-UNKEYED = {"out", "resume", "device", "threads", "init", "reward"}
-"""Options that change nothing about the weights, or count by what they stand for: weights by id, rewards by name."""
+UNKEYED = {"out", "resume", "device", "threads", "init", "reward", "prompts"}
+"""Options that change nothing about the weights, or count by what they stand for: weights by id, prompts by text."""
 
 
 def weights_of(args: Args) -> dict[str, float]:
