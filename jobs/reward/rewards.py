@@ -125,7 +125,11 @@ class RelevanceReward:
     """CLIP's word on the prompt: each assertion ranked among sentences about other videos (``pipeline.quality``)."""
 
     def __init__(self, model: OpenClipModel) -> None:
+        from jobs.generate.distractors import distractors
+
         self.model = model
+        self._bank = distractors((), (), world=model.domain is not None)
+        self._others = model.embed_texts(self._bank)
         self._texts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def __call__(
@@ -146,12 +150,11 @@ class RelevanceReward:
     def _embedded(self, prompt: str) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of a prompt's assertions and of the distractors; those of the prompt asked last are kept."""
         from captioner.truth.grounding import scored_assertions
-        from jobs.generate.distractors import distractors
 
         if prompt not in self._texts:
             said = scored_assertions(prompt)
-            texts = distractors(said, (), world=self.model.domain is not None)
-            self._texts = {prompt: (self.model.embed_texts(said), self.model.embed_texts(texts))}
+            rest = [text not in said for text in self._bank]
+            self._texts = {prompt: (self.model.embed_texts(said), self._others[rest])}
         return self._texts[prompt]
 
 
