@@ -126,6 +126,10 @@ def _run(command: Command, args: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 130
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, BrokenPipeError):  # rich ends so where nobody reads on
+            raise
+        return EXIT_OK
     except BrokenPipeError:  # `filmstock inspect DIR | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK

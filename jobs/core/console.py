@@ -96,6 +96,8 @@ class Progress:
         self.passed = 0
         self._note = ""
         self._inside, self._part = "", 0.0
+        self.scored = 0
+        """Parts of unfinished items that are through, to tell of where nothing else is under way."""
         self._lock = threading.Lock()
         self._start = time.monotonic()
         self._last = self._start

@@ -238,6 +238,7 @@ def commit_rows(
             raise OSError(body["errno"], body["text"], body["path"])
         if kind == CLIP:
             waiting.setdefault(order, []).append((body, vector))
+            progress.scored = sum(map(len, waiting.values()))
         else:
             ends[order] = body
         end = ends.get(order)

@@ -137,7 +137,8 @@ def watched(folder: Location, progress: Progress) -> Iterator[None]:
         while not over.wait(LOOK_S):
             found = read_underway(folder)
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-            text = found[0].text() + more if found else ""
+            scored = f"{progress.scored} clips scored" if progress.scored else ""
+            text = found[0].text() + more if found else scored
             progress.inside(text, sum(each.share for each in found))
 
     thread = threading.Thread(target=look, daemon=True)

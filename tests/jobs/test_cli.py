@@ -193,3 +193,19 @@ def test_a_table_without_a_column_is_told_by_it():
     line = cli.user_message(lacks.value)
     assert line is not None and "lacks the column 'clip_id'" in line
     assert cli.user_message(KeyError("clip_id")) is None, "a bug of ours keeps its traceback"
+
+
+def test_a_reader_that_stops_reading_is_no_failure(monkeypatch: pytest.MonkeyPatch):
+    import jobs.report.status as status
+
+    def closed(args: list[str]) -> int:
+        try:
+            raise BrokenPipeError
+        except BrokenPipeError:
+            raise SystemExit(1)  # noqa: B904 - as rich does
+
+    monkeypatch.setattr(status, "main", closed)
+    assert cli.main(["status", "x"]) == 0
+    monkeypatch.setattr(status, "main", lambda args: sys.exit(5))
+    with pytest.raises(SystemExit):
+        cli.main(["status", "x"])

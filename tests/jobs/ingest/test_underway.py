@@ -107,3 +107,14 @@ def test_a_splitter_tells_both_passes(run: Path, monkeypatch: pytest.MonkeyPatch
         seconds = [each.at_s for each in told if each.cutting is cutting]
         assert len(seconds) > 1 and seconds == sorted(seconds) and seconds[-1] <= 12.0
     assert read_underway(run) == []
+
+
+def test_what_is_scored_is_told_where_nothing_is_split(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("jobs.core.console.PIPE_PERIOD_S", 0.0)
+    progress = Progress("ingest", 1, "sources")
+    progress.scored = 12
+    with watched(run, progress):
+        time.sleep(0.1)
+    assert "ingest: 0/1 sources, 0s, 12 clips scored" in capsys.readouterr().err
