@@ -20,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.helpers.warm_python import python
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -27,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def caption_server(name: str) -> Iterator[str]:
     """base_url of a server that knows one model by ``name``."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.helpers.caption_server", name],
+        [python(), "-m", "tests.helpers.caption_server", name],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
