@@ -1,80 +1,111 @@
-"""Talk about the video in captions that are asked for in other languages: how sentences open, per language."""
+"""Talk about the video in captions that are asked for in other languages than English.
+
+Chinese, Japanese and Korean marks are written wide by some models and narrow by others: patterns are matched with all of
+them narrow, and what stays keeps the marks that it had.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from captioner.check import talk_asian as asian
+from captioner.check import talk_european as european
 from captioner.check.language import QUOTED
 
-_FR = r"(?:vidéo|séquence|clip|extrait|images?|scène|enregistrement)"
-_ES = r"(?:vídeo|video|clip|secuencia|escena|im[aá]gen(?:es)?|grabación|fotogramas)"
-_IT = r"(?:video|clip|filmato|sequenza|scena|immagin[ei])"
-_PT = r"(?:vídeo|video|clipe|sequência|cena|imagem|imagens|gravação)"
-_DE = r"(?:Video(?:clip|aufnahme)?|Clip|Szene|Sequenz|Aufnahmen?|Bilder|Film|Ausschnitt)"
-_PATTERNS: dict[str, tuple[str, ...]] = {
-    "fr": (
-        r"^(?:bien sûr|voici|d['’]accord)\b[^:.\n]{0,70}[:!]\s+",
-        rf"^(?:dans|sur) (?:cette|la|ce|le|ces|les|l['’]) ?(?:courte |brève )?{_FR}(?: fournie?s?)?,? (?:(?:on"
-        rf" (?:peut )?"
-        r"(?:voit|voir|observe|observer|aperçoit)|nous (?:voyons|pouvons voir)) )?",
-        rf"^(?:cette|la|ce|le|ces|les|l['’]) ?(?:courte |brève )?{_FR} (?:courte )?(?:montre|présente|illustre|capture"
-        r"|met en scène|dépeint|commence (?:par|avec)|s['’]ouvre sur|débute (?:par|avec))(?:nt)? ",
-        r"^on (?:peut voir|voit|observe|aperçoit) ",
-    ),
-    "es": (
-        r"^(?:claro|por supuesto|aquí (?:tienes|está))\b[^:.\n]{0,70}[:!]\s+",
-        rf"^en (?:este|el|esta|la|estas|las) (?:breve |corto )?{_ES},? (?:(?:se (?:puede (?:ver|observar)|ve|observa"
-        r"|muestra)|vemos|podemos ver) (?:a (?=un|la|el|dos|los|las))?)?",
-        rf"^(?:el|este|la|esta|los|las) (?:breve |corto )?{_ES} (?:muestra|presenta|captura|retrata|comienza con"
-        r"|empieza con|inicia con|muestran|presentan) (?:a (?=un|la|el|dos|los|las))?",
-        r"^se (?:puede ver|puede observar|ve|observa) (?:a (?=un|la|el|dos|los|las))?",
-    ),
-    "it": (
-        rf"^(?:in|nel|nella|nelle) ?(?:questo |questa |queste )?(?:breve )?{_IT},? (?:(?:si (?:vede|può vedere)"
-        rf"|vediamo) )?",
-        rf"^(?:il|questo|la|questa|le|queste) (?:breve )?{_IT} (?:mostra|presenta|ritrae|cattura|inizia con|mostrano) ",
-        r"^si (?:vede|può vedere) ",
-    ),
-    "pt": (
-        rf"^(?:neste|no|nesta|na|nestas|nas) (?:breve )?{_PT},? (?:(?:vemos|podemos ver|é possível ver|vê-se) )?",
-        rf"^(?:o|este|a|esta|as|estas) (?:breve )?{_PT} (?:mostra|apresenta|retrata|captura|começa com|mostram) ",
-        r"^(?:vê-se|podemos ver) ",
-    ),
-    "de": (
-        rf"^in (?:diesem|dem|dieser|der) (?:kurzen )?{_DE} (?:sieht man|sehen wir|ist zu sehen, wie) ",
-        rf"^(?:das|dieses|der|dieser|die|diese) (?:kurze )?{_DE} (?:zeigt|zeigen|beginnt mit|beginnen mit) ",
-        r"^(?:man sieht|wir sehen|zu sehen (?:ist|sind)) ",
-    ),
-    "ru": (
-        r"^(?:на|в) (?:этом |данном )?(?:видео|ролике|видеозаписи|кадрах) (?:показан[аоы]?|изображ[её]н[аоы]?|мы видим"
-        r"|видно, как) ",
-    ),
-    "zh": (
-        r"^(?:好的[，,。]?)?(?:以下|下面)是[^：:\n]{0,30}[：:]\s*",
-        r"^(?:在)?(?:这段|该|这个|此|本|这)?(?:视频|影片|短片|片段)(?:片段)?(?:中|里)[，,]?(?:我们可以看到|可以看到|我们看到)?"
-        r"(?:展示了|显示了|出现了)?",
-        r"^(?:这段|该|这个|此|本|这|整个)?(?:视频|影片|短片|片段|画面|镜头画面)(?:片段)?(?:主要)?(?:展示|显示|描绘|呈现|记录|展现"
-        r"|拍摄|讲述|捕捉)(?:了|的是|出)?(?:这样一个场景[，,：:])?",
-        r"^(?:我们)?可以看到[，,]?",
-    ),
-    "ja": (
-        r"^(?:この|本|その)?(?:短い)?(?:動画|映像|ビデオ|クリップ)(?:の中)?(?:では|には)、?",
-    ),
-    "ko": (r"^(?:이 )?(?:짧은 )?(?:영상|동영상|비디오)(?:에서는|에는|에서) ",),
-}  # fmt: skip
-_OPENINGS = {
-    language: tuple(re.compile(pattern, re.I) for pattern in patterns)
-    for language, patterns in _PATTERNS.items()
-}
-_SPLIT = re.compile(r"(?<=[.!?。！？])(\s*)(?=\S)")
+_NARROW = str.maketrans("，。：；！？（）、．｡､", ",.:;!?(),..,")
+_SPLIT = re.compile(r"(?<=[.!?])(?!\d)(\s*)(?=\S)")
+_LEAST = 4
+"""Letters that must be left of a sentence."""
+_PASSES = 4
 _WEAK = {"jungen": "Junge", "löwen": "Löwe", "hasen": "Hase", "affen": "Affe", "bären": "Bär"}
 """German nouns that change as an object."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Talk:
+    """Compiled patterns of a language."""
+
+    leads: tuple[re.Pattern[str], ...]
+    openings: tuple[tuple[re.Pattern[str], str], ...]
+    sentences: tuple[re.Pattern[str], ...]
+    inside: tuple[tuple[re.Pattern[str], str], ...]
+
+
+def _compiled(
+    leads: tuple[str, ...],
+    openings: tuple[tuple[str, str], ...],
+    sentences: tuple[str, ...],
+    inside: tuple[tuple[str, str], ...] = (),
+) -> _Talk:
+    def pairs(of: tuple[tuple[str, str], ...]) -> tuple[tuple[re.Pattern[str], str], ...]:
+        return tuple((re.compile(pattern, re.I), instead) for pattern, instead in of)
+
+    return _Talk(
+        leads=tuple(re.compile(pattern, re.I) for pattern in leads),
+        openings=pairs(openings),
+        sentences=tuple(re.compile(pattern, re.I) for pattern in sentences),
+        inside=pairs(inside),
+    )
+
+
+def _of_tongue(
+    tongue: european.Tongue,
+    extra: tuple[tuple[str, str], ...] = (),
+    inside: tuple[tuple[str, str], ...] = (),
+) -> _Talk:
+    return _compiled(
+        european.leads(tongue),
+        (*extra, *european.openings(tongue)),
+        european.sentences(tongue),
+        ((rf"({tongue.time}) {tongue.of}(?![\w-])", r"\1"), *inside),
+    )
+
+
+_TALK = {
+    "zh": _compiled(asian.ZH_LEADS, asian.ZH, asian.ZH_SENTENCES, asian.ZH_INSIDE),
+    "ja": _compiled(asian.JA_LEADS, asian.JA, asian.JA_SENTENCES, asian.JA_INSIDE),
+    "ko": _compiled(asian.KO_LEADS, asian.KO, asian.KO_SENTENCES, asian.KO_INSIDE),
+    "fr": _of_tongue(
+        european.FR, inside=((r"\btout au long de (?:la|cette) vidéo\b", "du début à la fin"),)
+    ),
+    "es": _of_tongue(
+        european.ES,
+        inside=((r"\ba lo largo (?:del|de este) v[ií]deo\b", "de principio a fin"),),
+    ),
+    "it": _of_tongue(
+        european.IT, inside=((r"\bper tutta la durata del video\b", "dall'inizio alla fine"),)
+    ),
+    "pt": _of_tongue(
+        european.PT, inside=((r"\bao longo (?:do|deste) vídeo\b", "do início ao fim"),)
+    ),
+    "de": _of_tongue(
+        european.DE,
+        extra=(
+            # Zu Beginn des Videos ist eine Frau zu sehen | Im Video sind zwei Boote zu sehen
+            (
+                rf"^({european.DE.time}) {european.DE.of} (?:ist|sind) ([^.;]+?) zu sehen(?=[.,;]|$)",
+                r"\1 \2",
+            ),
+            (
+                rf"^{european.DE.inside} (?:ist|sind|wird|werden) ([^.;]+?) (?:zu sehen|gezeigt)(?=[.,;]|$)",
+                r"\1",
+            ),
+            (rf"^({european.DE.time}) {european.DE.of},? {european.DE.see} ", r"\1 "),
+        ),
+        inside=((r"\bwährend des (?:gesamten|ganzen) Videos\b", "durchgehend"),),
+    ),
+    "ru": _of_tongue(european.RU),
+}
+
+
 def strip_openings(text: str, language: str) -> str:
-    """A text in ``language`` (``fr``, ``zh``) without openings that speak of the video; English is not looked at."""
-    patterns = _OPENINGS.get(language[:2].lower(), ())
-    if not patterns:
+    """A text in ``language`` (``fr``, ``zh``) without talk about the video: answers, openings, whole sentences.
+
+    English is not looked at, nor what stands in quotation marks. A text that would lose everything stays as it is.
+    """
+    talk = _TALK.get(language[:2].lower())
+    if talk is None:
         return text
     quotes: list[str] = []
 
@@ -82,16 +113,83 @@ def strip_openings(text: str, language: str) -> str:
         quotes.append(match[0])
         return f"\ue000{len(quotes) - 1}\ue001"
 
-    parts = _SPLIT.split(QUOTED.sub(hide, text))
+    own = QUOTED.sub(hide, text)
+    for lead in talk.leads:
+        hit = lead.match(narrow(own))
+        if hit and len(own[hit.end() :].strip()) >= _LEAST:
+            own = own[hit.end() :].lstrip()
+    parts = sentences_of(own)
+    kept: list[str] = []
     for i in range(0, len(parts), 2):
-        for _ in range(2):
-            for pattern in patterns:
-                hit = pattern.match(parts[i])
-                if hit and len(rest := parts[i][hit.end() :].strip()) >= 4:
-                    rest = _as_subject(rest) if language[:2].lower() == "de" else rest
-                    parts[i] = rest[:1].upper() + rest[1:]
-                    break
-    return re.sub("\ue000(\\d+)\ue001", lambda m: quotes[int(m[1])], "".join(parts))
+        shorter = _strip_sentence(parts[i], talk, language[:2].lower())
+        gap = parts[i + 1] if i + 1 < len(parts) else ""
+        if shorter is None:
+            gap = ""
+        elif shorter:
+            kept.append(shorter)
+        kept.append(gap)
+    out = "".join(kept).strip()
+    if len(out) < _LEAST or not re.search(r"[^\W\d_]", out.replace("\ue000", "a")):
+        return text
+    return re.sub("\ue000(\\d+)\ue001", lambda m: quotes[int(m[1])], out)
+
+
+def narrow(text: str) -> str:
+    """The text, as long as it was, with wide marks as narrow ones."""
+    return text.translate(_NARROW)
+
+
+def sentences_of(text: str) -> list[str]:
+    """Sentences and, at every other place, what stands between two."""
+    parts, last = [], 0
+    for hit in _SPLIT.finditer(narrow(text)):
+        parts += [text[last : hit.start()], hit[1]]
+        last = hit.end()
+    return [*parts, text[last:]]
+
+
+def _strip_sentence(sentence: str, talk: _Talk, language: str) -> str | None:
+    """A sentence without its talk; None where it is nothing else."""
+    for _ in range(_PASSES):
+        flat = narrow(sentence.strip())
+        if any(pattern.match(flat) for pattern in talk.sentences):
+            return None
+        again = _shortened(sentence, talk, language)
+        if again == sentence:
+            break
+        sentence = again
+    return sentence
+
+
+def _shortened(sentence: str, talk: _Talk, language: str) -> str:
+    flat = narrow(sentence)
+    for pattern, instead in talk.openings:
+        hit = pattern.match(flat)
+        if hit is None:
+            continue
+        rest = sentence[hit.end() :].strip()
+        put = _expanded(instead, hit, sentence)
+        if len(rest) < _LEAST and len(put) < _LEAST:
+            continue
+        if language == "de" and not instead:
+            rest = _as_subject(rest)
+        out = (put + (rest if put else rest.lstrip(",，、"))).strip()
+        return out[:1].upper() + out[1:]
+    for pattern, instead in talk.inside:
+        hit = pattern.search(flat)
+        if hit is not None:
+            out = (
+                sentence[: hit.start()] + _expanded(instead, hit, sentence) + sentence[hit.end() :]
+            )
+            return out[:1].upper() + out[1:]
+    return sentence
+
+
+def _expanded(instead: str, hit: re.Match[str], sentence: str) -> str:
+    """What stands for a phrase, with its groups as they are written in the sentence."""
+    return re.sub(
+        r"\\(\d)", lambda m: sentence[slice(*hit.span(int(m[1])))] if hit[int(m[1])] else "", instead
+    )
 
 
 def _as_subject(rest: str) -> str:
