@@ -104,7 +104,8 @@ WHOLE = tuple(
 UNKNOWN = re.compile(rf"^\W*(?:(?:however|unfortunately|additionally|also),? )?(?:{_LIMITS})", re.I)
 """What nobody can tell from the pictures."""
 _VAGUE = re.compile(
-    rf"^\W*(?:(?:overall|additionally|also|in general),? )?(?:{BARE}|{SURE}|the entire (?:video|clip|sequence))(?:"
+    rf"^\W*(?:(?:overall|additionally|also|in general),? )?(?:{BARE}|{SURE}|the (?:entire|overall) (?:video|clip"
+    rf"|sequence|footage))(?:"
     rf" (?:itself|overall|also))?"
     r" (?:(?:is|are|was|were|has been|seems?(?: to be)?|appears?(?: to be)?|feels?|remains?) (?:(?:very|quite"
     r"|rather|mostly"

@@ -12,11 +12,19 @@ import re
 from dataclasses import dataclass
 
 from captioner.check.asides import STYLE_WORDS, is_talk, is_vague
+from captioner.check.grammar import as_sentence
 from captioner.check.language import QUOTED
 from captioner.check.phrases import OPENINGS, STYLES
+from captioner.check.phrases_camera import AND_THEN, BESIDE, CAMERA, HEDGE
 from captioner.check.phrases_inside import AFTER, ASIDES, TAILS
+from captioner.check.phrases_time import AROUND, LATER, TIMES
 from captioner.check.talk import BARE, SHOWS
 
+_TITLE = re.compile(
+    r"^\W*(?:title|headline)\W{0,3}[:–-][^\n]{0,100}?\s+\W*(?=(?:[\w-]+ ){0,2}(?:description|caption|summary)\W{0,3}:)",
+    re.I,
+)
+"""``Title: Morning at the Harbor``, before a description with a label of its own."""
 _LEAD = re.compile(
     r"^\W*(?:(?:sure|certainly|of course|okay|ok|absolutely|great|alright|definitely|gladly|got it|no problem)\b"
     r"(?: thing)?[^.!:,\n\ue000]{0,20}[.!:,—]\s*)?"
@@ -45,6 +53,10 @@ _NOT_ALONE = re.compile(
 """Openings with which the rest of a sentence does not stand by itself."""
 _NOTHING_ELSE = re.compile(rf"^(?:in )?{BARE}(?: {SHOWS})?\W*$", re.I)
 _SPLIT = re.compile(r"(?<=[.!?])\s+(?=[\"'(“\ue000]?[A-Z\ue000])")
+_TIMED = re.compile(
+    r"\b(?:beginning|start|end|opening|middle) of (?:the|this) (?:video|clip|footage)\b", re.I
+)
+_CAMERA = re.compile(r"\bcamera\b", re.I)
 _MEDIA_WORD = re.compile(
     r"\b(video|clip|image|picture|photo|photograph|film|recording|screenshot|footage)s?\b", re.I
 )
@@ -74,6 +86,9 @@ def strip_boilerplate(text: str) -> Stripped:
 
     own = QUOTED.sub(hide, _unwrapped(text.strip()))
     found: list[str] = []
+    if title := _TITLE.match(own):
+        found.append(title[0].strip())
+        own = own[title.end() :]
     lead = _LEAD.match(own)
     if lead and re.search(r"\w", lead[0]):
         found.append(lead[0].strip())
@@ -83,14 +98,19 @@ def strip_boilerplate(text: str) -> Stripped:
     out: list[str] = []
     for sentence in _SPLIT.split(own):
         shorter = sentence
-        if is_talk(sentence):
-            found.append(sentence)
-            continue
+        if (hedge := HEDGE.search(sentence)) and len(sentence[: hedge.start()].split()) >= 3:
+            found.append(hedge[0].strip(" ,"))
+            shorter = sentence[: hedge.start()] + sentence[hedge.end() :]
         for _ in range(5):
-            again = _strip_sentence(shorter, " ".join(out), found)
+            if is_talk(shorter):
+                break
+            again = _strip_sentence(shorter, " ".join(out), found, timed=bool(_TIMED.search(own)))
             if again == shorter:
                 break
             shorter = again
+        if is_talk(shorter):
+            found.append(sentence)
+            continue
         if shorter == sentence and is_vague(sentence):
             found.append(sentence)
         elif re.search(r"\w|\ue000", shorter):
@@ -134,17 +154,38 @@ def _as_subject(rest: str) -> str:
     )
 
 
-def _strip_sentence(sentence: str, before: str, found: list[str]) -> str:
+def _strip_sentence(sentence: str, before: str, found: list[str], *, timed: bool) -> str:
     """A sentence without its phrases about the video; ``before`` is the text so far: a picture that was spoken of is a
-    thing in the scene."""
+    thing in the scene. ``timed``: the text tells the beginning or the end of the video."""
     named = {word.lower() for word in _MEDIA_WORD.findall(before)}
-    for pattern, replacement in (*OPENINGS, *STYLES):
+    if timed and (hit := AROUND.match(sentence)):
+        found.append(hit[0].strip(" ,"))
+        return f"Midway, {sentence[hit.end() :]}"
+    for pattern, replacement in (*TIMES, *CAMERA, *OPENINGS, *STYLES):
         hit = pattern.match(sentence)
         if not hit or named & {word.lower() for word in _MEDIA_WORD.findall(hit[0])}:
             continue
+        if replacement == "then " and not before:
+            replacement = ""
         after = sentence[hit.end() :]
+        if pattern in _ABOUT_CAMERA:
+            if _CAMERA.search(before.replace("The camera", "")):
+                continue  # it is a thing in the scene
+            if replacement.startswith("who "):
+                rest = f"{_WHO[hit['who'].lower()]} seen {after}"
+                found.append(hit[0].strip())
+                return rest
         if not replacement.startswith("it "):
             after = _as_subject(after)
+        if (
+            before
+            and (not replacement or _ASKS_VERB.search(hit[0]))
+            and _SHOWN.search(hit[0])
+            or replacement == r"\1, "
+        ):
+            after = as_sentence(after)
+        if not replacement:
+            after = AND_THEN.sub(r"\1, ", after)
         rest = _expanded(hit, replacement) + after
         if re.search(r"\w{2}|\ue000", after) and (replacement or not _NOT_ALONE.match(after)):
             found.append(hit[0].strip())
@@ -156,7 +197,7 @@ def _strip_sentence(sentence: str, before: str, found: list[str]) -> str:
         if hit and not STYLE_WORDS.search(hit[0]):
             found.append(hit[0].strip(" ,"))
             return sentence[: hit.start()] + sentence[hit.end() :]
-    for pattern, replacement in ASIDES:
+    for pattern, replacement in (*LATER, *BESIDE, *ASIDES):
         for hit in pattern.finditer(sentence):
             if _POSITION.search(sentence[: hit.start()]) or named & {
                 word.lower() for word in _MEDIA_WORD.findall(hit[0])
@@ -166,3 +207,9 @@ def _strip_sentence(sentence: str, before: str, found: list[str]) -> str:
             rest = sentence[: hit.start()] + hit.expand(replacement) + sentence[hit.end() :]
             return rest[:1].upper() + rest[1:]
     return sentence
+
+
+_ABOUT_CAMERA = frozenset(pattern for pattern, _ in CAMERA[:3])
+_WHO = {"him": "He is", "her": "She is", "them": "They are", "it": "It is"}
+_SHOWN = re.compile(rf"\b{SHOWS}|camera|\bsee\b", re.I)
+_ASKS_VERB = re.compile(r"\bthen\b", re.I)

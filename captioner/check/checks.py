@@ -10,6 +10,7 @@ from itertools import pairwise
 from captioner.check.boilerplate import strip_boilerplate
 from captioner.check.language import QUOTED, SENTENCES, is_off_language
 from captioner.check.refusal import is_refusal, without_limits
+from captioner.check.refusal_languages import refuses_in
 from pipeline.schema import CaptionOutcome
 
 _RESIDUE = re.compile(
@@ -55,14 +56,16 @@ def judge_reply(
 ) -> Verdict:
     """Outcome of a reply: its text, how generation ended, and the backend's error if there was one.
 
-    ``language`` is what the caption should be written in. Refusals, boilerplate and the language itself are told by
-    English words, so in any other only a refusal in English is found.
+    ``language`` is what the caption should be written in. A refusal is found in English and in it; boilerplate counts
+    as a defect in English only.
     """
     if error is not None or text is None:
         return Verdict(outcome=CaptionOutcome.ERROR, checks=(str(CaptionOutcome.ERROR),))
     english = language == ENGLISH
-    refused = finish == "content_filter" or (
-        (english or not is_off_language(text)) and is_refusal(text)
+    refused = (
+        finish == "content_filter"
+        or ((english or not is_off_language(text)) and is_refusal(text))
+        or refuses_in(text, language)
     )
     found = [
         outcome
@@ -72,7 +75,7 @@ def judge_reply(
             (CaptionOutcome.LOOPED, is_looped(text)),
             (CaptionOutcome.TRUNCATED, is_truncated(text, finish)),
             (CaptionOutcome.MALFORMED, bool(text.strip()) and is_malformed(text)),
-            (CaptionOutcome.OFF_LANGUAGE, english and is_off_language(text)),
+            (CaptionOutcome.OFF_LANGUAGE, is_off_language(text, language)),
             (CaptionOutcome.BOILERPLATE, english and has_boilerplate(text)),
         )
         if hit

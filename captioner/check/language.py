@@ -1,4 +1,4 @@
-"""Is a text English? Per sentence, by script and by function words, with quoted text left out.
+"""Is a text in the language that was asked for? Per sentence, by script and function words, quoted text left out.
 
 Captions name foreign things and quote foreign signs; a sentence in another language uses that language's small words.
 A library that identifies languages needs longer texts than one sentence and knows nothing of quotes.
@@ -7,6 +7,7 @@ A library that identifies languages needs longer texts than one sentence and kno
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 QUOTED = re.compile(
     '"[^"\n]{0,200}"|[\u300c\u300e\u300a][^\u300d\u300f\u300b\n]{0,80}[\u300d\u300f\u300b]'
@@ -54,8 +55,46 @@ _FOREIGN_WORDS = {
 }
 _ENGLISH = frozenset(_ENGLISH_WORDS.split())
 _FOREIGN = {name: frozenset(words.split()) - _ENGLISH for name, words in _FOREIGN_WORDS.items()}
+_MORE = {
+    "de": "im in an als wie so noch nur über durch gegen ohne bis zum zur vom beim man eines ihre ihren seine seinen "
+    "seiner dieser diese dieses kein keine mehr sehr hat haben wird werden steht",
+    "es": "una este esta estos muy más su tiene hay está están también cada todo toda le sin entre cuando donde ya",
+    "fr": "d l s n c il cette ce ces cet très plus leur leurs tout toute sous où sans entre contre vers à",
+    "it": "l un d gli da nello negli dal dalla dai alle ai questo questa molto più loro ha hanno come dove tra fra "
+    "verso sotto sopra senza",
+    "pt": "na nas nos ele ela este esta muito mais está estão tem também sem entre sobre sob quando onde cada "
+    "às aos uns",
+    "nl": "die dat deze dit er maar tot tegen tussen tegen langs als",
+    "sv": "på är som i sin sitt sina ett det den om mot mellan där",
+    "no": "på er som i sin sitt sine et om mot mellom der",
+}
+"""Small words that are too like English or each other's to tell a language by, but that speak for one's own."""
+_OWN = {
+    name: frozenset((words + " " + _MORE.get(name, "")).split())
+    for name, words in _FOREIGN_WORDS.items()
+}
+_SPANS = {
+    "han": (("\u4e00", "\u9fff"), ("\u3400", "\u4dbf"), ("\uf900", "\ufaff")),
+    "kana": (("\u3040", "\u30ff"), ("\uff66", "\uff9f")),
+    "hangul": (("\uac00", "\ud7af"), ("\u1100", "\u11ff"), ("\u3130", "\u318f")),
+    "cyrillic": (("\u0400", "\u052f"),),
+    "arabic": (("\u0600", "\u06ff"), ("\u0750", "\u077f")),
+    "hebrew": (("\u0590", "\u05ff"),),
+    "devanagari": (("\u0900", "\u097f"),),
+    "thai": (("\u0e00", "\u0e7f"),),
+}
+_SCRIPTS = {
+    "zh": ("han",), "ja": ("kana", "han"), "ko": ("hangul",), "ru": ("cyrillic",), "uk": ("cyrillic",),
+    "ar": ("arabic",), "he": ("hebrew",), "hi": ("devanagari",), "th": ("thai",),
+}  # fmt: skip
+"""Scripts of languages that are not written in Latin letters."""
+_SPELLED = frozenset({"ru", "uk", "ar", "he", "hi", "th"})
+"""Of these, those that write sounds with a letter each."""
+_LATIN = frozenset({"cs", "fi"})
 FEW_WORDS = 4
 """Sentences with fewer words are not judged by themselves."""
+FEW_LETTERS = 6
+"""Texts with fewer letters have no language."""
 
 
 def unquoted(text: str) -> str:
@@ -63,16 +102,67 @@ def unquoted(text: str) -> str:
     return QUOTED.sub(' "" ', text)
 
 
-def is_off_language(text: str) -> bool:
-    """Some sentence, or the whole, is not English; foreign names and quotations may occur."""
+def is_off_language(text: str, language: str = "en") -> bool:
+    """Some sentence, or the whole, is not in ``language``; foreign names and quotations may occur.
+
+    Of a language whose small words are not known here (Hindi, Finnish), only another script is found.
+    """
     own = unquoted(text)
+    code = language[:2].lower()
+    if code in _SCRIPTS:
+        return _other_script_than(own, code)
+    if code != "en" and code not in _FOREIGN and code not in _LATIN:
+        return False
     if _other_script(own):
         return True
+    if code != "en":
+        return code in _FOREIGN and any(
+            len(words) >= FEW_WORDS and _not_in(words, code)
+            for words in (_words(sentence) for sentence in (own, *SENTENCES.split(own)))
+        )
     sentences = [_words(sentence) for sentence in SENTENCES.split(own)]
     if any(len(words) >= FEW_WORDS and _foreign(words) for words in sentences):
         return True
     words = [word for sentence in sentences for word in sentence]
     return len(words) >= 8 and sum(word in _ENGLISH for word in words) < 0.12 * len(words)
+
+
+def _not_in(words: list[str], code: str) -> bool:
+    """The small words are another language's: two or more that ``code`` has not, and more than ``code`` has alone."""
+    for other, known in (("en", _ENGLISH), *_OWN.items()):
+        theirs = sum(word in known and word not in _OWN[code] for word in words)
+        own = sum(word in _OWN[code] and word not in known for word in words)
+        if other != code and theirs >= 2 and theirs > own and theirs >= 0.15 * len(words):
+            return True
+    return False
+
+
+def _other_script_than(text: str, code: str) -> bool:
+    """Less than half of the letters are of the language's script, or kana stand in a text that should be Chinese."""
+    letters = [c for c in text if c.isalpha()]
+    if len(letters) < FEW_LETTERS:
+        return False
+    counted = Counter(_script(c) for c in letters)
+    # A letter of these scripts is a syllable or a word; a Latin word has five letters or so.
+    own = sum(counted[script] for script in _SCRIPTS[code]) * (1 if code in _SPELLED else 4)
+    if own < len(letters) - sum(counted[script] for script in _SCRIPTS[code]):
+        return True
+    if code == "zh":
+        return counted["kana"] >= max(3, 0.1 * len(letters))
+    if code == "ja":
+        return counted["kana"] == 0 and counted["han"] >= 2 * FEW_LETTERS
+    if code == "uk":
+        return not re.search(r"[іїєґ]", text, re.I) and bool(re.search(r"[ыэъё]", text, re.I))
+    if code == "ru":
+        return bool(re.search(r"[іїєґ]", text, re.I)) and not re.search(r"[ыэъё]", text, re.I)
+    return False
+
+
+def _script(char: str) -> str:
+    for name, spans in _SPANS.items():
+        if any(low <= char <= high for low, high in spans):
+            return name
+    return "latin"
 
 
 def _foreign(words: list[str]) -> bool:

@@ -21,7 +21,7 @@ def judge_original(text: str, *, language: str = ENGLISH) -> Verdict:
             (CaptionOutcome.EMPTY, not text.strip()),
             (CaptionOutcome.LOOPED, is_looped(text)),
             (CaptionOutcome.MALFORMED, bool(text.strip()) and is_malformed(text)),
-            (CaptionOutcome.OFF_LANGUAGE, language == ENGLISH and is_off_language(text)),
+            (CaptionOutcome.OFF_LANGUAGE, is_off_language(text, language)),
         )
         if hit
     ]

@@ -98,6 +98,7 @@ def _repaired(
     from captioner.check.markdown import plain_prose
     from captioner.check.mend_json import mend_json
     from captioner.check.refusal import is_refusal, without_limits
+    from captioner.check.refusal_languages import refuses_in, without_limits_in
     from captioner.check.talk_languages import strip_openings
 
     done = []
@@ -114,7 +115,7 @@ def _repaired(
     prose = plain_prose(answer)
     if prose != answer:
         done.append(UNMARKED)
-    told = without_limits(prose) if language == ENGLISH else None
+    told = without_limits(prose) if language == ENGLISH else without_limits_in(prose, language)
     if told is not None:
         prose = told
         done.append(NO_LIMITS)
@@ -123,7 +124,7 @@ def _repaired(
         if stripped.found and stripped.text is not None:
             prose = stripped.text
             done.append(STRIPPED)
-    elif (opened := strip_openings(prose, language)) != prose:
+    elif not refuses_in(prose, language) and (opened := strip_openings(prose, language)) != prose:
         prose = opened
         done.append(STRIPPED)
     verdict = judge_reply(prose, finish=finish, language=language)

@@ -48,19 +48,26 @@ class Tongue:
     chatter: str
     to: str = ""
     """A preposition that goes with the object: the Spanish ``a``."""
+    comma: str = ","
+    """What stands after a time at the opening of a sentence."""
+    instead: tuple[str, str] = ("", "")
+    """What stands for its verbs of opening and of showing, where the object's case asks for a verb."""
 
 
 def openings(t: Tongue) -> tuple[tuple[str, str], ...]:
     """Openings of sentences, and what stands for each."""
     return (
-        (rf"^({t.time}) {t.of},? (?:(?:{t.see}|{t.shows}) {t.to})?", r"\1, "),
+        (rf"^({t.time}) {t.of},? (?:(?:{t.see}|{t.shows}) {t.to})?", rf"\1{t.comma} "),
         (rf"^{t.goes_on[0]},?\s", t.goes_on[1]),
         (rf"^{t.summing}{t.medium} {t.ends[0]} ", t.ends[1]),
         (rf"^{t.summing}{t.medium} {t.then[0]} ", t.then[1]),
-        (rf"^({t.order}),? (?:{t.medium} (?:{t.shows}|{t.opens})|{t.see}) {t.to}", r"\1, "),
-        (rf"^{t.summing}{t.medium},? {t.opens} {t.to}", ""),
-        (rf"^{t.summing}{t.medium}(?:,[^,.;]{{3,50}},)? {t.shows} {t.to}", ""),
-        (rf"^{t.summing}{t.medium} (?={t.filmed})", ""),
+        (
+            rf"^({t.order}),? (?:{t.medium} (?:{t.shows}|{t.opens})|{t.see}) {t.to}",
+            rf"\1{t.comma} ",
+        ),
+        (rf"^{t.summing}{t.medium},? {t.opens} {t.to}", t.instead[0]),
+        (rf"^{t.summing}{t.medium}(?:,[^,.;]{{3,50}},)? {t.shows} {t.to}", t.instead[1]),
+        (rf"^{t.summing}{t.medium} {t.filmed}", ""),
         (rf"^{t.this_is}", ""),
         (rf"^{t.summing}{t.inside},? (?:{t.see} {t.to})?", ""),
         (rf"^{t.see} {t.to}", ""),
@@ -90,20 +97,20 @@ _FR = (
     r"(?:vidéo|séquence|clip|extrait|images?|enregistrement|film|plan d['’]ouverture|photogrammes)"
 )
 _FR_THIS = r"(?:(?:cette|la|ce|le|ces|les|notre) |l['’])(?:(?:courte?|brève|même|présente) )?"
-_FR_OF = (
-    rf"(?:(?:de|dans|à) (?:(?:cette|la|ce|l['’]) ?)(?:courte )?(?:{_FR}|scène)|du (?:clip|film|plan))"
-)
+_FR_OF = rf"(?:(?:de|dans|à) (?:(?:cette|la|ce|l['’]) ?)(?:courte )?(?:{_FR}|scène)|du (?:clip|film|plan))"
 FR = Tongue(
     medium=rf"{_FR_THIS}(?:{_FR}|scène)(?: (?:courte|fournie?s?))?",
     of=_FR_OF,
     inside=rf"(?:dans|sur|d['’]après|selon) {_FR_THIS}{_FR}(?: fournie?s?)?",
-    shows=r"(?:(?:nous |aussi |également |semble )?(?:montre|présente|illustre|capture|met en (?:scène|avant|lumière|vedette)"
+    shows=r"(?:(?:nous |aussi |également |semble )?(?:montre|présente|illustre|capture|met en (?:scène|avant"
+          r"|lumière|vedette)"
     r"|dépeint|filme|dévoile|décrit|révèle|représente|documente|offre un aperçu de|donne à voir)(?:nt|r)?)",
     opens=r"(?:(?:commence|débute|démarre|s['’]ouvre)(?:nt)? (?:par|avec|sur))",
     ends=(r"(?:se (?:termine|conclut|clôt|finit)|s['’]achève|finit)(?:nt)? (?:par|sur|avec)", "à la fin, "),
     then=(r"(?:passe|bascule|enchaîne)(?:nt)?(?: ensuite)? (?:à|sur|vers|avec)", "ensuite, "),
     goes_on=(
-        rf"(?:au fur et à mesure que|à mesure que|pendant que|tandis que|alors que) {_FR_THIS}(?:{_FR}|scène) (?:avance|progresse|se"
+        rf"(?:au fur et à mesure que|à mesure que|pendant que|tandis que|alors que) {_FR_THIS}(?:{_FR}"
+        rf"|scène) (?:avance|progresse|se"
         r" (?:déroule|poursuit)|continue|défile)(?:nt)?",
         "ensuite, ",
     ),
@@ -111,20 +118,28 @@ FR = Tongue(
     r"|nous (?:voyons|pouvons (?:voir|observer)|observons|découvrons))",
     order=r"(?:puis|ensuite|enfin|finalement|d['’]abord|tout d['’]abord|au début|à la fin|plus tard)",
     summing=r"(?:(?:dans l['’]ensemble|globalement|en résumé|en somme|au final|en conclusion),? )?",
-    time=r"(?:au (?:tout )?début|à la (?:toute )?fin|vers (?:la fin|le milieu|le début)|au milieu|dès le début|en début|en fin)",
-    filmed=r"(?:est |a été |sont )?(?:entièrement )?(?:tournée?s?|filmée?s?|en (?:noir|couleur|accéléré|ralenti|vue))\b",
+    time=r"(?:au (?:tout )?début|à la (?:toute )?fin|vers (?:la fin|le milieu|le début)|au milieu|dès le début"
+         r"|en début|en fin)",
+    filmed=r"(?:est |a été |sont )(?=(?:entièrement )?(?:tournée?s?|filmée?s?|en (?:noir|couleur|accéléré|ralenti"
+           r"|vue))\b)",
     lead=r"bien sûr|voici|d['’]accord|certainement|avec plaisir|volontiers|absolument",
     label=r"(?:description|légende|résumé)",
     title=r"titre",
-    this_is=rf"(?:il s['’]agit|c['’]est) d['’]une? (?:courte? |brève )?{_FR} (?:montrant|présentant|qui montre|dans (?:laquelle|lequel)"
+    this_is=rf"(?:il s['’]agit|c['’]est) d['’]une? (?:courte? |brève )?{_FR} (?:montrant|présentant|qui montre"
+            rf"|dans (?:laquelle|lequel)"
     r"|où|de|d['’]) ?",
-    absent=rf"(?:il n['’]y a (?:pas|aucun)|on n['’]entend|aucune?|pas de|{_FR_THIS}{_FR} (?:ne (?:contient|comporte|montre|présente)"
+    absent=rf"(?:il n['’]y a (?:pas|aucun)|on n['’]entend|aucune?|pas de|{_FR_THIS}{_FR} (?:ne (?:contient"
+           rf"|comporte|montre|présente)"
     r"|n['’]a (?:pas|aucun)|est (?:muette|silencieuse)?))",
-    sound=r"sons?|audio|textes?|sous-titres?|paroles?|dialogues?|musique|sonore|voix|narration|muette|silencieuse|bruit",
-    unknown=r"(?:il (?:est (?:difficile|impossible)|n['’]est pas (?:possible|clair))|on ne (?:peut|sait) pas|rien ne permet|impossible)",
+    sound=r"sons?|audio|textes?|sous-titres?|paroles?|dialogues?|musique|sonore|voix|narration|muette|silencieuse"
+          r"|bruit",
+    unknown=r"(?:il (?:est (?:difficile|impossible)|n['’]est pas (?:possible|clair))|on ne (?:peut|sait) pas"
+            r"|rien ne permet|impossible)",
     exact=r"(?:exact|précis|identité|lieu|vidéo|images|contexte|marque)",
-    mood=r"sentiment|sensation|impression|ambiance|atmosphère|émotions?|dynamique|captivante?|engageante?|joie|sérénité",
-    chatter=r"n['’]hésitez pas|si vous (?:souhaitez|voulez|avez)|veuillez noter|notez que|cette description|j['’]espère",
+    mood=r"sentiment|sensation|impression|ambiance|atmosphère|émotions?|dynamique|captivante?|engageante?|joie"
+         r"|sérénité",
+    chatter=r"n['’]hésitez pas|si vous (?:souhaitez|voulez|avez)|veuillez noter|notez que|cette description"
+            r"|j['’]espère",
 )  # fmt: skip
 
 _ES = r"(?:vídeo|video|clip|videoclip|secuencia|im[aá]gen(?:es)?|grabación|fotogramas?|fragmento)"
@@ -133,29 +148,38 @@ ES = Tongue(
     medium=rf"{_ES_THIS}(?:{_ES}|escena)(?: (?:corto|proporcionado))?",
     of=rf"(?:del (?:{_ES})|de (?:la|este|esta) (?:{_ES}|escena))",
     inside=rf"(?:en|según|a lo largo de|durante) {_ES_THIS}{_ES}",
-    shows=r"(?:(?:nos |también |parece )?(?:muestra|presenta|captura|capta|retrata|ilustra|representa|documenta|enfoca|describe|revela"
+    shows=r"(?:(?:nos |también |parece )?(?:muestra|presenta|captura|capta|retrata|ilustra|representa|documenta"
+          r"|enfoca|describe|revela"
     r"|ofrece una vista de|se centra en)n?|mostrar|muestran)",
     opens=r"(?:(?:comienza|empieza|inicia|abre|arranca)n? (?:con|mostrando))",
     ends=(r"(?:termina|finaliza|concluye|acaba|cierra)n? con", "al final, "),
     then=(r"(?:luego |después )?(?:pasa|cambia|corta|salta)(?: luego| después)? a(?: mostrar)?", "luego, "),
-    goes_on=(rf"(?:a medida que|conforme|mientras) (?:{_ES_THIS})(?:{_ES}|escena) (?:avanza|progresa|continúa|transcurre)", "luego, "),
-    see=r"(?:se (?:puede (?:ver|observar|apreciar)|pueden (?:ver|observar|apreciar)|ven?|observan?|aprecian?)|vemos|podemos (?:ver|observar)"
+    goes_on=(rf"(?:a medida que|conforme|mientras) (?:{_ES_THIS})(?:{_ES}|escena) (?:avanza|progresa|continúa"
+             rf"|transcurre)", "luego, "),
+    see=r"(?:se (?:puede (?:ver|observar|apreciar)|pueden (?:ver|observar|apreciar)|ven?|observan?|aprecian?)"
+        r"|vemos|podemos (?:ver|observar)"
     r"|observamos)",
     order=r"(?:luego|después|primero|finalmente|por último|al principio|al final|a continuación|más tarde|entonces)",
     summing=r"(?:(?:en general|en resumen|en conjunto|en conclusión|en definitiva),? )?",
-    time=r"(?:al (?:principio|comienzo|inicio|final)|hacia (?:el final|la mitad|el principio)|a mitad|a mediados|en (?:el comienzo|el inicio))",
-    filmed=r"(?:está |es |fue )?(?:grabad[oa]|filmad[oa]|rodad[oa]|en (?:blanco|cámara|color))\b",
+    time=r"(?:al (?:principio|comienzo|inicio|final)|hacia (?:el final|la mitad|el principio)|a mitad|a mediados"
+         r"|en (?:el comienzo|el inicio))",
+    filmed=r"(?:está |es |fue )(?=(?:grabad[oa]|filmad[oa]|rodad[oa]|en (?:blanco|cámara|color))\b)",
     lead=r"claro|por supuesto|aquí (?:tienes|está|va)|desde luego|con gusto|seguro",
     label=r"(?:descripción|subtítulo|resumen|leyenda)",
     title=r"título",
-    this_is=rf"(?:se trata de|es|este es) (?:un|una) (?:breve |corto )?{_ES} (?:que muestra|donde|en (?:el|la) que|mostrando|de) (?:a (?=un))?",
-    absent=rf"(?:no (?:se (?:escucha|oye|ve|aprecia|observa|muestra)n?|hay)|ningún|sin|{_ES_THIS}{_ES} no (?:tiene|contiene|incluye"
+    this_is=rf"(?:se trata de|es|este es) (?:un|una) (?:breve |corto )?{_ES} (?:que muestra|donde|en (?:el"
+            rf"|la) que|mostrando|de) (?:a (?=un))?",
+    absent=rf"(?:no (?:se (?:escucha|oye|ve|aprecia|observa|muestra)n?|hay)|ningún|sin"
+           rf"|{_ES_THIS}{_ES} no (?:tiene|contiene|incluye"
     rf"|presenta|muestra)|{_ES_THIS}{_ES} es)",
     sound=r"audio|sonidos?|textos?|subtítulos?|diálogos?|música|voz|voces|narración|mudo|silencioso|ruido",
-    unknown=r"(?:no (?:es posible|está claro|se (?:puede|sabe)|queda claro)|es (?:difícil|imposible)|resulta (?:difícil|imposible))",
+    unknown=r"(?:no (?:es posible|está claro|se (?:puede|sabe)|queda claro)|es (?:difícil|imposible)"
+            r"|resulta (?:difícil|imposible))",
     exact=r"(?:exact|precis|identidad|lugar|video|vídeo|imágenes|contexto|marca)",
-    mood=r"sensación|sentimientos?|ambiente|atmósfera|emoción|emociones|dinámico|atractivo|alegría|serenidad|impresión|tranquilidad",
-    chatter=r"si (?:necesitas|deseas|quieres|tienes)|espero que|ten en cuenta|tenga en cuenta|no dudes|esta descripción|nota:",
+    mood=r"sensación|sentimientos?|ambiente|atmósfera|emoción|emociones|dinámico|atractivo|alegría|serenidad"
+         r"|impresión|tranquilidad",
+    chatter=r"si (?:necesitas|deseas|quieres|tienes)|espero que|ten en cuenta|tenga en cuenta|no dudes"
+            r"|esta descripción|nota:",
     to=r"(?:a (?=un|la|el|dos|los|las|tres|vari))?",
 )  # fmt: skip
 
@@ -165,21 +189,25 @@ IT = Tongue(
     medium=rf"{_IT_THIS}(?:{_IT}|scena)",
     of=rf"(?:del|della|di questo|di questa|dell['’]) ?(?:breve )?(?:{_IT}|scena)",
     inside=rf"(?:in quest[oa] (?:breve )?|nel |nella |nelle |nei |dal |durante il ){_IT}",
-    shows=r"(?:(?:ci |anche |sembra )?(?:mostra|presenta|ritrae|cattura|illustra|raffigura|documenta|riprende|descrive|rivela|inquadra)(?:no|re)?)",
+    shows=r"(?:(?:ci |anche |sembra )?(?:mostra|presenta|ritrae|cattura|illustra|raffigura|documenta|riprende"
+          r"|descrive|rivela|inquadra)(?:no|re)?)",
     opens=r"(?:(?:inizia|comincia|si apre|parte)(?:no)? (?:con|su|mostrando))",
     ends=(r"(?:termina|finisce|si (?:conclude|chiude))(?:no)? con", "alla fine, "),
     then=(r"(?:poi )?(?:passa|si sposta|cambia)(?: poi)? (?:a|su)(?: mostrare)?", "poi, "),
-    goes_on=(rf"(?:man mano che|mentre|con il proseguire del|via via che) {_IT_THIS}(?:{_IT}|scena) (?:procede|prosegue|avanza|continua)", "poi, "),
-    see=r"(?:si (?:vede|vedono|può (?:vedere|osservare|notare)|possono (?:vedere|osservare)|osserva|nota)|vediamo|possiamo vedere)",
+    goes_on=(rf"(?:man mano che|mentre|con il proseguire del|via via che) {_IT_THIS}(?:{_IT}|scena) (?:procede"
+             rf"|prosegue|avanza|continua)", "poi, "),
+    see=r"(?:si (?:vede|vedono|può (?:vedere|osservare|notare)|possono (?:vedere|osservare)|osserva|nota)|vediamo"
+        r"|possiamo vedere)",
     order=r"(?:poi|infine|inizialmente|successivamente|dopo|prima|all['’]inizio|alla fine|in seguito)",
     summing=r"(?:(?:nel complesso|in sintesi|in generale|complessivamente|in conclusione),? )?",
     time=r"(?:all['’]inizio|alla fine|verso (?:la fine|la metà|l['’]inizio)|a metà|sul finale|nella parte finale)",
-    filmed=r"(?:è (?:stato )?)?(?:girato|filmato|ripreso|in (?:bianco|bianco|time|slow))\b",
+    filmed=r"è (?:stato )?(?=(?:girato|filmato|ripreso|in (?:bianco|time|slow))\b)",
     lead=r"certo|certamente|ecco|va bene|volentieri|d['’]accordo|naturalmente",
     label=r"(?:descrizione|didascalia|riassunto|sintesi)",
     title=r"titolo",
     this_is=rf"(?:si tratta di|è|questo è) un(?:a|['’])? ?(?:breve )?{_IT} (?:che mostra|in cui|dove|di) ",
-    absent=rf"(?:non (?:c['’]è|ci sono|si (?:sente|sentono|vede|vedono))|nessun\w*|senza|{_IT_THIS}{_IT} (?:non (?:contiene|ha|presenta|include"
+    absent=rf"(?:non (?:c['’]è|ci sono|si (?:sente|sentono|vede|vedono))|nessun\w*|senza"
+           rf"|{_IT_THIS}{_IT} (?:non (?:contiene|ha|presenta|include"
     r"|mostra)|è privo|è))",
     sound=r"audio|suon[oi]|test[oi]|sottotitoli|dialogh?[oi]|musica|voc[ei]|narrazione|muto|silenzioso|parlato",
     unknown=r"(?:non (?:è (?:possibile|chiaro)|si (?:può|capisce|sa))|è (?:difficile|impossibile))",
@@ -194,88 +222,121 @@ PT = Tongue(
     medium=rf"{_PT_THIS}(?:{_PT}|cena)(?: (?:curto|fornecido))?",
     of=rf"(?:do|da|deste|desta|desse|das) (?:{_PT}|cena)",
     inside=rf"(?:neste|no|nesta|na|nestas|nas|nesse|nessa|durante o|de acordo com o) (?:breve |curto )?{_PT}",
-    shows=r"(?:(?:nos |também |parece )?(?:mostra|apresenta|retrata|captura|ilustra|registra|documenta|exibe|descreve|revela|foca em)(?:m|r)?)",
+    shows=r"(?:(?:nos |também |parece )?(?:mostra|apresenta|retrata|captura|ilustra|registra|documenta|exibe"
+          r"|descreve|revela|foca em)(?:m|r)?)",
     opens=r"(?:(?:começa|inicia|abre)(?:-se)?m? (?:com|mostrando))",
     ends=(r"(?:termina|encerra|conclui|acaba)(?:-se)?m? com", "no final, "),
     then=(r"(?:então |depois )?(?:passa|muda|corta|transita)(?: então| depois)? para(?: mostrar)?", "depois, "),
-    goes_on=(rf"(?:à medida que|conforme|enquanto) {_PT_THIS}(?:{_PT}|cena) (?:avança|progride|continua|prossegue)", "depois, "),
-    see=r"(?:vê(?:em)?-se|vemos|podemos (?:ver|observar)|é possível (?:ver|observar)|pode-se (?:ver|observar)|observa(?:mos|-se))",
+    goes_on=(rf"(?:à medida que|conforme|enquanto) {_PT_THIS}(?:{_PT}|cena) (?:avança|progride|continua|prossegue)",
+             "depois, "),
+    see=r"(?:vê(?:em)?-se|vemos|podemos (?:ver|observar)|é possível (?:ver|observar)|pode-se (?:ver|observar)"
+        r"|observa(?:mos|-se))",
     order=r"(?:depois|primeiro|finalmente|por fim|em seguida|então|no início|no final|mais tarde)",
     summing=r"(?:(?:no geral|em resumo|em geral|em suma|de modo geral|em conclusão),? )?",
-    time=r"(?:no (?:início|começo|final|fim|meio)|ao (?:final|fim|longo)|perto do (?:final|fim)|por volta da metade)",
-    filmed=r"(?:foi |é |está )?(?:gravad[oa]|filmad[oa]|em (?:preto|câmera|cores))\b",
+    time=r"(?:no (?:início|começo|final|fim|meio)|ao (?:final|fim|longo)|perto do (?:final|fim)"
+         r"|por volta da metade)",
+    filmed=r"(?:foi |é |está )(?=(?:gravad[oa]|filmad[oa]|em (?:preto|câmera|cores))\b)",
     lead=r"claro|com certeza|aqui está|aqui vai|certamente|com prazer|segue",
     label=r"(?:descrição|legenda|resumo)",
     title=r"título",
     this_is=rf"(?:trata-se de|é|este é) (?:um|uma) (?:breve |curto )?{_PT} (?:que mostra|em que|onde|mostrando|de) ",
-    absent=rf"(?:não (?:há|se (?:ouve|vê)|existe)|nenhum\w*|sem|{_PT_THIS}{_PT} (?:não (?:contém|tem|possui|apresenta|mostra|inclui)|é))",
+    absent=rf"(?:não (?:há|se (?:ouve|vê)|existe)|nenhum\w*|sem|{_PT_THIS}{_PT} (?:não (?:contém|tem|possui"
+           rf"|apresenta|mostra|inclui)|é))",
     sound=r"áudio|so[mn]s?|textos?|legendas?|diálogos?|música|voz|vozes|narração|mudo|silencioso|ruído",
     unknown=r"(?:não (?:é possível|está claro|se sabe|fica claro)|é (?:difícil|impossível))",
     exact=r"(?:exat|precis|identidade|local|vídeo|imagens|contexto|marca)",
-    mood=r"sensação|sentimentos?|atmosfera|emoção|emoções|dinâmico|envolvente|alegria|serenidade|impressão|tranquilidade|clima",
+    mood=r"sensação|sentimentos?|atmosfera|emoção|emoções|dinâmico|envolvente|alegria|serenidade|impressão"
+         r"|tranquilidade|clima",
     chatter=r"se (?:você|precisar|quiser|desejar)|espero que|observe que|note que|nota:|esta descrição",
 )  # fmt: skip
 
-_DE = r"(?:Video(?:clip|aufnahme|ausschnitt|s)?|Clip|Sequenz|Aufnahmen?|Bilder|Film|Ausschnitt|Filmmaterial|Einzelbilder)"
-_DE_THIS = r"(?:das|dieses|der|dieser|die|diese|ein) (?:(?:kurze|kurzes|kurzer|gesamte|ganze|vorliegende|bereitgestellte) )?"
+_DE = (
+    r"(?:Video(?:clip|aufnahme|ausschnitt|s)?|Clip|Sequenz|Aufnahmen?|Bilder|Film|Ausschnitt|Filmmaterial"
+    r"|Einzelbilder)"
+)
+_DE_THIS = (
+    r"(?:das|dieses|der|dieser|die|diese|ein) (?:(?:kurze|kurzes|kurzer|gesamte|ganze|vorliegende"
+    r"|bereitgestellte) )?"
+)
 DE = Tongue(
     medium=rf"{_DE_THIS}(?:{_DE}|Szene)",
-    of=r"(?:des|dieses|der|dieser|im|in diesem) (?:kurzen )?(?:Videos?|Clips?|Films?|Szene|Sequenz|Aufnahmen?|Ausschnitts?|Videoclips?)",
-    inside=rf"(?:(?:in|auf) (?:diesem|dem|dieser|der|diesen|den)|im) (?:(?:kurzen|gesamten|vorliegenden|bereitgestellten) )?{_DE}",
-    shows=r"(?:(?:zeigt|zeigen|präsentiert|präsentieren|dokumentiert|porträtiert|fängt|schildert|stellt|hält)(?: (?:uns|auch|zunächst|dann|dabei"
+    of=r"(?:des|dieses|der|dieser|im|in diesem) (?:kurzen )?(?:Videos?|Clips?|Films?|Szene|Sequenz|Aufnahmen?"
+       r"|Ausschnitts?|Videoclips?)",
+    inside=rf"(?:(?:in|auf) (?:diesem|dem|dieser|der|diesen|den)|im) (?:(?:kurzen|gesamten|vorliegenden"
+           rf"|bereitgestellten) )?{_DE}",
+    shows=r"(?:(?:zeigt|zeigen|präsentiert|präsentieren|dokumentiert|porträtiert|fängt|schildert|stellt"
+          r"|hält)(?: (?:uns|auch|zunächst|dann|dabei"
     r"|schließlich|anschließend))?)",
     opens=r"(?:(?:beginnt|beginnen|startet|öffnet sich)(?: dabei)? mit)",
-    ends=(r"(?:endet|enden|schließt|schließen)(?: schließlich)? mit", "am Ende "),
+    ends=(r"(?:endet|enden|schließt|schließen)(?: schließlich)? mit", "es endet mit "),
     then=(r"(?:wechselt|schneidet|geht über|schwenkt über)(?: dann| anschließend)? (?:zu|auf|in)", "dann "),
     goes_on=(
-        rf"(?:(?:während|im Laufe|im Verlauf|im weiteren Verlauf) (?:(?:{_DE_THIS})?(?:{_DE}|Szene) (?:fortschreitet|weitergeht|läuft|voranschreitet"
+        rf"(?:(?:während|im Laufe|im Verlauf|im weiteren Verlauf) (?:(?:{_DE_THIS})?(?:{_DE}"
+        rf"|Szene) (?:fortschreitet|weitergeht|läuft|voranschreitet"
         r"|weiterläuft)|(?:des|dieses|der) (?:Videos|Clips|Films|Szene|Aufnahme)))",
         "dann ",
     ),
-    see=r"(?:(?:sieht man|sehen wir|kann man|können wir|ist zu sehen, wie|erkennt man|wird gezeigt, wie)(?: auch| zunächst)?|man sieht|wir sehen"
+    see=r"(?:(?:sieht man|sehen wir|kann man|können wir|ist zu sehen, wie|erkennt man|wird gezeigt, wie)(?: auch"
+        r"| zunächst)?|man sieht|wir sehen"
     r"|zu sehen (?:ist|sind))",
     order=r"(?:dann|danach|zunächst|zuerst|schließlich|anschließend|am Ende|später|zum Schluss)",
     summing=r"(?:(?:insgesamt|zusammenfassend|im Großen und Ganzen|alles in allem),? )?",
     time=r"(?:zu Beginn|am Anfang|am Ende|zum Schluss|gegen Ende|in der Mitte|zum Ende|am Schluss)",
-    filmed=r"(?!.)",
+    filmed=r"(?:ist|wurde) (?=(?:in|mit|aus) [^.,;]*(?:gedreht|aufgenommen|gefilmt|Schwarz-?[Ww]ei|Zeitlupe"
+           r"|Zeitraffer))",
     lead=r"natürlich|gerne?|hier ist|hier folgt|selbstverständlich|klar|okay|sicher",
     label=r"(?:(?:Video)?[Bb]eschreibung|Bildunterschrift|Zusammenfassung|Untertitel)",
     title=r"Titel",
-    this_is=rf"(?:es handelt sich um|das ist|dies ist) (?:ein|eine) (?:kurzes |kurze |kurzer )?{_DE}(?: (?:von|mit)|, (?:das|die|der) zeigt,?"
+    this_is=rf"(?:es handelt sich um|das ist|dies ist) (?:ein|eine) (?:kurzes |kurze |kurzer )?{_DE}(?: (?:von"
+            rf"|mit)|, (?:das|die|der) zeigt,?"
     r"(?: wie)?) ",
-    absent=rf"(?:es (?:gibt|ist|sind) kein\w*|kein\w*|man hört|{_DE_THIS}{_DE} (?:hat|enthält|ist|zeigt) (?:kein\w*|ohne|stumm|tonlos))",
+    absent=rf"(?:es (?:gibt|ist|sind) kein\w*|kein\w*|man hört|{_DE_THIS}{_DE} (?:hat|enthält|ist"
+           rf"|zeigt) (?:kein\w*|ohne|stumm|tonlos))",
     sound=r"Ton|Audio|Texte?|Untertitel|Dialoge?|Musik|Stimmen?|Geräusche?|Sprache|stumm|tonlos|hören|hörbar",
-    unknown=r"(?:es ist (?:nicht (?:möglich|klar|ersichtlich)|unklar|schwer|unmöglich)|(?:aus|anhand) (?:dem|den|der|des) \w+ (?:lässt|geht|ist))",
+    unknown=r"(?:es ist (?:nicht (?:möglich|klar|ersichtlich)|unklar|schwer|unmöglich)|(?:aus|anhand) (?:dem|den"
+            r"|der|des) \w+ (?:lässt|geht|ist))",
     exact=r"(?:genau|exakt|Identität|Ort|Video|Bilder|Kontext|Marke)",
     mood=r"Gefühl|Stimmung|Atmosphäre|Eindruck|Emotionen|dynamisch|fesselnd|ansprechend|Freude|Ruhe",
-    chatter=r"wenn (?:Sie|du)|falls (?:Sie|du)|lassen Sie|lass mich|ich hoffe|bitte beachten|hinweis:|diese Beschreibung|beachten Sie",
+    comma="",
+    instead=("es beginnt mit ", ""),
+    chatter=r"wenn (?:Sie|du)|falls (?:Sie|du)|lassen Sie|lass mich|ich hoffe|bitte beachten|hinweis:"
+            r"|diese Beschreibung|beachten Sie",
 )  # fmt: skip
 
-_RU = r"(?:видео(?:ролик[ае]?|запис[ьи]|клип[ае]?|фрагмент[ае]?)?|ролик[ае]?|клип[ае]?|запис[ьи]|кадр[ыа]?х?|отрыв(?:ок|ке))"
+_RU = (
+    r"(?:видео(?:ролик[ае]?|запис[ьи]|клип[ае]?|фрагмент[ае]?)?|ролик[ае]?|клип[ае]?|запис[ьи]|кадр[ыа]?х?"
+    r"|отрыв(?:ок|ке))"
+)
 _RU_THIS = r"(?:(?:это|этот|эта|данное|данный|эти|этом|данном|этих|этого|данного|коротк\w+|всё|весь) ){0,2}"
 RU = Tongue(
     medium=rf"{_RU_THIS}{_RU}",
     of=r"(?:(?:этого |данного )?(?:видео(?:ролика|записи|клипа)?|ролика|клипа|записи|сцены))",
     inside=rf"(?:на|в|судя по|из) {_RU_THIS}(?:{_RU}|видеозаписи|ролику)",
-    shows=r"(?:(?:нам |также )?(?:показыва(?:ет|ют)|демонстриру(?:ет|ют)|изобража(?:ет|ют)|запечатл\w+|представля(?:ет|ют)|фиксиру(?:ет|ют)))",
-    opens=r"(?:начина(?:ет|ют)ся|открыва(?:ет|ют)ся) (?:с|со|с показа)",
+    shows=r"(?:(?:нам |также )?(?:показыва(?:ет|ют)|демонстриру(?:ет|ют)|изобража(?:ет|ют)|запечатл\w+"
+          r"|представля(?:ет|ют)|фиксиру(?:ет|ют)))",
+    opens=r"(?:начина(?:ет|ют)ся|открыва(?:ет|ют)ся) с",
     ends=(r"(?:заканчива(?:ет|ют)ся|заверша(?:ет|ют)ся)(?: тем, что| тем, как)", "в конце "),
     then=(r"(?:затем )?(?:переходит|переключается)(?: затем)? (?:к|на)", "затем "),
-    goes_on=(r"(?:по мере (?:развития|продолжения|просмотра) (?:видео\w*|ролика|сюжета)|по ходу (?:видео|ролика))", "затем "),
-    see=r"(?:мы (?:видим|можем (?:видеть|наблюдать)|наблюдаем)|можно (?:увидеть|видеть|наблюдать)|видно,? как|видн[аоы]|видно|показан[аоы]?|изображ[её]н[аоы]?"
+    goes_on=(r"(?:по мере (?:развития|продолжения|просмотра) (?:видео\w*|ролика|сюжета)|по ходу (?:видео|ролика))",
+             "затем "),
+    see=r"(?:мы (?:видим|можем (?:видеть|наблюдать)|наблюдаем)|можно (?:увидеть|видеть|наблюдать)|видно,? как"
+        r"|видн[аы]|показан[аоы]?|изображ[её]н[аоы]?"
     r"|запечатл[её]н[аоы]?)",
     order=r"(?:затем|потом|сначала|наконец|в начале|в конце|далее|после этого|позже)",
     summing=r"(?:(?:в целом|в общем|в итоге|таким образом|подводя итог),? )?",
     time=r"(?:в (?:самом )?начале|в (?:самом )?конце|ближе к концу|в середине|к концу)",
-    filmed=r"(?:снят[оаы]?)\b",
+    filmed=r"(?=снят[оаы]?\b|начина|заканчива|заверша|открыва)",
     lead=r"конечно|вот|хорошо|разумеется|с удовольствием",
     label=r"(?:описание|подпись|резюме|краткое описание)",
     title=r"(?:название|заголовок)",
     this_is=rf"это (?:короткое |короткий )?{_RU} (?:о том, как|в котором|где|с|о) ",
-    absent=rf"(?:{_RU_THIS}(?:на |в )?{_RU} (?:нет|не (?:содержит|имеет)|без|отсутству\w+)|нет|никак\w+|отсутству\w+|звук)",
+    absent=rf"(?:{_RU_THIS}(?:на |в )?{_RU} (?:нет|не (?:содержит|имеет)|без|отсутству\w+)|нет|никак\w+"
+           rf"|отсутству\w+|звук)",
     sound=r"звук[аио]?|аудио|текст[ао]?в?|субтитр\w+|диалог\w*|музык\w+|голос\w*|речи|отсутствует|отсутствуют",
     unknown=r"(?:невозможно|нельзя|сложно|трудно|неясно|неизвестно|не ясно)",
     exact=r"(?:точн|конкретн|личност|мест|видео|кадр|контекст|марк)",
     mood=r"ощущени\w|чувств\w|атмосфер\w|настроени\w|эмоци\w|впечатлени\w|динамичн\w+|радост\w|захватывающ\w+",
+    comma="",
+    instead=("начинается с ", "видно "),
     chatter=r"если (?:вам|вы)|надеюсь|обратите внимание|примечание|дайте знать|это описание",
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Talk about the video in captions that are asked for in other languages than English.
 
-Chinese, Japanese and Korean marks are written wide by some models and narrow by others: patterns are matched with all of
-them narrow, and what stays keeps the marks that it had.
+Chinese, Japanese and Korean marks are written wide by some models and narrow by others: patterns are matched with
+all of them narrow, and what stays keeps the marks that it had.
 """
 
 from __future__ import annotations
@@ -53,11 +53,12 @@ def _of_tongue(
     tongue: european.Tongue,
     extra: tuple[tuple[str, str], ...] = (),
     inside: tuple[tuple[str, str], ...] = (),
+    sentences: tuple[str, ...] = (),
 ) -> _Talk:
     return _compiled(
         european.leads(tongue),
         (*extra, *european.openings(tongue)),
-        european.sentences(tongue),
+        (*sentences, *european.sentences(tongue)),
         ((rf"({tongue.time}) {tongue.of}(?![\w-])", r"\1"), *inside),
     )
 
@@ -92,6 +93,17 @@ _TALK = {
                 r"\1",
             ),
             (rf"^({european.DE.time}) {european.DE.of},? {european.DE.see} ", r"\1 "),
+            # Dann zeigt das Video einen Hund
+            (
+                rf"^({european.DE.time}|{european.DE.order}) (?:(?:zeigt|zeigen|präsentiert) {european.DE.medium}"
+                rf"|{european.DE.see}) ",
+                r"\1 ",
+            ),
+        ),
+        # Insgesamt vermittelt das Video ein Gefühl von Ruhe
+        sentences=(
+            rf"^(?:insgesamt|zusammenfassend|alles in allem|im Großen und Ganzen),? \w+ {european.DE.medium}[^.;]*"
+            rf"\b(?:{european.DE.mood})\b[^.;]{{0,60}}\.?$",
         ),
         inside=((r"\bwährend des (?:gesamten|ganzen) Videos\b", "durchgehend"),),
     ),
@@ -188,7 +200,9 @@ def _shortened(sentence: str, talk: _Talk, language: str) -> str:
 def _expanded(instead: str, hit: re.Match[str], sentence: str) -> str:
     """What stands for a phrase, with its groups as they are written in the sentence."""
     return re.sub(
-        r"\\(\d)", lambda m: sentence[slice(*hit.span(int(m[1])))] if hit[int(m[1])] else "", instead
+        r"\\(\d)",
+        lambda m: sentence[slice(*hit.span(int(m[1])))] if hit[int(m[1])] else "",
+        instead,
     )
 
 

@@ -124,8 +124,10 @@ def test_checks_of_english_words_are_for_english_captions() -> None:
     )
     assert check_reply(reply(german)).outcome == "off_language"
     assert check_reply(reply(german), language="de").outcome == "ok"
-    spanish = "La video muestra una mujer. The video shows a man."
-    assert check_reply(reply(spanish), language="es").text == "Una mujer. The video shows a man."
+    spanish = "El video muestra una mujer."
+    assert check_reply(reply(spanish), language="es").text == "Una mujer."
+    mixed = check_reply(reply(f"{spanish} The video shows a man in the street."), language="es")
+    assert mixed.outcome == "off_language"
     refused = "I'm sorry, but I can't help with that request."
     assert check_reply(reply(refused), language="de").outcome == "refused"
     looped = "Die Frau geht nach links. " * 5
