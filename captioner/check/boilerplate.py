@@ -137,7 +137,8 @@ def _unwrapped(text: str) -> str:
 def _expanded(hit: re.Match[str], replacement: str) -> str:
     """What stands for a phrase; a style that has lost its "this" gets an article, unless its medium is a mass."""
     out = hit.expand(replacement)
-    if replacement.startswith(r"\1\2") or replacement == r"\1 of ":
+    named = re.match(r"an? ", out, re.I)
+    if not named and (replacement.startswith(r"\1\2") or replacement == r"\1 of "):
         medium = out.removesuffix(" of ").split()[-1]
         if medium.lower() not in ("footage", "images", "pictures"):
             out = f"{'an' if out[0].lower() in 'aeio' else 'a'} {out}"

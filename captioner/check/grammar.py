@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_DETERMINER = r"(?:an?|the|his|her|its|their|this|that|these|those|another|one|two|three|four|five|several|some|many|both)"
+_DETERMINER = (
+    r"(?:an?|the|his|her|its|their|this|that|these|those|another|one|two|three|four|five|several|some"
+    r"|many|both)"
+)
 _WORD = (
     r"(?!(?:of|in|on|at|with|from|by|to|for|as|and|or|who|that|which|is|are|was|were|has|have|being|while|where|into"
     r"|over|under|behind|near|then|so)\b)(?!\w+ing\b)[\w'’-]+"

@@ -113,7 +113,8 @@ CAMERA: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"\1 of ",
         ),
         (
-            rf"^{SUMMING}{SURE} (?:both )?(?:begins|starts|opens) and (?:ends|closes|finishes|concludes) (?:with"
+            rf"^{SUMMING}(?:{BARE}|{SURE}) (?:both )?(?:begins|starts|opens) and (?:ends|closes|finishes"
+            rf"|concludes) (?:with"
             rf"|on) {NOUN}",
             "at the beginning and at the end, ",
         ),

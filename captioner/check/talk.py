@@ -49,7 +49,7 @@ KINDS_OF = (
 ADVERB = (
     r"(?:,? (?:also|clearly|mainly|primarily|simply|briefly|just|prominently|vividly|initially|now|first|mostly"
     r"|predominantly|beautifully|effectively|continuously|consistently|further|then|again|likely|probably|possibly"
-    r"|essentially|specifically|generally|solely|only|closely))?"
+    r"|essentially|specifically|successfully|skil?lfully|perfectly|generally|solely|only|closely))?"
 )
 SEEMS = (
     r"(?:(?:appears?|seems?|continues?|serves?|goes on|go on|proceeds?|is likely|are likely) to )?"
@@ -99,7 +99,7 @@ THEN = (
 )
 THAT = r"(?: (?:us|that|how|viewers))?"
 NOUN = (
-    r"(?=(?:an?|the|two|three|four|five|several|some|many|various|people|men|women|[a-z-]+(?:ing|s|ed)|[A-Z])\b"
+    r"(?=(?:an?|the|two|three|four|five|several|some|many|various|people|men|women|children|[a-z-]+(?:ing|s|ed)|[A-Z])\b"
     r"|\ue000)"
 )
 SUMMING = (

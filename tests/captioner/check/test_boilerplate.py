@@ -86,6 +86,34 @@ def test_sentences_keep_their_order(text: str, left: str) -> None:
         ("A man sings. The video is humorous in nature.", "A man sings."),
         ("A man sings. The video is blurry.", "A man sings. The video is blurry."),
         (
+            "In the first frame, it is dark; in the last frame, it rains.",
+            "At first, it is dark; at the end, it rains.",
+        ),
+        ("At around the 8-second mark, a dog jumps in.", "A dog jumps in."),
+        ("A pot boils. At the 12-second mark, steam rises.", "A pot boils. Then steam rises."),
+        ("Halfway through the clip, a rider falls.", "Midway, a rider falls."),
+        ("As the video draws to a close, candles go out.", "At the end, candles go out."),
+        ("Title: The Last Bus\nDescription: A bus waits in the rain.", "A bus waits in the rain."),
+        (
+            "A pot boils. The video then shows the lid rattling.",
+            "A pot boils. The lid is rattling.",
+        ),
+        ("First, the clip shows a smith heating iron.", "First, a smith is heating iron."),
+        ("The camera captures a herd of goats.", "A herd of goats."),
+        (
+            "A man drums. The camera captures him from a low angle.",
+            "A man drums. He is seen from a low angle.",
+        ),
+        ("The clip, which is about ten seconds long, depicts a frog.", "A frog."),
+        ("The video, a time-lapse, shows clouds.", "A time-lapse of clouds."),
+        ("The video is shot in sepia, and a trio plays.", "Shot in sepia, a trio plays."),
+        ("The footage has a shaky, distant look.", "A shaky, distant look."),
+        ("It is worth noting that the video has no sound. A pot boils.", "A pot boils."),
+        (
+            "It looks like a lab, though this cannot be confirmed from the video.",
+            "It looks like a lab.",
+        ),
+        (
             "It is hard to see in the fog; a man sings.",
             "It is hard to see in the fog; a man sings.",
         ),
@@ -93,6 +121,27 @@ def test_sentences_keep_their_order(text: str, left: str) -> None:
 )
 def test_what_is_seen_stays_and_what_is_only_said_goes(text: str, left: str) -> None:
     assert strip_boilerplate(text).text == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The camera captures a cyclist and then pans to the crowd.",
+        "A woman holds a camera. The camera captures a bird on her arm.",
+        "A frame of a window hangs in the first frame shop on the left.",
+        "In the middle, a red car is parked. Around the middle, she wears a belt.",
+        "A worker checks the last frame of the conveyor and the clip on the belt.",
+        "A music video style shot of a singer in rain.",
+        "The screen shows a match while the men cheer.",
+        "At 7:30, the alarm rings and a hand slaps it.",
+        "A man speaks, though he is not clear in the fog.",
+        "Its tail sways from frame to frame.",
+        "A film crew records a scene in front of a photo on a wall.",
+        "[00:00 - 00:03] A hand draws a circle.",
+    ],
+)
+def test_what_only_looks_like_talk_stays(text: str) -> None:
+    assert strip_boilerplate(text) == Stripped(text=text, found=())
 
 
 @pytest.mark.parametrize("text", ["Caption:", "Sure!", "In this clip,", "The video shows."])

@@ -223,3 +223,34 @@ SHORTEST = "A man walks past two shops."
 )  # fmt: skip
 def test_only_what_cannot_be_made_out_is_left_out(said: str, left: str | None) -> None:
     assert without_limits(said) == left
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "refused"),
+    [
+        ("zh", "抱歉,我无法查看该视频内容,请您提供更多信息。", True),
+        ("zh", "对不起，作为AI我不能描述这个视频。", True),
+        ("zh", "男孩无法打开罐子,于是请母亲帮忙。", False),
+        ("ja", "申し訳ありませんが、この動画を説明することはできません。", True),
+        ("ko", "죄송하지만 이 영상을 설명할 수 없습니다.", True),
+        ("fr", "Je suis désolé, mais je ne peux pas décrire cette vidéo.", True),
+        ("fr", "Un homme ne peut pas ouvrir la porte.", False),
+        ("es", "No puedo ver el video. Por favor, súbelo de nuevo.", True),
+        ("it", "Mi dispiace, ma non posso descrivere questo video.", True),
+        ("pt", "Desculpe, mas não consigo assistir a vídeos.", True),
+        ("de", "Es tut mir leid, aber ich kann dieses Video nicht beschreiben.", True),
+        ("de", "Ein Mann kann die Tür nicht öffnen und klopft ans Fenster.", False),
+        ("ru", "К сожалению, я не могу описать это видео.", True),
+    ],
+)
+def test_refusals_in_the_language_that_was_asked_for(
+    language: str, text: str, refused: bool
+) -> None:
+    assert ("refused" in judge_reply(text, finish="stop", language=language).checks) == refused
+
+
+def test_what_cannot_be_made_out_is_no_refusal_in_other_languages_either() -> None:
+    from captioner.check.refusal_languages import without_limits_in
+
+    text = "街角站着一个卖气球的人。我无法辨认远处的招牌。孩子们围着他。"
+    assert without_limits_in(text, "zh") == "街角站着一个卖气球的人。孩子们围着他。"

@@ -67,3 +67,24 @@ def test_quotes_are_left_out_and_apostrophes_are_no_quotes() -> None:
 )  # fmt: skip
 def test_where_another_language_begins(text: str, off: bool) -> None:
     assert is_off_language(text) == off
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "off"),
+    [
+        ("zh", "A man in a red coat walks his dog through the snow.", True),
+        ("zh", "この動画では、犬が雪の中を走っている。", True),
+        ("zh", "一名男子在LEGO商店前等候。", False),
+        ("ja", "一名身穿白色衬衫的男子站在讲台前发言。", True),
+        ("ko", "A red bus stops at the corner.", True),
+        ("ru", "A red bus stops at the corner.", True),
+        ("fr", "A red bus stops at the corner and two women get off.", True),
+        ("fr", "Un homme traverse la place et salue une femme.", False),
+        ("es", "Zwei Kinder bauen am Strand eine Sandburg, und im Hintergrund laufen Leute.", True),
+        ("pt", "Un hombre cruza la plaza y saluda a una mujer con flores.", True),
+        ("it", "Un homme traverse la place et salue une femme qui vend des fleurs.", True),
+        ("hi", "A red bus stops at the corner.", True),
+    ],
+)
+def test_any_language_that_was_asked_for(language: str, text: str, off: bool) -> None:
+    assert is_off_language(text, language) == off
