@@ -62,8 +62,14 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "captioner/check/talk.py": ("captioner/check/test_boilerplate.py", "words of its patterns"),
     "captioner/check/phrases_time.py": ("captioner/check/test_boilerplate.py", "times by name"),
     "captioner/check/phrases_camera.py": ("captioner/check/test_boilerplate.py", "cameras, styles"),
-    "captioner/check/talk_asian.py": ("captioner/check/test_talk_languages.py", "patterns"),
-    "captioner/check/talk_european.py": ("captioner/check/test_talk_languages.py", "patterns"),
+    "captioner/check/talk_asian.py": (
+        "captioner/check/test_talk_languages.py",
+        "patterns by language",
+    ),
+    "captioner/check/talk_european.py": (
+        "captioner/check/test_talk_languages.py",
+        "patterns by language",
+    ),
     "captioner/check/refusal_languages.py": ("captioner/check/test_checks.py", "among the checks"),
     "captioner/check/phrases.py": ("captioner/check/test_boilerplate.py", "openings by name"),
     "captioner/check/phrases_inside.py": (

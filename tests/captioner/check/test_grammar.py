@@ -20,6 +20,7 @@ from captioner.check.grammar import as_sentence
         ("a quiet morning on a river.", "a quiet morning on a river."),
         ("a slow-motion replay of the flip.", "a slow-motion replay of the flip."),
         ("steam rising from a pot.", "steam rising from a pot."),
+        ("the old swimming pool.", "the old swimming pool."),
         ("the dog in the ring.", "the dog in the ring."),
     ],
 )
