@@ -320,13 +320,20 @@ def _field(
         above=limits.above if numeric else None,
         most=most,
         choices=choices,
-        required=default is None and kind != "text" and type(None) not in get_args(hint),
+        required=default is None and kind != "text" and not _may_be_none(hint),
         group=group,
     )
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(function).parameters
+
+
+def _may_be_none(hint: Any) -> bool:
+    """Whether a type, without what annotates it, has None among its choices."""
+    while hasattr(hint, "__metadata__"):
+        hint = get_args(hint)[0]
+    return type(None) in get_args(hint)
 
 
 def _plain(hint: Any) -> Any:
