@@ -222,7 +222,6 @@ def stages() -> list[Case]:
         case("encode words.txt", "words.txt"),
         case("encode run-cut", "shards"),
         case("encode run-magic", "shards"),
-        case("encode run-old", "99"),
         case("encode run-stale", "stale"),
         case("encode run --vae nowhere", "nowhere"),
         case("encode run --vae dit", "dit"),

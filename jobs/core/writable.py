@@ -35,6 +35,8 @@ def check_file(path: Path, option: str) -> None:
     """UserError where a file cannot be written: no folder for it, a folder itself, or no rights."""
     if path.is_dir():
         raise UserError(f"{option} {path} is a folder; give the name of a file")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{option} {path} is a device or a pipe; give the name of a file")
     parent = path.absolute().parent
     if not parent.is_dir():
         there = nearest(parent)

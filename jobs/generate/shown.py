@@ -11,6 +11,7 @@ import numpy as np
 
 from jobs.core.errors import UserError
 from jobs.generate.inputs import check_there, fitted, read_picture, read_video
+from pipeline import schema as s
 
 if TYPE_CHECKING:
     from jobs.search.retrieve import Answer, Retrieval
@@ -35,7 +36,7 @@ class Shown:
     @property
     def names(self) -> tuple[str, ...]:
         """What the container's metadata calls them: the hash of a file, the id of a clip."""
-        return tuple(str(each.get("sha256") or each["clip_id"]) for each in self.records)
+        return tuple(str(each.get("sha256") or each[s.CLIP_ID]) for each in self.records)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +123,7 @@ def of_clip(retrieval: Retrieval, answer: Answer, like: tuple[int, int], multipl
     nearest = answer.found[0]
     picture = retrieval.picture(nearest.clip_id)
     one = fitted(picture, reference_size(picture.shape[1], picture.shape[0], like, multiple))
-    return Shown(frames=(one,), records=({"clip_id": nearest.clip_id, **_seen(one)},))
+    return Shown(frames=(one,), records=({s.CLIP_ID: nearest.clip_id, **_seen(one)},))
 
 
 def is_picture(path: Path) -> bool:

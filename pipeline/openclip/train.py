@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
-from pipeline.bounds import BoundsError, Count, NonNegative, Positive, Steps, Whole
+from pipeline.bounds import Count, Limits, NonNegative, Positive, Steps, Whole
 from pipeline.groups import DATA, MODEL, OPTIMISATION, OUTPUT, SCHEDULE
 from pipeline.openclip.data import IMAGE_SIZE, Pool
 from pipeline.openclip.package import open_clip_module
@@ -47,7 +47,7 @@ class ClipTrainConfig(BaseTrainConfig):
     repeatable to the bit."""
     scenes: Annotated[Count, DATA] = 10_000
     """Scenes rendered to train on."""
-    batch: Annotated[Count, DATA] = 128
+    batch: Annotated[int, Limits(least=1, most=8192), DATA] = 128
     """Clips per step, at most all scenes."""
     views: Annotated[Count, DATA] = 2
     """Frames per clip and step."""
@@ -69,11 +69,6 @@ class ClipTrainConfig(BaseTrainConfig):
     """Size of a token feature."""
     text_layers: Annotated[Count, MODEL] = 4
     """Blocks of the text tower."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.batch > self.scenes:
-            raise BoundsError("batch", self.batch, f"at most {self.scenes}, the scenes")
 
 
 def model_config(config: ClipTrainConfig, vocab_size: int) -> dict[str, Any]:

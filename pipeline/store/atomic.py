@@ -29,6 +29,13 @@ class AtomicFile:
         if isinstance(path, ObjectPath):
             folder = Path(tempfile.gettempdir())
         else:
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                # a rename would put a plain file where /dev/null was, for everybody
+                raise OSError(
+                    errno.EINVAL,
+                    "is a device or a pipe, and would be replaced by a file",
+                    str(path),
+                )
             folder = path.parent
             folder.mkdir(parents=True, exist_ok=True)
         mine = "partial" if sole and isinstance(path, Path) else uuid.uuid4().hex[:8]

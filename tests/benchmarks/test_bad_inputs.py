@@ -34,7 +34,7 @@ def test_every_command_has_cases_and_there_are_many():
     cases = all_cases()
     assert len(cases) >= 200
     assert {one.command[0] for one in cases if one.command} >= set(COMMANDS)
-    assert len({one.command for one in cases}) == len(cases)
+    assert len({(one.command, str(one.env)) for one in cases}) == len(cases)
 
 
 @pytest.mark.parametrize("line", QUICK)

@@ -228,7 +228,7 @@ def test_serve_samples_what_is_asked_for_and_keeps_it(home: Path, tmp_path: Path
     )
     try:
         assert server.stdout is not None
-        line = next(line for line in server.stdout if line.startswith("serve: "))
+        line = next(line for line in server.stdout if line.startswith("serve: ") and "http" in line)
         url = next(word for word in line.split() if word.startswith("http")).rstrip("/")
         asked = {"verb": "sample", "prompt": "a red circle", "width": 16, "height": 16}
         asked |= {"frames": 5, "steps": 2, "seed": 3}

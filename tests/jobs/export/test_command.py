@@ -203,7 +203,7 @@ def test_captions_follow_kind_dialect_template_and_length(made, whole, tmp_path)
         (["--for", "diffusion-pipe", "--caption", "facts"], "no clip has a caption of kind 'facts'"),
         (["--for", "diffusion-pipe", "--model", "h3"], "no clip of"),
         (["--for", "diffusion-pipe", "--dialect", "verse"], "unknown dialect 'verse'"),
-        (["--for", "diffusion-pipe", "--frames", "17"], "--frames changes a model's counts"),
+        (["--for", "diffusion-pipe", "--frames", "17"], "--frames 17 changes a model's counts"),
         (["--for", "diffusion-pipe", "--resize"], "--resize needs the sizes of a model"),
         (["--for", "no_such_module:TARGET"], "cannot be imported"),
         (["--for", "diffusion-pipe", "--tokenizer", "/no/such"], "no tokenizer can be opened"),

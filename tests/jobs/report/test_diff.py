@@ -95,6 +95,7 @@ def test_clips_of_sources_that_were_cut_otherwise_are_found_by_their_time(home: 
 
 def test_the_page_has_the_clips_pictures_and_escapes_names(home: Path) -> None:
     out = home / "out" / "diff.html"
+    out.parent.mkdir()
     assert diff.main([str(home / "a"), str(home / "b"), "--html", str(out)]) == 0
     page = out.read_text()
     assert page.count("data:image/jpeg;base64,") == 4 and "default-src 'none'" in page

@@ -60,5 +60,5 @@ def test_a_vae_that_is_not_there_is_one_line(
     make_shards(tmp_path / "shards", make_rows(2))
     assert cli(["encode", str(tmp_path), "--vae", "diffusers:nowhere", "--text", text]) == 2
     error = capsys.readouterr().err
-    assert "VAE diffusers:nowhere does not load" in error and "Traceback" not in error
+    assert "no VAE of diffusers at nowhere" in error and "Traceback" not in error
     assert not (tmp_path / "latents").exists()

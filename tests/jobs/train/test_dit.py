@@ -313,7 +313,7 @@ def test_a_vae_the_dit_was_not_trained_with_is_refused(tmp_path, models, dit_fil
 
     torch.manual_seed(1)
     save_vae(VideoVAE(VAEConfig.preset("tiny")), tmp_path / "other.safetensors")
-    with pytest.raises(UserError, match="give the VAE it was trained with"):
+    with pytest.raises(UserError, match="give the VAE that made them"):
         sample.main(
             ["--prompt", "x", "--dit", str(dit_file), "--vae", str(tmp_path / "other.safetensors")]
         )

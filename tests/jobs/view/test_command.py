@@ -59,7 +59,7 @@ def test_a_kill_amid_edits_loses_none(tmp_path: Path) -> None:
         (["nowhere"], "nowhere does not exist"),
         (["{folder}"], "neither manifest/ nor shards"),
         (["{folder}", "--port", "99999999"], "99999999: it must be from 0 to 65535"),
-        (["{folder}", "--who", " "], "needs the name of a person"),
+        (["{folder}", "--who", " "], "is no name"),
         (["{folder}", "--host", "192.0.2.1"], "cannot listen at 192.0.2.1"),
     ],
 )

@@ -189,3 +189,12 @@ def test_lines_are_appended_to_files_and_objects(tmp_path: Path, bucket: ObjectP
         append_line(path, b"one\n")
         append_line(path, b"two\n")
         assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    """Whoever may do so would find a plain file where /dev/null was, and every program on the machine with them."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="device or a pipe"):
+        write_bytes(pipe, b"x")
+    assert pipe.is_fifo() and names(tmp_path) == ["pipe"]
