@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import uuid
 from pathlib import Path
 
@@ -16,6 +17,8 @@ PACKAGES = ("pipeline", "captioner", "vae", "dit", "jobs", "recipes")
 """What a worker imports from us, and all that is shipped."""
 NOT_SHIPPED = ("__pycache__/", "*.pyc")
 """Patterns, as in a .gitignore, of what no worker needs."""
+KNOCK_S = 10.0
+"""Seconds in which the head of a cluster must take a connection."""
 UNPACKED = "_ray_pkg_"
 """In the path of a folder that Ray unpacked a working directory to; it is removed when the job is over."""
 
@@ -36,6 +39,7 @@ def join_cluster(address: str) -> None:
             "of the cluster, or ray job submit"
         )
     try:
+        knock(address)
         ray.init(
             address=address,
             runtime_env=shipped(),
@@ -59,6 +63,19 @@ def join_cluster(address: str) -> None:
         raise UserError(
             f"the cluster at RAY_ADDRESS={address} runs other versions: {text}"
         ) from error
+
+
+def knock(address: str) -> None:
+    """ConnectionError where nothing listens at HOST:PORT; Ray itself would try for a quarter of an hour.
+
+    Another kind of address, such as ``auto``, is left to Ray.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
+        except OSError as error:  # an unknown host, too
+            raise ConnectionError(f"{address}: {error}") from error
 
 
 def shipped() -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tomllib
 import zipfile
 from pathlib import Path
@@ -39,10 +40,29 @@ def test_a_cluster_that_cannot_be_joined_is_one_line(
         assert raised is not None, "nothing to try"
         raise raised
 
+    monkeypatch.setattr(cluster, "knock", lambda address: None)
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(UserError, match=says) as caught:
         cluster.join_cluster(address)
     assert "\n" not in str(caught.value)
+
+
+def test_where_nobody_listens_ray_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray tries for a quarter of an hour before it says so."""
+    import ray
+
+    def init(**_: object) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(ray, "init", init)
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # bound and not listening: it refuses
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        with pytest.raises(UserError, match=f"answers at RAY_ADDRESS={address}"):
+            cluster.join_cluster(address)
+    with socket.create_server(("127.0.0.1", 0)) as open_one:
+        cluster.knock(f"127.0.0.1:{open_one.getsockname()[1]}")
+    cluster.knock("auto")
 
 
 def test_another_failure_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,6 +71,7 @@ def test_another_failure_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def init(**_: object) -> None:
         raise RuntimeError("a bug")
 
+    monkeypatch.setattr(cluster, "knock", lambda address: None)
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(RuntimeError, match="a bug"):
         cluster.join_cluster("head:6379")
