@@ -26,7 +26,6 @@ REFUSED = {
     "sample --prompt 'A red circle.' --best-of 2 --judge-clip nowhere": "--judge-clip: CLIP model",
     "sample --prompt 'A red circle.' --dit ''": "--dit '' is empty",
     "train-captioner run --out new --prompt '{nope}'": "placeholder {nope}",
-    "train-clip --out new --batch 9 --scenes 8": "--batch 9: it must be at most 8, the scenes",
     "plan --size 0x0": "'0x0' is no size; give width and height in multiples of 16",
     "plan --frames 80": "--frames 80: give 1 + a multiple of 4, such as 81",
     "plan --gpu-hour 4 2": "--gpu-hour 4 2: give the low price first",
