@@ -246,7 +246,7 @@ def reference_latents(shown: np.ndarray, vae: Vae, dit: Loaded) -> Tensor:
     return dit.latents.normalise(vae.encode(np.ascontiguousarray(whole)[None])[0][0])
 
 
-def named(name: str) -> str:
+def _as_value(name: str) -> str:
     """A name as the value of an option, empty for none."""
     return f" {name}" if name else ""
 
@@ -256,7 +256,7 @@ def check_vae(spec: LatentSpec, vae: Vae) -> None:
     if vae.id != spec.vae_id:
         raise ValueError(
             f"the DiT makes latents of VAE {spec.vae_id}, this VAE is {vae.id}; "
-            f"give the VAE it was trained with (--vae{named(spec.vae)})"
+            f"give the VAE it was trained with (--vae{_as_value(spec.vae)})"
         )
 
 
@@ -265,5 +265,5 @@ def check_text_encoder(spec: LatentSpec, encoder: TextEncoder) -> None:
     if encoder.id != spec.text_encoder_id:
         raise ValueError(
             f"the DiT reads captions of text encoder {spec.text_encoder_id}, this one is {encoder.id}; "
-            f"give the encoder it was trained with (--text{named(spec.text_encoder)})"
+            f"give the encoder it was trained with (--text{_as_value(spec.text_encoder)})"
         )

@@ -96,10 +96,11 @@ def train_step(
     step = ready.step
     (total,) = all_sum([sum(batch.total for batch in ready.batches)])
     total = max(total, 1e-9)
+    objective = objective or PathObjective(run.model.config.path)
     there = gradients(run, config, ready, total, objective)
-    floor = sum(float((batch.floor * batch.weight).sum()) / total for batch in ready.batches)
-    if objective is not None and not objective.knows_floor:
-        floor = 0.0
+    floor = 0.0
+    if objective.knows_floor:
+        floor = sum(float((batch.floor * batch.weight).sum()) / total for batch in ready.batches)
     clips = float(sum(batch.layout.n_clips for batch in ready.batches)) / run.context.size
     floor, clips = all_sum([floor, clips])
     value, norm = there.tolist()  # the one wait of a step
@@ -253,13 +254,12 @@ def evaluate(
     held: Sequence[list[dict[str, Any]]],
     data: TrainingPacks,
     config: TrainConfig,
-    objective: Objective | None = None,
+    objective: Objective,
 ) -> None:
     """The held-out loss of the averaged weights, by all processes together.
 
     The first time one pack is timed, and as many are looked at from then on as fit ``eval_seconds``.
     """
-    objective = objective or PathObjective(run.model.config.path)
     if run.eval_packs is None:
         objective.held_out(
             run.ema.model, held, data, config, most=1, context=run.context

@@ -30,6 +30,7 @@ from jobs.ingest.detector import check_detector
 from jobs.ingest.given import GivenSources
 from jobs.ingest.ledger import (
     HIDDEN,
+    TOTAL,
     Ledger,
     check_settings,
     commit_source,
@@ -126,7 +127,7 @@ def run_files(
         check_settings(ledger, settings, config_key(config))
         clear_done(folder, STAGE)
         ledger.compact()
-        write_bytes(folder / HIDDEN / "total.json", json.dumps({"sources": total}).encode())
+        write_bytes(folder / HIDDEN / TOTAL, json.dumps({"sources": total}).encode())
         if first is not None:
             rest: Iterator[list[Source]] = chain([first], batches)
             with progress:

@@ -38,8 +38,12 @@ if TYPE_CHECKING:
 
 HIDDEN = ".ingest"
 """Folder of the records, beside the tables."""
+SINGLE, SEGMENTS = "sources", "records"
+"""Folders in it of the records: of one source each, and gathered."""
 UNDERWAY = "underway"
 """Folder in it of what is said of sources while they are split (``jobs.ingest.underway``)."""
+TOTAL = "total.json"
+"""File in it with the number of sources of the last run."""
 TABLES = ("clips", "embeddings", "manifest")
 STAMP = "stamp"
 """Key of a record that says what the file looked like from outside (``source_stamp``)."""
@@ -58,8 +62,8 @@ class Ledger:
 
     def __init__(self, folder: Location) -> None:
         self.folder = folder
-        self.single = folder / HIDDEN / "sources"
-        self.segments = folder / HIDDEN / "records"
+        self.single = folder / HIDDEN / SINGLE
+        self.segments = folder / HIDDEN / SEGMENTS
         self.tombstones = read_tombstones(folder)
         self.moves = read_moves(folder)
         self.index = Index()
@@ -292,7 +296,7 @@ def sweep(folder: Path) -> None:
     """Remove temporary files of the tables, of the records, and of the folder itself."""
     places = [(folder / table, ".*") for table in TABLES]
     places += [(folder, ".*.tmp"), (folder / ".done", ".*.tmp"), (folder / HIDDEN, ".*.tmp")]
-    places += [(folder / HIDDEN / "sources", "*/.*.tmp"), (folder / HIDDEN / "records", ".*.tmp")]
+    places += [(folder / HIDDEN / SINGLE, "*/.*.tmp"), (folder / HIDDEN / SEGMENTS, ".*.tmp")]
     places += [(folder / HIDDEN / UNDERWAY, pattern) for pattern in ("*.json", ".*.tmp")]
     for place, pattern in places:
         for path in place.glob(pattern):

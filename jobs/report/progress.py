@@ -19,7 +19,7 @@ from jobs.caption.journal import left_over
 from jobs.core.lock import LOCK, lock_holder
 from jobs.core.run import RunFolder
 from jobs.core.stage import METRICS
-from jobs.ingest.ledger import HIDDEN
+from jobs.ingest.ledger import HIDDEN, SEGMENTS, SINGLE, TOTAL
 from jobs.ingest.underway import read_underway
 from jobs.trace.sightings import read_settings, trainings
 from pipeline import schema as s
@@ -35,8 +35,6 @@ INSIDE = 8
 """Sources being split that are named."""
 RECENT = 200
 """Newest records that the rate of ingest is taken from."""
-TOTAL = "total.json"
-"""File in ``.ingest`` with the number of sources of the last run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,10 +141,9 @@ def _ingested(run: RunFolder) -> tuple[int, Fresh]:
     if not isinstance(run.path, Path) or not (run.path / HIDDEN).is_dir():
         return _done_count(run, "ingest", "sources") or 0, []
     hidden = run.path / HIDDEN
-    single = [(1, path.stat().st_mtime) for path in (hidden / "sources").glob("*/*.json")]
+    single = [(1, path.stat().st_mtime) for path in (hidden / SINGLE).glob("*/*.json")]
     gathered = sum(
-        gzip.decompress(path.read_bytes()).count(b"\n")
-        for path in (hidden / "records").glob("*.gz")
+        gzip.decompress(path.read_bytes()).count(b"\n") for path in (hidden / SEGMENTS).glob("*.gz")
     )
     return len(single) + gathered, single
 

@@ -85,9 +85,9 @@ class Retrieval:
                 continue
         forgotten = read_tombstones(data.run.path)
         if forgotten.sources:
-            sources = data.held[s.SOURCE_ID].combine_chunks().dictionary.to_pylist()
-            codes = data.held[s.SOURCE_ID].combine_chunks().indices.to_numpy()
-            allowed &= ~np.array([forgotten.has_source(x) for x in sources], bool)[codes]
+            sources = data.held[s.SOURCE_ID].combine_chunks()
+            gone_sources = [forgotten.has_source(x) for x in sources.dictionary.to_pylist()]
+            allowed &= ~np.array(gone_sources, bool)[sources.indices.to_numpy()]
         return allowed
 
     @cached_property

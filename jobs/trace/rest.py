@@ -9,13 +9,14 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from jobs.core.lock import LOCK
 from jobs.core.run import RunFolder
 from jobs.core.stage import MARKERS
 from jobs.ingest.index import DROPPED
-from jobs.ingest.ledger import HIDDEN, Ledger, compile_sources
+from jobs.ingest.ledger import HIDDEN, SEGMENTS, SINGLE, Ledger, compile_sources
 from jobs.ingest.tombstones import FOLDER
 from jobs.trace.search import Needles, all_files, file_hit
 from jobs.trace.tables import Gone, take_out_table
@@ -30,8 +31,6 @@ SHOWN = frozenset(
 """Endings of files that show clips."""
 KEPT = frozenset({".toml"})
 """Endings of files that a person wrote: named where they still say something, never removed."""
-RECORDS = frozenset({"records", "sources"})
-"""Folders of ingest's own that hold a record for each source; beside them lie settings and counts."""
 VIDEO_TABLES = frozenset({"clips", "shards", "latents"})
 """Folders that ``tables`` sees to."""
 
@@ -48,7 +47,7 @@ def take_out_records(run: RunFolder, gone: Gone, clips: Mapping[str, Target]) ->
             stretches.setdefault(clip.source_id, []).append([clip.start_s, clip.end_s, word])
     changed = False
     for name, path in all_files(hidden):
-        if name.parts[0] not in RECORDS or not name.name.endswith((".jsonl.gz", ".json")):
+        if not _is_record(name):
             continue
         packed = name.name.endswith(".gz")
         data = path.read_bytes()
@@ -66,6 +65,11 @@ def take_out_records(run: RunFolder, gone: Gone, clips: Mapping[str, Target]) ->
     if changed or any(gone.touches(run / n) for n in _compiled(run)):
         compile_sources(Ledger(run.path), lambda record: None)
         yield "sources.parquet"
+
+
+def _is_record(name: PurePosixPath) -> bool:
+    """Whether a file below ``.ingest`` holds records; beside them lie settings, counts, and how far sources are."""
+    return name.parts[0] in (SINGLE, SEGMENTS) and name.name.endswith((".jsonl.gz", ".json"))
 
 
 def _compiled(run: RunFolder) -> list[str]:
@@ -100,7 +104,9 @@ def take_out_rest(run: RunFolder, gone: Gone, needles: Needles) -> Iterator[str]
     """Every other file; yields the names of those that changed or went."""
     for name, path in all_files(run.path):
         top = name.parts[0]
-        if top == FOLDER or name.name == LOCK or (top == HIDDEN and name.suffix != ".tmp"):
+        if top == FOLDER or name.name == LOCK:
+            continue
+        if top == HIDDEN and _is_record(name.relative_to(HIDDEN)):
             continue
         if top in VIDEO_TABLES and name.match("part-*.parquet"):
             continue

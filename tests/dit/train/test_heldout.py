@@ -19,6 +19,7 @@ from dit.train.heldout import (
     packs_within,
 )
 from dit.train.loop import evaluate, train
+from dit.train.objective import PathObjective
 from dit.train.run import start_run
 from pipeline import schema as s
 from tests.dit.train.test_loop import CONFIG, MODEL, packs
@@ -141,7 +142,7 @@ def test_as_many_packs_are_looked_at_as_the_seconds_allow(folder: Path, tmp_path
     data = packs(folder)
     held = data.held_out_packs()
     run = start_run(MODEL, config.settled(MODEL), data)
-    evaluate(run, held, data, config)
+    evaluate(run, held, data, config, PathObjective("flow"))
     assert run.eval_packs == 1
     assert run.held_out == held_out_loss(run.ema.model, held, data, config, most=1)
 

@@ -40,6 +40,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "run" / "captions" / ".answers-1.jsonl").write_text(lines[0] + "\n")
     (home / "run" / "index.bin").write_bytes(b"\0" * 100 + clip.encode() + b"\0" * 9)
     (home / "run" / "clips" / ".part.partial.tmp").write_bytes(b"half a file")
+    (home / "run" / ".ingest" / "underway").mkdir()  # a split that was killed leaves how far it was
+    half = {"source": f"{home}/raw/harbour-at-dawn.mp4", "cutting": True, "at_s": 1.0, "of_s": 3.0}
+    (home / "run" / ".ingest" / "underway" / "0a.json").write_text(json.dumps(half))
     note = {"command": f"filmstock curate {home}/raw/harbour-at-dawn.mp4 --out run"}
     (home / "run" / ".done" / "curate.json").write_text(json.dumps({"stage": "curate", **note}))
     (home / "dit" / "quarantine.jsonl").write_text(lines[0] + "\n" + lines[-1] + "\n")
