@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
 from collections.abc import Iterator
 
@@ -71,6 +72,16 @@ def pytest_sessionfinish() -> None:
     from jobs.core.ray_runtime import stop_ray
 
     stop_ray()
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Draws that a test does not seed are the same in every run, whichever tests the process ran before."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="module")
