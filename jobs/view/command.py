@@ -41,6 +41,7 @@ def run(args: Args) -> None:
     from jobs.edits.journal import file_stem
     from jobs.view.app import UPLOADS, make_viewer_app
     from jobs.view.viewer import Viewer, default_name
+    from jobs.web.memory import keep_little
 
     if args.who is not None and not args.who.strip():
         raise UserError(f"--who {args.who!r} is no name; give one, or leave it out")
@@ -50,6 +51,7 @@ def run(args: Args) -> None:
         access = access_of(args, uploads=UPLOADS)
     except ValueError as error:
         raise UserError(str(error)) from None
+    keep_little()
     listener = bind(args.host, args.port)
     try:
         viewer = Viewer(args.folder, who)
