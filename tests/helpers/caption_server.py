@@ -40,7 +40,7 @@ def caption_server(name: str) -> Iterator[str]:
         yield process.stdout.readline().strip()
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def main(name: str) -> None:

@@ -26,7 +26,7 @@ MODES = {
     "limit": "is 429 with Retry-After 1 once",
     "bad": "is 400",
     "hang": "never answers in time",
-    "late": "answers after 5 s",
+    "late": "answers after 8 s",
     "garbage": "answers with JSON that is no completion",
     "html": "answers with a page of HTML once, status 200",
     "drop": "closes the connection once, without an answer",
@@ -147,7 +147,7 @@ class FaultyServer:
             return handler.answer(200, {"hello": 1})
         if mode == "html" and count == 1:
             return handler.answer(200, b"<html>hello</html>", Content_Type="text/html")
-        waits = {"slow": 0.3, "late": 5.0, "echo": random.uniform(0, 0.2)}
+        waits = {"slow": 0.3, "late": 8.0, "echo": random.uniform(0, 0.2)}
         self.stopping.wait(waits.get(mode, 0))
         answer = {"choices": [self.choice(mode, name, shown, body)]}
         if mode == "half" and count == 1:

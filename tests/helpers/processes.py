@@ -1,7 +1,6 @@
 """Several gloo processes on this machine, for tests of training in parallel."""
 
 import multiprocessing
-import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,18 +15,18 @@ def start_processes(
 
     Modules of ``imports`` are imported once for all of them.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    # held by this process from the start: a port that is free now is another's by the time that rank 0 listens there
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     context: Any = multiprocessing.get_context("forkserver" if imports else "spawn")
     if imports:
         context.set_forkserver_preload(list(imports))
     workers = [
-        context.Process(target=_worker, args=(rank, world, port, function, args))
+        context.Process(target=_worker, args=(rank, world, store.port, function, args))
         for rank in range(world)
     ]
     for worker in workers:
         worker.start()
+        worker.store = store  # as long as the processes
     return workers
 
 
@@ -44,7 +43,8 @@ def end_processes(workers: list[Any], seconds: float = 600) -> None:
 
 def _worker(rank: int, world: int, port: int, function: Callable[..., None], args: Any) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
+    store = dist.TCPStore("127.0.0.1", port, is_master=False)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=world)
     function(rank, world, *args)
     dist.barrier()  # a process that leaves first takes the other's connection down with it
     dist.destroy_process_group()

@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import random
+import resource
 import runpy
 import selectors
 import signal
@@ -31,7 +32,7 @@ MODULES = (
 READ_AT_IMPORT = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "OMP_")
 """Names of variables that begin so are read once, by an import: who wants other values gets a Python of its own."""
 START = dict(os.environ)
-HIGH = 2000
+HIGH = min(2000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 """Numbers of file descriptors from here on are in use only while a fork puts its own in place."""
 SITE: list[str] = []
 """``sys.path`` of a Python that was told nothing."""

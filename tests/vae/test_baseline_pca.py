@@ -29,7 +29,7 @@ def test_components_are_those_of_the_covariance():
     np.testing.assert_allclose(code.mean, 1.0, atol=0.4)
     np.testing.assert_allclose(code.components @ code.components.T, np.eye(3), atol=1e-9)
     overlap = np.abs(code.components @ basis[:, :3])
-    assert np.linalg.svd(overlap)[1].min() > 0.98
+    assert np.linalg.svd(overlap)[1].min() > 0.97
     error = np.square(code.project(data) - data).sum(1).mean()
     assert abs(error - 17 * 0.1**2) < 0.02  # what is left is the variance of the other directions
 

@@ -132,7 +132,7 @@ def in_four(folder, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("found")
     workers = start_processes(WORLD, _found, str(folder), str(root), imports=["dit.train.loop"])
     train_for_test(folder, root / "one", {}, None)
-    end_processes(workers, 150)
+    end_processes(workers)
     train_for_test(folder, root / "there", {}, None)
     return root
 

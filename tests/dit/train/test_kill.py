@@ -103,7 +103,7 @@ def test_a_kill_at_any_write_of_a_save_changes_nothing(tmp_path):
     paths = [str(folder), str(tmp_path / "out"), str(tmp_path / "killed")]
     process = context.Process(target=kill_everywhere, args=paths)
     process.start()
-    process.join(150)
+    process.join(500)
     assert process.exitcode == 0
     train(MODEL, CONFIG, packs(folder, CONFIG), tmp_path / "whole")
     whole = load_state(tmp_path / "whole" / "state.pt")

@@ -220,14 +220,14 @@ def test_killed_in_the_middle_and_started_again_asks_for_nothing_it_had_stored(
         child = subprocess.Popen(
             [sys.executable, "-c", script.format(dict(vars(config)), str(folder))], cwd=ROOT
         )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while server.answered < 4 and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
         (journal,) = (folder / "captions").glob(".answers-*.jsonl")
         answers = journal.read_bytes().count(b"\n")
-        assert 2 <= answers <= 5 and not stored(folder)
+        assert 2 <= answers < 10 and not stored(folder), "killed amid its work"
         before, asked = dict(server.pictures), len(server.bodies)
 
         counts = counted(CaptionWorker(config, str(folder), 1), work(folder))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -21,6 +19,21 @@ from tests.helpers.object_server import no_faults, object_server
 from tests.helpers.shard_media import flip_byte
 
 ROOT = Path(__file__).resolve().parents[3]
+KILLED = """
+import os, signal, sys
+import jobs.export.plan
+from jobs.cli import main
+from jobs.export.write import Writer
+
+def sidecars(self, clip, row, real=Writer._sidecars):
+    if os.path.exists(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, clip, row)
+
+jobs.export.plan.GROUP_CLIPS, Writer._sidecars = 2, sidecars
+main(sys.argv[2:])
+"""
+"""An export in groups of two clips that kills itself between a clip and its caption, once a group is on record."""
 WHY = {
     "brief": "too_short",
     "slow8": "low_fps",
@@ -98,22 +111,17 @@ def test_a_killed_export_goes_on_to_the_same_bytes(made, whole, tmp_path, monkey
     out = tmp_path / "killed"
     command = ["export", str(folder), "--for", "diffusion-pipe", "--model", profile,
                "--out", str(out), "--root", str(whole), "--workers", "1"]  # fmt: skip
-    script = "import sys, jobs.export.plan as p; p.GROUP_CLIPS = 2; from jobs.cli import main; main(sys.argv[1:])"
-    started = subprocess.Popen(
-        [sys.executable, "-c", script, *command],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    record = out / ".export" / "000000.json"
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(record), *command], cwd=ROOT, capture_output=True,
+        check=False,
     )  # fmt: skip
-    for _ in range(6000):
-        if (out / ".export" / "000000.json").is_file():
-            break
-        time.sleep(0.01)
-    os.kill(started.pid, signal.SIGKILL)
-    started.wait()
+    assert done.returncode == -signal.SIGKILL and record.is_file(), done.stderr
     assert not (out / ".done").exists() and not (out / "export.csv").exists()
     monkeypatch.setattr("jobs.export.plan.GROUP_CLIPS", 2)
-    written = (out / ".export" / "000000.json").stat().st_mtime_ns
+    written = record.stat().st_mtime_ns
     assert main(command) == 0
-    assert (out / ".export" / "000000.json").stat().st_mtime_ns == written
+    assert record.stat().st_mtime_ns == written
     same = content(whole)
     got = {n: d for n, d in content(out).items() if not n.startswith((".export", ".done"))}
     assert got == {n: d for n, d in same.items() if not n.startswith((".export", ".done"))}

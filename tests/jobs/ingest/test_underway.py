@@ -63,6 +63,17 @@ def test_a_source_of_unknown_length_and_a_silent_one(run: Path) -> None:
     assert waits.text() == "a: shots found up to 1s of 2s, silent for 1m30s"
 
 
+def wait_for(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Return when a progress line holds these words."""
+    said = ""
+    for _ in range(3000):
+        said += capsys.readouterr().err
+        if line in said:
+            return
+        time.sleep(0.02)
+    raise AssertionError(said)
+
+
 def test_short_sources_write_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(underway, "FIRST_S", 60.0)
     Teller(run, "abc", "a.mp4", 10.0).at(5.0)
@@ -76,8 +87,7 @@ def test_the_progress_line_and_status_name_the_longest(
     Teller(run, "abc", "a.mp4", 60.0).at(30.0)
     Teller(run, "def", "b.mp4", 3600.0).at(30.0)
     with watched(run, Progress("ingest", 2, "sources")):
-        time.sleep(0.1)
-    assert "b.mp4: shots found up to 30s of 1h00m and 1 more" in capsys.readouterr().err
+        wait_for("b.mp4: shots found up to 30s of 1h00m and 1 more", capsys)
     with locked(run, "ingest"):
         lines = list(watched_lines(read_watched(open_run(run))))
     assert [line.strip() for line in lines[1:3]] == [
@@ -116,5 +126,4 @@ def test_what_is_scored_is_told_where_nothing_is_split(
     progress = Progress("ingest", 1, "sources")
     progress.scored = 12
     with watched(run, progress):
-        time.sleep(0.1)
-    assert "ingest: 0/1 sources, 0s, 12 clips scored" in capsys.readouterr().err
+        wait_for("ingest: 0/1 sources, 0s, 12 clips scored", capsys)

@@ -44,7 +44,7 @@ def address(folder: Path) -> Iterator[str]:
     assert found, line
     yield found[0]
     server.send_signal(signal.SIGINT)
-    assert server.wait(30) in (0, 130)
+    assert server.wait(60) in (0, 130)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

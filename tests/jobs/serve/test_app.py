@@ -33,7 +33,7 @@ def submit(client: TestClient, **more: Any) -> dict[str, Any]:
 
 
 def wait(client: TestClient, key: str, *states: str) -> dict[str, Any]:
-    for _ in range(1500):
+    for _ in range(6000):
         job = client.get(f"/api/jobs/{key}").json()
         if job["state"] in (states or ("done", "failed", "cancelled")):
             return job
@@ -70,7 +70,7 @@ def test_running_jobs_show_steps_and_pictures_and_can_be_cancelled(
         long = submit(client, steps=200, frames=17, width=64, height=64)["id"]
         waiting = submit(client, seed=1)
         assert client.get(f"/api/jobs/{waiting['id']}").json()["place"] in (0, 1)
-        for _ in range(500):
+        for _ in range(6000):
             job = client.get(f"/api/jobs/{long}").json()
             if job["links"].get("preview"):
                 break

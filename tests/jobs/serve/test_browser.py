@@ -49,7 +49,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert found, line
     yield found[0]
     server.send_signal(signal.SIGINT)
-    assert server.wait(30) in (0, 130)
+    assert server.wait(60) in (0, 130)
 
 
 @pytest.fixture(scope="module")

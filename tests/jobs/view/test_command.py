@@ -38,7 +38,7 @@ def test_a_kill_amid_edits_loses_none(tmp_path: Path) -> None:
     ids = prepare(tmp_path)
     server, address = start(tmp_path, "--who", "ann")
     answered = []
-    with httpx.Client(base_url=address) as client:
+    with httpx.Client(base_url=address, timeout=60) as client:
         for n in range(60):
             body = {"clip": ids[n % 9], "action": "tag", "value": {"tag": f"t{n}"}}
             if n == 45:

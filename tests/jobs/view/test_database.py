@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,11 +117,5 @@ def test_through_the_page_too(served: Served) -> None:
     assert client.post("/api/sql", json={"sql": "select 1 as a"}).json()["rows"] == [[1]]
     answer = client.post("/api/sql", json={"sql": "copy (select 1) to '/x'"})
     assert answer.status_code == 400 and "SELECT" in answer.json()["error"]
-    start = time.monotonic()
-    assert (
-        client.post(
-            "/api/sql", json={"sql": "select 1"}, headers={"Origin": "http://evil"}
-        ).status_code
-        == 403
-    )
-    assert time.monotonic() - start < 5
+    answer = client.post("/api/sql", json={"sql": "select 1"}, headers={"Origin": "http://evil"})
+    assert answer.status_code == 403

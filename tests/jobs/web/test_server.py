@@ -81,9 +81,9 @@ def test_ctrl_c_ends_it_at_once_and_cleanly() -> None:
     )
     assert server.stdout is not None
     address = server.stdout.readline().strip()
-    assert httpx.get(address).text == "ok"
+    assert httpx.get(address, timeout=60).text == "ok"
     server.send_signal(signal.SIGINT)
-    out, err = server.communicate(timeout=20)
+    out, err = server.communicate(timeout=60)
     assert (server.returncode, out, err) == (0, "stopped\n", "")
     with pytest.raises(httpx.ConnectError):
-        httpx.get(address)
+        httpx.get(address, timeout=60)

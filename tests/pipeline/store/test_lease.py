@@ -132,7 +132,7 @@ def test_a_store_that_stumbles_while_renewing_is_asked_again(
 
     monkeypatch.setattr(type(path), "replace", shaky)
     with leased(path):
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while len(calls) < 3 and time.monotonic() < until:
             time.sleep(0.02)
     assert len(calls) >= 3 and calls[0] == calls[1], "asked again with the tag that it holds"
@@ -161,7 +161,7 @@ def test_it_is_renewed_and_not_taken_back_from_another(
         return sum(seen.method == "PUT" for seen in list(server.seen))
 
     with leased(path):
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while puts() < 3 and time.monotonic() < until:
             time.sleep(0.05)
         assert puts() >= 3
@@ -209,7 +209,7 @@ def test_it_is_renewed_well_before_it_is_over(
 
     monkeypatch.setattr(lease.threading, "Event", Event)
     with leased(path):
-        for _ in range(1000):
+        for _ in range(6000):
             if lease.LEASE_S / 4 in waits:
                 break
             time.sleep(0.01)

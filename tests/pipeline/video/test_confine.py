@@ -30,7 +30,7 @@ def remove(path: str) -> None:
 
 
 def connect(port: int) -> str:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as link:
         return link.recv(5).decode()
 
 
