@@ -62,3 +62,50 @@ def test_small_clips_are_said_to_be_enlarged():
 
 def test_every_reason_says_what_to_do():
     assert set(FIXES) == {*Refusal, *Note}
+
+
+STILLS = Profile(fps=16, frames=(1, 17, 33), sizes=((160, 96), (96, 160)))
+
+
+def test_a_still_goes_where_stills_are_trained_on_and_a_short_clip_does_not_become_one():
+    """As a still, a short video would be its first frame beside a caption of what happens in it."""
+    found = fit(clip(1, 1.0, 160, 96), STILLS)
+    assert found == Fit(n_frames=1, fps=16, bucket=(160, 96))
+    assert fit(clip(16, 16.0), STILLS) == fit(clip(2, 16.0), STILLS) == Refusal.TOO_SHORT
+    assert fit(clip(17, 16.0), STILLS) == Fit(n_frames=17, fps=16, bucket=(160, 96))
+
+
+@pytest.mark.parametrize(
+    ("shape", "found"),
+    [
+        (clip(33, 14.5), ("retimed", "trimmed")),
+        (clip(33, 14.3), Refusal.LOW_FPS),
+        (clip(36, 16.0), ("trimmed",)),
+        (clip(34, 16.0), ()),  # one frame more is no loss to speak of
+        (clip(33, 15.98), ("retimed",)),
+        (clip(33, 16.02), ("retimed",)),
+        (clip(33, 16.009), ()),
+        (clip(33, 16.0, 319, 96), ()),
+        (clip(33, 16.0, 322, 96), Refusal.BAD_ASPECT),
+        (clip(33, 16.0, 96, 322), Refusal.BAD_ASPECT),
+        (clip(33, 16.0, 158, 96), ("enlarged",)),
+        (clip(33, 16.0, 160, 94), ("enlarged",)),
+        (clip(33, 16.0, 160, 96), ()),
+    ],
+)
+def test_both_sides_of_every_limit(shape, found):
+    """A limit a little off drops clips that a model could use, or trains it on ones that it should not see."""
+    got = fit(shape, MODEL)
+    assert (got.notes if isinstance(got, Fit) else got) == found
+
+
+def test_two_frames_are_a_video():
+    pairs = Profile(fps=16, frames=(2,), frame_step=2, frame_offset=0, sizes=((160, 96),))
+    found = fit(clip(9, 15.0), pairs)
+    assert isinstance(found, Fit) and (found.n_frames, found.lost_s) == (2, 0.475)
+    assert found.notes == ("retimed", "trimmed") and fit(clip(9, 8.0), pairs) == Refusal.LOW_FPS
+
+
+def test_what_is_lost_is_told_in_seconds_at_the_model_s_rate():
+    found = fit(clip(100, 25.0), MODEL)
+    assert isinstance(found, Fit) and found.lost_s == 1.938 and clip(100, 25.0).duration_s == 4.0

@@ -25,6 +25,9 @@ def test_a_clip_goes_to_the_largest_count_that_it_fills(have, want):
         ((1080, 1920), (480, 832)),
         ((640, 360), (416, 240)),  # the larger of the same aspect would need enlarging
         ((200, 115), (416, 240)),
+        ((832, 480), (832, 480)),  # as large as it is needs no enlarging
+        ((1000, 470), (416, 240)),
+        ((830, 500), (416, 240)),
     ],
 )
 def test_a_clip_goes_to_the_size_of_its_aspect(size, want):
@@ -38,7 +41,14 @@ def test_a_clip_goes_to_the_size_of_its_aspect(size, want):
         ({"frames": ()}, "name at least one"),
         ({"frames": (33, 17)}, "must rise"),
         ({"sizes": ((830, 480),)}, "sizes = 830x480: each side must be a multiple of 16"),
+        ({"sizes": ((832, 488),)}, "sizes = 832x488: each side"),
+        ({"sizes": ((832, 0),)}, "sizes = 832x0: each side"),
+        ({"sizes": ((832,),)}, "sizes = 832: each side"),
         ({"sizes": ()}, "sizes is empty"),
+        ({"frames": (17, 17)}, r"frames = \[17, 17\] must rise and name at least one count"),
+        ({"frames": (0,), "frame_step": 8, "frame_offset": 0}, "frames = 0 is not 8n; near it are 8"),
+        ({"frames": (3,), "frame_step": 17, "frame_offset": 5}, "3 is not 17n+5; near it are 5 and 22"),
+        ({"frames": (0,), "frame_step": 1, "frame_offset": 0}, "frames = 0 is not any count"),
         ({"fps": 0.0}, "fps"),
         ({"frame_step": 17, "frame_offset": 5, "frames": (124, 191)}, "191 is not 17n+5"),
     ],
@@ -46,6 +56,23 @@ def test_a_clip_goes_to_the_size_of_its_aspect(size, want):
 def test_a_rule_that_is_broken_is_named(change, said):
     with pytest.raises(ValueError, match=said.replace("+", r"\+")):
         dataclasses.replace(WAN, **change)
+
+
+def test_any_count_is_one_and_the_smallest_is_the_offset():
+    assert dataclasses.replace(WAN, frames=(1,)).fitting(1) == 1
+    any_count = dataclasses.replace(WAN, frames=(1, 2, 3), frame_step=1)
+    assert any_count.rule == "any count" and any_count.fitting(2) == 2
+    assert dataclasses.replace(WAN, frames=(5, 22), frame_step=17, frame_offset=5).fitting(21) == 5
+
+
+def test_of_sizes_of_nearly_one_aspect_the_largest_that_needs_no_enlarging_is_taken():
+    """Sizes are multiples of 16, so no two have one aspect to the digit."""
+    sizes = ((640, 368), (832, 480), (1280, 736), (416, 240), (480, 832))
+    model = Profile(fps=16, frames=(17,), sizes=sizes)
+    assert model.size_for(1280, 736) == (1280, 736) and model.size_for(1200, 690) == (640, 368)
+    square = Profile(fps=16, frames=(17,), sizes=((512, 512), (256, 256), (1024, 1024)))
+    assert square.size_for(800, 800) == (512, 512) and square.size_for(100, 100) == (256, 256)
+    assert square.size_for(2000, 2000) == (1024, 1024)
 
 
 def test_those_that_ship_keep_their_models_rules():
