@@ -46,8 +46,14 @@ def test_a_clip_goes_to_the_size_of_its_aspect(size, want):
         ({"sizes": ((832,),)}, "sizes = 832: each side"),
         ({"sizes": ()}, "sizes is empty"),
         ({"frames": (17, 17)}, r"frames = \[17, 17\] must rise and name at least one count"),
-        ({"frames": (0,), "frame_step": 8, "frame_offset": 0}, "frames = 0 is not 8n; near it are 8"),
-        ({"frames": (3,), "frame_step": 17, "frame_offset": 5}, "3 is not 17n+5; near it are 5 and 22"),
+        (
+            {"frames": (0,), "frame_step": 8, "frame_offset": 0},
+            "frames = 0 is not 8n; near it are 8",
+        ),
+        (
+            {"frames": (3,), "frame_step": 17, "frame_offset": 5},
+            "3 is not 17n+5; near it are 5 and 22",
+        ),
         ({"frames": (0,), "frame_step": 1, "frame_offset": 0}, "frames = 0 is not any count"),
         ({"fps": 0.0}, "fps"),
         ({"frame_step": 17, "frame_offset": 5, "frames": (124, 191)}, "191 is not 17n+5"),
