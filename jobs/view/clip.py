@@ -29,7 +29,7 @@ def cell(data: Dataset, row: int, decided: int, hand: ByHand | None) -> dict[str
 def cells(
     data: Dataset, rows: list[dict[str, Any]], decided: list[int], hands: dict[str, ByHand]
 ) -> list[dict[str, Any]]:
-    """The same of several."""
+    """What the grid shows of several clips; ``hands`` holds what people decided, by clip id."""
     found = []
     for held, code in zip(rows, decided, strict=True):
         clip = held[s.CLIP_ID]
@@ -139,7 +139,7 @@ def captions(
 
 
 def text_hash(text: str) -> str:
-    """As ``truth/`` names a text."""
+    """The hash under which ``truth/`` keeps what a text was found to say."""
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -217,7 +217,7 @@ def timeline(data: Dataset, db: Database, source: str, edits: Replayed) -> dict[
 
 
 def history(edit: Edit, edits: Replayed) -> dict[str, Any]:
-    """An edit as the page lists it."""
+    """An edit of the journal as one line of the page."""
     return {
         "id": edit.id,
         "when": edit.when,

@@ -22,7 +22,7 @@ TEXT_CHARS = 8192
 
 
 def container_tags(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Those tags of a container's metadata that may describe it, whatever their case, cut at ``TEXT_CHARS``."""
+    """The tags of a container's metadata that may describe it, whatever their case, cut at ``TEXT_CHARS``."""
     found = {key.casefold(): str(value)[:TEXT_CHARS] for key, value in metadata.items()}
     return {name: found[name] for name in TAGS if found.get(name)}
 
