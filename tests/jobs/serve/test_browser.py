@@ -44,9 +44,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env)
     assert server.stdout is not None
-    line = server.stdout.readline()
-    found = re.search(r"http://[\d.:]+/", line)
-    assert found, line
+    said = []
+    for line in server.stdout:  # it says what it loads before it gives its address
+        said.append(line)
+        if found := re.search(r"http://[\d.:]+/", line):
+            break
+    assert found, said
     yield found[0]
     server.send_signal(signal.SIGINT)
     assert server.wait(60) in (0, 130)
