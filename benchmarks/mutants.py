@@ -14,6 +14,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from pipeline.video.encode import usual_scheduling
+
 SIZE = (96, 64)
 """Width and height of the files that are mutated, pixels."""
 FRAMES = 36
@@ -65,7 +67,7 @@ def write_video(
     stamps: list[int] | None = None,
 ) -> Path:
     """Encode ``frames`` pictures at 24 frames a second, or at ``stamps`` in 24ths of a second."""
-    with av.open(str(path), "w") as container:
+    with usual_scheduling(), av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(24))
         stream.width, stream.height = size
         stream.pix_fmt = pixel_format

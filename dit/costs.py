@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from dit.config import DiTConfig, TrainConfig
 from pipeline import schema as s
+
+if TYPE_CHECKING:
+    from dit.train.memory import Kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,23 +161,33 @@ def memory_of(
     )
 
 
-@functools.cache
 def _activations(config: DiTConfig, train: TrainConfig, words: int) -> float:
     """Bytes that the backward pass of a pack keeps on a CPU."""
-    from dit.checkpoint import LatentSpec
-    from dit.train.memory import estimate_memory
+    from dit.train.memory import activations_of
 
     size = config.head_dim
     narrow = [replace(config, width=n * size, heads=n) for n in (1, 2)]
+    probed = replace(train, tokens_per_pack=TrainConfig().tokens_per_pack, recompute=False)
+    one, two = (
+        round(activations_of(_kept(replace(each, depth=1), probed, words), each, train))
+        for each in narrow
+    )
+    return one + (two - one) * (config.width - size) / size
+
+
+@functools.cache
+def _kept(config: DiTConfig, train: TrainConfig, words: int) -> Kept:
+    """What is probed, once for all depths, lengths of packs, and with and without recomputing."""
+    from dit.checkpoint import LatentSpec
+    from dit.train.memory import probe_kept
+
     spec = LatentSpec(
         vae_id="",
         text_encoder_id="",
         mean=(0.0,) * config.latent_channels,
         std=(1.0,) * config.latent_channels,
     )
-    clips = [probe_clip(config, words)] * 8
-    one, two = (estimate_memory(each, train, clips, spec).activations for each in narrow)
-    return one + (two - one) * (config.width - size) / size
+    return probe_kept(config, train, [probe_clip(config, words)] * 8, spec)
 
 
 PROBE = 128

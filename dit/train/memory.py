@@ -52,36 +52,64 @@ def estimate_memory(
     spec: LatentSpec,
 ) -> MemoryEstimate:
     """Memory of training ``model`` in packs of ``config.tokens_per_pack``; ``clips`` are loader items to probe with."""
-    shallow, deep = (DiT(replace(model, depth=depth)) for depth in (1, 2))
-    for probe in (shallow, deep):
-        probe.set_compute(compute_dtype(config.precision))
-    one, two = (_counts(probe, config.optimizer or "muon") for probe in (shallow, deep))
+    one, two = (
+        _counts(DiT(replace(model, depth=depth)), config.optimizer or "muon") for depth in (1, 2)
+    )
     parameters, moments = (a + (model.depth - 1) * (b - a) for a, b in zip(one, two, strict=True))
-    packs = [_pack(clips, tokens, spec, model, config) for tokens in PROBE_TOKENS]
-    if len(packs[0].x_t) == len(
-        packs[1].x_t
-    ):  # too few clips for two packs: everything grows with tokens
-        packs[0] = packs[1]
-    small, large = (len(pack.x_t) for pack in packs)
-    kept = {(d, p): kept_bytes(m, packs[p]) for d, m in ((1, shallow), (2, deep)) for p in (0, 1)}
-
-    def at_full_length(depth: int) -> float:
-        """Linear in tokens through the two probes."""
-        if small == large:
-            return kept[depth, 1] * config.tokens_per_pack / large
-        slope = (kept[depth, 1] - kept[depth, 0]) / (large - small)
-        return kept[depth, 1] + slope * (config.tokens_per_pack - large)
-
-    block = at_full_length(2) - at_full_length(1)
-    # Checkpointed blocks keep their input alone; one at a time is run again.
-    each = 4 * model.width * config.tokens_per_pack if config.recompute else block
     return MemoryEstimate(
         parameters=parameters,
         weights=2 * 4 * parameters,
         gradients=4 * parameters,
         optimizer=4 * moments,
-        activations=round(at_full_length(1) + (model.depth - 1) * each + block),
+        activations=round(activations_of(probe_kept(model, config, clips, spec), model, config)),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What the backward pass keeps of two packs, of models of one and two blocks."""
+
+    tokens: tuple[int, int]
+    """Latent tokens of the packs."""
+    bytes: tuple[tuple[int, int], tuple[int, int]]
+    """Of one block with each pack, and of two."""
+
+    def at(self, depth: int, tokens: int) -> float:
+        """Bytes of ``depth`` blocks, 1 or 2, with a pack of ``tokens``: linear in tokens through the two."""
+        (small, large), (first, second) = self.tokens, self.bytes[depth - 1]
+        if small == large:
+            return second * tokens / large
+        return second + (second - first) / (large - small) * (tokens - large)
+
+
+def probe_kept(
+    model: DiTConfig, config: TrainConfig, clips: Sequence[dict[str, Any]], spec: LatentSpec
+) -> Kept:
+    """Run the four forward passes; the depth of ``model`` and the tokens and recompute of ``config`` play no part."""
+    shallow, deep = (DiT(replace(model, depth=depth)) for depth in (1, 2))
+    for probe in (shallow, deep):
+        probe.set_compute(compute_dtype(config.precision))
+    small, large = (_pack(clips, tokens, spec, model, config) for tokens in PROBE_TOKENS)
+    if len(small.x_t) == len(
+        large.x_t
+    ):  # too few clips for two packs: everything grows with tokens
+        small = large
+    return Kept(
+        tokens=(len(small.x_t), len(large.x_t)),
+        bytes=(
+            (kept_bytes(shallow, small), kept_bytes(shallow, large)),
+            (kept_bytes(deep, small), kept_bytes(deep, large)),
+        ),
+    )
+
+
+def activations_of(kept: Kept, model: DiTConfig, config: TrainConfig) -> float:
+    """Bytes that the backward pass of a full pack keeps, and the gradients of a block of it."""
+    tokens = config.tokens_per_pack
+    block = kept.at(2, tokens) - kept.at(1, tokens)
+    # Checkpointed blocks keep their input alone; one at a time is run again.
+    each = 4 * model.width * tokens if config.recompute else block
+    return kept.at(1, tokens) + (model.depth - 1) * each + block
 
 
 def kept_bytes(model: DiT, batch: Batch) -> int:

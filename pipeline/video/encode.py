@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
@@ -133,7 +135,9 @@ class ClipEncoder:
         frame = to_bt709(frame, self._reformatter)
         frame.pts, frame.time_base, frame.duration = pts, self.time_base, duration
         frame.pict_type = 0
-        for packet in self._stream.encode(frame):
+        with nullcontext() if self.n_frames else usual_scheduling():  # the first frame opens it
+            packets = self._stream.encode(frame)
+        for packet in packets:
             self._container.mux(packet)
         self.n_frames += 1
 
@@ -143,6 +147,26 @@ class ClipEncoder:
             self._container.mux(packet)
         self._container.close()
         return self._buffer.getvalue()
+
+
+@contextmanager
+def usual_scheduling() -> Iterator[None]:
+    """Undo that SVT-AV1, in a process of root, makes this thread and its own threads real-time ones.
+
+    They would go before everything else on the machine, and so would every process that this one starts.
+    """
+    try:
+        policy, param = os.sched_getscheduler(0), os.sched_getparam(0)
+    except (AttributeError, OSError):  # not Linux
+        yield
+        return
+    try:
+        yield
+    finally:
+        for thread in map(int, os.listdir("/proc/self/task")) if policy != os.SCHED_FIFO else ():
+            with suppress(OSError):  # it has ended meanwhile
+                if os.sched_getscheduler(thread) == os.SCHED_FIFO:
+                    os.sched_setscheduler(thread, policy, param)
 
 
 def _reopen(buffer: io.BytesIO, url: str, flags: int, options: dict[str, str]) -> io.BytesIO:

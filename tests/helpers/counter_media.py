@@ -12,6 +12,7 @@ import av
 import numpy as np
 
 from pipeline.video.cut import Clip
+from pipeline.video.encode import usual_scheduling
 
 BITS = 10
 SIZE = (160, 96)
@@ -56,7 +57,7 @@ def write_video(
 ) -> Path:
     """Encode uint8 RGB frames with given timestamps (default: constant ``rate``)."""
     base = time_base or 1 / rate
-    with av.open(str(path), "w") as container:
+    with usual_scheduling(), av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixels

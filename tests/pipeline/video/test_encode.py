@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
+import os
 import subprocess
 import sys
 import weakref
@@ -138,6 +140,27 @@ def test_decord_and_pyav_share_a_process(order: tuple[str, str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux only")
+def test_no_encoder_makes_this_process_a_real_time_one() -> None:
+    """SVT-AV1 does where it may, which is as root: the thread that calls it, and its own."""
+
+    def policies() -> list[int]:
+        found = []
+        for thread in os.listdir("/proc/self/task"):
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                found.append(os.sched_getscheduler(int(thread)))
+        return found
+
+    assert os.SCHED_FIFO not in policies()
+    encoder = ClipEncoder(64, 48, Fraction(12), crf=50, codec="av1")
+    for i in range(2):
+        pixels = np.zeros((48, 64, 3), np.uint8)
+        encoder.add(av.VideoFrame.from_ndarray(pixels, format="rgb24"), pts=i, duration=1)
+        assert os.SCHED_FIFO not in policies()
+    encoder.finish()
+    assert os.SCHED_FIFO not in policies()
 
 
 def test_av1_comes_back() -> None:
