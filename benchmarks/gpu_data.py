@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from dit.checkpoint import LatentSpec
 from dit.config import DiTConfig
+from dit.latents import LatentSpec
 from pipeline import schema as s
 from pipeline.config import MixConfig
 from pipeline.loader.order import LoaderState

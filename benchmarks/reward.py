@@ -95,7 +95,7 @@ class Held:
 
     def figures(self, name: str, dit: str, guidance: float) -> dict[str, Any]:
         """All figures of one DiT."""
-        from dit.checkpoint import open_dit
+        from dit.files import open_dit
 
         key = (name, open_dit(dit).id, self.args.eval_steps, f"{guidance:g}")
         return self.kept(lambda: self.measure(dit, guidance), *key)

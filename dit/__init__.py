@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from pipeline.exports import lazy_exports
 
 if TYPE_CHECKING:
-    from dit.checkpoint import LatentSpec as LatentSpec
     from dit.checkpoint import Loaded as Loaded
     from dit.config import DiTConfig as DiTConfig
     from dit.config import SampleConfig as SampleConfig
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from dit.generation import load as load
     from dit.generation import sample_videos as sample_videos
     from dit.guidance import Guidance as Guidance
+    from dit.latents import LatentSpec as LatentSpec
     from dit.model import DiT as DiT
     from dit.solvers import Solver as Solver
     from dit.video_models import VideoModels as VideoModels
@@ -57,7 +57,7 @@ __getattr__ = lazy_exports(
         "DiT": "dit.model:DiT",
         "DiTConfig": "dit.config:DiTConfig",
         "Guidance": "dit.guidance:Guidance",
-        "LatentSpec": "dit.checkpoint:LatentSpec",
+        "LatentSpec": "dit.latents:LatentSpec",
         "Loaded": "dit.checkpoint:Loaded",
         "SampleConfig": "dit.config:SampleConfig",
         "Solver": "dit.solvers:Solver",

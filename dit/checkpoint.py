@@ -14,56 +14,10 @@ from torch import Tensor
 
 from dit.config import FORMAT, DiTConfig
 from dit.files import read_metadata, weights_file
+from dit.latents import LatentSpec
 from dit.model import DiT
 from pipeline.store.atomic import write_bytes
-from pipeline.store.weights import (
-    StoredTensors,
-    check_shapes,
-    load_into,
-    read_tensors,
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatentSpec:
-    """What the latents of a DiT are: made by which models, and how they are brought to unit scale."""
-
-    vae_id: str
-    """Content id of the VAE."""
-    text_encoder_id: str
-    """Content id of the text encoder."""
-    mean: tuple[float, ...]
-    """Per-channel mean of the VAE's latents."""
-    std: tuple[float, ...]
-    """Per-channel standard deviation of the VAE's latents."""
-    vae: str = ""
-    """What ``encode`` called the VAE; empty where a checkpoint does not say."""
-    text_encoder: str = ""
-    """What ``encode`` called the text encoder."""
-
-    def _column(self, values: tuple[float, ...]) -> Tensor:
-        return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1)
-
-    def normalise(self, latent: Tensor) -> Tensor:
-        """VAE latents (C, T, H, W) -> unit scale."""
-        return (latent - self._column(self.mean)) / self._column(self.std)
-
-    def scale(self, deviation: Tensor) -> Tensor:
-        """Deviations of VAE latents (C, T, H, W) -> of normalised ones."""
-        return deviation / self._column(self.std)
-
-    def denormalise(self, latent: Tensor) -> Tensor:
-        """Inverse of ``normalise``."""
-        return latent * self._column(self.std) + self._column(self.mean)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form."""
-        return {**vars(self), "mean": list(self.mean), "std": list(self.std)}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> LatentSpec:
-        """Inverse of ``to_dict``."""
-        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
+from pipeline.store.weights import load_into, read_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,24 +34,8 @@ class Loaded:
     """How it was trained."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Opened:
-    """A DiT's file, its weights unread."""
-
-    config: DiTConfig
-    """Shape of the model."""
-    weights: StoredTensors
-    """The weights by name, as they are stored, each read when it is asked for."""
-    latents: LatentSpec
-    """Which latents it makes."""
-    id: str
-    """Content id of the weights."""
-    info: dict[str, Any]
-    """How it was trained."""
-
-
 def content_id(tensors: Mapping[str, Tensor]) -> str:
-    """16 hex digits from names, shapes, dtypes and bytes of the tensors, in name order."""
+    """16 hex digits from names, shapes, dtypes and bytes of the tensors, in name order: ``stored_id`` of their file."""
     digest = hashlib.blake2b(digest_size=8)
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
@@ -150,22 +88,6 @@ def load_dit(path: str | Path = "embedded") -> Loaded:
     load_into(model, tensors, file)
     return Loaded(
         model=model.eval().requires_grad_(False),
-        latents=LatentSpec.from_dict(json.loads(metadata["latents"])),
-        id=content_id(tensors),
-        info=json.loads(metadata.get("info", "{}")),
-    )
-
-
-def open_dit(path: str | Path = "embedded") -> Opened:
-    """The same with its weights left in the file; it is read once, a tensor at a time, for its id."""
-    file = weights_file(path)
-    metadata, tensors = read_metadata(file), StoredTensors(file)
-    config = DiTConfig.from_dict(json.loads(metadata["config"]))
-    with torch.device("meta"):
-        check_shapes(DiT(config), tensors.shapes, file)
-    return Opened(
-        config=config,
-        weights=tensors,
         latents=LatentSpec.from_dict(json.loads(metadata["latents"])),
         id=content_id(tensors),
         info=json.loads(metadata.get("info", "{}")),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dit.config import DiTConfig, TrainConfig
+from dit.shapes import weight_shapes
 from pipeline import schema as s
 
 if TYPE_CHECKING:
@@ -69,12 +70,8 @@ def flops_of(config: DiTConfig, tokens: int, clips: int = 1, words: int = 512) -
 
 
 def parameters_of(config: DiTConfig) -> int:
-    """Number of weights, from two models of one and two blocks that hold no numbers."""
-    from dit.model import DiT
-
-    with torch.device("meta"):
-        one, two = (DiT(replace(config, depth=n)).n_parameters() for n in (1, 2))
-    return one + (config.depth - 1) * (two - one)
+    """Number of weights."""
+    return sum(math.prod(shape) for shape in weight_shapes(config).values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +175,7 @@ def _activations(config: DiTConfig, train: TrainConfig, words: int) -> float:
 @functools.cache
 def _kept(config: DiTConfig, train: TrainConfig, words: int) -> Kept:
     """What is probed, once for all depths, lengths of packs, and with and without recomputing."""
-    from dit.checkpoint import LatentSpec
+    from dit.latents import LatentSpec
     from dit.train.memory import probe_kept
 
     spec = LatentSpec(

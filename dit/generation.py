@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dit.checkpoint import LatentSpec, Loaded, load_dit
+from dit.checkpoint import Loaded, load_dit
 from dit.conditioning import Condition, given_frames, given_latents
 from dit.config import REFERENCE_SCALE, SampleConfig, WeightFormat
+from dit.latents import LatentSpec
 from dit.packing import token_count
 from dit.samplers import generate as generate_latents
 from pipeline.loader.packs import plan_packs

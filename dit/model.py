@@ -28,11 +28,8 @@ from dit.parallel.spread import Spread
 from dit.picking import Pick
 from dit.rope import rope_turns
 from dit.segments import Segments
+from dit.shapes import PLACE_BANDS, PLACE_FEATURES, TIME_FEATURES
 from dit.text import TextRefiner
-
-TIME_FEATURES = 128
-PLACE_BANDS = 4
-PLACE_FEATURES = 3 * (2 * PLACE_BANDS + 2) + 1
 
 
 def sinusoids(x: Tensor, features: int, low: float, high: float) -> Tensor:

@@ -10,6 +10,7 @@ from dit.layers import Attention, Linear, Mlp
 from dit.packing import TextRows
 from dit.rope import rope_turns
 from dit.segments import Segments
+from dit.shapes import REFINER_MLP
 
 
 class RefinerBlock(nn.Module):
@@ -19,7 +20,7 @@ class RefinerBlock(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = Attention(width, heads)
-        self.mlp = Mlp(width, 2)
+        self.mlp = Mlp(width, REFINER_MLP)
 
     def forward(self, x: Tensor, captions: Segments, turns: Tensor) -> Tensor:
         """(M, width) -> (M, width), float32."""

@@ -10,7 +10,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from numbers import Integral, Real
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,9 @@ def _plain(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e18 else f"{value:g}"
 
 
+NUMBERS_IN = (None, tuple, Annotated, Union, UnionType)
+"""What a type hint is made of that stands for numbers alone, or tuples of them."""
+
 Count = Annotated[int, Limits(least=1)]
 """A number of things of which there must be some."""
 Steps = Annotated[int, Limits(least=1, most=10**9)]
@@ -93,14 +98,20 @@ class BoundsError(ValueError):
 
 
 def check_bounds(config: Any) -> None:
-    """Raise ``BoundsError`` for the first field of a dataclass that is outside its limits, or not finite."""
-    for name, limits, choices in _rules(type(config)):  # type: ignore[arg-type]
+    """Raise ``BoundsError`` for the first field of a dataclass that is outside its limits, not finite, or no number.
+
+    The last is what a config of a stranger may hold, which no type checker has seen.
+    """
+    for name, limits, choices, numbers in _rules(type(config)):  # type: ignore[arg-type]
         value = getattr(config, name)
-        several = value if isinstance(value, tuple) else (value,)
+        several = tuple(_items(value))
         for word in several if choices else ():
             if word is not None and word not in choices:
                 raise BoundsError(name, repr(word), "one of " + ", ".join(map(str, choices)))
         for number in several:
+            if numbers and number is not None and not isinstance(number, numbers):
+                whole = "a whole number" if numbers is Integral else "a number"
+                raise BoundsError(name, repr(number), whole)
             wrong = isinstance(number, int | float) and not isinstance(number, bool)
             if wrong and not limits.allows(number):
                 must = str(limits)
@@ -109,16 +120,29 @@ def check_bounds(config: Any) -> None:
                 raise BoundsError(name, value, must)
 
 
+def _items(value: Any) -> Iterator[Any]:
+    """A value, or what is in a tuple and in those inside it."""
+    if not isinstance(value, tuple):
+        yield value
+        return
+    for item in value:
+        yield from _items(item)
+
+
 @cache
-def _rules(cls: type) -> tuple[tuple[str, Limits, tuple[Any, ...]], ...]:
-    """(field, limits, choices) of a dataclass."""
+def _rules(cls: type) -> tuple[tuple[str, Limits, tuple[Any, ...], type | None], ...]:
+    """(field, limits, choices, kind of number that it holds and nothing else) of a dataclass."""
     hints = get_type_hints(cls, include_extras=True)
     found = []
     for name in cls.__dataclass_fields__:  # type: ignore[attr-defined]
         parts = list(_parts(hints[name]))
         limits = next((part for part in parts if isinstance(part, Limits)), Limits())
         choices = next((get_args(p) for p in parts if get_origin(p) is Literal), ())
-        found.append((name, limits, choices))
+        kinds = {p for p in parts if isinstance(p, type) and p is not NoneType}
+        simple = all(get_origin(part) in NUMBERS_IN for part in parts)
+        numeric = simple and kinds and kinds <= {int, float}
+        numbers = (Real if float in kinds else Integral) if numeric else None
+        found.append((name, limits, choices, numbers))
     return tuple(found)
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-from pipeline.bounds import Count, Decay, NonNegative, Positive, Share, Steps, check_bounds
+from pipeline.bounds import (
+    Count,
+    Decay,
+    Limits,
+    NonNegative,
+    Positive,
+    Share,
+    Steps,
+    Whole,
+    check_bounds,
+)
 from pipeline.groups import DATA, EVALUATION, MODEL, OBJECTIVE, OPTIMISATION, OUTPUT, SCHEDULE
 from pipeline.training.config import BaseTrainConfig, OptimizerName
 
@@ -17,28 +27,29 @@ FORMAT = "filmstock-vae-1"
 class VAEConfig:
     """Shape of a causal video VAE. Compression is the patch times the product of the strides."""
 
-    latent_channels: int = 8
+    latent_channels: Count = 8
     """Channels of one latent cell."""
-    patch: tuple[int, int] = (4, 4)
+    patch: tuple[Count, Count] = (4, 4)
     """(frames, pixels) folded into channels before the first layer; 1 means none."""
-    widths: tuple[int, ...] = (64, 128)
+    widths: tuple[Count, ...] = (64, 128)
     """Channels of each stage, from pixels to latents."""
-    decoder_widths: tuple[int, ...] | None = None
+    decoder_widths: tuple[Count, ...] | None = None
     """Channels of the decoder's stages, listed from pixels to latents; None repeats ``widths``."""
-    strides: tuple[tuple[int, int], ...] = ((1, 2),)
+    strides: tuple[tuple[Count, Count], ...] = ((1, 2),)
     """(time, space) stride between one stage and the next; one fewer than ``widths``."""
-    encoder_blocks: tuple[int, ...] = (2, 2)
+    encoder_blocks: tuple[Whole, ...] = (2, 2)
     """Residual blocks per stage of the encoder, from pixels to latents."""
-    decoder_blocks: tuple[int, ...] = (2, 3)
+    decoder_blocks: tuple[Whole, ...] = (2, 3)
     """Residual blocks per stage of the decoder, listed from pixels to latents too."""
-    reach: int = 1
+    reach: Count = 1
     """Dilation of every second block of the decoder's deepest stage: how far it looks for what moved."""
     linear_path: bool = True
     """A linear code of whole patches beside the network, on both sides; training starts it at PCA."""
-    time_kernel: int = 2
+    time_kernel: Annotated[int, Limits(least=2)] = 2
     """Frames (this one and those before it) that each causal convolution over time sees."""
 
     def __post_init__(self) -> None:
+        check_bounds(self)
         stages = len(self.widths)
         if not (len(self.strides) + 1 == stages == len(self.encoder_blocks)) or stages != len(
             self.decoder_blocks
@@ -52,8 +63,6 @@ class VAEConfig:
             raise ValueError(
                 f"decoder_widths has {len(self.decoder_widths)} stages, widths has {stages}"
             )
-        if self.time_kernel < 2:
-            raise ValueError(f"time_kernel is {self.time_kernel}; it must be 2 or more")
 
     @property
     def time_factor(self) -> int:

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vae.shapes import SPREAD_KERNEL, STRIDE_KERNEL
+
 
 class StreamState:
     """What the causal layers remember between two pieces of one video."""
@@ -181,7 +183,9 @@ class Down(nn.Module):
         super().__init__()
         self.s = space
         self.project = nn.Linear(space * space * channels_in, channels_out)
-        self.time = CausalTimeConv(channels_out, channels_out, 3, time) if time > 1 else None
+        self.time = (
+            CausalTimeConv(channels_out, channels_out, STRIDE_KERNEL, time) if time > 1 else None
+        )
 
     def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
         x = self.project(fold_space(x, self.s))
@@ -194,7 +198,9 @@ class Up(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, time: int, space: int) -> None:
         super().__init__()
         self.s = space
-        self.time = CausalTimeConv(channels_in, time * channels_in, 2) if time > 1 else None
+        self.time = (
+            CausalTimeConv(channels_in, time * channels_in, SPREAD_KERNEL) if time > 1 else None
+        )
         self.unfold_time = UnfoldTime(time)
         self.project = nn.Linear(channels_in, space * space * channels_out)
 

@@ -12,8 +12,6 @@ from torch import nn
 from pipeline.training.compute import compute_dtype
 from pipeline.training.ema import Ema
 from pipeline.training.optim import Group, Optimizer
-from pipeline.training.resume import OTHER_OUT, refuse_other_settings, refuse_other_steps
-from pipeline.training.schedule import constant_then_linear, warmup
 from pipeline.training.state import load_state, save_state, sync_metrics
 from vae.adversary import Adversary
 from vae.config import TrainConfig, VAEConfig
@@ -22,9 +20,7 @@ from vae.data import to_frames
 from vae.files import STATE_NAME
 from vae.foreign import AnyConfig, AnyVAE, ForeignVAE
 from vae.model import VideoVAE
-
-MAY_CHANGE = frozenset({"steps", "checkpoint_every", "log_every", "eval_every"})
-"""Settings that may differ between a checkpoint and the run that goes on from it; ``steps`` within limits."""
+from vae.refusals import check_start, refuse_other
 
 LINEAR_RATE = 0.02
 """Share of the learning rate that the linear paths get: hundreds of inputs add up, and PCA is a good start."""
@@ -88,27 +84,12 @@ def own_start(model: AnyConfig, config: TrainConfig, init: VideoVAE | None) -> V
         raise ValueError(f"a {model.name} needs a VAE to start from")
     vae = VideoVAE(model)
     if init is not None:
-        check_start(model, init)
+        check_start(model, init.config)
         load_from(vae, init)
     elif config.decoder_only:
         raise ValueError("training only the decoder needs a VAE to start from")
     vae.encoder.requires_grad_(not config.decoder_only)
     return vae
-
-
-def check_start(model: AnyConfig, init: AnyVAE | None) -> None:
-    """ValueError unless the encoder of ``init`` is that of ``model``."""
-    if init is None or isinstance(init, ForeignVAE):
-        return
-    decoder = ("decoder_widths", "decoder_blocks", "reach")
-    have, want = (
-        {k: v for k, v in config.to_dict().items() if k not in decoder}
-        for config in (init.config, model)
-    )
-    if have != want:
-        raise ValueError(
-            "the VAE to start from has another encoder; use the preset it was trained with"
-        )
 
 
 @torch.no_grad()
@@ -148,21 +129,6 @@ def parameter_groups(vae: AnyVAE, config: TrainConfig) -> list[Group]:
         Group(params=[p for part, p in named if part != "linear" and p.ndim <= 1]),
         Group(params=[p for part, p in named if part == "linear"], lr_scale=LINEAR_RATE),
     ]
-
-
-def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
-    """Rate of step number ``step`` in a run of ``steps``: warm-up, the peak, and a linear fall at the end."""
-    progress = step / steps
-    rise = warmup(step, progress, config.warmup_steps)
-    return config.lr * min(rise, constant_then_linear(progress, config.decay_share))
-
-
-def gan_share(step: int, steps: int, config: TrainConfig) -> float | None:
-    """How much of the adversarial term the decoder hears, rising over ``warmup_steps``; None before it starts."""
-    if not config.loss.gan:
-        return None
-    since = step - config.loss.gan_start * steps
-    return None if since < 0 else min(1.0, (since + 1) / max(1, config.warmup_steps))
 
 
 @torch.no_grad()
@@ -211,35 +177,13 @@ def save_run(state: RunState, config: TrainConfig, out: Path) -> None:
     )
 
 
-def read_state(
-    out: Path, model: AnyConfig, config: TrainConfig, *, started_from: str | None = None
-) -> dict[str, Any] | None:
-    """The checkpoint in ``out``, None where there is none; ValueError when it is of another model or other settings.
-
-    ``started_from`` is the id of the VAE that this run would begin with, "" for none; None is not compared.
-    """
+def read_state(out: Path, model: AnyConfig, config: TrainConfig) -> dict[str, Any] | None:
+    """The checkpoint in ``out``, None where there is none; ValueError when it is of another model or other settings."""
     path = out / STATE_NAME
     if not path.is_file():
         return None
     saved = load_state(path)
-    try:
-        trained, step = saved["train_config"], int(saved["step"])
-        refuse_other_settings(saved["model_config"], model.to_dict(), path=path)
-    except KeyError as error:
-        raise ValueError(f"{path} is no checkpoint of train-vae: it has no {error}") from None
-    refuse_other_settings(trained, asdict(config), path=path, may_change=MAY_CHANGE)
-    if started_from is not None and saved["started_from"] != started_from:
-        raise ValueError(
-            f"{path} was started from {saved['started_from'] or 'random weights'}, this run from "
-            f"{started_from or 'random weights'}; {OTHER_OUT}"
-        )
-    refuse_other_steps(
-        step,
-        trained["steps"],
-        config.steps,
-        lambda at, steps: (learning_rate(at, steps, config), gan_share(at, steps, config)),
-        path=path,
-    )
+    refuse_other(saved, model, config, path=path)
     return saved
 
 

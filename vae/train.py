@@ -23,11 +23,10 @@ from vae.config import TrainConfig
 from vae.data import TrainData, sample_clips, to_frames
 from vae.foreign import AnyConfig, AnyVAE
 from vae.losses import vae_loss
+from vae.refusals import gan_share, learning_rate
 from vae.state import (
     RunState,
     fresh_state,
-    gan_share,
-    learning_rate,
     read_state,
     resume_run,
     save_run,

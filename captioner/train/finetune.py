@@ -355,15 +355,19 @@ def base_of(config: TuneConfig) -> str:
 
 
 def read_state(
-    path: Path, config: TuneConfig, examples: Sequence[TrainingExample]
+    path: Path,
+    config: TuneConfig,
+    examples: Sequence[TrainingExample],
+    read: Callable[[Path], dict[str, Any]] = load_state,
 ) -> dict[str, Any] | None:
     """The checkpoint at ``path``, None where there is none.
 
-    Raises ValueError when it is of another base, of other data, or with other settings, each by name.
+    ``read`` is ``load_state``, or ``read_facts`` where its plain values will do. Raises ValueError when it is of another
+    base, of other data, or with other settings, each by name.
     """
     if not path.is_file():
         return None
-    state = load_state(path)
+    state = read(path)
     if "train_config" not in state or "base" not in state:
         raise ValueError(f"{path} is no checkpoint of train-captioner; give another --out")
     if state["base"] != (base := base_of(config)):

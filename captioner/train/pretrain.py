@@ -175,11 +175,16 @@ def train(
     return result
 
 
-def read_state(path: Path, config: TrainConfig) -> dict[str, Any] | None:
-    """The checkpoint at ``path``, None where there is none; ValueError when it is of other settings."""
+def read_state(
+    path: Path, config: TrainConfig, read: Callable[[Path], dict[str, Any]] = load_state
+) -> dict[str, Any] | None:
+    """The checkpoint at ``path``, None where there is none; ValueError when it is of other settings.
+
+    ``read`` is ``load_state``, or ``read_facts`` where its plain values will do.
+    """
     if not path.is_file():
         return None
-    state = load_state(path)
+    state = read(path)
     if "train_config" not in state:
         raise ValueError(f"{path} is no checkpoint of pretrain-captioner; give another --out")
     refuse_other_settings(state["train_config"], asdict(config), path=path, may_change=MAY_CHANGE)

@@ -84,6 +84,30 @@ def lora_layers(model: Any, targets: Sequence[str], left_out: Any | None) -> lis
     return [name for name in linear if not targets or name.rpartition(".")[2] in targets]
 
 
+def check_targets(folder: Path, targets: Sequence[str]) -> None:
+    """Raise ValueError for LoRA targets that no weight in a model folder is named after; nothing is loaded.
+
+    ``lora_layers`` knows the layers themselves. Folders without safetensors files are left to it.
+    """
+    from pipeline.store.weights import stored_shapes
+
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in sorted(folder.glob("*.safetensors")) if targets else ():
+        shapes |= stored_shapes(file)
+    owners = {name.split(".")[-2] for name in shapes if "." in name}
+    if not owners or not (missing := sorted(set(targets) - owners)):
+        return
+    matrices = {
+        name.split(".")[-2]
+        for name, shape in shapes.items()
+        if name.endswith(".weight") and len(shape) == 2
+    }
+    there = sorted(name for name in matrices if name != "lm_head" and "embed" not in name)
+    raise ValueError(
+        f"no layer of the model in {folder} is called {', '.join(missing)}; LoRA can be put on {', '.join(there)}"
+    )
+
+
 def trained(model: Any) -> dict[str, torch.nn.Parameter]:
     """Parameters that are trained, by name."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}

@@ -75,7 +75,7 @@ class RewardConfig(BaseTrainConfig):
 
     @property
     def peak_lr(self) -> float:
-        """``lr``, by the name that ``dit.train.optim.learning_rate`` asks for."""
+        """``lr``, by the name that ``dit.train.rates.learning_rate`` asks for."""
         return self.lr
 
     @property

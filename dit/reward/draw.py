@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dit.checkpoint import LatentSpec, Loaded
+from dit.checkpoint import Loaded
 from dit.generation import sample_latents, text_features
+from dit.latents import LatentSpec
 from dit.model import DiT
 from dit.reward.config import RewardConfig
 from dit.train.data import generator_for

@@ -35,7 +35,8 @@ from dit.reward.batch import (
 from dit.reward.config import RewardConfig
 from dit.reward.draw import Asks, Drawn, Judges, draw_step
 from dit.reward.objective import centred, contrast, diversity, optimality
-from dit.reward.run import RewardRun, Start, rate_of, run_state, start_run
+from dit.reward.run import RewardRun, run_state, start_run
+from dit.reward.start import Start, rate_of
 from dit.train.data import generator_for
 from dit.train.parallel import clip_gradients
 from pipeline.contracts import TextEncoder, Vae

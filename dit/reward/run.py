@@ -9,38 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from dit.checkpoint import LatentSpec
-from dit.config import DiTConfig
+from dit.latents import LatentSpec
 from dit.model import DiT
 from dit.reward.config import RewardConfig
-from dit.train.optim import learning_rate, make_optimizer
+from dit.reward.start import KIND, Start, refuse_other
+from dit.train.optim import make_optimizer
 from pipeline.training.compute import compute_dtype
 from pipeline.training.ema import Ema
 from pipeline.training.optim import Optimizer
-from pipeline.training.resume import OTHER_OUT, refuse_other_settings, refuse_other_steps
-
-KIND = "reward-dit"
-"""What a state says that it is of, so that another trainer's is told apart."""
-MAY_CHANGE = {"steps", "checkpoint_every", "log_every", "sample_every"}
-"""Settings that may differ between a checkpoint and the run that goes on from it; ``steps`` within limits."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Start:
-    """The weights that a run begins with, and stays near to where no reward sees it."""
-
-    model: DiTConfig
-    """Shape of the model."""
-    weights: Mapping[str, Tensor]
-    """Its weights."""
-    id: str
-    """Their content id."""
-    latents: LatentSpec
-    """Which latents it makes."""
-    init: str = ""
-    """Where they lie, for the record."""
 
 
 @dataclass(kw_only=True)
@@ -141,36 +118,3 @@ def run_state(
         "started_from": run.started_from,
         "init": run.init,
     }
-
-
-def refuse_other(
-    state: Mapping[str, Any],
-    start: Start,
-    config: RewardConfig,
-    facts: Mapping[str, Any],
-    *,
-    path: Path,
-) -> None:
-    """ValueError, with every difference by name, unless the state is of this run."""
-    if state.get("kind") != KIND:
-        raise ValueError(f"{path} is no checkpoint of {KIND}; {OTHER_OUT}")
-    if state["started_from"] != start.id:
-        raise ValueError(
-            f"{path} was started from DiT {state['started_from']}, this run from DiT {start.id}; {OTHER_OUT}"
-        )
-    refuse_other_settings(state["facts"], facts, path=path)
-    trained = state["reward_config"]
-    refuse_other_settings(trained, dataclasses.asdict(config), path=path, may_change=MAY_CHANGE)
-    refuse_other_steps(
-        int(state["step"]),
-        trained["steps"],
-        config.steps,
-        lambda step, steps: rate_of(step, 0, dataclasses.replace(config, steps=steps)),
-        path=path,
-    )
-
-
-def rate_of(step: int, update: int, config: RewardConfig) -> float:
-    """Learning rate of an update of a step."""
-    done = step * config.updates + update
-    return learning_rate(done / (config.steps * config.updates), done, config)

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dit.checkpoint import LatentSpec
 from dit.conditioning import draw_around, draw_given, spread_masks, token_times
 from dit.config import DiTConfig, TrainConfig
+from dit.latents import LatentSpec
 from dit.levels import Levels, levels_of
 from dit.packing import Layout, make_layout, patchify, real_share, token_count
 from dit.parallel.context import Context

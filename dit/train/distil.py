@@ -26,6 +26,7 @@ from dit.schedules import schedule
 from dit.solvers import Velocity
 from dit.train.data import Batch, generator_for, make_batch
 from dit.train.parallel import all_sum, rank_and_world
+from dit.train.refusals import check_teacher
 from dit.train.training_packs import TrainingPacks
 
 
@@ -36,7 +37,7 @@ class Distillation:
     knows_floor = False
 
     def __init__(self, teacher: DiT, few: FewSteps) -> None:
-        check_teacher(teacher.config, few)
+        check_teacher(teacher.config)
         self.teacher, self.few = teacher.eval().requires_grad_(False), few
         self.guidance = SamplerConfig(
             steps=few.teacher_steps, guidance=few.guidance, rule=few.rule, schedule=few.schedule,
@@ -107,18 +108,6 @@ class Distillation:
             "held_out_floor": 0.0,
             **{f"step{i + 1}": value for i, value in enumerate(each)},
         }
-
-
-def check_teacher(config: DiTConfig, few: FewSteps) -> None:
-    """Raise ValueError for a DiT that cannot be followed."""
-    if config.path != "flow":
-        raise ValueError(
-            f"distillation follows rectified flow; this DiT was trained on the path {config.path}"
-        )
-    if config.few_steps is not None:
-        raise ValueError(
-            f"this DiT was distilled to {config.few_steps.steps} steps already; give the one it was distilled from"
-        )
 
 
 def alike(batch: Batch, few: FewSteps) -> list[list[int]]:

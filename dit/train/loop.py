@@ -24,7 +24,6 @@ from dit.train.feed import Feed, Ready
 from dit.train.heldout import packs_within
 from dit.train.metrics import Window
 from dit.train.objective import Objective, PathObjective
-from dit.train.optim import learning_rate
 from dit.train.parallel import (
     agreed,
     all_sum,
@@ -33,6 +32,7 @@ from dit.train.parallel import (
     rank_and_world,
     sum_gradients,
 )
+from dit.train.rates import learning_rate
 from dit.train.run import Run, start_run
 from dit.train.saved import agreed_state, read_state
 from dit.train.saving import Keeper, keeper_for

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dit.checkpoint import LatentSpec
 from dit.config import DiTConfig, TrainConfig
+from dit.latents import LatentSpec
 from dit.model import DiT
 from dit.train.data import Batch, generator_for, make_batch
 from dit.train.optim import parameter_groups

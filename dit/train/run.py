@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,32 +15,15 @@ from dit.model import DiT
 from dit.parallel.context import ALONE, Context, open_context
 from dit.train.lora import add_lora
 from dit.train.metrics import Window
-from dit.train.optim import learning_rate, make_optimizer
+from dit.train.optim import make_optimizer
 from dit.train.parallel import put, shard_like
+from dit.train.refusals import refuse_other
 from dit.train.saved import FOLDER
 from dit.train.training_packs import TrainingPacks
 from pipeline.loader.order import LoaderState
 from pipeline.training.compute import compute_dtype
 from pipeline.training.ema import Ema
 from pipeline.training.optim import Optimizer
-from pipeline.training.resume import OTHER_OUT, refuse_other_settings, refuse_other_steps
-
-MAY_CHANGE = {
-    "steps",
-    "checkpoint_every",
-    "eval_every",
-    "sample_every",
-    "log_every",
-    "compile",
-    "recompute",
-    "fsdp",
-    "fsdp_gather",
-    "fsdp_reshard",
-    "keep_checkpoints",
-    "context_parallel",
-    "deterministic",
-}
-"""Settings that may differ between a checkpoint and the run that goes on from it; ``steps`` within limits."""
 
 
 @dataclass(kw_only=True)
@@ -227,48 +209,3 @@ def run_state(run: Run, config: TrainConfig, data: TrainingPacks) -> dict[str, A
 
 def _named(model: nn.Module, names: set[str]) -> dict[str, Tensor]:
     return {name: value for name, value in model.state_dict().items() if name in names}
-
-
-def refuse_other(
-    state: dict[str, Any],
-    model_config: DiTConfig,
-    config: TrainConfig,
-    data: TrainingPacks,
-    *,
-    started_from: str | None = None,
-    path: Path = Path("the checkpoint"),
-) -> None:
-    """ValueError, with every difference by name, unless the state is of this model, these latents and these settings.
-
-    ``started_from`` is the id of the weights that this run would begin with, "" for random ones; None is not compared.
-    """
-    refuse_other_settings(state["model_config"], model_config.to_dict(), path=path)
-    if state["latents"] != data.spec().to_dict():
-        raise ValueError(
-            f"the latents were made by another VAE or text encoder than those of {path}; {OTHER_OUT}"
-        )
-    if state["mix"] != (mix := dataclasses.asdict(data.mix)):
-        raise ValueError(
-            f"{path} was trained with captions mixed as {state['mix']} (now {mix}); {OTHER_OUT}"
-        )
-    trained, wanted = state["train_config"], dataclasses.asdict(config)
-    timed = trained["minutes"] is not None and config.minutes is not None
-    may_change = MAY_CHANGE | ({"minutes"} if timed else set())
-    refuse_other_settings(trained, wanted, path=path, may_change=may_change)
-    if not timed:
-        refuse_other_steps(
-            int(state["step"]),
-            trained["steps"],
-            config.steps,
-            lambda step, steps: learning_rate(step / steps, step, config),
-            path=path,
-        )
-    if started_from is not None and state["started_from"] != started_from:
-        raise ValueError(
-            f"{path} was started from {_weights(state['started_from'])}, this run from {_weights(started_from)}; "
-            f"{OTHER_OUT}"
-        )
-
-
-def _weights(name: str) -> str:
-    return f"DiT {name}" if name else "random weights"

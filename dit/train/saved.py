@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dit.config import STATE_NAME
+from pipeline.training.facts import read_facts
 from pipeline.training.state import load_state
 
 CHECKPOINTS = "checkpoints"
@@ -39,7 +40,7 @@ def latest_state(out: Path) -> Path | None:
     if not folders:
         return file if file.is_file() else None
     newest = folders[-1]
-    return file if file.is_file() and int(load_state(file)["step"]) > _step(newest) else newest
+    return file if file.is_file() and int(read_facts(file)["step"]) > _step(newest) else newest
 
 
 def agreed_state(out: Path) -> Path | None:
@@ -62,3 +63,8 @@ def read_state(path: Path) -> dict[str, Any]:
     if path.is_dir():
         return {**load_state(path / RUN_NAME), FOLDER: path}
     return load_state(path)
+
+
+def state_facts(path: Path) -> dict[str, Any]:
+    """All of ``read_state`` that is no tensor, without torch."""
+    return read_facts(path / RUN_NAME if path.is_dir() else path)

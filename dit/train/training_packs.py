@@ -18,7 +18,7 @@ from pipeline.loader.mix import without_empty
 from pipeline.loader.packs import plan_packs
 
 if TYPE_CHECKING:
-    from dit.checkpoint import LatentSpec
+    from dit.latents import LatentSpec
     from dit.train.references import Mates
 
 REFERENCES = "references"
@@ -99,7 +99,7 @@ class TrainingPacks(LatentPacks):
 
     def spec(self) -> LatentSpec:
         """Which models made these latents, and their statistics."""
-        from dit.checkpoint import LatentSpec
+        from dit.latents import LatentSpec
 
         metadata = self.store.metadata
         return LatentSpec(

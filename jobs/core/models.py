@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from jobs.core.errors import UserError
 
 if TYPE_CHECKING:
-    from dit.checkpoint import LatentSpec, Loaded
+    from dit.checkpoint import Loaded
     from dit.config import WeightFormat
+    from dit.latents import LatentSpec
     from pipeline.contracts import TextEncoder, Vae
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
+
+if TYPE_CHECKING:
+    from dit.latents import LatentSpec
 
 NO_DIT = "no DiT at {}; train one with `filmstock train-dit LATENTS --out DIR`"
 NO_VAE = "no VAE at {}; train one with `filmstock train-vae SHARDS --out DIR`"
@@ -49,6 +52,8 @@ def check_vae(name: str) -> None:
     """UserError for a VAE that is missing, damaged or another's; one of diffusers is asked when it is loaded."""
     from pipeline.autoencoder.names import DIFFUSERS, is_foreign
     from pipeline.extensions import is_extension, load_extension
+    from vae.config import VAEConfig
+    from vae.shapes import weight_shapes
 
     try:
         if is_foreign(name):
@@ -59,19 +64,22 @@ def check_vae(name: str) -> None:
         elif is_extension(name):
             load_extension(name, "VAE")
         else:
-            vae_header(name)
-            _check_numbers(weights_file(name, "vae", NO_VAE), name)
+            shapes = weight_shapes(VAEConfig.from_dict(vae_header(name)))
+            _check_weights(weights_file(name, "vae", NO_VAE), name, shapes)
     except ValueError as error:
         raise UserError(str(error)) from None
 
 
 def check_dit(name: str) -> None:
     """UserError for a DiT that is missing, damaged or another's."""
-    dit_header(name)
-    _check_numbers(weights_file(name, "dit", NO_DIT), name)
+    from dit.config import DiTConfig
+    from dit.shapes import weight_shapes
+
+    shapes = weight_shapes(DiTConfig.from_dict(dit_header(name)))
+    _check_weights(weights_file(name, "dit", NO_DIT), name, shapes)
 
 
-def check_pair(vae_id: str, vae: str, of: str) -> None:
+def check_pair(spec: LatentSpec, vae: str, of: str) -> None:
     """UserError for a VAE of ours whose latents are others than those of a DiT or of a folder (``of``)."""
     from pipeline.autoencoder.names import is_foreign
     from pipeline.extensions import is_extension
@@ -79,20 +87,28 @@ def check_pair(vae_id: str, vae: str, of: str) -> None:
 
     if is_foreign(vae) or is_extension(vae):
         return
-    found = stored_space_id(weights_file(vae, "vae", NO_VAE))
-    if found is not None and found != vae_id:
+    try:
+        found = stored_space_id(weights_file(vae, "vae", NO_VAE))
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if found != spec.vae_id:
+        named = f": --vae {spec.vae}" if spec.vae else ""
         raise UserError(
-            f"{of} of VAE {vae_id}, --vae {vae} is {found}; give the VAE that made them"
+            f"{of} of VAE {spec.vae_id}, --vae {vae} is {found}; give the VAE that made them{named}"
         )
 
 
-def dit_vae_id(name: str) -> str:
-    """Id of the VAE whose latents a DiT makes, from its header."""
-    from dit.config import FORMAT
-    from pipeline.store.weights import weights_metadata
+def dit_latents(name: str) -> LatentSpec:
+    """Which latents a DiT makes, from its header; UserError where it does not say."""
+    from dit.files import read_latents
 
-    texts = weights_metadata(weights_file(name, "dit", NO_DIT), FORMAT, "train-dit", "DiT")
-    return str(json.loads(texts["latents"])["vae_id"])
+    file = weights_file(name, "dit", NO_DIT)
+    try:
+        return read_latents(file)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{file} does not say which latents it makes ({error}); give what `filmstock train-dit` writes"
+        ) from None
 
 
 def check_text(name: str) -> None:
@@ -130,13 +146,14 @@ def _check_transformers(folder: Path) -> None:
         )
 
 
-def _check_numbers(file: Path, name: str) -> None:
-    """UserError for weights that are not finite; those of this package are not looked at again."""
-    from pipeline.store.weights import check_numbers
+def _check_weights(file: Path, name: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    """UserError for weights that are not finite or not of these shapes; those of this package are not looked at."""
+    from pipeline.store.weights import check_numbers, check_shapes, stored_shapes
 
     if name == "embedded":
         return
     try:
+        check_shapes(shapes, stored_shapes(file), file)
         check_numbers(file)
     except ValueError as error:
         raise UserError(str(error)) from None

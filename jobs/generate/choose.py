@@ -12,8 +12,9 @@ from jobs.core.console import say
 from jobs.generate.judge import Judged, judge_video, open_clip_for, with_relevance
 from pipeline.video.window import Window
 
-Draw = Callable[[Sequence[str], Sequence[str], int], list[np.ndarray]]
-"""Takes texts, the prompt that each stands for and the seed of the first, gives a video for each; seeds count up."""
+Draw = Callable[[Sequence[str], Sequence[int], int], list[np.ndarray]]
+"""Takes texts, the number of the prompt that each stands for and the seed of the first, gives a video for each; seeds
+count up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +45,18 @@ def choose(
     """
     model = open_clip_for(clip_model, device)
 
-    def candidates(texts: Sequence[str], asked: Sequence[str], start: int) -> list[list[Chosen]]:
-        """Videos of each text, judged by what was asked."""
+    def candidates(texts: Sequence[str], asked: Sequence[int], start: int) -> list[list[Chosen]]:
+        """Videos of each text, judged by the prompt that was asked."""
         count = len(texts)
         videos = draw([*texts] * best_of, [*asked] * best_of, start)
         judged = with_relevance(
             [
-                judge_video(Path(str(i)), Window(frames=video, fps=fps), asked[i % count], model)
+                judge_video(
+                    Path(str(i)),
+                    Window(frames=video, fps=fps),
+                    prompts[asked[i % count]],
+                    model,
+                )
                 for i, video in enumerate(videos)
             ],
             model,
@@ -61,7 +67,7 @@ def choose(
         ]
         return [made[i::count] for i in range(count)]
 
-    drawn = candidates(prompts, prompts, seed)
+    drawn = candidates(prompts, range(len(prompts)), seed)
     kept = [max(each, key=rank) for each in drawn]
     if best_of > 1:
         say(f"best of {best_of}: {gain([each[0] for each in drawn], kept)}")
@@ -71,9 +77,8 @@ def choose(
     if not failing:
         say("refine: no assertion failed, nothing to do")
         return kept
-    asked = [prompts[i] for i in failing]
     texts = [refined(prompts[i], kept[i].judged.failed) for i in failing]
-    more = candidates(texts, asked, seed + best_of * len(prompts))
+    more = candidates(texts, failing, seed + best_of * len(prompts))
     better = list(kept)
     for i, new in zip(failing, more, strict=True):
         better[i] = max([kept[i], *new], key=rank)

@@ -64,11 +64,11 @@ def check_judge(name: str) -> None:
 
 def check_models(dit: str, vae: str, text: str) -> None:
     """Refuse models that are missing, damaged or of another kind, as far as their files say."""
-    from jobs.core.named import check_dit, check_pair, check_text, check_vae, dit_vae_id
+    from jobs.core.named import check_dit, check_pair, check_text, check_vae, dit_latents
 
     check_dit(dit)
     check_vae(vae)
-    check_pair(dit_vae_id(dit), vae, f"the DiT {dit} makes latents")
+    check_pair(dit_latents(dit), vae, f"the DiT {dit} makes latents")
     check_text(text)
 
 

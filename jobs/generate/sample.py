@@ -123,7 +123,7 @@ def run(args: Args) -> list[Path]:
     total = len(prompts) * args.best_of * (2 if args.refine else 1)
     with Progress("sample", total, "videos") as progress, step_notes(progress):
 
-        def draw(texts: Sequence[str], asked: Sequence[str], seed: int) -> list[np.ndarray]:
+        def draw(texts: Sequence[str], asked: Sequence[int], seed: int) -> list[np.ndarray]:
             return generate_videos(
                 texts,
                 models=models,
@@ -148,16 +148,16 @@ def run(args: Args) -> list[Path]:
             videos = [each.video for each in chosen]
             seeds, texts = [each.seed for each in chosen], [each.prompt for each in chosen]
         else:
-            videos = draw(prompts, prompts, args.seed)
+            videos = draw(prompts, range(len(prompts)), args.seed)
     gate = OutputGate(audit, on=args.safety)
     made = [
         how_made(
             "sample", args, models, inputs, frames=len(video), prompt=text, seed=seed,
-            **prompted.record(prompt),
+            **prompted.record(number),
         )
-        for video, text, prompt, seed in zip(videos, texts, prompts, seeds, strict=True)
+        for number, (video, text, seed) in enumerate(zip(videos, texts, seeds, strict=True))
     ]  # fmt: skip
-    names = [prompted.names(prompt) for prompt in prompts]
+    names = [prompted.names(number) for number in range(len(prompts))]
     marks = marks_of(models.dit, credentials)
     paths, grid = write_videos(args, prompts, videos, gate, marks, made, names)
     seconds = clock(time.monotonic() - start)
@@ -204,9 +204,7 @@ def prepare(args: Args, prompts: list[str]) -> tuple[list[str], Prompted]:
     every = [shown] * len(texts) if shown else own
     for text, each in zip(texts, every, strict=False):
         say(f"sample: shown {', '.join(each.names)}: {text[:60]!r}")
-    return texts, Prompted(
-        shown=dict(zip(texts, every, strict=False)), answers=dict(zip(texts, answers, strict=False))
-    )
+    return texts, Prompted(shown=tuple(every), answers=tuple(answers))
 
 
 def write_videos(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,33 +41,33 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Prompted:
-    """What goes with each prompt of a run."""
+    """What goes with each prompt of a run, by its place: two prompts may be expanded to the same text."""
 
-    shown: dict[str, Shown] = field(default_factory=dict)
-    """Prompt, as it is sampled from -> its references; those of files are every prompt's."""
-    answers: dict[str, Answer] = field(default_factory=dict)
-    """The same -> what was retrieved for it."""
+    shown: tuple[Shown, ...] = ()
+    """References of each prompt; empty where none is shown anything."""
+    answers: tuple[Answer, ...] = ()
+    """What was retrieved for each prompt; empty without retrieval."""
 
-    def references(self, prompts: Sequence[str]) -> list[tuple[np.ndarray, ...]] | None:
-        """What each prompt is shown; None where none is shown anything."""
-        found = [self.shown[p].frames if p in self.shown else () for p in prompts]
+    def references(self, numbers: Sequence[int]) -> list[tuple[np.ndarray, ...]] | None:
+        """What the prompts of these places are shown; None where none is shown anything."""
+        found = [self.shown[number].frames for number in numbers] if self.shown else []
         return found if any(found) else None
 
-    def record(self, prompt: str) -> dict[str, Any]:
+    def record(self, number: int) -> dict[str, Any]:
         """What the JSON file of a video says: what it was shown, and what was retrieved as whose example."""
         more: dict[str, Any] = {}
-        if prompt in self.shown:
-            more["references"] = list(self.shown[prompt].records)
-        if prompt in self.answers:
-            answer = self.answers[prompt]
+        if self.shown:
+            more["references"] = list(self.shown[number].records)
+        if self.answers:
+            answer = self.answers[number]
             more["asked"] = answer.prompt
             more["retrieved"] = [each.record() for each in answer.found]
         return more
 
-    def names(self, prompt: str) -> tuple[str, ...]:
+    def names(self, number: int) -> tuple[str, ...]:
         """What the container's metadata names: clips and hashes of files, each once."""
-        shown = self.shown[prompt].names if prompt in self.shown else ()
-        found = self.answers[prompt].found if prompt in self.answers else ()
+        shown = self.shown[number].names if self.shown else ()
+        found = self.answers[number].found if self.answers else ()
         return tuple(dict.fromkeys([*shown, *(each.clip_id for each in found)]))
 
 

@@ -17,7 +17,7 @@ from jobs.train.checkpoints import check_out, going_on
 from jobs.train.run_json import write_run
 
 if TYPE_CHECKING:
-    from dit.reward.run import Start
+    from dit.reward.start import Start
 
 STAGE = "reward-dit"
 
@@ -31,12 +31,15 @@ def main(argv: list[str]) -> int:
 def run(args: Args) -> Path:
     """Fine-tune as asked; returns the path of ``dit.safetensors``."""
     from dit.config import STATE_NAME, WEIGHTS_NAME
+    from dit.reward.start import refuse_other
+    from pipeline.training.facts import read_facts
 
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
     weights = args.out / WEIGHTS_NAME
     try:
         with held_warnings():
-            init = args.init or _began_with(path)
+            state = read_facts(path) if path.is_file() else None
+            init = args.init or str((state or {}).get("init") or "embedded")
             wanted = check(args, init)
             facts = facts_of(args, wanted)
             start = start_of(init)
@@ -44,7 +47,9 @@ def run(args: Args) -> Path:
             if stage.info:
                 say(f"{STAGE}: nothing to do, {weights} was trained with these settings")
                 return weights
-            _check_state(path, args, start, facts)
+            if state is not None:
+                refuse_other(state, start, args.train, facts, path=path)
+                say(going_on(STAGE, path, state["step"], args.train.steps))
         _train(args, start, wanted, facts, stage)
     except UserError:
         raise
@@ -60,8 +65,8 @@ def run(args: Args) -> Path:
 
 def start_of(init: str) -> Start:
     """The weights that a run begins with."""
-    from dit.checkpoint import open_dit
-    from dit.reward.run import Start
+    from dit.files import open_dit
+    from dit.reward.start import Start
 
     found = open_dit(init)
     if Path(init).exists():
@@ -75,26 +80,6 @@ def key_of(args: Args, start: Start, facts: dict[str, Any]) -> str:
     """Hash of all that determines the weights."""
     kept = {name: value for name, value in vars(args).items() if name not in UNKEYED}
     return config_key(kept, facts, start.id)
-
-
-def _began_with(path: Path) -> str:
-    """Where the weights lie that a stopped run began with; ``embedded`` where there is none."""
-    from pipeline.training.state import load_state
-
-    if not path.is_file():
-        return "embedded"
-    return str(load_state(path).get("init") or "embedded")
-
-
-def _check_state(path: Path, args: Args, start: Start, facts: dict[str, Any]) -> None:
-    from dit.reward.run import refuse_other
-    from pipeline.training.state import load_state
-
-    if not path.is_file():
-        return
-    state = load_state(path)
-    refuse_other(state, start, args.train, facts, path=path)
-    say(going_on(STAGE, path, state["step"], args.train.steps))
 
 
 def _train(args: Args, start: Start, wanted: Wanted, facts: dict[str, Any], stage: Stage) -> None:

@@ -14,7 +14,7 @@ from pipeline.store.atomic import write_bytes
 from pipeline.training.state import METRICS_NAME
 
 if TYPE_CHECKING:
-    from dit.checkpoint import LatentSpec
+    from dit.latents import LatentSpec
     from dit.model import DiT
     from dit.reward.config import RewardConfig
     from pipeline.contracts import TextEncoder, Vae
@@ -116,7 +116,7 @@ def make_sheet(
 
 def write_card(args: Args, weights: Path) -> None:
     """CARD.md beside the weights: from what, by which rewards, and what became of them on the videos drawn."""
-    from dit.checkpoint import open_dit
+    from dit.files import open_dit
 
     loaded = open_dit(weights)
     rows = [json.loads(line) for line in (args.out / METRICS_NAME).read_text().splitlines()]

@@ -70,10 +70,12 @@ def main(argv: list[str]) -> int:
 
 def run(args: Args) -> dict[str, Any]:
     """Fine-tune as asked; returns the held-out losses, empty when it was done already."""
-    from captioner.backends.transformers import check_model
+    from captioner.backends.find import find_captioner
     from captioner.config import ASKED_KINDS
     from captioner.train.examples import examples_hash, split
     from captioner.train.finetune import MOST_HELD_OUT, STATE_NAME, base_of, read_state
+    from captioner.train.tuned_model import check_targets
+    from pipeline.training.facts import read_facts
 
     config = args.train.settled()
     if config.kind not in ASKED_KINDS:
@@ -81,7 +83,7 @@ def run(args: Args) -> dict[str, Any]:
             f"caption kind {config.kind!r} cannot be learned; use one of {', '.join(ASKED_KINDS)}"
         )
     try:
-        check_model(config.model)
+        check_targets(find_captioner(config.model), config.lora_targets)
         examples = find_examples(args.data, config.kind, args.captions)
     except ValueError as error:
         raise UserError(str(error)) from error
@@ -93,7 +95,7 @@ def run(args: Args) -> dict[str, Any]:
         return {}
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
     try:
-        state = read_state(path, config, examples)
+        state = read_state(path, config, examples, read_facts)
     except ValueError as error:
         raise UserError(str(error)) from error
     left_out = split(examples, config.held_out_share, MOST_HELD_OUT)[1]

@@ -54,7 +54,7 @@ def run(args: Args) -> dict[str, Any]:
     from pipeline.openclip.data import build_pool, tokenizer_corpus
     from pipeline.openclip.tokenizer import train_bpe
     from pipeline.openclip.train import Trainer, save_model
-    from pipeline.training.state import keep_metrics
+    from pipeline.training.state import keep_metrics, load_state
 
     config = args.train
     key = config_key(config, "train-clip 2")
@@ -83,7 +83,7 @@ def run(args: Args) -> dict[str, Any]:
     trainer = Trainer(config, pool, tokenizer)
     step, spent = 0, 0.0
     if state is not None:
-        trainer.load(state)
+        trainer.load(load_state(path))
         step, spent = int(state["step"]), float(state["elapsed_s"])
         say(f"{going_on(STAGE, path, step, config.steps)}, {spent / 60:.1f} minutes in")
     keep_metrics(args.out, step)
@@ -104,13 +104,13 @@ def run(args: Args) -> dict[str, Any]:
 
 
 def read_state(path: Path, config: ClipTrainConfig) -> dict[str, Any] | None:
-    """The checkpoint at ``path``, None where there is none; ValueError when it is of other settings."""
+    """Plain values of the checkpoint at ``path``, None where there is none; ValueError when it is of other settings."""
+    from pipeline.training.facts import read_facts
     from pipeline.training.resume import refuse_other_settings
-    from pipeline.training.state import load_state
 
     if not path.is_file():
         return None
-    state = load_state(path)
+    state = read_facts(path)
     if "train_config" not in state:
         raise ValueError(f"{path} is no checkpoint of train-clip; give another --out")
     wanted = dataclasses.asdict(config)

@@ -57,9 +57,16 @@ def look(args: Args) -> None:
 
 
 def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
-    """Raise ValueError where data, weights to start from, or the checkpoint at ``path`` do not fit; writes nothing."""
-    from pipeline.latents.layout import VAE_ID
+    """Raise ValueError where data, weights to start from, or the checkpoint at ``path`` do not fit; writes nothing.
 
+    Headers and plain values say all of it, so torch is not imported; a VAE that is not ours is loaded.
+    """
+    from dit.train.refusals import refuse_other
+    from dit.train.saved import state_facts
+    from pipeline.autoencoder.names import is_foreign
+    from pipeline.extensions import is_extension
+
+    spec = data.spec()
     held = int(data.held.sum())
     say(
         f"train-dit: {data.n_clips} clips, {held} held out, {data.steps.steps_in(0)} steps an epoch"
@@ -69,19 +76,11 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
     config = train_config(args)
     if args.vae != "embedded":
         check_vae(args.vae)
-        check_pair(data.store.metadata[VAE_ID], args.vae, "the latents are")
+        check_pair(spec, args.vae, "the latents are")
     check_device(args.device)
-    # from here on torch is needed
-    from dit.train.run import refuse_other
-    from dit.train.saved import read_state
-
     start = start_of(args, data)
-    if args.vae != "embedded":
-        load_vae_for(
-            data.spec(), args.vae
-        )  # the default may be of other latents: then no sheets are drawn
     if path.exists():
-        state = read_state(path)
+        state = state_facts(path)
         refuse_other(state, start.model, config, data, started_from=start.id, path=path)
         data.seek(state["cursor"])
         steps = None if config.minutes else config.steps
@@ -96,6 +95,8 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
                 "no clip has another of its source, so there is nothing to show as a reference; leave --references "
                 "out, or train on sources with several clips"
             )
+    if is_foreign(args.vae) or is_extension(args.vae):  # what it is, only itself can say
+        load_vae_for(spec, args.vae)
     if not held:
         warn(
             f"0 of {len(data.clip_ids)} clips are held out, so no held-out loss is measured; raise --held-out-share "

@@ -203,7 +203,7 @@ def few_steps(args: Args, teacher: str = "") -> FewSteps | None:
 
 def settled(args: Args) -> Args:
     """The options with what a resumed run takes from its checkpoint; UserError where they do not go together."""
-    from dit.train.saved import latest_state, read_state
+    from dit.train.saved import latest_state, state_facts
 
     few_steps(args)
     if args.distil_from and not args.init:
@@ -217,10 +217,10 @@ def settled(args: Args) -> Args:
     if args.resume and not args.init:
         try:
             found = latest_state(args.out)
-            state = read_state(found) if found else None
+            state = state_facts(found) if found else None
         except ValueError as error:
             raise UserError(str(error)) from None
-    if state is not None:
+    if state is not None and "train_config" in state and "init" in state:
         trained = state["train_config"]
         if train.lr is None:  # its default hung on --init, which a resume may leave out
             train = dataclasses.replace(train, lr=trained["lr"])

@@ -74,7 +74,7 @@ def make_sheet(args: Args, data: TrainingPacks, reports: Reports | None) -> Any:
 
 def write_card(args: Args, weights: Path) -> None:
     """CARD.md beside the weights: data, command, time, seed, held-out loss."""
-    from dit.checkpoint import open_dit
+    from dit.files import open_dit
 
     loaded = open_dit(weights)
     info, config = loaded.info, loaded.config

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from dit.checkpoint import LatentSpec
     from dit.config import DiTConfig
+    from dit.latents import LatentSpec
     from dit.train.objective import Objective
     from dit.train.training_packs import TrainingPacks
 
@@ -118,8 +117,8 @@ class Start:
 
 def start_of(args: Args, data: TrainingPacks) -> Start:
     """The model that the options name; UserError where the weights of ``--init`` do not fit the latents or them."""
-    from dit.checkpoint import open_dit
     from dit.config import ModelKind
+    from dit.files import open_dit
 
     weights: Mapping[str, Tensor]
     if not args.init:
@@ -127,13 +126,13 @@ def start_of(args: Args, data: TrainingPacks) -> Start:
     loaded = open_dit(args.init)
     few = None
     if args.distil_from:
-        from dit.train.distil import check_teacher
+        from dit.train.refusals import check_teacher
 
         teacher = open_dit(args.distil_from)
         check_same_latents(teacher.latents, data.spec(), args.distil_from)
         few = few_steps(args, teacher.id)
         assert few is not None
-        check_teacher(teacher.config, few)
+        check_teacher(teacher.config)
     elif loaded.config.few_steps is not None:
         raise UserError(
             f"{args.init} was distilled to {loaded.config.few_steps.steps} steps, and training as usual would undo it; "
@@ -142,7 +141,7 @@ def start_of(args: Args, data: TrainingPacks) -> Start:
     check_same_latents(loaded.latents, data.spec(), args.init, new_vae=args.new_vae)
     model, weights = loaded.config, loaded.weights
     if args.model.references and not model.references:
-        model, weights = replace(model, references=True), with_tag(weights, model.width)
+        model, weights = replace(model, references=True), WithTag(weights, model.width)
     for name, value in vars(args.model).items():
         if name == "references":
             continue
@@ -155,11 +154,25 @@ def start_of(args: Args, data: TrainingPacks) -> Start:
     return Start(model=replace(model, few_steps=few), weights=weights, id=loaded.id)
 
 
-def with_tag(weights: Mapping[str, Tensor], width: int) -> Mapping[str, Tensor]:
-    """Weights of a DiT without references, and the tag of references at zero: what is there stays unread."""
-    import torch
+class WithTag(Mapping[str, "Tensor"]):
+    """Weights of a DiT without references, and the tag of references at zero: nothing is read or made before it is
+    asked for.
+    """
 
-    return ChainMap({"reference": torch.zeros(width)}, weights)  # type: ignore[arg-type]
+    def __init__(self, weights: Mapping[str, Tensor], width: int) -> None:
+        self.weights, self.width = weights, width
+
+    def __iter__(self) -> Iterator[str]:
+        yield "reference"
+        yield from self.weights
+
+    def __len__(self) -> int:
+        return 1 + len(self.weights)
+
+    def __getitem__(self, name: str) -> Tensor:
+        import torch
+
+        return torch.zeros(self.width) if name == "reference" else self.weights[name]
 
 
 def preset_for(args: Args, data: TrainingPacks) -> DiTConfig:

@@ -15,7 +15,7 @@ from pipeline import schema as s
 if TYPE_CHECKING:
     import torch
 
-    from dit.checkpoint import LatentSpec
+    from dit.latents import LatentSpec
     from dit.train.training_packs import TrainingPacks
     from pipeline.contracts import Vae
 

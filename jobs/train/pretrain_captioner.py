@@ -46,6 +46,7 @@ class Args:
 def run(args: Args) -> dict[str, Any]:
     """Train, evaluate on held-out scenes, export ``OUT/weights``; returns the figures."""
     from captioner.train.pretrain import STATE_NAME, read_state, train
+    from pipeline.training.facts import read_facts
 
     config = args.train
     key = config_key(config, "pretrain-captioner 2")
@@ -55,7 +56,7 @@ def run(args: Args) -> dict[str, Any]:
         return {}
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
     try:
-        state = read_state(path, config)
+        state = read_state(path, config, read_facts)
     except ValueError as error:
         raise UserError(str(error)) from error
     if state is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, say, warn
@@ -18,10 +18,13 @@ from jobs.train.run_json import write_run
 from jobs.train.seen import view_line
 from jobs.train.vae_args import Args
 from jobs.train.vae_results import EVALUATED, finish, sheet
-from jobs.train.vae_start import check_start, load_start
+from jobs.train.vae_start import check_start, load_start, own_start
 from pipeline.autoencoder.names import is_foreign
 from pipeline.shards.layout import manifest_of
 from pipeline.store.paths import absolute, location
+
+if TYPE_CHECKING:
+    from vae.foreign import AnyConfig
 
 STAGE = "train-vae"
 
@@ -83,7 +86,9 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
 def check_run(args: Args) -> None:
     """Raise ValueError where the data, the VAE to start from, or a checkpoint in OUT do not fit; writes nothing."""
     from pipeline.shards.read import open_manifest
+    from pipeline.training.facts import read_facts
     from vae.files import STATE_NAME
+    from vae.refusals import refuse_other
 
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
     clips = len(open_manifest(args.shards))
@@ -92,15 +97,14 @@ def check_run(args: Args) -> None:
         + (f"decoder of {args.init}" if is_foreign(args.init or "") else f"preset {args.preset}")
     )
     check_memory(args)
+    model, start = _start_of(args)
+    saved = read_facts(path) if path.is_file() else None
+    if saved is not None:
+        refuse_other(saved, model, args.train, path=path, started_from=start)
     # from here on torch is needed
     from vae.data import TrainData
-    from vae.state import check_start as check_encoder
-    from vae.state import read_state
 
-    model, init = load_start(args)
-    check_encoder(model, init)
     data = TrainData(args.shards, model, args.train)
-    saved = read_state(args.out, model, args.train, started_from=init.id if init else "")
     if saved is not None:
         data.seek(saved["data"])
         say(going_on(STAGE, path, saved["step"], args.train.steps))
@@ -109,6 +113,14 @@ def check_run(args: Args) -> None:
         warn(
             "nothing is held out: figures are of training clips; give --heldout SHARDS to measure on others"
         )
+
+
+def _start_of(args: Args) -> tuple[AnyConfig, str]:
+    """The shape that is trained, and the id of the VAE that it begins with; one of diffusers is loaded for it."""
+    if not is_foreign(args.init or ""):
+        return own_start(args)
+    model, init = load_start(args)
+    return model, init.id if init else ""
 
 
 def check_memory(args: Args) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
-from jobs.core.named import check_vae
+from jobs.core.named import NO_VAE, check_vae, vae_header, weights_file
 from jobs.train.vae_args import Args
 from pipeline.autoencoder.names import DIFFUSERS, absolute_name, is_foreign
 from vae.config import PRESETS, VAEConfig
@@ -33,6 +33,21 @@ def check_start(args: Args) -> Args:
             )
         return replace(args, init=absolute_name(args.init))
     return args
+
+
+def own_start(args: Args) -> tuple[VAEConfig, str]:
+    """The shape that is trained and the id of the VAE that it begins with, "" for none, from headers alone.
+
+    ValueError where that VAE has another encoder. One of diffusers is asked when it is loaded.
+    """
+    from vae.files import stored_space_id
+    from vae.refusals import check_start as check_encoder
+
+    model = VAEConfig.preset(args.preset)
+    if not args.init:
+        return model, ""
+    check_encoder(model, VAEConfig.from_dict(vae_header(args.init)))
+    return model, stored_space_id(weights_file(args.init, "vae", NO_VAE))
 
 
 def load_start(args: Args) -> tuple[AnyConfig, AnyVAE | None]:

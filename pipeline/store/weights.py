@@ -5,13 +5,17 @@ The header is JSON behind eight bytes of length; reading it needs no torch, so w
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
+
+Shape = tuple[int, ...]
 
 MOST_HEADER_BYTES = 100_000_000
 """Longest header that the format allows."""
@@ -24,6 +28,13 @@ EXPONENTS = {
     "F64": ("<u8", 0x7FF0_0000_0000_0000),
 }
 """Number format in a header -> how its bits are read, and those that are all set where a number is not finite."""
+DTYPES = {
+    "F64": "torch.float64",
+    "F32": "torch.float32",
+    "F16": "torch.float16",
+    "BF16": "torch.bfloat16",
+}
+"""Number format in a header -> torch's name of it, for those that weights of ours have."""
 DAMAGED = "copy it again, or give another file"
 
 
@@ -84,10 +95,7 @@ class StoredTensors(Mapping[str, "Tensor"]):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        header = weights_header(path)
-        self.shapes: dict[str, tuple[int, ...]] = {
-            name: tuple(entry["shape"]) for name, entry in header.items() if name != METADATA
-        }
+        self.shapes = stored_shapes(path)
         """Shape of each."""
 
     def __iter__(self) -> Iterator[str]:
@@ -119,35 +127,72 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return dict(StoredTensors(path))
 
 
+def stored_shapes(path: Path) -> dict[str, Shape]:
+    """Name -> shape of the tensors in a file, from its header."""
+    header = weights_header(path)
+    return {name: tuple(entry["shape"]) for name, entry in header.items() if name != METADATA}
+
+
 def check_numbers(path: Path, most_bytes: int = 1 << 30) -> None:
     """ValueError for weights that are not finite, without torch; files beyond ``most_bytes`` are left to their load."""
+    if path.stat().st_size > most_bytes:
+        return
+    for name, entry, data in _stored(path):
+        _check_finite(path, name, entry, data)
+
+
+def stored_id(path: Path, *, but: str = "") -> str:
+    """16 hex digits from names, shapes, number formats and bytes of the tensors in a file, in name order; no torch.
+
+    Those whose names begin with ``but`` have no part in it. ValueError for numbers that are not finite, and for number
+    formats that no weights of ours have.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for name, entry, data in _stored(path):
+        if but and name.startswith(but):
+            continue
+        if entry["dtype"] not in DTYPES:
+            raise ValueError(f"{path} holds {name} in the format {entry['dtype']}; {DAMAGED}")
+        _check_finite(path, name, entry, data)
+        shape = tuple(entry["shape"])
+        digest.update(f"{name} {shape} {DTYPES[entry['dtype']]}\n".encode())
+        digest.update(data if shape else b"")
+    return digest.hexdigest()
+
+
+def _stored(path: Path) -> Iterator[tuple[str, dict[str, Any], np.ndarray]]:
+    """Name, entry in the header and bytes of each tensor, in name order; bytes are read where they are looked at."""
     import numpy as np
 
     header = weights_header(path)
-    if path.stat().st_size > most_bytes:
-        return
     with path.open("rb") as file:
         base = 8 + int.from_bytes(file.read(8), "little")
-    for name, entry in header.items():
-        kind = EXPONENTS.get(entry.get("dtype")) if name != METADATA else None
-        if kind is None:
-            continue
-        numbers, mask = kind
-        first, stop = entry["data_offsets"]
-        count = (stop - first) // np.dtype(numbers).itemsize
-        bits = np.fromfile(path, numbers, count, offset=base + first)
-        if ((bits & mask) == mask).any():
-            raise ValueError(f"{path} holds numbers in {name} that are not finite; {DAMAGED}")
+    for name in sorted(header.keys() - {METADATA}):
+        first, stop = header[name]["data_offsets"]
+        empty = np.empty(0, np.uint8)
+        data = (
+            np.memmap(path, np.uint8, "r", base + first, (stop - first,)) if stop > first else empty
+        )
+        yield name, header[name], data
 
 
-def check_shapes(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
-    """ValueError where the names or shapes of the tensors in ``path`` are not those of ``model``."""
-    have = model.state_dict()
-    for name in sorted(have.keys() | shapes.keys()):
-        if name not in shapes or name not in have:
-            told = "is missing" if name not in shapes else "is none of the model's"
-        elif tuple(have[name].shape) != shapes[name]:
-            told = f"has shape {shapes[name]}, not {tuple(have[name].shape)}"
+def _check_finite(path: Path, name: str, entry: dict[str, Any], data: np.ndarray) -> None:
+    kind = EXPONENTS.get(entry.get("dtype", ""))
+    if kind is None:
+        return
+    numbers, mask = kind
+    bits = data[: len(data) // int(numbers[-1]) * int(numbers[-1])].view(numbers)
+    if ((bits & mask) == mask).any():
+        raise ValueError(f"{path} holds numbers in {name} that are not finite; {DAMAGED}")
+
+
+def check_shapes(wanted: Mapping[str, Shape], stored: Mapping[str, Shape], path: Path) -> None:
+    """ValueError where the names or shapes of the tensors ``stored`` in ``path`` are not those ``wanted``."""
+    for name in sorted(wanted.keys() | stored.keys()):
+        if name not in stored or name not in wanted:
+            told = "is missing" if name not in stored else "is none of the model's"
+        elif wanted[name] != stored[name]:
+            told = f"has shape {stored[name]}, not {wanted[name]}"
         else:
             continue
         raise ValueError(f"{path} does not fit its own config: {name} {told}; {DAMAGED}")
@@ -155,5 +200,9 @@ def check_shapes(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], path: 
 
 def load_into(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     """Give ``model`` the weights read from ``path``, as float32; ValueError where names or shapes differ."""
-    check_shapes(model, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, path)
+    wanted, stored = (
+        {name: tuple(tensor.shape) for name, tensor in each.items()}
+        for each in (model.state_dict(), tensors)
+    )
+    check_shapes(wanted, stored, path)
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})

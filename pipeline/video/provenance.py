@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.video.boxes import outer_boxes
+
 MISSING = "C2PA manifests need the package c2pa-python: pip install 'filmstock[c2pa]'"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 GENERATION = "org.filmstock.generation"
@@ -163,25 +165,11 @@ def forbids_training(path: Path) -> bool | None:
 
 def has_manifest(path: Path) -> bool:
     """Whether an MP4 or QuickTime file has a box of C2PA among its outermost ones."""
-    with open(path, "rb") as file:
-        size = file.seek(0, 2)
-        at = 0
-        for _ in range(MOST_BOXES):
-            file.seek(at)
-            head = file.read(32)
-            if len(head) < 8:
-                return False
-            length, kind = int.from_bytes(head[:4], "big"), head[4:8]
-            if at == 0 and kind not in FIRST_BOXES:
-                return False
-            body = 8
-            if length == 1:  # the length is in 64 bits, behind the kind
-                length, body = int.from_bytes(head[8:16], "big"), 16
-            if kind == b"uuid" and head[body : body + 16] == C2PA_BOX:
-                return True
-            if length < body or at + length >= size:
-                return False
-            at += length
+    for number, box in enumerate(outer_boxes(path, MOST_BOXES)):
+        if number == 0 and box.kind not in FIRST_BOXES:
+            return False
+        if box.kind == b"uuid" and box.body[:16] == C2PA_BOX:
+            return True
     return False
 
 

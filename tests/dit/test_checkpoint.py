@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from dit.checkpoint import LatentSpec, content_id, load_dit, save_dit
+from dit.checkpoint import content_id, load_dit, save_dit
 from dit.config import DiTConfig
+from dit.files import open_dit
+from dit.latents import LatentSpec
 from dit.model import DiT
 
 SPEC = LatentSpec(vae_id="v", text_encoder_id="t", mean=(0.0,) * 4, std=(1.0,) * 4)
@@ -73,6 +75,7 @@ def test_matrices_are_stored_small_and_vectors_whole(tmp_path: Path) -> None:
     name = save_dit(one, SPEC, path, info={"steps": 3})
     loaded = load_dit(tmp_path)
     assert loaded.id == name and loaded.info == {"steps": 3}
+    assert open_dit(tmp_path).id == name, "read without torch it has the same id"
     assert not loaded.model.training
     assert not any(weight.requires_grad for weight in loaded.model.parameters())
     for (key, mine), theirs in zip(

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from dit.checkpoint import LatentSpec, load_dit, open_dit, save_dit
+from dit.checkpoint import load_dit, save_dit
 from dit.conditioning import edited_latents, given_frames, given_latents
 from dit.config import DiTConfig, SampleConfig, SamplerConfig
 from dit.few_steps import FewSteps
-from dit.files import read_config
+from dit.files import open_dit, read_config
+from dit.latents import LatentSpec
 from dit.model import DiT
 from dit.samplers import generate
 

@@ -26,7 +26,8 @@ from dit.rectified_flow import (
 )
 from dit.samplers import generate
 from dit.schedules import schedule
-from dit.train.optim import learning_rate, make_optimizer, parameter_groups
+from dit.train.optim import make_optimizer, parameter_groups
+from dit.train.rates import learning_rate
 from pipeline.training.ema import Ema, ema_decay
 
 SMALL = DiTConfig(width=48, depth=1, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from dit.checkpoint import LatentSpec, Loaded
+from dit.checkpoint import Loaded
 from dit.config import DiTConfig
+from dit.latents import LatentSpec
 from dit.model import DiT
 
 CHANNELS, WIDTH = 3, 6

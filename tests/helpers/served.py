@@ -17,8 +17,9 @@ def tiny_models() -> Any:
     """``VideoModels`` of random weights, always the same."""
     import torch
 
-    from dit.checkpoint import LatentSpec, Loaded
+    from dit.checkpoint import Loaded
     from dit.config import DiTConfig
+    from dit.latents import LatentSpec
     from dit.model import DiT
     from dit.video_models import VideoModels
 

@@ -13,7 +13,7 @@ from tests.vae.test_train import CONFIG, losses, states_equal
 from vae.adversary import Adversary, Discriminator
 from vae.config import LossConfig
 from vae.data import TrainData
-from vae.state import gan_share
+from vae.refusals import gan_share
 from vae.train import train
 
 GAN = replace(CONFIG, loss=LossConfig(gan=0.5, gan_start=0.5))

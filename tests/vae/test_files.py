@@ -23,8 +23,9 @@ def test_a_file_has_the_id_that_it_has_when_it_is_loaded(
     assert stored_space_id(file) == told == load_vae(file).id
 
 
-def test_a_strange_number_format_has_no_id(tmp_path: Path) -> None:
+def test_a_strange_number_format_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.safetensors"
     save_file({"encoder.a": torch.zeros(3, dtype=torch.int8)}, file)
-    assert stored_space_id(file) is None
+    with pytest.raises(ValueError, match="holds encoder.a in the format I8"):
+        stored_space_id(file)
     assert EMBEDDED.is_file()

@@ -14,7 +14,7 @@ import vae.train as training
 from pipeline.training.state import load_state
 from vae.config import TrainConfig
 from vae.data import TrainData
-from vae.state import learning_rate
+from vae.refusals import learning_rate
 from vae.train import train
 
 CONFIG = TrainConfig(

@@ -11,8 +11,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from dit.checkpoint import LatentSpec, metadata_of, stored_dtype
+from dit.checkpoint import metadata_of, stored_dtype
 from dit.config import DiTConfig
+from dit.latents import LatentSpec
 from dit.model import DiT
 from dit.train.sharded.tensors import EMA
 from pipeline.store.weights import METADATA, weights_header

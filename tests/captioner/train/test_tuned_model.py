@@ -13,7 +13,14 @@ from captioner.ask.frames import from_pixels
 from captioner.ask.model_note import ModelNote
 from captioner.backends.base import Request
 from captioner.backends.transformers import load_model, prompt_inputs
-from captioner.train.tuned_model import choose_trained, export, trained, training_mode, vision_tower
+from captioner.train.tuned_model import (
+    check_targets,
+    choose_trained,
+    export,
+    trained,
+    training_mode,
+    vision_tower,
+)
 from pipeline.openclip.torchvision_compat import prepare_torchvision
 from tests.helpers.tiny_vlms import BUILDERS, fast_vlm
 
@@ -79,8 +86,13 @@ def test_lora_goes_where_it_is_told_and_the_same_seed_gives_the_same(folder: str
 
 
 def test_a_target_that_no_layer_is_called_is_one_line_with_those_there_are(folder: str) -> None:
-    with pytest.raises(ValueError, match="is called Wqkv; LoRA can be put on .*q_proj"):
+    said = "is called Wqkv; LoRA can be put on .*q_proj"
+    with pytest.raises(ValueError, match=said):
         choose(load_model(folder)[1], lora=4, targets=("q_proj", "Wqkv"))
+    with pytest.raises(ValueError, match=said):  # from headers, before a model is loaded
+        check_targets(Path(folder), ("q_proj", "Wqkv"))
+    check_targets(Path(folder), ("q_proj", "v_proj"))
+    check_targets(Path(folder), ())
 
 
 def test_lora_without_peft_says_what_to_install(folder: str, monkeypatch) -> None:

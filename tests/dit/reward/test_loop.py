@@ -11,7 +11,7 @@ from dit.checkpoint import load_dit
 from dit.reward.config import RewardConfig
 from dit.reward.draw import Ask, Judges
 from dit.reward.loop import train
-from dit.reward.run import Start
+from dit.reward.start import Start
 from pipeline.training.state import load_state, save_state
 from tests.helpers.pixel_models import LetterEncoder, PixelVae, pixel_dit
 

@@ -12,8 +12,9 @@ from dit.guided import plan_pack
 from dit.model import DiT
 from dit.packing import patchify
 from dit.train.data import Batch, generator_for, in_layout_order, make_batch
-from dit.train.distil import Distillation, alike, check_teacher, levels_for, plan_of, rows_of_clips
+from dit.train.distil import Distillation, alike, levels_for, plan_of, rows_of_clips
 from dit.train.loop import train
+from dit.train.refusals import check_teacher
 from pipeline import schema as s
 from tests.dit.train.test_loop import CONFIG, MODEL, packs
 from tests.helpers.latents import write_folder
@@ -141,4 +142,4 @@ def test_a_student_learns_to_follow(folder, tmp_path) -> None:
 )
 def test_what_cannot_be_followed_is_refused(config: DiTConfig, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        check_teacher(config, FEW)
+        check_teacher(config)

@@ -17,7 +17,8 @@ from dit.train.data import generator_for, in_layout_order, make_batch
 from dit.train.feed import make_ready
 from dit.train.heldout import held_out_loss, pack_loss
 from dit.train.loop import train, train_step
-from dit.train.optim import learning_rate, make_optimizer
+from dit.train.optim import make_optimizer
+from dit.train.rates import learning_rate
 from dit.train.run import start_run
 from dit.train.training_packs import TrainingPacks
 from pipeline.training.ema import ema_decay

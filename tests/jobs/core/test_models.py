@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dit.checkpoint import LatentSpec
+from dit.latents import LatentSpec
 from jobs.core.errors import UserError
 from jobs.core.models import load_text_for, load_vae_for
 from pipeline.latents.store import LatentStore

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from jobs.core.errors import UserError
@@ -16,7 +18,7 @@ from jobs.core.named import (
     check_pair,
     check_text,
     check_vae,
-    dit_vae_id,
+    dit_latents,
     weights_file,
 )
 from pipeline.store.weights import check_numbers
@@ -27,8 +29,30 @@ from vae.model import VideoVAE
 
 def test_a_vae_of_other_latents_is_refused(tmp_path: Path) -> None:
     told = save_vae(VideoVAE(VAEConfig(widths=(8, 8))), tmp_path / "vae.safetensors")
+    spec = replace(dit_latents("embedded"), vae_id="abc", vae="")
     with pytest.raises(UserError, match=f"latents of VAE abc, --vae {tmp_path} is {told}"):
-        check_pair("abc", str(tmp_path), "the DiT makes latents")
+        check_pair(spec, str(tmp_path), "the DiT makes latents")
+    with pytest.raises(UserError, match="give the VAE that made them: --vae runs/vae$"):
+        check_pair(replace(spec, vae="runs/vae"), str(tmp_path), "the DiT makes latents")
+
+
+@pytest.mark.parametrize("kind", ["dit", "vae"])
+def test_weights_that_do_not_fit_their_config_are_refused(tmp_path: Path, kind: str) -> None:
+    ours = weights_file("embedded", kind, NO_VAE)
+    with safe_open(ours, "pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    name = sorted(tensors)[3]
+    check = {"dit": check_dit, "vae": check_vae}[kind]
+    target = tmp_path / f"{kind}.safetensors"
+    save_file(tensors, target, metadata)
+    check(str(tmp_path))
+    save_file({**tensors, name: torch.zeros(3, 5)}, target, metadata)
+    with pytest.raises(UserError, match=rf"{name} has shape \(3, 5\), not \("):
+        check(str(tmp_path))
+    save_file({**tensors, "more": torch.zeros(3)}, target, metadata)
+    with pytest.raises(UserError, match="more is none of the model's"):
+        check(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -39,13 +63,21 @@ def test_a_config_of_a_stranger_is_refused(tmp_path: Path, config: str) -> None:
     save_file({"a": torch.zeros(3)}, tmp_path / "dit.safetensors", metadata)
     with pytest.raises(UserError, match="holds a config that this filmstock cannot read"):
         check_dit(str(tmp_path))
+    metadata = {
+        **metadata,
+        "format": "filmstock-vae-1",
+        "config": config.replace("width", "widths"),
+    }
+    save_file({"a": torch.zeros(3)}, tmp_path / "vae.safetensors", metadata)
+    with pytest.raises(UserError, match="holds a config that this filmstock cannot read"):
+        check_vae(str(tmp_path))
 
 
 def test_our_models_fit() -> None:
     check_dit("embedded")
     check_vae("embedded")
     check_text("embedded")
-    check_pair(dit_vae_id("embedded"), "embedded", "the DiT makes latents")
+    check_pair(dit_latents("embedded"), "embedded", "the DiT makes latents")
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.bfloat16, torch.float64])

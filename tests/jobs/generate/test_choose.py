@@ -32,7 +32,7 @@ class Model:
     def __init__(self, right: set[int]) -> None:
         self.right, self.asked = right, []
 
-    def __call__(self, texts: Sequence[str], asked: Sequence[str], seed: int) -> list[np.ndarray]:
+    def __call__(self, texts: Sequence[str], asked: Sequence[int], seed: int) -> list[np.ndarray]:
         self.asked.append((list(texts), seed))
         return [frames(SCENE if seed + i in self.right else WRONG) for i in range(len(texts))]
 

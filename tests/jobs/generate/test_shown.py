@@ -10,15 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
-from dit.checkpoint import LatentSpec, load_dit, save_dit
+from dit.checkpoint import load_dit, save_dit
+from dit.latents import LatentSpec
 from dit.model import DiT
 from jobs.core.errors import Refused, UserError
 from jobs.generate import shown
 from jobs.generate.marks import Marks
 from jobs.generate.sample import Args, main, run
-from jobs.generate.shown import read_files, reference_size
-from jobs.search.retrieve import Retrieval
-from jobs.train.dit_setup import with_tag
+from jobs.generate.shown import Prompted, Shown, read_files, reference_size
+from jobs.search.retrieve import Answer, Found, Retrieval
+from jobs.train.dit_setup import WithTag
 from pipeline import load_text_encoder
 from pipeline.video.encode import encode_mp4
 from tests.helpers.world_set import prepare
@@ -45,7 +46,7 @@ def takes(tmp_path_factory: pytest.TempPathFactory) -> str:
 
     loaded = load_dit()
     model = DiT(replace(loaded.model.config, references=True))
-    weights = with_tag(loaded.model.state_dict(), loaded.model.config.width)
+    weights = WithTag(loaded.model.state_dict(), loaded.model.config.width)
     model.load_state_dict({name: weights[name].clone() for name in weights})
     folder = tmp_path_factory.mktemp("dit")
     save_dit(model, loaded.latents, folder / "dit.safetensors")
@@ -165,6 +166,24 @@ def test_what_is_retrieved_is_said_used_and_written_down(
         assert all(ids[i] in printed for i in found)
         shown_clips = [each["clip_id"] for each in made.get("references", [])]
         assert shown_clips == ([ids[found[0]]] if name == "shown" else [])
+
+
+def test_two_prompts_that_become_one_text_keep_what_is_theirs() -> None:
+    def answer(prompt: str, clip: str) -> Answer:
+        found = Found(
+            clip_id=clip, similarity=0.5, caption="", source_id="s", start_s=0.0, end_s=1.0
+        )
+        return Answer(prompt=prompt, found=(found,), examples=(), library=None)
+
+    both = Prompted(
+        shown=(Shown(frames=(FRAMES[0],)), Shown(frames=(FRAMES[1],))),
+        answers=(answer("a ring", "one"), answer("the ring", "two")),
+    )
+    assert [both.record(i)["asked"] for i in (0, 1)] == ["a ring", "the ring"]
+    assert [both.names(i) for i in (0, 1)] == [("one",), ("two",)]
+    (first,), (second,), (third,) = both.references([1, 0, 1])
+    assert (first == FRAMES[1]).all() and (second == FRAMES[0]).all() and third is first
+    assert Prompted().references([0]) is None and Prompted().record(0) == {}
 
 
 def test_an_unsafe_prompt_is_refused_before_anything_is_looked_up(

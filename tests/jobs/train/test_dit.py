@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from dit.checkpoint import LatentSpec, load_dit, save_dit
+from dit.checkpoint import load_dit, save_dit
 from dit.config import LEARNING_RATES, DiTConfig
 from dit.few_steps import FewSteps
 from dit.files import read_config
+from dit.latents import LatentSpec
 from dit.model import DiT
 from jobs.core.errors import UserError
 from jobs.generate import adherence, sample, verbs
