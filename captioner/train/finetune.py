@@ -362,8 +362,8 @@ def read_state(
 ) -> dict[str, Any] | None:
     """The checkpoint at ``path``, None where there is none.
 
-    ``read`` is ``load_state``, or ``read_facts`` where its plain values will do. Raises ValueError when it is of another
-    base, of other data, or with other settings, each by name.
+    ``read`` is ``load_state``, or ``read_facts`` where its plain values will do. Raises ValueError when it is of
+    another base, of other data, or with other settings, each by name.
     """
     if not path.is_file():
         return None
