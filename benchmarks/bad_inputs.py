@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.bad_input_cases import all_cases
 from benchmarks.bad_input_cases.case import Case
 from benchmarks.bad_input_cases.heavy import SECONDS, START_S, Asked
+from benchmarks.bad_input_cases.latest_places import latecomers
 from benchmarks.bad_input_cases.places import ROOT, build
 from benchmarks.bad_input_cases.strange_places import strangers
 
@@ -294,7 +295,7 @@ def main() -> int:
         if not options.only or case.command[:1] and case.command[0] in options.only
     ]
     if options.without_run:
-        made = re.compile(r"(run|dit|vae)(-\w+)?|other\.safetensors|films/.*")
+        made = re.compile(r"(run|dit|vae|state)(-\w+)?|other\.safetensors|films/.*")
         cases = [case for case in cases if not any(made.fullmatch(word) for word in case.command)]
     if options.part:
         part, parts = map(int, options.part.split("/"))
@@ -307,6 +308,8 @@ def main() -> int:
         warm()
         if not options.without_run and not (place / "run-column").exists():
             strangers(place)
+        if not options.without_run and not (place / "state-noise").exists():
+            latecomers(place)
         before, bad, late, rows = snapshot(place), 0, 0, []
         for number, case in enumerate(cases, 1):
             outcome = run_forked(case, place)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from benchmarks.bad_input_cases import curation, fights, hostile, looking, models, newer, strange
+from benchmarks.bad_input_cases import (
+    curation,
+    fights,
+    hostile,
+    latest,
+    latest_shapes,
+    looking,
+    models,
+    newer,
+    strange,
+)
 from benchmarks.bad_input_cases.case import Case
 
 
@@ -27,4 +37,8 @@ def all_cases() -> list[Case]:
         *strange.versions(),
         *strange.fights(),
         *strange.shells(),
+        *latest.generating(),
+        *latest.training(),
+        *latest.exchange(),
+        *latest_shapes.shapes(),
     ]
