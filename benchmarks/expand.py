@@ -14,8 +14,9 @@ import random
 import re
 from collections import Counter
 
-from captioner.expansion.expand import expand, world_library
+from captioner.expansion.expand import expand
 from captioner.expansion.safety import judge_prompt
+from captioner.expansion.world import world_library
 from pipeline.world.captions import parse_caption
 from pipeline.world.scene import COLOURS, NOVEL_COLOUR_SHAPES, SHAPES
 

@@ -24,8 +24,6 @@ from captioner.truth.assertions import sentences
 
 NEAREST = 24
 """Captions that may fill a field."""
-WORLD_CAPTIONS = 600
-"""Captions that stand for the synthetic world where no dataset is given."""
 _DETERMINER = re.compile(
     r"^(an?|the|one|two|three|four|five|six|seven|eight|nine|ten|\d+)\s+", re.I
 )
@@ -132,19 +130,6 @@ def example_of(dense: str, structured: str | None = None) -> Example:
             if (hit := pattern.match(said)) and name not in named:
                 named[name] = hit[1]
     return Example(text=dense, fields=named)
-
-
-def world_library() -> Library:
-    """The captions of the synthetic world's training scenes."""
-    import json
-
-    from pipeline.world.captions import caption, structured
-    from pipeline.world.scene import random_scene
-
-    scenes = [random_scene(seed, split="train") for seed in range(WORLD_CAPTIONS)]
-    return Library(
-        example_of(caption(scene, "dense"), json.dumps(structured(scene))) for scene in scenes
-    )
 
 
 def expand(

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import overload
 
-from captioner.expansion.expand import Example, Expansion, Library, example_of, world_library
+from captioner.expansion.expand import Example, Expansion, Library, example_of
 from captioner.expansion.expand import expand as expand_by
 from captioner.expansion.safety import judge_prompt
+from captioner.expansion.world import world_library
 from pipeline import schema as s
 from pipeline.store.paths import Location
 

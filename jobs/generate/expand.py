@@ -127,12 +127,12 @@ def retrieve_all(
 
     An unsafe prompt is looked up by nobody: it has no examples, and is refused when it is expanded.
     """
+    if folder is None:
+        return None
     from captioner.expansion.safety import judge_prompt
     from jobs.generate.retrieved import look_up
     from jobs.search.retrieve import Answer, open_retrieval
 
-    if folder is None:
-        return None
     retrieval = open_retrieval(folder)
     try:
         return [

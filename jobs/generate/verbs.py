@@ -143,7 +143,7 @@ def extend(argv: list[str]) -> int:
         )
     if args.seconds > MOST_SECONDS:
         raise UserError(f"--seconds {args.seconds:g} is too long; give at most {MOST_SECONDS:g}")
-    video = read_video(args.video, args.pixels(), args.fps)
+    video = given("extend", args, args.video)
     least = 4 * args.context + (1 if args.backward else -3)
     models = load_models(args, video, least=least, what="extend it", frames=args.frames)
     from dit.extension import backward_hops, forward_hops
@@ -179,7 +179,7 @@ def loop(argv: list[str]) -> int:
 
     args = checked(parse_args(LoopArgs, argv, "loop"))
     check_between(args.frames, args.vae)
-    video = read_video(args.video, args.pixels(), args.fps)
+    video = given("loop", args, args.video)
     models = load_models(args, video, least=5, what="close it to a loop")
     closed = one_video(
         "loop",
@@ -203,7 +203,7 @@ def connect(argv: list[str]) -> int:
     check_between(args.frames, args.vae)
     check_there(args.first)
     check_there(args.second)
-    first = read_video(args.first, args.pixels(), args.fps)
+    first = given("connect", args, args.first)
     # the second is scaled to the first, so that any two can be connected
     second = read_video(args.second, (first.shape[2], first.shape[1]), args.fps)
     models = load_models(args, first, least=5, what="lead on from it")
@@ -232,7 +232,7 @@ def edit(argv: list[str]) -> int:
         raise UserError(
             f"--strength {args.strength:g}: a few-step model starts from noise alone; give 1, or another --dit"
         )
-    video = read_video(args.video, args.pixels(), args.fps)
+    video = given("edit", args, args.video)
     models = load_models(args, video, least=1, what="edit it")
     made = one_video(
         "edit",
@@ -254,7 +254,7 @@ def inpaint(argv: list[str]) -> int:
 
     args = checked(parse_args(InpaintArgs, argv, "inpaint"))
     check_asked(args)
-    video = read_video(args.video, args.pixels(), args.fps)
+    video = given("inpaint", args, args.video)
     mask = read_mask(args, video)
     models = load_models(args, video, least=1, what="inpaint it")
     made = one_video(
@@ -272,6 +272,13 @@ def inpaint(argv: list[str]) -> int:
     inputs = [args.video, *([args.mask] if args.mask else [])]
     kept = int((~mask.any((1, 2))).sum())
     return finish("inpaint", args, models, made, inputs, kept=kept)
+
+
+def given(verb: str, args: VerbArgs, path: Path) -> np.ndarray:
+    """The video that a command begins with, uint8 RGB (T, H, W, 3); said first, for reading a long one takes its time."""
+    check_there(path)
+    say(f"{verb}: reading {path} at {args.fps:g} frames a second")
+    return read_video(path, args.pixels(), args.fps)
 
 
 def check_asked(args: InpaintArgs) -> None:

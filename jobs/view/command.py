@@ -38,13 +38,14 @@ def main(argv: list[str]) -> int:
 
 def run(args: Args) -> None:
     """Serve until Ctrl-C."""
+    if args.who is not None and not args.who.strip():
+        raise UserError(f"--who {args.who!r} is no name; give one, or leave it out")
+    say(f"view: opening {args.folder}")
     from jobs.edits.journal import file_stem
     from jobs.view.app import UPLOADS, make_viewer_app
     from jobs.view.viewer import Viewer, default_name
     from jobs.web.memory import keep_little
 
-    if args.who is not None and not args.who.strip():
-        raise UserError(f"--who {args.who!r} is no name; give one, or leave it out")
     who = args.who or default_name()
     file_stem(who)  # refuses what is no name
     try:
