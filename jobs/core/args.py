@@ -172,7 +172,8 @@ def _columns(unwrapped: bool) -> Iterator[None]:
 def options_of(cls: type) -> dict[str, str]:
     """Option -> ``one``, ``many`` values or ``repeatable``, as the help of ``cls`` names them."""
     told = io.StringIO()
-    with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
+    # in one piece: to break a help into lines of a letter or two takes seconds
+    with _columns(True), contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
         tyro.cli(cls, args=["--help"], config=SHOWN)
     found = {"--help": "repeatable"}
     name = ""
