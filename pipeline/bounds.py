@@ -81,7 +81,7 @@ Some = Annotated[float, Limits(above=0, most=1)]
 """A part of a whole, above 0, up to all of it."""
 Seed = Annotated[int, Limits(least=0, below=2**63)]
 """Seed of random numbers."""
-Rate = Annotated[float, Limits(above=0, most=1000)]
+Rate = Annotated[float, Limits(least=0.01, most=1000)]
 """Frames per second."""
 Side = Annotated[int, Limits(least=16, most=16384)]
 """A side of a picture, pixels."""

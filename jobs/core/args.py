@@ -219,7 +219,7 @@ def name_option(message: str) -> str:
     found = re.search(
         r"Error parsing [\w.-]+: (\w+ is .+?; it must be .+?)(?: For full|$)", message
     )
-    return name_type(message) if found is None else name_bound(found[1])
+    return name_refusal(name_type(message)) if found is None else name_bound(found[1])
 
 
 def name_bound(message: str) -> str:
@@ -234,7 +234,8 @@ def name_bound(message: str) -> str:
 def name_type(message: str) -> str:
     """Python's word on text that is no number as one on its option; any other message as it is."""
     found = re.search(
-        r"Error parsing (\S+): (?:invalid literal for (int).*?|could not convert string to (float)): "
+        r"Error parsing (\S+): (?:no type matching .+? Got errors: - <class '\w+'>: )?"
+        r"(?:invalid literal for (int).*?|could not convert string to (float)): "
         r"('.*?') Argument helptext: (.*?)(?: For full|$)",
         message,
     )
@@ -242,6 +243,14 @@ def name_type(message: str) -> str:
         return message
     kind = "a whole number" if found[2] else "a number"
     return f"{found[1]} {found[4].strip(chr(39))}: it must be {kind}; {found[5]}"
+
+
+def name_refusal(message: str) -> str:
+    """What one of our types says of a value, without the parser's words around it; any other message as it is."""
+    found = re.search(r"^Error parsing (\S+): (.*;.*?) Argument helptext: .*$", message)
+    if found is None:
+        return message
+    return f"{found[1]}: {found[2]}" if found[1].startswith("--") else found[2]
 
 
 def flatten_panel(panel: str) -> str:

@@ -50,17 +50,14 @@ def dit_header(name: str) -> dict[str, Any]:
 
 def check_vae(name: str) -> None:
     """UserError for a VAE that is missing, damaged or another's; one of diffusers is asked when it is loaded."""
-    from pipeline.autoencoder.names import DIFFUSERS, is_foreign
+    from pipeline.autoencoder.names import check_foreign, is_foreign
     from pipeline.extensions import is_extension, load_extension
     from vae.config import VAEConfig
     from vae.shapes import weight_shapes
 
     try:
         if is_foreign(name):
-            if not Path(name.removeprefix(DIFFUSERS)).expanduser().exists() and "/" not in name:
-                raise ValueError(
-                    f"no VAE of diffusers at {name.removeprefix(DIFFUSERS)}; give the folder that save_pretrained wrote"
-                )
+            check_foreign(name)
         elif is_extension(name):
             load_extension(name, "VAE")
         else:

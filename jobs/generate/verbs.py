@@ -275,7 +275,7 @@ def inpaint(argv: list[str]) -> int:
 
 
 def given(verb: str, args: VerbArgs, path: Path) -> np.ndarray:
-    """The video that a command begins with, uint8 RGB (T, H, W, 3); said first, for reading a long one takes its time."""
+    """The video that a command begins with, uint8 RGB (T, H, W, 3); said first, for reading a long one takes time."""
     check_there(path)
     say(f"{verb}: reading {path} at {args.fps:g} frames a second")
     return read_video(path, args.pixels(), args.fps)

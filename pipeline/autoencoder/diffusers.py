@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.autoencoder import hunyuan15, ltx2
+from pipeline.autoencoder.names import CONFIG, SUBFOLDER
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'filmstock[diffusers]'"
 PIECE = 2
 """Latent frames that LTX-2 and HunyuanVideo are given at a time."""
-SUBFOLDER = "vae"
-"""Where a diffusers pipeline keeps its VAE."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +253,7 @@ def load_diffusers_model(name: str) -> Any:
     place, below = name, None
     if Path(name).expanduser().is_dir():
         path = Path(name).expanduser()
-        place = str(path if (path / "config.json").is_file() else path / SUBFOLDER)
+        place = str(path if (path / CONFIG).is_file() else path / SUBFOLDER)
     elif name.count("/") == 1:
         below = SUBFOLDER
     options = {"local_files_only": True, "subfolder": below}

@@ -9,7 +9,7 @@ from typing import Annotated
 import pytest
 import tyro
 
-from jobs.core.args import parse_args
+from jobs.core.args import Device, Folder, options_of, parse_args
 from jobs.core.errors import UserError
 
 
@@ -45,6 +45,41 @@ def test_wrong_usage_is_one_line(argv: list[str], says: str, capsys: pytest.Capt
     assert "\n" not in str(caught.value)
     assert not set("│╭╮╰╯─") & set(str(caught.value))
     assert capsys.readouterr() == ("", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    folder: Folder
+    """Where."""
+    port: int | None = None
+    """Which."""
+    device: Device = "cpu"
+    """On what."""
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--folder", "s3://"], "s3:// names no bucket; write s3://bucket/path"),
+        (["--folder", "x", "--port", "many"], "--port many: it must be a whole number; --port INT Which."),
+        (["--folder", "x", "--device", "tpu"], "--device: device 'tpu' is unknown; use auto, cpu, cuda or cuda:N"),
+    ],
+)  # fmt: skip
+def test_what_our_types_say_of_a_value_is_told_without_the_parsers_words(
+    argv: list[str], says: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_args(Typed, argv, "do")
+    assert str(caught.value).startswith(says)
+    assert "Error parsing" not in str(caught.value) and "Got errors" not in str(caught.value)
+
+
+@pytest.mark.parametrize("columns", ["1", "500"])
+def test_options_are_known_however_narrow_the_terminal(
+    columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert set(options_of(Typed)) == {"--help", "--folder", "--port", "--device"}
 
 
 def test_help_exits_with_zero(capsys: pytest.CaptureFixture[str]):

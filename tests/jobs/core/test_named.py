@@ -111,6 +111,12 @@ def test_what_is_damaged_or_another_models_is_refused(tmp_path: Path) -> None:
         check_vae("nowhere_at_all:Vae")
     with pytest.raises(UserError, match="no VAE of diffusers at nowhere"):
         check_vae("diffusers:nowhere")
+    with pytest.raises(UserError, match="VAE diffusers: names no folder"):
+        check_vae("diffusers:")
+    with pytest.raises(UserError, match="no config.json that names the class of a VAE"):
+        check_vae(f"diffusers:{tmp_path}")
+    (tmp_path / "config.json").write_text('{"_class_name": "AutoencoderKLWan"}')
+    check_vae(f"diffusers:{tmp_path}")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5"}))
     check_text(f"transformers:{tmp_path}")
     (tmp_path / "config.json").write_text("[]")
