@@ -60,7 +60,7 @@ class Typed:
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (["--folder", "s3://"], "s3:// names no bucket; write s3://bucket/path"),
+        (["--folder", "s3://"], "--folder: s3:// names no bucket; write s3://bucket/path"),
         (["--folder", "x", "--port", "many"], "--port many: it must be a whole number; --port INT Which."),
         (["--folder", "x", "--device", "tpu"], "--device: device 'tpu' is unknown; use auto, cpu, cuda or cuda:N"),
     ],
