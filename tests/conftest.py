@@ -50,7 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if sys.platform != "linux":
         return
-    if not hasattr(config, "workerinput") and not config.option.collectonly:
+    told = hasattr(config, "workerinput") or warm_python.VARIABLE in os.environ
+    if not told and not config.option.collectonly:
         config.stash[WARM] = warm_python.WarmPython()
     plain = ray_runtime.start_local
 

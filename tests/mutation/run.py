@@ -137,6 +137,7 @@ def mutate(module: str) -> tuple[int, int, list[Mutant]]:
         done = subprocess.run(
             [sys.executable, "-m", "mutmut", "run", "--max-children", "1", *sample],
             cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False,
+            env={**os.environ, "FILMSTOCK_TESTS_PYTHON": sys.executable},  # no warm one a mutant
         )  # fmt: skip
     meta = meta_of(folder, module)
     codes = json.loads(meta.read_text())["exit_code_by_key"] if meta.exists() else {}
