@@ -1,6 +1,6 @@
 # make demo   films, curates, captions, trains and samples on synthetic footage (installs into .venv first)
 # make test   the tests that take seconds each; make test-all adds the slow ones
-# make coverage  the tests once more, slower: the share of lines and branches of each package that they run
+# make coverage  measures anew which lines and branches of each package its tests run, slowly; PACKAGE=vae for one
 # make lint   ruff, mypy, import rules
 # make mutate MODULE=dit/guidance.py   plants small faults in a module, one by one, and says which no test notices
 # make evidence  what the papers claim, tried with three seeds each: hours; run again, it goes on (EVIDENCE_ARGS='--steps 100')
@@ -19,8 +19,6 @@ PYTEST = $(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 --dist
 STAMP = $(VENV)/.installed
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input install -qq
 PIN = $$(sed -n 's/^$(1)==/$(1)==/p' constraints.txt)
-
-PACKAGES = pipeline captioner vae dit jobs
 
 .DEFAULT_GOAL := help
 EVIDENCE ?= runs/evidence
@@ -56,10 +54,7 @@ test-all: $(STAMP)
 
 coverage: $(STAMP)
 	@$(VENV)/bin/python -c 'import pytest_cov' 2>/dev/null || $(PIP) -c constraints.txt 'pytest-cov>=6'
-	@$(PYTEST) $(foreach package,$(PACKAGES),--cov=$(package)) --cov-branch --cov-report= $(PYTEST_ARGS); code=$$?; \
-	for package in $(PACKAGES); do \
-		printf '%-10s' $$package; $(VENV)/bin/python -m coverage report --include="$$package/*" | tail -1; \
-	done; exit $$code
+	@TEST_WORKERS=$(TEST_WORKERS) $(VENV)/bin/python tests/coverage/measure.py $(PACKAGE)
 
 mutate: $(STAMP)
 	@$(VENV)/bin/python -c 'import mutmut' 2>/dev/null || $(PIP) -c constraints.txt 'mutmut>=3.8'
