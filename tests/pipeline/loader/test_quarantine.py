@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def test_one_clip_in_a_thousand_may_be_bad_and_eight_in_any_case(clips: int, bud
 
 
 def test_the_budget_itself_is_tolerated_and_one_more_ends_the_run(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "quarantine.jsonl"
+    path = tmp_path / "new" / "deep" / "quarantine.jsonl"
     quarantine = Quarantine(path, 1000, floor=2)
     for clip in ("a", "b", "a", "b"):
         quarantine.add(clip, ClipError("hash", f"{clip} differs"), epoch=3)
@@ -35,6 +36,7 @@ def test_the_budget_itself_is_tolerated_and_one_more_ends_the_run(tmp_path: Path
     assert [row[s.CLIP_ID] for row in rows] == ["a", "b", "c"] and rows[2]["kind"] == "decode"
     Quarantine(path, 1000).add("d", ValueError("another run"))
     assert len(path.read_text().splitlines()) == 4, "what an earlier run found is kept"
+    assert path.stat().st_mode & 0o777 == 0o644 & ~os.umask(os.umask(0o022)), "others may read it"
 
 
 def test_a_worker_relays_all_that_it_found_once() -> None:
@@ -50,4 +52,4 @@ def test_a_worker_relays_all_that_it_found_once() -> None:
         for one in found:
             mine.add_found(one)
     assert len(mine) == 10
-    assert Quarantine(None, 50).take_found() == [], "who relays nothing keeps nothing"
+    assert mine.take_found() == [], "who relays nothing keeps nothing"

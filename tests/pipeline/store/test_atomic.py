@@ -58,6 +58,9 @@ def test_what_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) ->
         tmp.write_bytes(b"half")
         raise RuntimeError("stop")
     assert path.read_bytes() == b"old" and names(tmp_path) == ["a.bin"]
+    with pytest.raises(OSError, match="No space") as caught, atomic_path(path) as tmp:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(path), "which file it was is told, and not its draft"
 
 
 def test_the_bytes_are_on_the_disk_before_the_name_is(
@@ -146,7 +149,11 @@ def test_a_sole_writer_uses_one_temporary_name_and_others_do_not(tmp_path: Path)
         with atomic_path(tmp_path / "state", sole=sole) as temporary:
             temporary.write_bytes(b"1")
             names.add(temporary.name)
-    assert len(names) == 3
+    for _ in range(2):
+        with atomic_path(tmp_path / "state") as temporary:
+            temporary.write_bytes(b"1")
+            names.add(temporary.name)
+    assert len(names) == 5, "nobody is a sole writer who did not say so"
 
 
 def test_a_line_that_does_not_fit_is_cut_off_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -156,6 +163,7 @@ def test_a_line_that_does_not_fit_is_cut_off_again(tmp_path: Path, monkeypatch: 
     real = Path.open
 
     def full(self: Path, *args: object, **named: object) -> object:
+        assert (args, named) == (("ab",), {"buffering": 0}), "one line is one write"
         handle = real(self, *args, **named)  # type: ignore[arg-type]
 
         class Full:
@@ -180,12 +188,13 @@ def test_a_line_that_does_not_fit_is_cut_off_again(tmp_path: Path, monkeypatch: 
     with pytest.raises(OSError) as caught:
         append_line(path, b"three\n")
     assert caught.value.errno == errno.ENOSPC and caught.value.filename == str(path)
+    assert caught.value.strerror == os.strerror(errno.ENOSPC)
     monkeypatch.undo()
     assert path.read_bytes() == b"one\ntwo\n" and os.listdir(tmp_path) == ["lines"]
 
 
 def test_lines_are_appended_to_files_and_objects(tmp_path: Path, bucket: ObjectPath) -> None:
-    for path in (tmp_path / "new" / "lines", bucket / "lines"):
+    for path in (tmp_path / "new" / "deep" / "lines", bucket / "lines"):
         append_line(path, b"one\n")
         append_line(path, b"two\n")
         assert path.read_bytes() == b"one\ntwo\n"
@@ -195,6 +204,7 @@ def test_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     """Whoever may do so would find a plain file where /dev/null was, and every program on the machine with them."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(OSError, match="device or a pipe"):
+    with pytest.raises(OSError, match="device or a pipe") as caught:
         write_bytes(pipe, b"x")
+    assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, str(pipe))
     assert pipe.is_fifo() and names(tmp_path) == ["pipe"]

@@ -34,3 +34,13 @@ def test_it_trails_the_weights_and_leaves_what_is_not_trained() -> None:
         assert float(ema.model.weight.detach()) == pytest.approx(average, rel=1e-6)
     assert ema.updates == 4 and float(model.weight.detach()) == 9.0
     assert float(ema.model.bias) == 1.0
+
+
+def test_a_model_that_cannot_be_copied_brings_its_own_second_one() -> None:
+    """A sharded model is no copy of itself: the average is kept in a second one, which is sharded as well."""
+    model, second = nn.Linear(2, 1), nn.Linear(2, 1)
+    ema = Ema(model, 0.25, second)
+    assert ema.model is second and not second.training
+    ema.update(model)
+    with pytest.raises(ValueError, match="longer"):
+        ema.update(nn.Sequential(model, nn.Linear(1, 1)))

@@ -29,3 +29,4 @@ def test_a_cosine_ends_at_its_last_value() -> None:
     assert cosine(0.5, 0.0) == pytest.approx(0.5)
     assert cosine(1.0, 0.1) == pytest.approx(0.1)
     assert cosine(1.5, 0.1) == pytest.approx(0.1)
+    assert cosine(1.0) == 0.0, "to nothing, where no last value is named"
