@@ -11,7 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from captioner.check.answering import answer_lead, is_answering, is_unknown, without_hedge
 from captioner.check.asides import STYLE_WORDS, is_talk, is_vague
+from captioner.check.clauses import framed, without_time
+from captioner.check.effects import before_thing, effect_at_end, effect_of_thing, is_effect
 from captioner.check.grammar import as_sentence
 from captioner.check.language import QUOTED
 from captioner.check.phrases import OPENINGS, STYLES
@@ -78,6 +81,22 @@ def strip_boilerplate(text: str) -> Stripped:
     ``The video shows a man. In this clip, he runs.`` becomes ``A man. He runs.``; ``This grainy footage shows a man``
     becomes ``Grainy footage of a man``.
     """
+    found: tuple[str, ...] = ()
+    left = text
+    for _ in range(_ROUNDS):
+        once = _strip_once(left)
+        found += once.found
+        if once.text is None or not once.found:
+            return Stripped(text=once.text, found=found)
+        left = once.text
+    return Stripped(text=left, found=found)
+
+
+_ROUNDS = 4
+"""What is left after a phrase is taken out may show another."""
+
+
+def _strip_once(text: str) -> Stripped:
     quotes: list[str] = []
 
     def hide(match: re.Match[str]) -> str:
@@ -93,6 +112,9 @@ def strip_boilerplate(text: str) -> Stripped:
     if lead and re.search(r"\w", lead[0]):
         found.append(lead[0].strip())
         own = own[lead.end() :]
+    if named := answer_lead(own):
+        found.append(named[0].strip())
+        own = own[named.end() :]
     if _NOTHING_ELSE.match(own):
         return Stripped(text=None, found=(text,))
     out: list[str] = []
@@ -101,14 +123,17 @@ def strip_boilerplate(text: str) -> Stripped:
         if (hedge := HEDGE.search(sentence)) and len(sentence[: hedge.start()].split()) >= 3:
             found.append(hedge[0].strip(" ,"))
             shorter = sentence[: hedge.start()] + sentence[hedge.end() :]
-        for _ in range(5):
-            if is_talk(shorter):
+        for _ in range(_PASSES):
+            if is_talk(shorter) or is_effect(shorter):
                 break
-            again = _strip_sentence(shorter, " ".join(out), found, timed=bool(_TIMED.search(own)))
+            before = " ".join(out)
+            again = _strip_sentence(shorter, before, found, timed=bool(_TIMED.search(own)))
+            if again == shorter:
+                again = _strip_clause(shorter, before, found)
             if again == shorter:
                 break
             shorter = again
-        if is_talk(shorter):
+        if is_talk(shorter) or is_effect(shorter) or is_answering(shorter) or is_unknown(shorter):
             found.append(sentence)
             continue
         if shorter == sentence and is_vague(sentence):
@@ -210,6 +235,32 @@ def _strip_sentence(sentence: str, before: str, found: list[str], *, timed: bool
     return sentence
 
 
+def _strip_clause(sentence: str, before: str, found: list[str]) -> str:
+    """A sentence without the first clause whose role is to speak of the video, of its viewer, of doubt or of effect."""
+    named = {word.lower() for word in _MEDIA_WORD.findall(before)}
+    if praise := before_thing(sentence):
+        found.append(praise[0].strip())
+        return sentence[praise.end() :][:1].upper() + sentence[praise.end() + 1 :]
+    if frame := framed(sentence, named):
+        rest, phrase, put = frame
+        found.append(phrase.strip(" ,"))
+        return as_sentence(rest) if before and not put else rest
+    if timed := without_time(sentence, before):
+        found.append(timed[1])
+        return timed[0]
+    if hedge := without_hedge(sentence):
+        found.append(hedge[1])
+        return hedge[0]
+    if tail := effect_at_end(sentence):
+        found.append(tail[0].strip(" ,"))
+        return sentence[: tail.start()] + sentence[tail.end() :]
+    if effect := effect_of_thing(sentence):
+        found.append(effect[0][effect.end("what") :].strip())
+        return effect["what"] + sentence[effect.end() :]
+    return sentence
+
+
+_PASSES = 8
 _ABOUT_CAMERA = frozenset(pattern for pattern, _ in CAMERA[:3])
 _WHO = {"him": "He is", "her": "She is", "them": "They are", "it": "It is"}
 _SHOWN = re.compile(rf"\b{SHOWS}|camera|\bsee\b", re.I)
