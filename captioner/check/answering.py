@@ -24,6 +24,8 @@ _LISTENER = re.compile(
     r"^\W*(?:(?:and|but|so|also|please|just|otherwise|alternatively|overall|finally|in (?:short|summary)),? )?"
     r"(?:(?:if|should|in case|whether|when(?:ever)?|as|do|would|could|can|are|will|have|did) (?:you\b(?! (?:barely|hardly)))"
     r"|you (?:may|might|could|can|will|should|want|need|mentioned|asked|provided|requested|have|are|['’]ll|would|['’]d)\b(?! (?:barely|hardly)))"
+    r"|^\W*(?:describe|caption|summari[sz]e|write|generate|provide|give|explain|answer|watch|look at|analy[sz]e)(?: me| us)? (?:the|this|an?|in|what|your)\b[^.;]{0,80}"
+    r"\b(?:video|clip|footage|caption|description|detail|frames?|images?|happens?|happening|summary|sentences?)\b"
     r"|^\W*(?:please|kindly|feel free|thanks|thank you|enjoy|remember|note|notice how|imagine|consider|picture|keep in mind|bear in mind"
     r"|be aware|stay tuned|happy to|glad to|hope (?:this|that|it)|want (?:me|more|a)|need (?:me|more|a)|looking for|any (?:other )?questions)\b",
     re.I,
@@ -51,6 +53,7 @@ _UNKNOWN = re.compile(
     r"|\b(?:is|are|remains?|was|were|stays?|left) (?:entirely |completely |somewhat |largely |still |also |otherwise )?(?:(?:not|never) (?:\w+ly |made |quite |shown to be )?(?:clear|certain|known|specified|stated|mentioned|provided|disclosed"
     r"|identifiable|discernible|identified|determined|explained|shown|revealed|evident|apparent|given|indicated|named|visible in|legible enough)|unclear|unknown|uncertain|unspecified"
     r"|unidentified|unstated|unexplained|undisclosed|ambiguous|indeterminate|anyone['’]s guess|a mystery|open to interpretation|left to the|up to interpretation)\b"
+    r"|\b(?:no|not|never)\b[^.;,]{0,40}\b(?:mentioned|specified|described|stated|indicated|identified|noted)\b"
     r"|\b(?:isn|aren|wasn|weren)['’]t (?:\w+ly )?(?:clear|certain|known|specified|stated|mentioned|provided|disclosed|identifiable|discernible|identified"
     r"|determined|explained|shown|revealed|evident|apparent|given|indicated|named)\b",
     re.I,

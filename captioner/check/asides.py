@@ -119,7 +119,7 @@ _VAGUE = re.compile(
     re.I,
 )
 """``The video is humorous in nature``, ``the frames are arranged in chronological order``."""
-_LOOKS = re.compile(
+LOOKS = re.compile(
     r"\b(?:slow\w*|fast\w*|sped|speed|revers\w*|loop\w*|black|white|sepia|grain\w*|blur\w*|shak\w*|handheld"
     r"|hand-held|stead\w*"
     r"|static|still|stationary|split|vertical\w*|horizontal\w*|portrait|landscape|square|wide\w*|close\w*|zoom\w*"
@@ -154,4 +154,4 @@ def is_talk(sentence: str) -> bool:
 
 def is_vague(sentence: str) -> bool:
     """A sentence on the medium that says no more than that it is good, orderly or nice."""
-    return bool(_VAGUE.match(sentence)) and not _LOOKS.search(sentence)
+    return bool(_VAGUE.match(sentence)) and not LOOKS.search(sentence)

@@ -17,6 +17,7 @@ from captioner.check.clauses import framed, without_time
 from captioner.check.effects import before_thing, effect_at_end, effect_of_thing, is_effect
 from captioner.check.grammar import as_sentence
 from captioner.check.language import QUOTED
+from captioner.check.leftover import GUESS, left_of
 from captioner.check.phrases import OPENINGS, STYLES
 from captioner.check.phrases_camera import AND_THEN, BESIDE, CAMERA, HEDGE
 from captioner.check.phrases_inside import AFTER, ASIDES, TAILS
@@ -124,7 +125,7 @@ def _strip_once(text: str) -> Stripped:
             found.append(hedge[0].strip(" ,"))
             shorter = sentence[: hedge.start()] + sentence[hedge.end() :]
         for _ in range(_PASSES):
-            if is_talk(shorter) or is_effect(shorter):
+            if _says_nothing(shorter):
                 break
             before = " ".join(out)
             again = _strip_sentence(shorter, before, found, timed=bool(_TIMED.search(own)))
@@ -133,7 +134,7 @@ def _strip_once(text: str) -> Stripped:
             if again == shorter:
                 break
             shorter = again
-        if is_talk(shorter) or is_effect(shorter) or is_answering(shorter) or is_unknown(shorter):
+        if _says_nothing(shorter) or is_answering(shorter) or is_unknown(shorter):
             found.append(sentence)
             continue
         if shorter == sentence and is_vague(sentence):
@@ -254,12 +255,35 @@ def _strip_clause(sentence: str, before: str, found: list[str]) -> str:
     if tail := effect_at_end(sentence):
         found.append(tail[0].strip(" ,"))
         return sentence[: tail.start()] + sentence[tail.end() :]
+    if link := _LINKS.match(sentence):
+        rest = sentence[link.end() :][:1].upper() + sentence[link.end() + 1 :]
+        if _says_nothing(rest):
+            found.append(sentence)
+            return ""
+        again = _strip_sentence(rest, before, found, timed=False)
+        if again == rest:
+            again = _strip_clause(rest, before, found)
+        if again != rest:
+            return again
+    if left := left_of(sentence, named):
+        found.append(left[1].strip(" ,"))
+        return left[0]
     if effect := effect_of_thing(sentence):
         found.append(effect[0][effect.end("what") :].strip())
         return effect["what"] + sentence[effect.end() :]
     return sentence
 
 
+def _says_nothing(sentence: str) -> bool:
+    """A sentence that is talk, whatever words are taken out of it."""
+    return is_talk(sentence) or is_effect(sentence) or bool(GUESS.match(sentence))
+
+
+_LINKS = re.compile(
+    r"^(?:overall|however|unfortunately|additionally|also|moreover|furthermore|finally|that said|in (?:summary|short|essence|general|conclusion|other words)|all in all"
+    r"|of note|on the whole|at (?:its|the) (?:core|heart)|\w+ly),? (?=\w)",
+    re.I,
+)
 _PASSES = 8
 _ABOUT_CAMERA = frozenset(pattern for pattern, _ in CAMERA[:3])
 _WHO = {"him": "He is", "her": "She is", "them": "They are", "it": "It is"}

@@ -14,7 +14,7 @@ from captioner.check.refusal_languages import refuses_in
 from pipeline.schema import CaptionOutcome
 
 _RESIDUE = re.compile(
-    r"<\|?[a-z_/]+\|?>|\[/?INST\]|```|^\s*(?:\{|\[\s*[\"{\[\]])|^\s*#{1,6} |�|[ÂÃ][-¿]|â€"
+    r"<\|?[a-z_/]+\|?>|\[/?INST\]|```|^\s*(?:\{|\[\s*[\"{\[\]]|\"\w+\"\s*:\s*[\"\[{\d])|^\s*#{1,6} |�|[ÂÃ][-¿]|â€"
     r"|(?:^|\n)\s*(?:assistant|user|system|human)\s*:|\b(?:Assistant|User|System|Human|ASSISTANT|USER|SYSTEM"
     r"|HUMAN):",
     re.IGNORECASE,

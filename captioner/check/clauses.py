@@ -42,7 +42,7 @@ _PERCEIVE = (
 _SO = rf"(?: (?:that|how) (?=\w)| {_THING})"
 _SEES = (
     rf"(?:{VIEWER})(?:['’](?:ll|re|ve|d))?(?: (?:can|could|may|might|will|would|get to|begin to|start to|are able to|have"
-    rf"|do|should))*(?! (?:barely|hardly|never|no longer|only just)){_HOW} {_PERCEIVE}s?,?"
+    rf"|do|should|gets? to|begins? to|starts? to|is able to))*(?! (?:barely|hardly|never|no longer|only just)){_HOW} {_PERCEIVE}s?,?"
 )
 _DRAWN = (
     r"(?:(?:our|your|the viewer['’]s|viewers['’]|the|one['’]s) (?:eyes?|attention|gaze|focus|view)"
@@ -81,8 +81,11 @@ FRAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"^{_LINK}{MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:us|viewers|the viewer|you))?(?: (?:on|in|into|with|of|to|at|around|through"
          rf"|upon|over|inside|across|beside|along|up|from|down|for|as|that|how)){{0,2}} {_THING}", ""),
         # I believe that | It is safe to say that
-        (r"^(?:i|we|one) (?:can |could |would |might |['’]d )*(?:think|believe|assume|guess|suppose|suspect|say|infer|gather|tell|conclude"
+        (r"^(?:i|we|one)(?:['’]d|['’]ll)? (?:can |could |would |might )*(?:think|believe|assume|guess|suppose|suspect|say|infer|gather|tell|conclude"
          r"|imagine|interpret|deduce|note|add)(?: that)?,? (?=\w)", ""),
+        (r"^it (?:should|must|can|could|may|might|has to|ought to) (?:also )?be \w+ed(?: out)? that ", ""),
+        (r"^(?:if|when|as) (?:you|we|one|viewers) (?:look|watch|pay|focus|zoom|peer|examine|study|keep|observe|pause|follow|wait)[^,.;]{0,50}, (?=(?:\ue000|(?:an?|the|two"
+         r"|three|four|several|some|many|one|there|it|he|she|they|his|her)\b))", ""),
         (r"^it (?:can|could|may|might|is|should|must|becomes|seems|would|also)(?: also| be| quickly| soon| safely| fairly| quite| very| safe"
          r"| reasonable| clearly| immediately| important| interesting| worth| fair)* (?:seen|clear|evident|apparent|observed|noted"
          r"|noticed|inferred|obvious|assumed|deduced|presumed|said|noting|to (?:note|say|assume|conclude|mention|see|infer)|mentioning"
@@ -113,7 +116,7 @@ INSIDE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 _PREP = (
     r"(?:in|at|on|from|during|over|across|throughout|within|through|by|towards?|near|around|after|before|with|for|given"
     r"|based on|judging (?:by|from)|according to|as|while|when|once|until|by the time|just as|right as|halfway|midway"
-    r"|partway|early|late|later|toward)"
+    r"|partway|early|late|later|toward|looking at|looking through|viewing|watching|examining|reviewing|considering|having \w+ed|scanning|studying)"
 )
 _AROUND = re.compile(
     rf"^(?P<link>(?:and|but|then|finally|next|meanwhile|overall|here),? )?(?P<when>{_PREP}\b[^,.;:\ue000]{{0,60}}?\b{MEDIUM}[^,.;:\ue000]{{0,40}}),\s+(?=\S)",
@@ -161,10 +164,34 @@ _MEDIA = re.compile(r"\b(video|clip|image|picture|photo|photograph|film|recordin
 
 def _media(text: str) -> set[str]:
     return {word.lower() for word in _MEDIA.findall(text)}
+_PART = re.compile(
+    r"^(?:in|for|during|over|at) the (?:very )?(?:first|second|third|fourth|fifth|next|last|final|opening|closing|middle|initial|latter|other|following)"
+    r" (?:part|half|section|segment|portion|phase|third|quarter|few moments|few seconds|clip|stretch)s?,\s+",
+    re.I,
+)
+_NUMBERED = (
+    ("At first, ", r"first|opening|initial"),
+    ("At the end, ", r"last|final|closing"),
+    ("Midway, ", r"middle"),
+    ("Then ", r""),
+)
+_LABEL = re.compile(
+    rf"^[\[(]?(?:(?:from|at|around|time(?:stamp|code)?|seconds?):? )?\d?\d:\d\d(?:[:.]\d+)?(?:\s*(?:-|–|—|to|until|and|through)\s*\d?\d:\d\d(?:[:.]\d+)?)?"
+    rf"[\])]?(?: (?:of|in|into) {MEDIUM})?\s*(?:[:–—,]|-\s)\s*(?=\S)",
+    re.I,
+)
+"""``0:00 - 0:04 of the video:``"""
 
 
 def without_time(sentence: str, before: str) -> tuple[str, str] | None:
     """``As the footage rolls on, a dog barks`` as ``Then a dog barks``, and what was taken; None where there is none."""
+    if part := _PART.match(sentence):
+        put = next(word for word, number in _NUMBERED if re.search(number, part[0], re.I))
+        rest = sentence[part.end() :]
+        return put + rest if put != "Then " or before else rest[:1].upper() + rest[1:], part[0]
+    if label := _LABEL.match(sentence):
+        rest = sentence[label.end() :]
+        return rest[:1].upper() + rest[1:], label[0]
     hit = _AROUND.match(sentence)
     if hit is None or _PLACE.search(hit["when"]):
         return None

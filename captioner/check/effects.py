@@ -110,8 +110,8 @@ _ONLY = r"(?!.*(?:,|\b(?:as|while|who|whose|where|when|then|before|after)\b) ?(?
 _JUDGED = (
     r"(?:reminder|testament|celebration|representation|tribute|feast|metaphor|symbol|homage|ode|delight|statement"
     r"|embodiment|meditation|reflection of|slice of|treat|pleasure|study in|lesson in|visual (?:poem|journey|story)"
-    r"|(?:portrayal|depiction|glimpse|snapshot|picture|display|showcase|example|demonstration|exploration|look|window|view|sample|illustration|scene)"
-    r" (?:of|at|into) (?!(?:an?|the|two|three|several|some|his|her|people|men|women|children)\b))"
+    r"|examples? of (?!an?\b)|(?:portrayal|depiction|glimpse|snapshot|picture|window) (?:of|at|into|on) (?:[\w-]+ ){0,2}(?:life|childhood|love|nature"
+    rf"|parenthood|humanity|culture|{GIVEN})\b)"
 )
 _VERY = r"(?:(?:very|quite|truly|really|both|simply|rather|so|a bit|\w+ly) )*"
 _PRAISE = (

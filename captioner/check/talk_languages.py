@@ -59,7 +59,7 @@ def _of_tongue(
         european.leads(tongue),
         (*extra, *european.openings(tongue)),
         (*sentences, *european.sentences(tongue)),
-        ((rf"({tongue.time}) {tongue.of}(?![\w-])", r"\1"), *inside),
+        ((rf"({tongue.time}) {tongue.of}(?![\w-])", r"\1"), *inside, *european.tails(tongue)),
     )
 
 
