@@ -54,6 +54,8 @@ _UNKNOWN = re.compile(
     r"|identifiable|discernible|identified|determined|explained|shown|revealed|evident|apparent|given|indicated|named|visible in|legible enough)|unclear|unknown|uncertain|unspecified"
     r"|unidentified|unstated|unexplained|undisclosed|ambiguous|indeterminate|anyone['’]s guess|a mystery|open to interpretation|left to the|up to interpretation)\b"
     r"|\b(?:no|not|never)\b[^.;,]{0,40}\b(?:mentioned|specified|described|stated|indicated|identified|noted)\b"
+    r"|\b(?:not|never|nothing|no)\b[^.;]*\b(?:the|this) (?:video|clip|footage|recording|frames?|images?) (?:\w+ly )?(?:reveals?|shows?|says|tells|makes? clear|explains?|discloses?"
+    r"|captures?|provides?|includes?|contains?|mentions?|offers?|gives?)\b"
     r"|\b(?:isn|aren|wasn|weren)['’]t (?:\w+ly )?(?:clear|certain|known|specified|stated|mentioned|provided|disclosed|identifiable|discernible|identified"
     r"|determined|explained|shown|revealed|evident|apparent|given|indicated|named)\b",
     re.I,
@@ -115,6 +117,14 @@ def without_hedge(sentence: str) -> tuple[str, str] | None:
                 return rest[:1].upper() + rest[1:], part
         gap, start = mark.start(), mark.end()
     return None
+
+
+_AGAIN = re.compile(rf"^\W*(?:[\w-]+ ){{0,2}}(?:{_ANSWER}|version)\W{{0,3}}:\s+(?=\S)", re.I)
+
+
+def answer_label(sentence: str) -> re.Match[str] | None:
+    """``Longer answer:``, before a sentence."""
+    return _AGAIN.match(sentence)
 
 
 _LEAD = re.compile(

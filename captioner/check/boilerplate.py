@@ -10,11 +10,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
-from captioner.check.answering import answer_lead, is_answering, is_unknown, without_hedge
+from captioner.check.answering import answer_label, answer_lead, is_answering, is_unknown, without_hedge
 from captioner.check.asides import STYLE_WORDS, is_talk, is_vague
 from captioner.check.clauses import framed, without_time
-from captioner.check.effects import before_thing, effect_at_end, effect_of_thing, is_effect
+from captioner.check.effects import (
+    before_thing,
+    effect_at_end,
+    effect_beside,
+    effect_of_thing,
+    is_effect,
+)
 from captioner.check.grammar import as_sentence
 from captioner.check.language import QUOTED
 from captioner.check.leftover import GUESS, left_of
@@ -22,7 +29,7 @@ from captioner.check.phrases import OPENINGS, STYLES
 from captioner.check.phrases_camera import AND_THEN, BESIDE, CAMERA, HEDGE
 from captioner.check.phrases_inside import AFTER, ASIDES, TAILS
 from captioner.check.phrases_time import AROUND, LATER, TIMES
-from captioner.check.talk import BARE, SHOWS
+from captioner.check.talk import BARE, SHOWS, SURE
 
 _TITLE = re.compile(
     r"^\W*(?:title|headline)\W{0,3}[:–-][^\n]{0,100}?\s+\W*(?=(?:[\w-]+ ){0,2}(?:description|caption|summary)\W{0,3}:)",
@@ -76,6 +83,7 @@ class Stripped:
     """The phrases that were found."""
 
 
+@lru_cache(maxsize=256)
 def strip_boilerplate(text: str) -> Stripped:
     """Take talk about the video and about answering out of a text; sentences keep their order and all other words.
 
@@ -119,8 +127,14 @@ def _strip_once(text: str) -> Stripped:
     if _NOTHING_ELSE.match(own):
         return Stripped(text=None, found=(text,))
     out: list[str] = []
+    about = False
     for sentence in _SPLIT.split(own):
         shorter = sentence
+        if about and (it := _IT.match(sentence)):
+            told = _strip_sentence(f"The video{sentence[it.end() :]}", "x", found, timed=False)
+            if not told.startswith(("The video", "It ", "The camera")):
+                shorter = told
+        about = bool(_ABOUT.match(sentence)) or (about and sentence.startswith("It "))
         if (hedge := HEDGE.search(sentence)) and len(sentence[: hedge.start()].split()) >= 3:
             found.append(hedge[0].strip(" ,"))
             shorter = sentence[: hedge.start()] + sentence[hedge.end() :]
@@ -239,6 +253,9 @@ def _strip_sentence(sentence: str, before: str, found: list[str], *, timed: bool
 def _strip_clause(sentence: str, before: str, found: list[str]) -> str:
     """A sentence without the first clause whose role is to speak of the video, of its viewer, of doubt or of effect."""
     named = {word.lower() for word in _MEDIA_WORD.findall(before)}
+    if label := answer_label(sentence):
+        found.append(label[0].strip())
+        return sentence[label.end() :]
     if praise := before_thing(sentence):
         found.append(praise[0].strip())
         return sentence[praise.end() :][:1].upper() + sentence[praise.end() + 1 :]
@@ -255,6 +272,9 @@ def _strip_clause(sentence: str, before: str, found: list[str]) -> str:
     if tail := effect_at_end(sentence):
         found.append(tail[0].strip(" ,"))
         return sentence[: tail.start()] + sentence[tail.end() :]
+    if beside := effect_beside(sentence):
+        found.append(beside[1].strip(" ,"))
+        return beside[0]
     if link := _LINKS.match(sentence):
         rest = sentence[link.end() :][:1].upper() + sentence[link.end() + 1 :]
         if _says_nothing(rest):
@@ -284,6 +304,9 @@ _LINKS = re.compile(
     r"|of note|on the whole|at (?:its|the) (?:core|heart)|\w+ly),? (?=\w)",
     re.I,
 )
+_ABOUT = re.compile(rf"^(?:in summary, |overall, )?(?:{BARE}|{SURE})(?= )", re.I)
+_IT = re.compile(r"^It\b(?= (?:then |also |later |finally |now |eventually |first )?[a-z]+)")
+"""What stands for the recording after a sentence about it."""
 _PASSES = 8
 _ABOUT_CAMERA = frozenset(pattern for pattern, _ in CAMERA[:3])
 _WHO = {"him": "He is", "her": "She is", "them": "They are", "it": "It is"}

@@ -13,7 +13,8 @@ from captioner.check.talk import BARE, EMPTY, GIVEN, MOVIE, STILLS, SUMMING
 
 _THING = r"(?=(?:\ue000|(?:an?|the|two|three|four|five|six|several|some|many|one|both|another|his|her|their|its|rows?|groups?)\b))"
 """Something that is seen follows."""
-MEDIUM = rf"(?:the|this|these|those|that|our|your|each|every) (?:{EMPTY})*(?:{MOVIE}|{STILLS}|visuals|gif|screencast|snippet|(?:image|frame)s? ?(?:sequence|set)?){GIVEN}"
+_NUMBER = r"(?:(?:very |first|second|third|fourth|fifth|sixth|last|final|next|previous|following|other|opening|closing|subsequent) )"
+MEDIUM = rf"(?:the|this|these|those|that|our|your|each|every) (?:{EMPTY}|{_NUMBER})*(?:{MOVIE}|{STILLS}|visuals|gif|screencast|snippet|(?:image|frame)s? ?(?:sequence|set)?){GIVEN}"
 """A recording as such."""
 _OF = rf"(?: (?:of|in|throughout|within|for|across|behind|from) {MEDIUM})"
 _HOW = r"(?:,? (?:also|then|now|next|first|finally|again|immediately|clearly|\w+ly|still|just))*"
@@ -55,12 +56,19 @@ _KEEP = (
     r"|runs?|maintains?|slows?|speeds?|repeats?|says|reads?|hangs?|stands?|lies|sits?|falls?|flickers?|glows?|shakes?|hang|line|fill"
     r"|adorn|cover|decorate|surround|rests?|leans?)"
 )
+_OBJECTS = r"(?:an?|the|two|his|her|their|its|slow|slowed|sped|black|white|grain\w*|hand-?held|animated|silent|not|no|never)"
 FRAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), instead)
     for pattern, instead in (
         # The main focus of the clip is on | The focal point is
         (rf"^{_LINK}(?:the|its|our|an?) {_ASPECT}{_OF}(?: here| itself)?,?{_IS} {_THING}", ""),
-        (rf"^{_LINK}(?:the|its|our) {_SURE_ASPECT}(?: here| of the (?:scene|shot|moment))?{_IS} {_THING}", ""),
+        (rf"^{_LINK}the (background|foreground) of {MEDIUM} (?:shows?|consists? of|contains?|includes?|features?|reveals?|is made up of|is|has|displays?) {_THING}", r"in the \1, "),
+        (rf"^(?:{_LINK})(?:there|here|this|it|that)(?:['’]s| is| are) (?:an?|the) (?:{EMPTY})*{MOVIE} (?:of|showing|featuring|depicting|where|in which|that (?:shows|features)) (?=\w|\ue000)", ""),
+        (r"^(?:the|our) (?:tension|suspense|anticipation|excitement|drama|action|pace|mood|energy|story|narrative|moment) (?:[a-z]+ly )?(?:builds?|rises|mounts|grows|develops?|unfolds|peaks|escalates"
+         r"|intensifies|begins|starts|continues|culminates|climaxes|increases|progresses)(?: (?:up|slowly|steadily|further))? (?:until|as|when|before|while|with) (?=\w)", ""),
+        (r"^(?:interestingly|notably|importantly|curiously|remarkably|surprisingly|unsurprisingly|impressively|amusingly|fascinatingly|admittedly|of note|worth noting|as expected|of course"
+         r"|needless to say|to be clear|for context|in other words|as mentioned(?: earlier| above)?|as noted(?: earlier| above)?),? (?=\w)", ""),
+        (rf"^{_LINK}(?:the|its|our) {_SURE_ASPECT}(?: (?:captured|shown|depicted|seen|featured|presented|on display))?(?: here| of the (?:scene|shot|moment))?{_IS} {_THING}", ""),
         (rf"^{_LINK}the (?:focus|emphasis) (?:is|remains|stays|lies){_HOW} (?:on|upon) {_THING}", ""),
         # What makes this clip interesting is
         (
@@ -78,11 +86,12 @@ FRAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          rf"|beside|along|around|below|above|next to)\b [^,.;]{{3,60}}),? {_SEES}{_SO}", r"\1, "),
         (rf"^{_LINK}{_SEES}{_SO}", ""),
         # Any verb of any recording: The footage traces out | The clip puts us beside
-        (rf"^{_LINK}{MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:us|viewers|the viewer|you))?(?: (?:on|in|into|with|of|to|at|around|through"
+        (rf"^{_LINK}{MEDIUM}{_HOW} (?:(?:is|was|are) (?:of|about|by|from|mainly about|all about)|(?:appears?|seems?|is likely|is said|can|could|may|might|has|have|is meant|is intended)(?: (?!{_OBJECTS}\b)[a-z]+){{1,6}}?) {_THING}", ""),
+        (rf"^{_LINK}{MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:to )?(?:us|viewers|the viewer|you))?(?: (?:on|in|into|with|of|to|at|around|through"
          rf"|upon|over|inside|across|beside|along|up|from|down|for|as|that|how)){{0,2}} {_THING}", ""),
         # I believe that | It is safe to say that
-        (r"^(?:i|we|one)(?:['’]d|['’]ll)? (?:can |could |would |might )*(?:think|believe|assume|guess|suppose|suspect|say|infer|gather|tell|conclude"
-         r"|imagine|interpret|deduce|note|add)(?: that)?,? (?=\w)", ""),
+        (r"^(?:i|we|one|you)(?:['’]d|['’]ll)? (?:can |could |would |might )*(?:think|believe|assume|guess|suppose|suspect|say|infer|gather|tell|conclude"
+         r"|imagine|interpret|deduce|note|add|argue)(?: that)?,? (?=\w)", ""),
         (r"^it (?:should|must|can|could|may|might|has to|ought to) (?:also )?be \w+ed(?: out)? that ", ""),
         (r"^(?:if|when|as) (?:you|we|one|viewers) (?:look|watch|pay|focus|zoom|peer|examine|study|keep|observe|pause|follow|wait)[^,.;]{0,50}, (?=(?:\ue000|(?:an?|the|two"
          r"|three|four|several|some|many|one|there|it|he|she|they|his|her)\b))", ""),
@@ -96,13 +105,14 @@ FRAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 INSIDE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), instead)
     for pattern, instead in (
+        (r",? as (?:we|you|one|viewers) (?:can |could |may )?(?:also |now |clearly )?(?:see|observe|notice)(?: here)?(?=[,.;])", ""),
         # The turtle is the main focus of the video, swimming
         (rf" (?:is|are|remains?|serves? as|acts? as|becomes?|continues? to be) {_HOW_ONLY}(?:the|a|an) {_SURE_ASPECT}{_OF}?,? (?=\w+ing\b)", " is "),
         (rf",? (?:(?:which|who) )?(?:is|are|remains?|serves? as|acts? as|becomes?|continues? to be|remaining|being|becoming|as) {_HOW_ONLY}(?:the|a|an)"
          rf" {_SURE_ASPECT}{_OF}?(?: throughout)?(?=[.;]|$|, (?:and|as|while|with)\b)", ""),
         (rf"((?:,|;|,? and|,? but|,? as|,? while|,? where|,? when|,? then|,? before) ){_SEES}{_SO}", r"\1"),
         (rf"((?:,|;|,? and|,? but|,? as|,? while|,? where|,? when) ){_DRAWN} {_THING}", r"\1"),
-        (rf"((?:,|;|,? and|,? but|,? while)) {MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:on|in|into|with|of|to|at|around"
+        (rf"((?:,|;|,? and|,? but|,? while|,? at which point|,? after which)) {MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:on|in|into|with|of|to|at|around"
          rf"|through|upon|over)){{0,2}} {_THING}", r"\1 "),
         # (seen in the third frame)
         (r"\s*[(\[](?=[^()\[\]]*\b(?:frames?|video|clip|footage|timestamps?|\d?\d:\d\d|not visible|unclear|unverified|off-?screen"
@@ -116,7 +126,7 @@ INSIDE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 _PREP = (
     r"(?:in|at|on|from|during|over|across|throughout|within|through|by|towards?|near|around|after|before|with|for|given"
     r"|based on|judging (?:by|from)|according to|as|while|when|once|until|by the time|just as|right as|halfway|midway"
-    r"|partway|early|late|later|toward|looking at|looking through|viewing|watching|examining|reviewing|considering|having \w+ed|scanning|studying)"
+    r"|partway|early|late|later|toward|between|looking at|looking through|viewing|watching|examining|reviewing|considering|having \w+ed|scanning|studying)"
 )
 _AROUND = re.compile(
     rf"^(?P<link>(?:and|but|then|finally|next|meanwhile|overall|here),? )?(?P<when>{_PREP}\b[^,.;:\ue000]{{0,60}}?\b{MEDIUM}[^,.;:\ue000]{{0,40}}),\s+(?=\S)",
@@ -194,9 +204,23 @@ def without_time(sentence: str, before: str) -> tuple[str, str] | None:
         return rest[:1].upper() + rest[1:], label[0]
     hit = _AROUND.match(sentence)
     if hit is None or _PLACE.search(hit["when"]):
-        return None
+        return _time_inside(sentence)
     put = next((word for pattern, word in _WHEN if re.search(pattern, hit["when"], re.I)), "")
     if put == "Then " and not before:
         put = ""
     rest = sentence[hit.end() :]
     return (put + rest if put else rest[:1].upper() + rest[1:]), hit["when"]
+
+
+_BETWEEN = re.compile(
+    rf"(?<=\w), (?P<when>{_PREP}\b[^,.;:\ue000]{{0,40}}?\b{MEDIUM}[^,.;:\ue000]{{0,40}}),(?= )", re.I
+)
+
+
+def _time_inside(sentence: str) -> tuple[str, str] | None:
+    hit = _BETWEEN.search(sentence)
+    if hit is None or _PLACE.search(hit["when"]):
+        return None
+    put = next((word for pattern, word in _WHEN if re.search(pattern, hit["when"], re.I)), "")
+    put = f", {put.strip(' ,').lower()}," if put else ","
+    return sentence[: hit.start()] + put + sentence[hit.end() :], hit["when"]

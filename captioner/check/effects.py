@@ -28,6 +28,7 @@ _TELL = (
     " illustrat demonstrat establish accentuat represent epitomiz epitomis exemplif mirror echo speak"
 )
 _BOTH = f"{_EVOKE} {_TELL}"
+_NEVER_SEEN = "evok convey exud instil instill foster underscor symboliz symbolis embod imbu epitomiz epitomis exemplif encapsulat elicit reaffirm evinc"
 _ING, _S, _PLAIN = "t?ing|ying", "e?s|ies", "e?s|ies|e|y|"
 _HOW = r"(?:(?:also|further|all|only|together|\w+ly) )*"
 GIVEN = (
@@ -44,7 +45,12 @@ GIVEN = (
     r"|freedom|fragility|passage of time|daily life|everyday life|rural life|urban life|city life"
     r"|visual (?:appeal|interest|impact)|comedic|humorous|poetic|timeless\w*|optimism|sadness|sorrow|grief|enjoyment"
     r"|interest|energy|experience|(?:playful|serene|dynamic|calm|\w+al|\w+ed|\w+ful|\w+ive) nature"
-    r"|nature of the (?:scene|video|moment|event|occasion|activity|setting))"
+    r"|nature of the (?:scene|video|moment|event|occasion|activity|setting)"
+    r"|(?!(?:harness|witness|business|governess|wilderness|fitness|illness)\b)\w{3,}ness|(?!(?:city|facility|university|electricity|security|celebrity|deity"
+    r"|utility|cavity|extremity|commodity|quantity|majority|minority|vicinity|entity|velocity|proximity|density|identity)\b)\w{2,}ity"
+    r"|(?:child|brother|sister|parent|mother|father|woman|man)hood|(?:friend|kin|companion|partner|leader|craftsman|sportsman)ship"
+    r"|(?:innoc|persist|eleg|resili|exuber|radi|ambi|rever|transi|imperman|abund)[ea]nce|raw power|bravery|courage|grace|rawness|trust|discipline|power of"
+    r"|hard work|effort|sheer (?:size|scale)|an? (?:[\w-]+,? (?:and |yet )?){1,3}(?:touch|element|layer|quality|dimension|note|air|hint|edge|flair|undertone|flavou?r|tone)(?! of))"
 )
 """What nobody sees in a picture, and captions say that it gives."""
 SEEN = re.compile(
@@ -66,13 +72,21 @@ TAILS = tuple(
     for pattern in (
         # ..., thereby adding to the tension | which gives the whole a festive feel
         rf"(?:,|;| -+| [–—])(?: (?:all|while|thus|and|also|as if|in turn|a (?:detail|contrast|moment|scene|touch)|\w+ly"
-        rf"|further|together))* (?:{_forms(_BOTH, _ING)}|(?:which|that) {_HOW}{_forms(_BOTH, _S)})\b{_ON}{{0,120}}?"
+        rf"|further|together))* (?:{_forms(_BOTH + ' set', _ING)}|(?:which|that) (?:seems? to )?{_HOW}{_forms(_BOTH + ' carr set', _S + '|ry|')})\b{_ON}{{0,120}}?"
         rf"\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
         # ... and conveys a sense of | to evoke
         rf",? (?:and|that|to|which) {_HOW}{_forms('evok convey exud radiat instil instill enhanc contribut', _PLAIN)}\b"
         rf"{_ON}{{0,80}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
         rf",? (?:and|that|to|which) {_HOW}{_forms('creat add lend giv bring mak', _PLAIN)} (?:to )?(?:an?|the|its)? ?"
         rf"(?:[\w-]+,? (?:and )?){{0,4}}?{GIVEN}\b{_ON}{{0,90}}?{_END}",
+        # ... and creating an inviting mood
+        rf",? and {_HOW}{_forms(_BOTH, _ING)} {_ON}{{0,60}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
+        # ..., underscoring anything: no such verb is seen
+        rf"(?:,|;| -+| [–—])(?: (?:all|while|thus|and|also|in turn|\w+ly|further|together))* (?:{_forms(_NEVER_SEEN, _ING)}|(?:which|that) {_HOW}{_forms(_NEVER_SEEN, _PLAIN)})\b"
+        rf"{_ON}{{2,140}}?{_END}",
+        rf", (?:setting|which sets|establishing|which establishes) (?:the|an?) (?:[\w-]+,? (?:and )?){{0,3}}(?:tone|mood|stage|atmosphere)\b{_ON}{{0,60}}?{_END}",
+        # ..., a skill honed over many years
+        r", (?:clearly |truly |simply |perhaps )?an? (?:[\w-]+ (?:and )?){0,3}(?:skill|feat|sight|spectacle|moment(?! (?:later|before|after|ago))|ritual|contrast)\b[^.;,]{0,60}(?=[.;]|$)",
         # ..., the whole scene feeling timeless
         r",(?: and)? (?:the|its) (?:whole|entire|overall) (?:scene|effect|mood|atmosphere|impression|feeling|experience)"
         r" (?:feeling|being|remaining|evoking|one of|conveying|suggesting)\b[^.;]{0,60}(?=[.;]|$)",
@@ -150,8 +164,20 @@ SENTENCES = tuple(
         rf"{_ONLY}{_ABSTRACT},? {_HOW}(?:(?:seems?|appears?|serves?|works?|helps?|combines?|comes? together|aims?|manages?"
         rf"|is (?:meant|intended|designed|likely|used)) (?:together )?to )?{_HOW}{_forms(_BOTH, _PLAIN)}\b"
         rf" (?:to |off |with )?(?:an?|the|its|both|some)? ?(?:[\w-]+,? (?:and |of )?){{0,5}}?{GIVEN}\b[^.;]*[.!]?\s*$",
-        rf"{_ONLY}{_ABSTRACT},? {_HOW}{_forms('evok convey exud radiat instil instill inspir elicit invit', _PLAIN)}\b"
-        rf"[^.;]*\b{GIVEN}\b[^.;]*[.!]?\s*$",
+        rf"{_ONLY}{_ABSTRACT},? {_HOW}{_forms('radiat inspir invit', _PLAIN)}\b[^.;]*\b{GIVEN}\b[^.;]*[.!]?\s*$",
+        rf"{_ONLY}{_THE} (?:[\w'’-]+,? (?:and )?){{1,5}}?{_OF} ?{_HOW}{_forms(_NEVER_SEEN, _PLAIN)}\b[^.;]*[.!]?\s*$",
+        rf"{_ONLY}{_THE} (?:[\w'’-]+,? (?:and )?){{1,6}}?{_OF} ?{_HOW}(?:speaks?|attests?|testif(?:y|ies)|hints?|alludes?|points?) (?:to|of|at|toward) (?:an?|the|his|her|their|its)? ?"
+        rf"(?:[\w-]+,? (?:and |of )?){{0,4}}?{GIVEN}\b[^.;]*[.!]?\s*$",
+        rf"{_ONLY}{_THE} (?:[\w'’-]+,? (?:and )?){{1,6}}?{_OF} ?{_HOW}(?:lends? (?:itself|themselves) to|makes? for|adds? up to)\b[^.;]*[.!]?\s*$",
+        rf"{_ONLY}(?:the|this|that|these|his|her|their|its) (?:[\w'’-]+,? (?:and )?){{1,6}}?{_OF} ?{_HOW}(?:adds?|lends?|brings?) (?:[\w'’]+ ){{0,3}}?an? (?:[\w-]+,? (?:and |yet )?){{1,3}}"
+        r"(?:touch|element|layer|quality|dimension|air|flair|undertone)\b[^.;]*[.!]?\s*$",
+        # There is something about | Few viewers will
+        rf"there(?: is|['’]s| seems to be| appears to be) (?:something|an? (?:[\w-]+ ){{0,3}}(?:{GIVEN}|quality|air|rhythm|undercurrent|undertone))\b[^.;]*[.!]?\s*$",
+        r"(?:few|many|most|any|every|some|all|no) (?:viewers?|people|of us|one|observers?|onlookers|parents|fans|audiences?) (?:will|can|could|would|may|might|is likely|are likely)\b[^.;]*[.!]?\s*$",
+        r"(?:the (?:overall |final |end |net |combined )?(?:result|effect|outcome|impression|feel)|it all|all of it|the whole) (?:is|feels|becomes|amounts to|makes for|adds up to|comes together)\b"
+        r"[^.;:]*[.!]?\s*$",
+        r"[^.;,]{3,60} (?:is|are) (?:\w+ly )?(?:shown|depicted|captured|presented|documented|illustrated|recorded|demonstrated|conveyed|rendered) (?:in|with) (?:\w+ ){0,2}(?:detail|clarity|care"
+        r"|precision|full|its entirety)\b[^.;,]*[.!]?\s*$",
         rf"{_ABSTRACT},? {_HOW}(?:paints?|tells?|weaves?) (?:an?|the) (?:[\w-]+,? (?:and )?){{0,3}}(?:picture|portrait|story|tale|tapestry) of"
         r"\b[^.;]*[.!]?\s*$",
         # The overall feel is one of calm | The joy in the room is almost palpable
@@ -210,3 +236,18 @@ def effect_of_thing(sentence: str) -> re.Match[str] | None:
     if hit is None or SEEN.search(sentence[hit.end("what") : hit.end()]) or _VERB.search(hit["what"]):
         return None
     return hit
+
+
+def effect_beside(sentence: str) -> tuple[str, str] | None:
+    """A sentence without a last clause that would be talk as a sentence by itself, and that clause."""
+    hit = None
+    for hit in _LAST.finditer(sentence):
+        clause = sentence[hit.end() :]
+        subject = "It " if hit["who"] else ""
+        if len(sentence[: hit.start()].split()) >= 3 and is_effect(subject + clause):
+            end = clause[-1] if clause[-1:] in (".", "!") else ""
+            return sentence[: hit.start()] + end, sentence[hit.start() :]
+    return None
+
+
+_LAST = re.compile(r"(?:,|;| –| —)(?: (?:and|while|as|but|so|where))?(?P<who> which| something that| all of which)? ", re.I)

@@ -51,6 +51,7 @@ _OBJECT = re.compile(
     r"|men|women|children|\ue000)(?:\b|(?<=\ue000))",
     re.I,
 )
+_NOT = re.compile(r"\b(?:does not|doesn['’]t|do not|don['’]t|did not|didn['’]t|cannot|can['’]t)\b(?![^.;]*\b(?:cuts?|moves?|zooms?|pans?|stops?|loops?)\b)", re.I)
 _LOOK = re.compile(r"\b(?:look|feel|aesthetics?|pastel|dream\w*|soft|sharp|vivid|vibrant|sepia|mono\w*)\b", re.I)
 GUESS = re.compile(
     r"^\W*(?:it|this|that|these)(?:['’]s| is| are| was| were| could| may| might| would| must| seems?| appears?| looks?)\b(?=[^.;]*\b(?:likely|probably|possibly|perhaps"
@@ -82,6 +83,8 @@ def left_of(sentence: str, named: set[str]) -> tuple[str, str] | None:
         return None
     other = _OTHER.search(sentence)
     clause = sentence[: other.start()] if other else sentence
+    if _NOT.search(clause):
+        return (sentence[other.end() :] if other else ""), clause
     if LOOKS.search(clause) or _LOOK.search(clause) or _OBJECT.search(clause):
         return None
     rest = sentence[other.end() :] if other else ""
