@@ -12,7 +12,13 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from captioner.check.answering import answer_label, answer_lead, is_answering, is_unknown, without_hedge
+from captioner.check.answering import (
+    answer_label,
+    answer_lead,
+    is_answering,
+    is_unknown,
+    without_hedge,
+)
 from captioner.check.asides import STYLE_WORDS, is_talk, is_vague
 from captioner.check.clauses import framed, without_time
 from captioner.check.effects import (
@@ -300,7 +306,8 @@ def _says_nothing(sentence: str) -> bool:
 
 
 _LINKS = re.compile(
-    r"^(?:overall|however|unfortunately|additionally|also|moreover|furthermore|finally|that said|in (?:summary|short|essence|general|conclusion|other words)|all in all"
+    r"^(?:overall|however|unfortunately|additionally|also|moreover|furthermore|finally|that said"
+    r"|in (?:summary|short|essence|general|conclusion|other words)|all in all"
     r"|of note|on the whole|at (?:its|the) (?:core|heart)|\w+ly),? (?=\w)",
     re.I,
 )

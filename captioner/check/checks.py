@@ -76,7 +76,7 @@ def judge_reply(
             (CaptionOutcome.TRUNCATED, is_truncated(text, finish)),
             (CaptionOutcome.MALFORMED, bool(text.strip()) and is_malformed(text)),
             (CaptionOutcome.OFF_LANGUAGE, is_off_language(text, language)),
-            (CaptionOutcome.BOILERPLATE, english and has_boilerplate(text)),
+            (CaptionOutcome.BOILERPLATE, english and not refused and has_boilerplate(text)),
         )
         if hit
     ]

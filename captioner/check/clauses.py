@@ -9,95 +9,182 @@ from __future__ import annotations
 
 import re
 
-from captioner.check.talk import BARE, EMPTY, GIVEN, MOVIE, STILLS, SUMMING
+from captioner.check.talk import EMPTY, GIVEN, MOVIE, STILLS, SUMMING
 
-_THING = r"(?=(?:\ue000|(?:an?|the|two|three|four|five|six|several|some|many|one|both|another|his|her|their|its|rows?|groups?)\b))"
+_THING = (
+    r"(?=(?:\ue000|(?:an?|the|two|three|four|five|six|several|some|many|one|both|another|his|her|their|its"
+    r"|rows?|groups?)\b))"
+)
 """Something that is seen follows."""
-_NUMBER = r"(?:(?:very |first|second|third|fourth|fifth|sixth|last|final|next|previous|following|other|opening|closing|subsequent) )"
-MEDIUM = rf"(?:the|this|these|those|that|our|your|each|every) (?:{EMPTY}|{_NUMBER})*(?:{MOVIE}|{STILLS}|visuals|gif|screencast|snippet|(?:image|frame)s? ?(?:sequence|set)?){GIVEN}"
+_NUMBER = (
+    r"(?:(?:very |first|second|third|fourth|fifth|sixth|last|final|next|previous|following|other|opening"
+    r"|closing|subsequent) )"
+)
+MEDIUM = (
+    rf"(?:the|this|these|those|that|our|your|each|every) (?:{EMPTY}|{_NUMBER})*(?:{MOVIE}|{STILLS}|visuals"
+    rf"|gif|screencast|snippet|(?:image|frame)s? ?(?:sequence|set)?){GIVEN}"
+)
 """A recording as such."""
 _OF = rf"(?: (?:of|in|throughout|within|for|across|behind|from) {MEDIUM})"
 _HOW = r"(?:,? (?:also|then|now|next|first|finally|again|immediately|clearly|\w+ly|still|just))*"
 _HOW_ONLY = r"(?:\w+ly )?"
-_LINK = rf"{SUMMING}(?:(?:meanwhile|notably|interestingly|here|throughout|next|then|now|first|finally|and|but|at its core|at the same time),? )?"
-_RANK = r"(?:(?:main|central|primary|key|overall|chief|principal|clear|undisputed|visual|sole|only|real|true|first|next|new|immediate|initial|obvious|most \w+),? (?:and )?)*"
+_LINK = (
+    rf"{SUMMING}(?:(?:meanwhile|notably|interestingly|here|throughout|next|then|now|first|finally|and|but"
+    r"|at its core|at the same time),? )?"
+)
+_RANK = (
+    r"(?:(?:main|central|primary|key|overall|chief|principal|clear|undisputed|visual|sole|only|real|true"
+    r"|first|next|new|immediate|initial|obvious|most \w+),? (?:and )?)*"
+)
 _SURE_ASPECT = (
     r"(?:focal point|center ?piece|centre ?piece|star|highlight|main (?:subject|focus|character|figure|event|action"
     r"|element|attraction)|(?:primary|central|key) (?:subject|focus|figure|element|character|action)|subject matter"
     r"|point of (?:interest|focus)|focus of attention|cent(?:er|re) of attention)"
 )
-_ASPECT = rf"(?:{_SURE_ASPECT}|{_RANK}(?:subject|focus|theme|topic|action|content|narrative|story|event|emphasis|point|premise|idea|setting|scene|backdrop|location|protagonist|character|figure|element|moment|object|attention|activity|gist|plot))"
-_IS = rf"(?:{_HOW} (?:is|are|remains?|stays?|lies?|rests?|cent(?:er|re)s?|revolves?|appears? to be|seems? to be|becomes?|falls?|shifts?|turns?|moves?|comes?|goes){_HOW}(?: (?:on|upon|with|around|to|into|in on|that of|set|placed|directed|kept|cent(?:er|re)d|focused|fixed)){{0,2}})"
-VIEWER = r"(?:we|you|i|viewers|the (?:viewer|observer)s?|(?:one|anyone|someone|the audience)(?= (?:can|could|may|might|is (?:shown|given|taken|led|treated|introduced|presented|invited))\b))"
+_ASPECT = (
+    rf"(?:{_SURE_ASPECT}|{_RANK}(?:subject|focus|theme|topic|action|content|narrative|story|event|emphasis"
+    r"|point|premise|idea|setting|scene|backdrop|location|protagonist|character|figure|element|moment|object"
+    r"|attention|activity|gist|plot))"
+)
+_IS = (
+    rf"(?:{_HOW} (?:is|are|remains?|stays?|lies?|rests?|cent(?:er|re)s?|revolves?|appears? to be|seems? to be"
+    rf"|becomes?|falls?|shifts?|turns?|moves?|comes?|goes){_HOW}(?: (?:on|upon|with|around|to|into|in on|that of|set"
+    r"|placed|directed|kept|cent(?:er|re)d|focused|fixed)){0,2})"
+)
+VIEWER = (
+    r"(?:we|you|i|viewers|the (?:viewer|observer)s?|(?:one|anyone|someone|the audience)(?= (?:can|could|may"
+    r"|might|is (?:shown|given|taken|led|treated|introduced|presented|invited))\b))"
+)
 _PERCEIVE = (
-    r"(?:see|observe|watch|notice|witness|find|spot|glimpse|view|discern|perceive|make out|recogni[sz]e|discover|follow"
-    r"|encounter|meet|catch (?:sight|a glimpse) of|get (?:an?|the|our|your|their) (?:[\w-]+ ){0,3}(?:view|look|glimpse|sense)"
-    r" (?:of|at|into|inside)|look (?:at|down (?:on|at)|out (?:on|over|at)|in on|into|through)|are looking at|come across"
-    r"|are (?:then |now |first |next |also |immediately )?(?:shown|given|taken|led|treated|introduced|presented|invited|guided"
+    r"(?:see|observe|watch|notice|witness|find|spot|glimpse|view|discern|perceive|make out|recogni[sz]e|discover"
+    r"|follow"
+    r"|encounter|meet|catch (?:sight|a glimpse) of|get (?:an?|the|our|your|their) (?:[\w-]+ ){0,3}(?:view|look"
+    r"|glimpse|sense)"
+    r" (?:of|at|into|inside)|look (?:at|down (?:on|at)|out (?:on|over|at)|in on|into|through)|are looking at"
+    r"|come across"
+    r"|are (?:then |now |first |next |also |immediately )?(?:shown|given|taken|led|treated|introduced|presented"
+    r"|invited|guided"
     r"|brought|transported|drawn|greeted|met|welcomed|thrown|placed|offered|immersed|dropped|returned|moved|carried)"
-    r" (?:(?:to|into|in|inside|through|with|by|on|onto|along|back|around|across|at|over|a (?:glimpse|view|look) (?:of|at|into))"
+    r" (?:(?:to|into|in|inside|through|with|by|on|onto|along|back|around|across|at|over|a (?:glimpse|view"
+    r"|look) (?:of|at|into))"
     r"(?: |$))*|is (?:then |now |first )?(?:shown|given|taken|led|treated|introduced|presented|invited|guided|brought"
-    r"|transported|drawn|greeted|placed|offered|immersed)(?: (?:to|into|in|inside|through|with|by|on|along|back|around"
+    r"|transported|drawn|greeted|placed|offered|immersed)(?: (?:to|into|in|inside|through|with|by|on|along|back"
+    r"|around"
     r"|across|at|a (?:glimpse|view|look) (?:of|at|into)))*)"
 )
 _SO = rf"(?: (?:that|how) (?=\w)| {_THING})"
 _SEES = (
-    rf"(?:{VIEWER})(?:['’](?:ll|re|ve|d))?(?: (?:can|could|may|might|will|would|get to|begin to|start to|are able to|have"
-    rf"|do|should|gets? to|begins? to|starts? to|is able to))*(?! (?:barely|hardly|never|no longer|only just)){_HOW} {_PERCEIVE}s?,?"
+    rf"(?:{VIEWER})(?:['’](?:ll|re|ve|d))?(?: (?:can|could|may|might|will|would|get to|begin to|start to"
+    r"|are able to|have"
+    r"|do|should|gets? to|begins? to|starts? to|is able to))*(?! (?:barely|hardly|never|no longer"
+    rf"|only just)){_HOW} {_PERCEIVE}s?,?"
 )
 _DRAWN = (
     r"(?:(?:our|your|the viewer['’]s|viewers['’]|the|one['’]s) (?:eyes?|attention|gaze|focus|view)"
-    rf"(?: then| soon| now| next)? (?:is|are|gets?|shifts?|turns?|moves?|falls?){_HOW}(?: (?:drawn|directed|guided|led|pulled|shifted|brought|turned|called))?"
+    rf"(?: then| soon| now| next)? (?:is|are|gets?|shifts?|turns?|moves?|falls?){_HOW}(?: (?:drawn|directed|guided"
+    r"|led|pulled|shifted|brought|turned|called))?"
     r" (?:to|toward|towards|on|upon|back to|onto))"
 )
 _KEEP = (
-    r"(?:is|was|are|were|has|have|does|do|follows?|zooms?|pans?|tilts?|tracks?|pulls?|pushes|circles?|orbits?|moves?|travels?|loops?"
-    r"|reverses?|freezes?|blurs?|fades?|cuts?|plays?|lasts?|becomes?|remains?|stays?|keeps?|ends?|begins?|starts?|opens?|closes?"
-    r"|runs?|maintains?|slows?|speeds?|repeats?|says|reads?|hangs?|stands?|lies|sits?|falls?|flickers?|glows?|shakes?|hang|line|fill"
+    r"(?:is|was|are|were|has|have|does|do|follows?|zooms?|pans?|tilts?|tracks?|pulls?|pushes|circles?|orbits?"
+    r"|moves?|travels?|loops?"
+    r"|reverses?|freezes?|blurs?|fades?|cuts?|plays?|lasts?|becomes?|remains?|stays?|keeps?|ends?|begins?|starts?"
+    r"|opens?|closes?"
+    r"|runs?|maintains?|slows?|speeds?|repeats?|says|reads?|hangs?|stands?|lies|sits?|falls?|flickers?|glows?"
+    r"|shakes?|hang|line|fill"
     r"|adorn|cover|decorate|surround|rests?|leans?)"
 )
-_OBJECTS = r"(?:an?|the|two|his|her|their|its|slow|slowed|sped|black|white|grain\w*|hand-?held|animated|silent|not|no|never)"
+_OBJECTS = (
+    r"(?:an?|the|two|his|her|their|its|slow|slowed|sped|black|white|grain\w*|hand-?held|animated|silent"
+    r"|not|no|never|divided|split|broken|separated|grouped)"
+)
 FRAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), instead)
     for pattern, instead in (
         # The main focus of the clip is on | The focal point is
         (rf"^{_LINK}(?:the|its|our|an?) {_ASPECT}{_OF}(?: here| itself)?,?{_IS} {_THING}", ""),
-        (rf"^{_LINK}the (background|foreground) of {MEDIUM} (?:shows?|consists? of|contains?|includes?|features?|reveals?|is made up of|is|has|displays?) {_THING}", r"in the \1, "),
-        (rf"^(?:{_LINK})(?:there|here|this|it|that)(?:['’]s| is| are) (?:an?|the) (?:{EMPTY})*{MOVIE} (?:of|showing|featuring|depicting|where|in which|that (?:shows|features)) (?=\w|\ue000)", ""),
-        (r"^(?:the|our) (?:tension|suspense|anticipation|excitement|drama|action|pace|mood|energy|story|narrative|moment) (?:[a-z]+ly )?(?:builds?|rises|mounts|grows|develops?|unfolds|peaks|escalates"
-         r"|intensifies|begins|starts|continues|culminates|climaxes|increases|progresses)(?: (?:up|slowly|steadily|further))? (?:until|as|when|before|while|with) (?=\w)", ""),
-        (r"^(?:interestingly|notably|importantly|curiously|remarkably|surprisingly|unsurprisingly|impressively|amusingly|fascinatingly|admittedly|of note|worth noting|as expected|of course"
-         r"|needless to say|to be clear|for context|in other words|as mentioned(?: earlier| above)?|as noted(?: earlier| above)?),? (?=\w)", ""),
-        (rf"^{_LINK}(?:the|its|our) {_SURE_ASPECT}(?: (?:captured|shown|depicted|seen|featured|presented|on display))?(?: here| of the (?:scene|shot|moment))?{_IS} {_THING}", ""),
+        (rf"^{_LINK}the (background|foreground) of {MEDIUM} (?:shows?|consists? of|contains?|includes?|features?"
+         rf"|reveals?|is made up of|is|has|displays?) {_THING}", r"in the \1, "),
+        (rf"^(?:{_LINK})(?:there|here|this|it|that)(?:['’]s| is| are) (?:an?|the) (?:{EMPTY})*{MOVIE} (?:of"
+         r"|showing|featuring|depicting|where|in which|that (?:shows|features)) (?=\w|\ue000)", ""),
+        (r"^(?:the|our) (?:tension|suspense|anticipation|excitement|drama|action|pace|mood|energy|story|narrative"
+         r"|moment) (?:[a-z]+ly )?(?:builds?|rises|mounts|grows|develops?|unfolds|peaks|escalates"
+         r"|intensifies|begins|starts|continues|culminates|climaxes|increases|progresses)(?: (?:up|slowly"
+         r"|steadily|further))? (?:until|as|when|before|while|with) (?=\w)", ""),
+        (r"^(?:interestingly|notably|importantly|curiously|remarkably|surprisingly|unsurprisingly|impressively"
+         r"|amusingly|fascinatingly|admittedly|of note|worth noting|as expected|of course"
+         r"|needless to say|to be clear|for context|in other words|as mentioned(?: earlier| above)?"
+         r"|as noted(?: earlier| above)?),? (?=\w)", ""),
+        (rf"^{_LINK}(?:the|its|our) {_SURE_ASPECT}(?: (?:captured|shown|depicted|seen|featured|presented"
+         rf"|on display))?(?: here| of the (?:scene|shot|moment))?{_IS} {_THING}", ""),
         (rf"^{_LINK}the (?:focus|emphasis) (?:is|remains|stays|lies){_HOW} (?:on|upon) {_THING}", ""),
         # What makes this clip interesting is
         (
-            rf"^{_LINK}what (?!(?:appears?|seems?|looks?|remains|is left)\b)(?=[^.;]*?\b(?:video|clip|footage|recording|frames"
-            rf"|we|you|i|viewers?|stands?|makes?|strikes?|catch(?:es)?|unfolds?|follows|happens|emerges|matters|interesting"
-            rf"|striking|notable|apparent|clear|visible|shown)\b)[^.;]{{2,80}}? (?:is|are)(?: that| how)? (?=\w|\ue000)",
+            rf"^{_LINK}what (?!(?:appears?|seems?|looks?|remains|is left)\b)(?=[^.;]*?\b(?:video|clip|footage"
+            r"|recording|frames"
+            r"|we|you|i|viewers?|stands?|makes?|strikes?|catch(?:es)?|unfolds?|follows|happens|emerges|matters"
+            r"|interesting"
+            r"|striking|notable|apparent|clear|visible|shown)\b)[^.;]{2,80}? (?:is|are)(?: that| how)? (?=\w"
+            r"|\ue000)",
             "",
         ),
-        (rf"^{_LINK}(?:of (?:particular )?(?:note|interest)|most \w+ly?|most (?:notable|striking)|noteworthy|worth noting|perhaps most \w+) (?:is|are) {_THING}", ""),
+        (rf"^{_LINK}(?:of (?:particular )?(?:note|interest)|most \w+ly?|most (?:notable|striking)|noteworthy"
+         rf"|worth noting|perhaps most \w+) (?:is|are) {_THING}", ""),
         (rf"^{_LINK}{_DRAWN} {_THING}", ""),
         # The overall impression is one of nostalgia: faded colours
-        (rf"^{_LINK}the {_RANK}(?:impression|feel|feeling|mood|atmosphere|effect|tone|vibe|sense)[^.;:]{{0,30}} (?:is|are) one of [^.;:]{{2,40}}: (?=\w)", ""),
+        (rf"^{_LINK}the {_RANK}(?:impression|feel|feeling|mood|atmosphere|effect|tone|vibe"
+         r"|sense)[^.;:]{0,30} (?:is|are) one of [^.;:]{2,40}: (?=\w)", ""),
         # At the far end we catch sight of
-        (rf"^((?:{_LINK})(?:in|at|on|from|as|after|before|behind|throughout|inside|outside|near|through|to|over|under|beyond"
+        (rf"^((?:{_LINK})(?:in|at|on|from|as|after|before|behind|throughout|inside|outside|near|through|to|over"
+         r"|under|beyond"
          rf"|beside|along|around|below|above|next to)\b [^,.;]{{3,60}}),? {_SEES}{_SO}", r"\1, "),
         (rf"^{_LINK}{_SEES}{_SO}", ""),
         # Any verb of any recording: The footage traces out | The clip puts us beside
-        (rf"^{_LINK}{MEDIUM}{_HOW} (?:(?:is|was|are) (?:of|about|by|from|mainly about|all about)|(?:appears?|seems?|is likely|is said|can|could|may|might|has|have|is meant|is intended)(?: (?!{_OBJECTS}\b)[a-z]+){{1,6}}?) {_THING}", ""),
-        (rf"^{_LINK}{MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:to )?(?:us|viewers|the viewer|you))?(?: (?:on|in|into|with|of|to|at|around|through"
+        (rf"^{_LINK}{MEDIUM}{_HOW} (?:(?:is|was|are) (?:of|about|by|from|mainly about|all about)|(?:appears?"
+         r"|seems?|is likely|is said|can|could|may|might|has|have|is meant"
+         rf"|is intended)(?: (?!{_OBJECTS}\b)[a-z]+){{1,6}}?) {_THING}", ""),
+        (rf"^{_LINK}{MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:to )?(?:us|viewers|the viewer|you))?(?: (?:on|in"
+         r"|into|with|of|to|at|around|through"
          rf"|upon|over|inside|across|beside|along|up|from|down|for|as|that|how)){{0,2}} {_THING}", ""),
         # I believe that | It is safe to say that
-        (r"^(?:i|we|one|you)(?:['’]d|['’]ll)? (?:can |could |would |might )*(?:think|believe|assume|guess|suppose|suspect|say|infer|gather|tell|conclude"
+        (r"^(?:i|we|one|you)(?:['’]d|['’]ll)? (?:can |could |would |might )*(?:think|believe|assume|guess|suppose"
+         r"|suspect|say|infer|gather|tell|conclude"
          r"|imagine|interpret|deduce|note|add|argue)(?: that)?,? (?=\w)", ""),
         (r"^it (?:should|must|can|could|may|might|has to|ought to) (?:also )?be \w+ed(?: out)? that ", ""),
-        (r"^(?:if|when|as) (?:you|we|one|viewers) (?:look|watch|pay|focus|zoom|peer|examine|study|keep|observe|pause|follow|wait)[^,.;]{0,50}, (?=(?:\ue000|(?:an?|the|two"
+        (r"^(?:if|when|as) (?:you|we|one|viewers) (?:look|watch|pay|focus|zoom|peer|examine|study|keep|observe"
+         r"|pause|follow|wait)[^,.;]{0,50}, (?=(?:\ue000|(?:an?|the|two"
          r"|three|four|several|some|many|one|there|it|he|she|they|his|her)\b))", ""),
-        (r"^it (?:can|could|may|might|is|should|must|becomes|seems|would|also)(?: also| be| quickly| soon| safely| fairly| quite| very| safe"
-         r"| reasonable| clearly| immediately| important| interesting| worth| fair)* (?:seen|clear|evident|apparent|observed|noted"
-         r"|noticed|inferred|obvious|assumed|deduced|presumed|said|noting|to (?:note|say|assume|conclude|mention|see|infer)|mentioning"
+        (r"^it(?:['’]s| is| would be| may be) (?:also |perhaps |certainly )?(?:worth|interesting|important"
+         r"|notable|useful|helpful)(?: to)? (?:not|mention|point|add|observ|emphasi|highlight|say)\w*(?: out"
+         r"| here)? (?:that|how) ", ""),
+        (rf"^{_LINK}(?:an?|one|another|the|some) (?:(?:notable|interesting|striking|key|small|other|most \w+"
+         r"|particularly \w+|subtle|curious|amusing|nice|fun|final|important|noteworthy"
+         r"|distinctive) )+(?:details?|aspects?|features?|things?|elements?"
+         rf"|moments?|points?|touch)(?: (?:here|{_OF[3:-1]}))? (?:is|are|worth \w+ is|to note is)(?: that| how"
+         r"| when)? (?=\w|\ue000)", ""),
+        (r"^(?:the|this) (?:\w+ )?(?:composition|framing|editing|arrangement|focus|narrative|story|sequence"
+         r"|direction) (?:draws?|directs?|guides?|leads?|brings?|places?|puts?|turns?|shifts?|keeps?"
+         r"|focuses)(?: (?:the|our|all|its))?"
+         r"(?: (?:viewer['’]s|viewers['’]|visual))? ?(?:attention|focus|eyes?|gaze|emphasis)? (?:to|on|toward"
+         rf"|towards|upon) {_THING}", ""),
+        (rf"^{_LINK}(?:this|it|these) (?:appears?|seems?|looks?) (?:to (?:be|show|come from) |like )(?:an? "
+         rf"|the )?(?:{EMPTY})*(?:{MOVIE}|{STILLS})(?: (?:taken|shot|captured|recorded))? (?:from|of|by|showing"
+         rf"|in which|with) {_THING}", ""),
+        (rf"^{_LINK}the (?:next|following|subsequent|second|third|fourth|later) (?:scene|clip|segment|image|part"
+         r"|one|section|moment|sequence) (?:then )?(?:shows?|depicts?|features?|captures?|presents?|reveals?"
+         r"|moves to|cuts to|is of|displays?|portrays?|sees|finds) (?=\w)", "then "),
+        (rf"^{_LINK}the (?:first|opening|initial) (?:scene|clip|segment|image|part|one|section|moment"
+         r"|sequence) (?:shows?|depicts?|features?|captures?|presents?|reveals?|is of|displays?|portrays?|sees"
+         r"|finds) (?=\w)", "at first, "),
+        (rf"^{_LINK}the (?:last|final|closing) (?:scene|clip|segment|image|part|one|section|moment"
+         r"|sequence) (?:shows?|depicts?|features?|captures?|presents?|reveals?|is of|displays?|portrays?|sees"
+         r"|finds) (?=\w)", "at the end, "),
+        (r"^it (?:can|could|may|might|is|should|must|becomes|seems|would|also)(?: also| be| quickly| soon| safely"
+         r"| fairly| quite| very| safe"
+         r"| reasonable| clearly| immediately| important| interesting| worth| fair)* (?:seen|clear|evident"
+         r"|apparent|observed|noted"
+         r"|noticed|inferred|obvious|assumed|deduced|presumed|said|noting|to (?:note|say|assume|conclude|mention"
+         r"|see|infer)|mentioning"
          r"|concluded|worth)(?: (?:from|in|by|throughout) [^,;.]{3,40})?,? (?:that|how) ", ""),
     )
 )  # fmt: skip
@@ -105,35 +192,48 @@ FRAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 INSIDE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), instead)
     for pattern, instead in (
-        (r",? as (?:we|you|one|viewers) (?:can |could |may )?(?:also |now |clearly )?(?:see|observe|notice)(?: here)?(?=[,.;])", ""),
+        (r",? as (?:we|you|one|viewers) (?:can |could |may )?(?:also |now |clearly )?(?:see|observe"
+         r"|notice)(?: here)?(?=[,.;])", ""),
         # The turtle is the main focus of the video, swimming
-        (rf" (?:is|are|remains?|serves? as|acts? as|becomes?|continues? to be) {_HOW_ONLY}(?:the|a|an) {_SURE_ASPECT}{_OF}?,? (?=\w+ing\b)", " is "),
-        (rf",? (?:(?:which|who) )?(?:is|are|remains?|serves? as|acts? as|becomes?|continues? to be|remaining|being|becoming|as) {_HOW_ONLY}(?:the|a|an)"
+        (rf" (?:is|are|remains?|serves? as|acts? as|becomes?|continues? to be) {_HOW_ONLY}(?:the|a"
+         rf"|an) {_SURE_ASPECT}{_OF}?,? (?=\w+ing\b)", " is "),
+        (r",? (?:(?:which|who) )?(?:is|are|remains?|serves? as|acts? as|becomes?|continues? to be|remaining|being"
+         rf"|becoming|as) {_HOW_ONLY}(?:the|a|an)"
          rf" {_SURE_ASPECT}{_OF}?(?: throughout)?(?=[.;]|$|, (?:and|as|while|with)\b)", ""),
         (rf"((?:,|;|,? and|,? but|,? as|,? while|,? where|,? when|,? then|,? before) ){_SEES}{_SO}", r"\1"),
         (rf"((?:,|;|,? and|,? but|,? as|,? while|,? where|,? when) ){_DRAWN} {_THING}", r"\1"),
-        (rf"((?:,|;|,? and|,? but|,? while|,? at which point|,? after which)) {MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:on|in|into|with|of|to|at|around"
+        (r"((?:,|;|,? and|,? but|,? while|,? at which point"
+         rf"|,? after which)) {MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:on|in|into|with|of|to|at|around"
          rf"|through|upon|over)){{0,2}} {_THING}", r"\1 "),
+        (r"(,? and|;) the (?:next|following|subsequent|second|third|last|final) (?:one|scene|clip|segment|image"
+         r"|part) (?:shows?|depicts?|features?|captures?|reveals?|displays?) (?=\w)", r"\1 then "),
         # (seen in the third frame)
-        (r"\s*[(\[](?=[^()\[\]]*\b(?:frames?|video|clip|footage|timestamps?|\d?\d:\d\d|not visible|unclear|unverified|off-?screen"
-         r"|captions?|descriptions?|inferred|presumably|assumed|cannot|can['’]t)\b)(?![^()\[\]]*\b(?:cent(?:er|re)|left|right|top|bottom"
+        (r"\s*[(\[](?=[^()\[\]]*\b(?:frames?|video|clip|footage|timestamps?|not visible|unclear"
+         r"|unverified|off-?screen"
+         r"|captions?|descriptions?|inferred|presumably|assumed|cannot|can['’]t)\b)(?![^()\[\]]*\b(?:cent(?:er"
+         r"|re)|left|right|top|bottom"
          r"|corner|edge|foreground|background|middle|style|shot|slow)\b)[^()\[\]]{1,90}[)\]]", ""),
-        (rf",? (?:as|which is|which are|that (?:is|are|can be)) (?:\w+ly )?(?:seen|shown|visible|evident|depicted|observed|apparent|clear|captured|featured)"
+        (r",? (?:as|which is|which are|that (?:is|are|can be)) (?:\w+ly )?(?:seen|shown|visible|evident|depicted"
+         r"|observed|apparent|clear|captured|featured)"
          rf" (?:in|from|throughout|across|by) {MEDIUM}(?=[,.;!?]| )", ""),
     )
 )  # fmt: skip
 """Further on in a sentence."""
 _PREP = (
-    r"(?:in|at|on|from|during|over|across|throughout|within|through|by|towards?|near|around|after|before|with|for|given"
+    r"(?:in|at|on|from|during|over|across|throughout|within|through|by|towards?|near|around|after|before|with|for"
+    r"|given"
     r"|based on|judging (?:by|from)|according to|as|while|when|once|until|by the time|just as|right as|halfway|midway"
-    r"|partway|early|late|later|toward|between|looking at|looking through|viewing|watching|examining|reviewing|considering|having \w+ed|scanning|studying)"
+    r"|partway|early|late|later|toward|between|looking at|looking through|viewing|watching|examining|reviewing"
+    r"|considering|having \w+ed|scanning|studying)"
 )
 _AROUND = re.compile(
-    rf"^(?P<link>(?:and|but|then|finally|next|meanwhile|overall|here),? )?(?P<when>{_PREP}\b[^,.;:\ue000]{{0,60}}?\b{MEDIUM}[^,.;:\ue000]{{0,40}}),\s+(?=\S)",
+    r"^(?P<link>(?:and|but|then|finally|next|meanwhile|overall"
+    rf"|here),? )?(?P<when>{_PREP}\b[^,.;:\ue000]{{0,60}}?\b{MEDIUM}[^,.;:\ue000]{{0,40}}),\s+(?=\S)",
     re.I,
 )
 _PLACE = re.compile(
-    r"\b(?:cent(?:er|re)|left|right|top|bottom|side|corner|edge|foreground|background|shot|angle|style|slow|speed|colou?r\w*"
+    r"\b(?:cent(?:er|re)|left|right|top|bottom|side|corner|edge|foreground|background|shot|angle|style|slow|speed"
+    r"|colou?r\w*"
     r"|black|behind|above|below|beneath|beside|wall|screen|people|man|woman|person)\b",
     re.I,
 )
@@ -164,18 +264,30 @@ def framed(sentence: str, named: set[str]) -> tuple[str, str, str] | None:
     for pattern, instead in INSIDE:
         for hit in pattern.finditer(sentence):
             if not named & _media(hit[0]) and not _AT.search(sentence[: hit.start()]):
-                return sentence[: hit.start()] + hit.expand(instead) + sentence[hit.end() :], hit[0], "-"
+                return (
+                    sentence[: hit.start()] + hit.expand(instead) + sentence[hit.end() :],
+                    hit[0],
+                    "-",
+                )
     return None
 
 
-_AT = re.compile(r"\b(?:cent(?:er|re)|middle|left|right|top|bottom|side|corner|edge|foreground|background)s?$", re.I)
-_MEDIA = re.compile(r"\b(video|clip|image|picture|photo|photograph|film|recording|screenshot|footage)s?\b", re.I)
+_AT = re.compile(
+    r"\b(?:cent(?:er|re)|middle|left|right|top|bottom|side|corner|edge|foreground|background)s?$",
+    re.I,
+)
+_MEDIA = re.compile(
+    r"\b(video|clip|image|picture|photo|photograph|film|recording|screenshot|footage)s?\b", re.I
+)
 
 
 def _media(text: str) -> set[str]:
     return {word.lower() for word in _MEDIA.findall(text)}
+
+
 _PART = re.compile(
-    r"^(?:in|for|during|over|at) the (?:very )?(?:first|second|third|fourth|fifth|next|last|final|opening|closing|middle|initial|latter|other|following)"
+    r"^(?:in|for|during|over|at) the (?:very )?(?:first|second|third|fourth|fifth|next|last|final|opening|closing"
+    r"|middle|initial|latter|other|following)"
     r" (?:part|half|section|segment|portion|phase|third|quarter|few moments|few seconds|clip|stretch)s?,\s+",
     re.I,
 )
@@ -185,16 +297,17 @@ _NUMBERED = (
     ("Midway, ", r"middle"),
     ("Then ", r""),
 )
+_CLOCK = r"\d?\d:\d\d(?:[:.]\d+)?"
 _LABEL = re.compile(
-    rf"^[\[(]?(?:(?:from|at|around|time(?:stamp|code)?|seconds?):? )?\d?\d:\d\d(?:[:.]\d+)?(?:\s*(?:-|–|—|to|until|and|through)\s*\d?\d:\d\d(?:[:.]\d+)?)?"
-    rf"[\])]?(?: (?:of|in|into) {MEDIUM})?\s*(?:[:–—,]|-\s)\s*(?=\S)",
+    rf"^(?:(?:from|at|around|time(?:stamp|code)?|seconds?):? )?(?=0|[^,]{{4,20}} (?:of|in|into) ){_CLOCK}"
+    rf"(?:\s*(?:-|–|—|to|until|and|through)\s*{_CLOCK})?(?: (?:of|in|into) {MEDIUM})?\s*(?:[:–—,]|-\s)\s*(?=[^\s\d])",
     re.I,
 )
 """``0:00 - 0:04 of the video:``"""
 
 
 def without_time(sentence: str, before: str) -> tuple[str, str] | None:
-    """``As the footage rolls on, a dog barks`` as ``Then a dog barks``, and what was taken; None where there is none."""
+    """``As the footage rolls on, a dog barks`` as ``Then a dog barks``, and what was taken; else None."""
     if part := _PART.match(sentence):
         put = next(word for word, number in _NUMBERED if re.search(number, part[0], re.I))
         rest = sentence[part.end() :]
@@ -213,7 +326,8 @@ def without_time(sentence: str, before: str) -> tuple[str, str] | None:
 
 
 _BETWEEN = re.compile(
-    rf"(?<=\w), (?P<when>{_PREP}\b[^,.;:\ue000]{{0,40}}?\b{MEDIUM}[^,.;:\ue000]{{0,40}}),(?= )", re.I
+    rf"(?<=\w), (?P<when>{_PREP}\b[^,.;:\ue000]{{0,40}}?\b{MEDIUM}[^,.;:\ue000]{{0,40}}),(?= )",
+    re.I,
 )
 
 

@@ -21,14 +21,18 @@ _EVOKE = (
     "add creat evok convey contribut enhanc exud instil instill impart foster radiat invok imbu infus"
     " heighten deepen amplif elevat express communicat inspir elicit intensif generat stir summon spark arous invit"
     " encourag immers transport lend giv bring leav remind inject complement enrich offer provid allow mak build"
-    " suggest hint draw"
+    " suggest hint draw signal"
 )
 _TELL = (
     "reflect captur underscor underlin reinforc embod symboliz symbolis celebrat emphasiz emphasis highlight showcas"
     " illustrat demonstrat establish accentuat represent epitomiz epitomis exemplif mirror echo speak"
 )
 _BOTH = f"{_EVOKE} {_TELL}"
-_NEVER_SEEN = "evok convey exud instil instill foster underscor symboliz symbolis embod imbu epitomiz epitomis exemplif encapsulat elicit reaffirm evinc"
+_NEVER_SEEN = (
+    "evok convey exud instil instill foster underscor symboliz symbolis embod imbu epitomiz epitomis exemplif"
+    " encapsulat elicit reaffirm evinc"
+)
+"""Verbs of what is never seen, whatever their object is."""
 _ING, _S, _PLAIN = "t?ing|ying", "e?s|ies", "e?s|ies|e|y|"
 _HOW = r"(?:(?:also|further|all|only|together|\w+ly) )*"
 GIVEN = (
@@ -37,61 +41,86 @@ GIVEN = (
     r"|elegance|serenity|tranquill?ity|dynamism|vitality|liveliness|excitement|joy|joyfulness|happiness|nostalgia"
     r"|mystery|suspense|passion|dedication|skills?|craftsmanship|expertise|professionalism|mastery|talent|artistry"
     r"|creativity|importance|significance|bonds?|connections?|camaraderie|teamwork|determination|authenticity|realism"
-    r"|relatability|immersion|immersive|viewers?|viewer['’]s|viewers['’]|imagination|curiosity|wonder|awe|anticipation"
+    r"|relatability|immersion|immersive|viewers?|viewer['’]s|viewers['’]|imagination|curiosity|wonder|awe"
+    r"|anticipation"
     r"|urgency|solitude|isolation|loneliness|melancholy|harmony|peacefulness|calm|calmness|simplicity|resilience"
     r"|perseverance|humou?r|whimsy|warmth|coziness|cosiness|romance|sophistication|personality|playfulness|innocence"
     r"|affection|tenderness|friendship|kinship|unity|togetherness|heritage|ingenuity|precision|complexity|uncertainty"
     r"|unease|relaxation|contemplation|introspection|concentration|commitment|confidence|pride|triumph|achievement"
     r"|freedom|fragility|passage of time|daily life|everyday life|rural life|urban life|city life"
     r"|visual (?:appeal|interest|impact)|comedic|humorous|poetic|timeless\w*|optimism|sadness|sorrow|grief|enjoyment"
-    r"|interest|energy|experience|(?:playful|serene|dynamic|calm|\w+al|\w+ed|\w+ful|\w+ive) nature"
+    r"|interest|energy|experience|an? (?:[\w-]+ ){1,2}dynamic\b(?! \w)|mind at peace|(?:playful|serene|dynamic"
+    r"|calm|\w+al|\w+ed|\w+ful|\w+ive) nature"
     r"|nature of the (?:scene|video|moment|event|occasion|activity|setting)"
-    r"|(?!(?:harness|witness|business|governess|wilderness|fitness|illness)\b)\w{3,}ness|(?!(?:city|facility|university|electricity|security|celebrity|deity"
-    r"|utility|cavity|extremity|commodity|quantity|majority|minority|vicinity|entity|velocity|proximity|density|identity)\b)\w{2,}ity"
-    r"|(?:child|brother|sister|parent|mother|father|woman|man)hood|(?:friend|kin|companion|partner|leader|craftsman|sportsman)ship"
-    r"|(?:innoc|persist|eleg|resili|exuber|radi|ambi|rever|transi|imperman|abund)[ea]nce|raw power|bravery|courage|grace|rawness|trust|discipline|power of"
-    r"|hard work|effort|sheer (?:size|scale)|an? (?:[\w-]+,? (?:and |yet )?){1,3}(?:touch|element|layer|quality|dimension|note|air|hint|edge|flair|undertone|flavou?r|tone)(?! of))"
+    r"|(?!(?:harness|witness|business|governess|wilderness|fitness|illness)\b)\w{3,}ness|(?!(?:city|facility"
+    r"|university|electricity|security|celebrity|deity"
+    r"|utility|cavity|extremity|commodity|quantity|majority|minority|vicinity|entity|velocity|proximity|density"
+    r"|identity)\b)\w{2,}ity"
+    r"|(?:child|brother|sister|parent|mother|father|woman|man)hood|(?:friend|kin|companion|partner|leader"
+    r"|craftsman|sportsman)ship"
+    r"|(?:innoc|persist|eleg|resili|exuber|radi|ambi|rever|transi|imperman|abund)[ea]nce|raw power|bravery"
+    r"|courage|grace|rawness|trust|discipline|power of"
+    r"|hard work|effort|sheer (?:size|scale)|an? (?:[\w-]+,? (?:and |yet )?){1,3}(?:touch|element|layer|quality"
+    r"|dimension|note|air|hint|edge|flair|undertone|flavou?r|tone)(?! of))"
 )
 """What nobody sees in a picture, and captions say that it gives."""
 SEEN = re.compile(
     r"\b(?:camera|shots?|angles?|lens|depth|space|scale|speed|motion|perspective|light(?!ness|hearted|-hearted)\w*"
     r"|lit|glow\w*|shadows?|colou?r\w*|palette|contrast\w*|textures?|silhouettes?|reflections?(?! on)|patterns?"
     r"|blur\w*|bokeh|haze|hazy|sepia|monochrom\w*|grain\w*|vintage|retro|cinematic|noir|painterly|anime|cartoon\w*"
-    r"|surreal\w*|dream\w*|documentary|symmetr\w*|frame rate|slow|time-lapse|handheld|zoom\w*|pan|pans|tilts?"
+    r"|surreal\w*|dream\w*|documentary(?!-like)|symmetr\w*|frame rate|slow|time-lapse|handheld|zoom\w*|pan|pans"
+    r"|tilts?"
     r"|close-up|wide|golden|blue|red|green|orange|yellow|purple|pink|white|black|dark\w*|bright\w*|dim\w*|style)\b",
     re.I,
 )
 """A clause with such a word says how it looks."""
-_STOP = r"(?!, (?:as|while|with|when|before|until|where)\b| (?:as|while) (?:an?|the|he|she|they|it)\b)"
-_ON = rf"(?:{_STOP}[^.;!])"
-_END = (
-    rf"(?=[.;!]|$|,? (?:as|while|with|when|before|until|where) )"  # fmt: skip
+_STOP = (
+    r"(?!, (?:as|while|with|when|before|until|where)\b| (?:as|while) (?:an?|the|he|she|they|it)\b)"
 )
+_ON = rf"(?:{_STOP}[^.;!])"
+_END = r"(?=[.;!]|$|,? (?:as|while|with|when|before|until|where) )"  # fmt: skip
 TAILS = tuple(
     re.compile(pattern, re.I)
     for pattern in (
         # ..., thereby adding to the tension | which gives the whole a festive feel
-        rf"(?:,|;| -+| [–—])(?: (?:all|while|thus|and|also|as if|in turn|a (?:detail|contrast|moment|scene|touch)|\w+ly"
-        rf"|further|together))* (?:{_forms(_BOTH + ' set', _ING)}|(?:which|that) (?:seems? to )?{_HOW}{_forms(_BOTH + ' carr set', _S + '|ry|')})\b{_ON}{{0,120}}?"
+        r"(?:,|;| -+| [–—])(?: (?:all|while|thus|and|also|as if|in turn|a (?:detail|contrast|moment|scene|touch)"
+        r"|\w+ly"
+        rf"|further|together))* (?:{_forms(_BOTH + ' set', _ING)}|(?:which"
+        rf"|that) (?:seems? to )?{_HOW}{_forms(_BOTH + ' carr set', _S + '|ry|')})\b{_ON}{{0,120}}?"
         rf"\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
         # ... and conveys a sense of | to evoke
-        rf",? (?:and|that|to|which) {_HOW}{_forms('evok convey exud radiat instil instill enhanc contribut', _PLAIN)}\b"
+        r",? (?:and|that|to"
+        rf"|which) {_HOW}{_forms('evok convey exud radiat instil instill enhanc contribut', _PLAIN)}\b"
         rf"{_ON}{{0,80}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
         rf",? (?:and|that|to|which) {_HOW}{_forms('creat add lend giv bring mak', _PLAIN)} (?:to )?(?:an?|the|its)? ?"
         rf"(?:[\w-]+,? (?:and )?){{0,4}}?{GIVEN}\b{_ON}{{0,90}}?{_END}",
+        # ..., his calm face conveying years of practice
+        r", (?:his|her|its|their|the) (?:[\w'’-]+,? (?:and"
+        rf" )?){{1,5}}?(?:{_forms(_BOTH, _ING)})\b{_ON}{{0,60}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
+        # ..., a perspective that allows us to | leaving viewers
+        r"(?:,|;| -+| [–—])(?: (?:and|as if|as though|all|while|thus|thereby|\w+ly))* (?:(?:an?"
+        r"|the) (?:[\w-]+ ){1,3}(?:that|which) |which )?(?:allow|let|lett|giv|help|invit|enabl|encourag"
+        r"|leav|mak|draw|pull|transport|remind|immers|keep|ask|tempt|lull|lead|guid|offer|grant|plac|put"
+        r"|provid)(?:ing|e?s) (?:us|you|viewers?|the (?:viewer|audience|observer|onlooker)s?|anyone"
+        rf"|everyone|one)(?:['’]s?)?\b{_ON}{{0,120}}?{_END}",
         # ... and creating an inviting mood
         rf",? and {_HOW}{_forms(_BOTH, _ING)} {_ON}{{0,60}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
         # ..., underscoring anything: no such verb is seen
-        rf"(?:,|;| -+| [–—])(?: (?:all|while|thus|and|also|in turn|\w+ly|further|together))* (?:{_forms(_NEVER_SEEN, _ING)}|(?:which|that) {_HOW}{_forms(_NEVER_SEEN, _PLAIN)})\b"
+        r"(?:,|;| -+| [–—])(?: (?:all|while|thus|and|also|in turn|\w+ly|further"
+        rf"|together))* (?:{_forms(_NEVER_SEEN, _ING)}|(?:which|that) {_HOW}{_forms(_NEVER_SEEN, _PLAIN)})\b"
         rf"{_ON}{{2,140}}?{_END}",
-        rf", (?:setting|which sets|establishing|which establishes) (?:the|an?) (?:[\w-]+,? (?:and )?){{0,3}}(?:tone|mood|stage|atmosphere)\b{_ON}{{0,60}}?{_END}",
+        r", (?:setting|which sets|establishing|which establishes) (?:the"
+        rf"|an?) (?:[\w-]+,? (?:and )?){{0,3}}(?:tone|mood|stage|atmosphere)\b{_ON}{{0,60}}?{_END}",
         # ..., a skill honed over many years
-        r", (?:clearly |truly |simply |perhaps )?an? (?:[\w-]+ (?:and )?){0,3}(?:skill|feat|sight|spectacle|moment(?! (?:later|before|after|ago))|ritual|contrast)\b[^.;,]{0,60}(?=[.;]|$)",
+        r", (?:clearly |truly |simply |perhaps )?an? (?:[\w-]+ (?:and )?){0,3}(?:skill|feat|sight|spectacle"
+        r"|moment(?! (?:later|before|after|ago))|ritual|contrast)\b[^.;,]{0,60}(?=[.;]|$)",
         # ..., the whole scene feeling timeless
-        r",(?: and)? (?:the|its) (?:whole|entire|overall) (?:scene|effect|mood|atmosphere|impression|feeling|experience)"
+        r",(?: and)? (?:the|its) (?:whole|entire|overall) (?:scene|effect|mood|atmosphere|impression|feeling"
+        r"|experience)"
         r" (?:feeling|being|remaining|evoking|one of|conveying|suggesting)\b[^.;]{0,60}(?=[.;]|$)",
         # ..., with an emphasis on the beauty of
-        rf",? with (?:an?|the|its) (?:[\w-]+ )?(?:focus|emphasis) (?:being )?on {_ON}{{0,40}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
+        r",? with (?:an?|the|its) (?:[\w-]+ )?(?:focus"
+        rf"|emphasis) (?:being )?on {_ON}{{0,40}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
         r", (?:as )?an? (?:[\w-]+ ){0,3}(?:reminder|testament|tribute|ode|homage|symbol|metaphor|celebration)"
         r" (?:of|to|for)\b[^.;]{0,80}(?=[.;]|$)",
         r",? (?:making|rendering) (?:it|this|the \w+(?: \w+)?|for)\b[^.;]{0,40}\b(?:watch|viewing|viewers?|engaging"
@@ -114,17 +143,26 @@ _BEARING = (
 )
 _OF = r"(?: (?:of|in|between|with|within|at|on|from|and|throughout) [^,.;]{2,70}?)?"
 _THE = r"(?:the|this|that|these|its|his|her|their|each|every|such|an?)"
+_WORDS = (
+    r"(?:(?!(?:an?|the|his|her|their|its|which|that|who|is|are|was|were|and|or|while|as|in|on|at|to|with|by|from|into"
+    r"|over)\b)[\w'’-]+,? ){1,5}?"
+)
+"""The rest of a plain subject, after its article."""
 _ABSTRACT = (
     r"(?:it|this|that|these|all(?: of)? (?:this|these|it)|together,?(?: (?:they|these|it))?|everything"
     rf"|{_MEDIUM}|{_THE} (?:[\w'’-]+,? (?:and )?){{0,4}}?(?:{_TOTAL}|{_BEARING}){_OF})"
 )
 """Subjects that are no thing in the picture."""
-_ONLY = r"(?!.*(?:,|\b(?:as|while|who|whose|where|when|then|before|after)\b) ?(?:an?|the|he|she|they|it|two|three|his|her|one)\b)"
+_ONLY = (
+    r"(?!.*(?:,|\b(?:as|while|who|whose|where|when|then|before|after)\b) ?(?:an?|the|he|she|they|it|two|three"
+    r"|his|her|one)\b)"
+)
 """No clause beside it that may say what is seen."""
 _JUDGED = (
     r"(?:reminder|testament|celebration|representation|tribute|feast|metaphor|symbol|homage|ode|delight|statement"
     r"|embodiment|meditation|reflection of|slice of|treat|pleasure|study in|lesson in|visual (?:poem|journey|story)"
-    r"|examples? of (?!an?\b)|(?:portrayal|depiction|glimpse|snapshot|picture|window) (?:of|at|into|on) (?:[\w-]+ ){0,2}(?:life|childhood|love|nature"
+    r"|examples? of (?!an?\b)|(?:portrayal|depiction|glimpse|snapshot|picture|window) (?:of|at|into"
+    r"|on) (?:[\w-]+ ){0,2}(?:life|childhood|love|nature"
     rf"|parenthood|humanity|culture|{GIVEN})\b)"
 )
 _VERY = r"(?:(?:very|quite|truly|really|both|simply|rather|so|a bit|\w+ly) )*"
@@ -139,20 +177,25 @@ _PRAISE = (
 )
 _START = rf"^\W*{SUMMING}(?:(?:and|but|yet|thus|here|in this way|as a result|in turn),? )?"
 _DOES = (
-    "evok convey creat add contribut enhanc exud lend giv heighten reinforc emphasiz emphasis highlight underscor radiat"
-    " impart infus symboliz symbolis reflect complement amplif provid"
+    "evok convey creat add contribut enhanc exud lend giv heighten reinforc emphasiz emphasis highlight underscor"
+    " radiat impart infus symboliz symbolis reflect complement amplif provid"
 )
 _PREDICATE = re.compile(
-    r"^(?P<what>(?:\w+ )?(?:the|an?|two|three|four|several|some|many|his|her|its|their|[\w'’-]+ed|[\w'’-]+s)\b(?: [\w'’-]+){1,11}?)"
+    r"^(?P<what>(?:\w+ )?(?:the|an?|two|three|four|several|some|many|his|her|its|their|[\w'’-]+ed"
+    r"|[\w'’-]+s)\b(?: [\w'’-]+){1,11}?)"
     rf",? {_HOW}(?:(?:serves?|helps?|works?|combines?) to )?{_HOW}"
     rf"{_forms(_DOES, _PLAIN)}"
     rf" (?:to |off )?(?:an?|the|its|some)? ?(?:[\w-]+,? (?:and |of )?){{0,4}}?{GIVEN}\b{_ON}{{0,90}}?{_END}",
     re.I,
 )
 """``The guitarist's presence adds to the overall mood``: what is seen, and what it is said to do."""
-_VERB = re.compile(r"\b(?:is|are|was|were|has|have|that|which|who|as|while|and then)\b|\b(?:he|she|they|it|we|you)\b", re.I)
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|has|have|that|which|who|as|while|and then)\b|\b(?:he|she|they|it|we|you)\b",
+    re.I,
+)
 _OF_THING = re.compile(
-    rf"{_START}{_MEDIUM} {_HOW}{_forms(_BOTH, _S)} (?:the |an? |its )?(?:[\w-]+,? (?:and )?){{0,4}}?{GIVEN}(?: (?:and|,) {GIVEN})? (?:of|in|between)"
+    rf"{_START}{_MEDIUM} {_HOW}{_forms(_BOTH, _S)} (?:the |an? |its )?(?:[\w-]+,? (?:and )?){{0,4}}?{GIVEN}(?:"
+    rf" (?:and|,) {GIVEN})? (?:of|in|between)"
     r" (?=(?:an?|two|three|four|several|some|his|her|people|men|women|children|\ue000)\b|the (?:[\w'’-]+ ){4})",
     re.I,
 )
@@ -161,39 +204,60 @@ SENTENCES = tuple(
     re.compile(_START + pattern, re.I)
     for pattern in (
         # The interplay of the dancers conveys a sense of joy
-        rf"{_ONLY}{_ABSTRACT},? {_HOW}(?:(?:seems?|appears?|serves?|works?|helps?|combines?|comes? together|aims?|manages?"
-        rf"|is (?:meant|intended|designed|likely|used)) (?:together )?to )?{_HOW}{_forms(_BOTH, _PLAIN)}\b"
-        rf" (?:to |off |with )?(?:an?|the|its|both|some)? ?(?:[\w-]+,? (?:and |of )?){{0,5}}?{GIVEN}\b[^.;]*[.!]?\s*$",
+        rf"{_ONLY}{_ABSTRACT},? {_HOW}(?:(?:seems?|appears?|serves?|works?|helps?|combines?|comes? together|aims?"
+        r"|manages?"
+        rf"|is (?:meant|intended|designed|likely|used)) (?:together )?to )?{_HOW}{_forms(_BOTH + ' carr', _PLAIN)}\b"
+        r" (?:to |off |with )?(?:an?|the|its|both|some)? ?(?:[\w-]+,? (?:and "
+        rf"|of )?){{0,5}}?{GIVEN}\b[^.;]*[.!]?\s*$",
         rf"{_ONLY}{_ABSTRACT},? {_HOW}{_forms('radiat inspir invit', _PLAIN)}\b[^.;]*\b{GIVEN}\b[^.;]*[.!]?\s*$",
-        rf"{_ONLY}{_THE} (?:[\w'’-]+,? (?:and )?){{1,5}}?{_OF} ?{_HOW}{_forms(_NEVER_SEEN, _PLAIN)}\b[^.;]*[.!]?\s*$",
-        rf"{_ONLY}{_THE} (?:[\w'’-]+,? (?:and )?){{1,6}}?{_OF} ?{_HOW}(?:speaks?|attests?|testif(?:y|ies)|hints?|alludes?|points?) (?:to|of|at|toward) (?:an?|the|his|her|their|its)? ?"
+        rf"{_ONLY}{_THE} {_WORDS}{_OF} ?{_HOW}{_forms(_NEVER_SEEN, _PLAIN)}\b[^.;]*[.!]?\s*$",
+        rf"{_ONLY}{_THE} {_WORDS}{_OF} ?{_HOW}(?:speaks?|attests?|testif(?:y|ies)|hints?"
+        r"|alludes?|points?) (?:to|of|at|toward) (?:an?|the|his|her|their|its)? ?"
         rf"(?:[\w-]+,? (?:and |of )?){{0,4}}?{GIVEN}\b[^.;]*[.!]?\s*$",
-        rf"{_ONLY}{_THE} (?:[\w'’-]+,? (?:and )?){{1,6}}?{_OF} ?{_HOW}(?:lends? (?:itself|themselves) to|makes? for|adds? up to)\b[^.;]*[.!]?\s*$",
-        rf"{_ONLY}(?:the|this|that|these|his|her|their|its) (?:[\w'’-]+,? (?:and )?){{1,6}}?{_OF} ?{_HOW}(?:adds?|lends?|brings?) (?:[\w'’]+ ){{0,3}}?an? (?:[\w-]+,? (?:and |yet )?){{1,3}}"
+        rf"{_ONLY}{_THE} {_WORDS}{_OF} ?{_HOW}(?:lends? (?:itself|themselves) to"
+        r"|makes? for|adds? up to)\b[^.;]*[.!]?\s*$",
+        rf"{_ONLY}(?:the|this|that|these|his|her|their|its) {_WORDS}{_OF} ?{_HOW}(?:adds?"
+        r"|lends?|brings?) (?:[\w'’]+ ){0,3}?an? (?:[\w-]+,? (?:and |yet )?){1,3}"
         r"(?:touch|element|layer|quality|dimension|air|flair|undertone)\b[^.;]*[.!]?\s*$",
+        rf"{_THE} {_WORDS}(?:is|are) (?:sure|bound|certain|guaranteed|likely"
+        r"|enough) to (?:bring|delight|make|captivat|charm|leave|put|evoke|remind|resonate|amuse|impress|draw|win"
+        r"|melt)\w*\b[^.;]*[.!]?\s*$",
         # There is something about | Few viewers will
-        rf"there(?: is|['’]s| seems to be| appears to be) (?:something|an? (?:[\w-]+ ){{0,3}}(?:{GIVEN}|quality|air|rhythm|undercurrent|undertone))\b[^.;]*[.!]?\s*$",
-        r"(?:few|many|most|any|every|some|all|no) (?:viewers?|people|of us|one|observers?|onlookers|parents|fans|audiences?) (?:will|can|could|would|may|might|is likely|are likely)\b[^.;]*[.!]?\s*$",
-        r"(?:the (?:overall |final |end |net |combined )?(?:result|effect|outcome|impression|feel)|it all|all of it|the whole) (?:is|feels|becomes|amounts to|makes for|adds up to|comes together)\b"
+        rf"there(?: is|['’]s| seems to be| appears to be) (?:something|an? (?:[\w-]+ ){{0,3}}(?:{GIVEN}|quality"
+        r"|air|rhythm|undercurrent|undertone))\b[^.;]*[.!]?\s*$",
+        r"(?:few|many|most|any|every|some|all|no) (?:viewers?|people|of us|one|observers?|onlookers|parents|fans"
+        r"|audiences?) (?:will|can|could|would|may|might|is likely|are likely)\b[^.;]*[.!]?\s*$",
+        r"(?:the (?:overall |final |end |net |combined )?(?:result|effect|outcome|impression|feel)|it all"
+        r"|all of it|the whole) (?:is|feels|becomes|amounts to|makes for|adds up to|comes together)\b"
         r"[^.;:]*[.!]?\s*$",
-        r"[^.;,]{3,60} (?:is|are) (?:\w+ly )?(?:shown|depicted|captured|presented|documented|illustrated|recorded|demonstrated|conveyed|rendered) (?:in|with) (?:\w+ ){0,2}(?:detail|clarity|care"
+        r"[^.;,]{3,60} (?:is|are) (?:\w+ly )?(?:shown|depicted|captured|presented|documented|illustrated|recorded"
+        r"|demonstrated|conveyed|rendered) (?:in|with) (?:\w+ ){0,2}(?:detail|clarity|care"
         r"|precision|full|its entirety)\b[^.;,]*[.!]?\s*$",
-        rf"{_ABSTRACT},? {_HOW}(?:paints?|tells?|weaves?) (?:an?|the) (?:[\w-]+,? (?:and )?){{0,3}}(?:picture|portrait|story|tale|tapestry) of"
+        rf"{_ABSTRACT},? {_HOW}(?:paints?|tells?|weaves?) (?:an?|the) (?:[\w-]+,? (?:and )?){{0,3}}(?:picture"
+        r"|portrait|story|tale|tapestry) of"
         r"\b[^.;]*[.!]?\s*$",
         # The overall feel is one of calm | The joy in the room is almost palpable
-        r"(?:the|its) (?:[\w-]+ ){0,2}?(?:impression|feel|feeling|mood|atmosphere|effect|tone|vibe|sense|ambian?ce)(?: [^.;:]{0,40})? is one of\b"
+        r"(?:the|its) (?:[\w-]+ ){0,2}?(?:impression|feel|feeling|mood|atmosphere|effect|tone|vibe|sense"
+        r"|ambian?ce)(?: [^.;:]{0,40})? is one of\b"
         r"[^.;:]*[.!]?\s*$",
-        rf"{_THE} (?:[\w'’-]+,? (?:and )?){{0,4}}?(?:{GIVEN}|love|laughter|effort|affinity|devotion|delight|strength|relief|happiness){_OF}"
-        rf" (?:is|are) {_HOW}(?:almost |nearly |quite )?(?:palpable|tangible|audible|contagious|infectious|evident|apparent|unmistakable|clear|undeniable)"
+        rf"{_THE} (?:[\w'’-]+,? (?:and )?){{0,4}}?(?:{GIVEN}|love|laughter|effort|affinity|devotion|delight"
+        rf"|strength|relief|happiness){_OF}"
+        rf" (?:is|are) {_HOW}(?:almost |nearly |quite )?(?:palpable|tangible|audible|contagious|infectious|evident"
+        r"|apparent|unmistakable|clear|undeniable)"
         r"\b[^.;:]*[.!]?\s*$",
-        rf"(?:it|this|that|{_MEDIUM})(?:['’]s| is| was) {_HOW}(?:an?|the) (?:[\w-]+,? ){{0,3}}?(?:scene|moment|video|clip|image|sight|one) (?:that|which|to)"
-        r" (?:many|most|people|viewers|anyone|everyone|one|we|you|all|any\w*|savou?r|remember|behold|enjoy)\b[^.;:]*[.!]?\s*$",
+        rf"(?:it|this|that|{_MEDIUM})(?:['’]s| is| was) {_HOW}(?:an?|the) (?:[\w-]+,? ){{0,3}}?(?:scene|moment"
+        r"|video|clip|image|sight|one) (?:that|which|to)"
+        r" (?:many|most|people|viewers|anyone|everyone|one|we|you|all|any\w*|savou?r|remember|behold"
+        r"|enjoy)\b[^.;:]*[.!]?\s*$",
         # It is a vivid reminder of
-        rf"{_ABSTRACT} ?{_HOW}(?:['’]s|is|are|was|serves? as|acts? as|stands? as|becomes?|feels? like|functions? as|makes? for)"
+        rf"{_ABSTRACT} ?{_HOW}(?:['’]s|is|are|was|serves? as|acts? as|stands? as|becomes?|feels? like"
+        r"|functions? as|makes? for)"
         rf" {_HOW}(?:an?|the)? ?(?:[\w-]+,? (?:and |yet |but )?){{0,4}}?{_JUDGED}\b[^.;]*[.!]?\s*$",
         # The editing is well paced and engaging
-        rf"(?:it|this|all of this|{_MEDIUM}|{_THE} (?:[\w'’-]+ ){{0,3}}?{_TOTAL}(?: (?:of|in) {_MEDIUM})?) {_HOW}(?:is|are"
-        rf"|was|feels?|seems?|remains?|comes across as|appears?)(?: to be)? {_VERY}(?:[\w-]+(?:,| and|, and|,? yet|,? but)"
+        rf"(?:it|this|all of this|{_MEDIUM}|{_THE} (?:[\w'’-]+ ){{0,3}}?{_TOTAL}(?: (?:of"
+        rf"|in) {_MEDIUM})?) {_HOW}(?:is|are"
+        rf"|was|feels?|seems?|remains?|comes across as|appears?)(?: to be)? {_VERY}(?:[\w-]+(?:,| and|, and|,? yet"
+        r"|,? but)"
         rf" {_VERY}){{0,3}}{_PRAISE}(?:(?:,| and|, and|,? yet|,? but) {_VERY}[\w-]+){{0,2}}"
         rf"(?: (?:to watch|in (?:nature|tone|feel)|overall|throughout|for [^.;]{{0,40}}))?[.!]?\s*$",
     )
@@ -233,7 +297,9 @@ def before_thing(sentence: str) -> re.Match[str] | None:
 def effect_of_thing(sentence: str) -> re.Match[str] | None:
     """A sentence of which its subject ``what`` is seen, and the rest is what that does to viewers."""
     hit = _PREDICATE.match(sentence)
-    if hit is None or SEEN.search(sentence[hit.end("what") : hit.end()]) or _VERB.search(hit["what"]):
+    if hit is None or SEEN.search(sentence[hit.end("what") : hit.end()]):
+        return None
+    if _VERB.search(hit["what"]) or hit["what"].endswith((" and", " or", " to")):
         return None
     return hit
 
@@ -250,4 +316,7 @@ def effect_beside(sentence: str) -> tuple[str, str] | None:
     return None
 
 
-_LAST = re.compile(r"(?:,|;| –| —)(?: (?:and|while|as|but|so|where))?(?P<who> which| something that| all of which)? ", re.I)
+_LAST = re.compile(
+    r"(?:,|;| –| —)(?: (?:and|while|as|but|so|where))?(?P<who> which| something that| all of which)? ",
+    re.I,
+)

@@ -119,7 +119,8 @@ FR = Tongue(
     ends=(r"(?:se (?:termine|conclut|clôt|finit)|s['’]achève|finit)(?:nt)? (?:par|sur|avec)", "à la fin, "),
     then=(r"(?:passe|bascule|enchaîne)(?:nt)?(?: ensuite)? (?:à|sur|vers|avec)", "ensuite, "),
     goes_on=(
-        rf"(?:au fil|au cours|tout au long) {_FR_OF}|(?:au fur et à mesure que|à mesure que|pendant que|tandis que|alors que) {_FR_THIS}(?:{_FR}"
+        rf"(?:au fil|au cours|tout au long) {_FR_OF}|(?:au fur et à mesure que|à mesure que|pendant que|tandis que"
+        rf"|alors que) {_FR_THIS}(?:{_FR}"
         rf"|scène) (?:avance|progresse|se"
         r" (?:déroule|poursuit)|continue|défile)(?:nt)?",
         "ensuite, ",
@@ -148,8 +149,12 @@ FR = Tongue(
     exact=r"(?:exact|précis|identité|lieu|vidéo|images|contexte|marque)",
     mood=r"sentiment|sensation|impression|ambiance|atmosphère|émotions?|dynamique|captivante?|engageante?|joie"
          r"|sérénité",
-    gives=r"(?:tout en |en )?(?:créant|donnant|conférant|apportant|évoquant|ajoutant|suscitant|renforçant|transmettant|dégageant|suggérant|soulignant)|ce qui (?:crée|donne|confère|ajoute|renforce|évoque|apporte)|et (?:crée|évoque|dégage|transmet|confère)",
-    viewer=r"le spectateur (?:peut (?:voir|observer|découvrir)|découvre|observe|voit|suit|aperçoit)|les spectateurs (?:peuvent (?:voir|observer|découvrir)|découvrent|observent|voient)|notre regard (?:est attiré|se porte)(?: par| vers| sur)",
+    gives=r"(?:tout en |en )?(?:créant|donnant|conférant|apportant|évoquant|ajoutant|suscitant|renforçant"
+    r"|transmettant|dégageant|suggérant|soulignant)|ce qui (?:crée|donne|confère|ajoute|renforce|évoque|apporte)"
+    r"|et (?:crée|évoque|dégage|transmet|confère)",
+    viewer=r"le spectateur (?:peut (?:voir|observer|découvrir)|découvre|observe|voit|suit|aperçoit)"
+    r"|les spectateurs (?:peuvent (?:voir|observer|découvrir)|découvrent|observent|voient)"
+    r"|notre regard (?:est attiré|se porte)(?: par| vers| sur)",
     chatter=r"n['’]hésitez pas|si vous (?:souhaitez|voulez|avez)|veuillez noter|notez que|cette description"
             r"|j['’]espère",
 )  # fmt: skip
@@ -166,7 +171,8 @@ ES = Tongue(
     opens=r"(?:(?:comienza|empieza|inicia|abre|arranca)n? (?:con|mostrando))",
     ends=(r"(?:termina|finaliza|concluye|acaba|cierra)n? con", "al final, "),
     then=(r"(?:luego |después )?(?:pasa|cambia|corta|salta)(?: luego| después)? a(?: mostrar)?", "luego, "),
-    goes_on=(rf"(?:a lo largo|en el transcurso|en el curso) (?:del|de (?:la|este|esta)) {_ES}|(?:a medida que|conforme|mientras) (?:{_ES_THIS})(?:{_ES}|escena) (?:avanza|progresa|continúa"
+    goes_on=(rf"(?:a lo largo|en el transcurso|en el curso) (?:del|de (?:la|este|esta)) {_ES}|(?:a medida que"
+    rf"|conforme|mientras) (?:{_ES_THIS})(?:{_ES}|escena) (?:avanza|progresa|continúa"
              rf"|transcurre)", "luego, "),
     see=r"(?:se (?:puede (?:ver|observar|apreciar)|pueden (?:ver|observar|apreciar)|ven?|observan?|aprecian?)"
         r"|vemos|podemos (?:ver|observar)"
@@ -190,8 +196,11 @@ ES = Tongue(
     exact=r"(?:exact|precis|identidad|lugar|video|vídeo|imágenes|contexto|marca)",
     mood=r"sensación|sentimientos?|ambiente|atmósfera|emoción|emociones|dinámico|atractivo|alegría|serenidad"
          r"|impresión|tranquilidad",
-    gives=r"creando|dando|aportando|transmitiendo|evocando|añadiendo|generando|reforzando|otorgando|brindando|sugiriendo|lo que (?:crea|da|aporta|transmite|evoca|añade|genera|refuerza)|y (?:crea|transmite|evoca|genera)",
-    viewer=r"(?:el espectador|los espectadores) (?:puede[n]? (?:ver|observar|apreciar)|ve[n]?|observa[n]?|descubre[n]?|sigue[n]?)|nuestra mirada se dirige",
+    gives=r"creando|dando|aportando|transmitiendo|evocando|añadiendo|generando|reforzando|otorgando|brindando"
+    r"|sugiriendo|lo que (?:crea|da|aporta|transmite|evoca|añade|genera|refuerza)|y (?:crea|transmite|evoca"
+    r"|genera)",
+    viewer=r"(?:el espectador|los espectadores) (?:puede[n]? (?:ver|observar|apreciar)|ve[n]?|observa[n]?"
+    r"|descubre[n]?|sigue[n]?)|nuestra mirada se dirige",
     chatter=r"si (?:necesitas|deseas|quieres|tienes)|espero que|ten en cuenta|tenga en cuenta|no dudes"
             r"|esta descripción|nota:",
     to=r"(?:a (?=un|la|el|dos|los|las|tres|vari))?",
@@ -208,7 +217,8 @@ IT = Tongue(
     opens=r"(?:(?:inizia|comincia|si apre|parte)(?:no)? (?:con|su|mostrando))",
     ends=(r"(?:termina|finisce|si (?:conclude|chiude))(?:no)? con", "alla fine, "),
     then=(r"(?:poi )?(?:passa|si sposta|cambia)(?: poi)? (?:a|su)(?: mostrare)?", "poi, "),
-    goes_on=(rf"(?:nel corso|durante il corso) (?:del|della) {_IT}|(?:man mano che|mentre|con il proseguire del|via via che) {_IT_THIS}(?:{_IT}|scena) (?:procede"
+    goes_on=(rf"(?:nel corso|durante il corso) (?:del|della) {_IT}|(?:man mano che|mentre|con il proseguire del"
+    rf"|via via che) {_IT_THIS}(?:{_IT}|scena) (?:procede"
              rf"|prosegue|avanza|continua)", "poi, "),
     see=r"(?:si (?:vede|vedono|può (?:vedere|osservare|notare)|possono (?:vedere|osservare)|osserva|nota)|vediamo"
         r"|possiamo vedere)",
@@ -227,8 +237,10 @@ IT = Tongue(
     unknown=r"(?:non (?:è (?:possibile|chiaro)|si (?:può|capisce|sa))|è (?:difficile|impossibile))",
     exact=r"(?:esatt|precis|identità|luogo|video|immagini|contesto|marca)",
     mood=r"senso|sensazione|atmosfera|emozion[ei]|dinamico|coinvolgente|gioia|serenità|impressione|tranquillità",
-    gives=r"creando|dando|conferendo|evocando|trasmettendo|aggiungendo|donando|regalando|suggerendo|rafforzando|il che (?:crea|dà|conferisce)|e (?:crea|trasmette|evoca)",
-    viewer=r"lo spettatore (?:può (?:vedere|osservare)|vede|osserva|scopre|segue)|gli spettatori (?:possono vedere|vedono|osservano)",
+    gives=r"creando|dando|conferendo|evocando|trasmettendo|aggiungendo|donando|regalando|suggerendo|rafforzando"
+    r"|il che (?:crea|dà|conferisce)|e (?:crea|trasmette|evoca)",
+    viewer=r"lo spettatore (?:può (?:vedere|osservare)|vede|osserva|scopre|segue)"
+    r"|gli spettatori (?:possono vedere|vedono|osservano)",
     chatter=r"se (?:hai|desideri|vuoi|avete)|spero che|nota:|si noti che|questa descrizione|fammi sapere",
 )  # fmt: skip
 
@@ -243,7 +255,8 @@ PT = Tongue(
     opens=r"(?:(?:começa|inicia|abre)(?:-se)?m? (?:com|mostrando))",
     ends=(r"(?:termina|encerra|conclui|acaba)(?:-se)?m? com", "no final, "),
     then=(r"(?:então |depois )?(?:passa|muda|corta|transita)(?: então| depois)? para(?: mostrar)?", "depois, "),
-    goes_on=(rf"(?:ao longo|no decorrer) (?:do|da) {_PT}|(?:à medida que|conforme|enquanto) {_PT_THIS}(?:{_PT}|cena) (?:avança|progride|continua|prossegue)",
+    goes_on=(rf"(?:ao longo|no decorrer) (?:do|da) {_PT}|(?:à medida que|conforme|enquanto) {_PT_THIS}(?:{_PT}"
+    r"|cena) (?:avança|progride|continua|prossegue)",
              "depois, "),
     see=r"(?:vê(?:em)?-se|vemos|podemos (?:ver|observar)|é possível (?:ver|observar)|pode-se (?:ver|observar)"
         r"|observa(?:mos|-se))",
@@ -263,8 +276,10 @@ PT = Tongue(
     exact=r"(?:exat|precis|identidade|local|vídeo|imagens|contexto|marca)",
     mood=r"sensação|sentimentos?|atmosfera|emoção|emoções|dinâmico|envolvente|alegria|serenidade|impressão"
          r"|tranquilidade|clima",
-    gives=r"criando|dando|transmitindo|evocando|conferindo|adicionando|trazendo|gerando|reforçando|sugerindo|o que (?:cria|dá|confere|transmite|evoca)|e (?:cria|transmite|evoca)",
-    viewer=r"o espectador (?:pode (?:ver|observar)|vê|observa|descobre|acompanha)|os espectadores (?:podem ver|veem|observam)",
+    gives=r"criando|dando|transmitindo|evocando|conferindo|adicionando|trazendo|gerando|reforçando|sugerindo"
+    r"|o que (?:cria|dá|confere|transmite|evoca)|e (?:cria|transmite|evoca)",
+    viewer=r"o espectador (?:pode (?:ver|observar)|vê|observa|descobre|acompanha)|os espectadores (?:podem ver"
+    r"|veem|observam)",
     chatter=r"se (?:você|precisar|quiser|desejar)|espero que|observe que|note que|nota:|esta descrição",
 )  # fmt: skip
 
@@ -314,11 +329,15 @@ DE = Tongue(
     unknown=r"(?:es ist (?:nicht (?:möglich|klar|ersichtlich)|unklar|schwer|unmöglich)|(?:aus|anhand) (?:dem|den"
             r"|der|des) \w+ (?:lässt|geht|ist))",
     exact=r"(?:genau|exakt|Identität|Ort|Video|Bilder|Kontext|Marke)",
-    mood=r"Gefühl|Stimmung|Atmosphäre|Eindruck|Emotionen|dynamisch|fesselnd|ansprechend|Freude|Ruhe",
+    mood=r"Gefühl|Stimmung|Atmosphäre|Eindruck|Emotionen|dynamisch|fesselnd|ansprechend|Freude|Ruhe|Wärme"
+    r"|Nostalgie|Spannung|Geborgenheit|Gelassenheit|Leichtigkeit",
     comma="",
     instead=("es beginnt mit ", ""),
-    gives=r"was(?= [^.;]*(?:erzeugt|schafft|verleiht|vermittelt|unterstreicht|verstärkt|gibt|hervorruft|weckt))|wodurch|und (?:vermittelt|erzeugt|schafft|verleiht|verbreitet|strahlt|weckt|unterstreicht)",
-    viewer=r"(?:der Zuschauer|die Zuschauer|der Betrachter) (?:sieht|sehen|kann|können|erblickt|entdeckt|beobachtet|folgt)|unser Blick fällt auf|der Blick fällt auf",
+    gives=r"(?:und|sodass|so dass|wobei|dass) (?:man|der Zuschauer|der Betrachter)(?= )|was(?= [^.;]*(?:erzeugt"
+    r"|schafft|verleiht|vermittelt|unterstreicht|verstärkt|gibt|hervorruft|weckt))|wodurch|und (?:vermittelt"
+    r"|erzeugt|schafft|verleiht|verbreitet|strahlt|weckt|unterstreicht)",
+    viewer=r"(?:der Zuschauer|die Zuschauer|der Betrachter) (?:sieht|sehen|kann|können|erblickt|entdeckt"
+    r"|beobachtet|folgt)|unser Blick fällt auf|der Blick fällt auf",
     chatter=r"wenn (?:Sie|du)|falls (?:Sie|du)|lassen Sie|lass mich|ich hoffe|bitte beachten|hinweis:"
             r"|diese Beschreibung|beachten Sie",
 )  # fmt: skip
@@ -358,7 +377,8 @@ RU = Tongue(
     mood=r"ощущени\w|чувств\w|атмосфер\w|настроени\w|эмоци\w|впечатлени\w|динамичн\w+|радост\w|захватывающ\w+",
     comma="",
     instead=("начинается с ", "видно "),
-    gives=r"создавая|придавая|передавая|вызывая|добавляя|подч[её]ркивая|усиливая|что (?:созда[её]т|прида[её]т|переда[её]т|вызывает|подч[её]ркивает)|и (?:созда[её]т|переда[её]т|вызывает)",
+    gives=r"создавая|придавая|передавая|вызывая|добавляя|подч[её]ркивая|усиливая|что (?:созда[её]т|прида[её]т"
+    r"|переда[её]т|вызывает|подч[её]ркивает)|и (?:созда[её]т|переда[её]т|вызывает)",
     viewer=r"зрител[ьи] (?:видит|видят|может увидеть|наблюдает|наблюдают)",
     chatter=r"если (?:вам|вы)|надеюсь|обратите внимание|примечание|дайте знать|это описание",
 )  # fmt: skip

@@ -10,14 +10,14 @@ from benchmarks.caption_checks import LABELS
 from benchmarks.caption_corpus import measure, parse_line, read_corpus
 
 CORPORA = sorted(LABELS.glob("vlm_captions*.txt"))
-UNSEEN = {"vlm_captions_6": 0.34}
-"""Corpora for which no rule was changed -> the share of their talk that is overlooked, which must not grow."""
+OVERLOOKED = {"vlm_captions_8": 0.08}
+"""Corpora of which more talk may be overlooked than of the others, as a share."""
 
 
 def test_there_are_as_many_captions_as_the_docs_say() -> None:
-    tallies = [measure(read_corpus(path)) for path in CORPORA]
-    assert sum(tally.good for tally in tallies) >= 750
-    assert sum(tally.talk for tally in tallies) >= 400
+    good = [one for path in CORPORA for one in read_corpus(path) if one.outcome == "ok"]
+    assert len(good) >= 1200
+    assert sum(bool(one.talk) for one in good) >= 650
 
 
 @pytest.mark.parametrize("path", CORPORA, ids=lambda path: path.stem)
@@ -29,7 +29,7 @@ def test_whole_captions_are_kept_and_talk_is_found(path: Path) -> None:
         "styles, shot sizes, cameras and subjects are what a video model learns"
     )
     assert len(tally.rejected) <= 0.01 * tally.good, tally.rejected
-    assert len(tally.overlooked) <= UNSEEN.get(path.stem, 0.05) * tally.talk, tally.overlooked
+    assert len(tally.overlooked) <= OVERLOOKED.get(path.stem, 0.05) * tally.talk, tally.overlooked
     assert len(tally.touched) <= 0.02 * (tally.good - tally.talk), tally.touched
     assert len(tally.passed) <= 1, tally.passed
 

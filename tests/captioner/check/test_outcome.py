@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.backends.base import Reply
@@ -253,6 +253,7 @@ AROUND = (
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(SEEN), min_size=1, max_size=5, unique=True),
     st.sampled_from(AROUND),
