@@ -174,7 +174,9 @@ def without_hedge(sentence: str) -> tuple[str, str] | None:
     return None
 
 
-_AGAIN = re.compile(rf"^\W*(?:[\w-]+ ){{0,2}}(?:{_ANSWER}|version)\W{{0,3}}:\s+(?=\S)", re.I)
+_AGAIN = re.compile(
+    rf"^\W*(?!word count)(?:[\w-]+ ){{0,2}}(?:{_ANSWER}|version)\W{{0,3}}:\s+(?=\S)", re.I
+)
 
 
 def answer_label(sentence: str) -> re.Match[str] | None:

@@ -254,3 +254,8 @@ def test_what_cannot_be_made_out_is_no_refusal_in_other_languages_either() -> No
 
     text = "街角站着一个卖气球的人。我无法辨认远处的招牌。孩子们围着他。"
     assert without_limits_in(text, "zh") == "街角站着一个卖气球的人。孩子们围着他。"
+
+
+def test_pairs_without_a_brace_are_no_prose() -> None:
+    assert judge_reply('"description": "A red balloon", "camera": "pan"').outcome == "malformed"
+    assert "malformed" not in judge_reply('"Stop" says a sign by the road.').checks
