@@ -27,6 +27,8 @@ TRAINERS = ("train-dit", "train-vae", "train-captioner", "train-clip", "pretrain
 """Commands whose --out may be the folder."""
 STATES = ("state.pt", "checkpoint.pt", "checkpoints")
 """Files, or a folder of them, that a trainer goes on from."""
+NAMED = 3
+"""Changed files that are named."""
 COUNTS = {
     "ingest": "{clips} clips",
     "select": "{kept} clips kept",
@@ -204,9 +206,23 @@ def _state(run: RunFolder, stage: str, tables: list[str], seen: Inputs) -> tuple
         return State.INCOMPLETE, f"{', '.join(gone)} is gone"
     if changed := seen.changed(tables[-1]):
         return State.STALE, f"{' and '.join(changed)} changed since it ran"
+    if stage == "ingest" and (why := _changed_files(run)):
+        return State.STALE, why
     if stage == "encode" and (why := _stale_latents(run)):
         return State.STALE, why
     return State.DONE, _counted(stage, info)
+
+
+def _changed_files(run: RunFolder) -> str:
+    from jobs.ingest.changed import changed_files
+
+    sidecars = run.recipe().ingest.sidecars if run.has_recipe() else True
+    changed = changed_files(run.path, sidecars=sidecars)
+    if not changed:
+        return ""
+    more = len(changed) - NAMED
+    told = ", ".join(changed[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"{told} changed since it ran"
 
 
 def _stale_latents(run: RunFolder) -> str:

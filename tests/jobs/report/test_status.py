@@ -113,3 +113,24 @@ def test_no_run_is_an_error(tmp_path: Path):
         main([str(tmp_path)])
     with pytest.raises(UserError, match="is no folder"):
         main([str(tmp_path / "none")])
+
+
+def test_a_caption_beside_a_source_that_changed_is_named(run: RunFolder, tmp_path: Path, capsys):
+    from jobs.ingest.ledger import HIDDEN, STAMP, TOTAL, Ledger
+    from pipeline.source.listing import source_stamp
+
+    source = tmp_path / "a.mp4"
+    for name in ("a.mp4", "a.txt"):
+        (tmp_path / name).write_text(name)
+    stamp = source_stamp(str(source), sidecars=True)
+    Ledger(run.path).write(
+        {s.SOURCE_ID: "a", s.SOURCE_URI: str(source), s.N_CLIPS: 0, STAMP: stamp}
+        | {s.OUTCOME: "done"}
+    )
+    (run / HIDDEN / TOTAL).write_text(json.dumps({"sources": 1}))
+    assert states(run)["ingest"] == "done"
+    (tmp_path / "a.txt").write_text("another caption")
+    line = read_status(run)[0]
+    assert (line.state, line.note) == (State.STALE, "a.txt changed since it ran")
+    main([str(run)])
+    assert capsys.readouterr().out.splitlines()[-1] == f"next: filmstock ingest SRC... --out {run}"
