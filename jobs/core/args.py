@@ -234,15 +234,24 @@ def name_bound(message: str) -> str:
 def name_type(message: str) -> str:
     """Python's word on text that is no number as one on its option; any other message as it is."""
     found = re.search(
-        r"Error parsing (\S+): (?:no type matching .+? Got errors: - <class '\w+'>: )?"
+        r"Error parsing (\S+): (?:no type matching .+? Got errors: - .+?: )?"
         r"(?:invalid literal for (int).*?|could not convert string to (float)): "
         r"('.*?') Argument helptext: (.*?)(?: For full|$)",
         message,
     )
     if found is None:
-        return message
+        return name_pairs(message)
     kind = "a whole number" if found[2] else "a number"
-    return f"{found[1]} {found[4].strip(chr(39))}: it must be {kind}; {found[5]}"
+    return f"{found[1]} {found[4].strip(chr(39)) or found[4]}: it must be {kind}; {found[5]}"
+
+
+def name_pairs(message: str) -> str:
+    """The parser's word on what should be pairs as one that says how; any other message as it is."""
+    found = re.search(
+        r"^Error parsing (\S+): Failed to parse key-value pairs! Argument helptext: (.*?)(?: For full|$)",
+        message,
+    )
+    return f"{found[1]}: give a name and a number each time; {found[2]}" if found else message
 
 
 def name_refusal(message: str) -> str:

@@ -122,6 +122,10 @@ def check_text(name: str) -> None:
             folder = text_encoder_file(name)
             if folder.is_dir():
                 _check_transformers(folder)
+            elif not _in_cache(name.removeprefix(TRANSFORMERS).partition("?")[0]):
+                raise ValueError(
+                    "it is no folder, and no repository in the local cache; give a folder that save_pretrained wrote"
+                )
         elif is_extension(name):
             load_extension(name, "text encoder")
         else:
@@ -130,6 +134,13 @@ def check_text(name: str) -> None:
             find_openclip(name)
     except ValueError as error:
         raise UserError(f"--text {name}: {error}") from None
+
+
+def _in_cache(repository: str) -> bool:
+    """Whether a repository of the hub, ``ORG/NAME``, is in the local cache."""
+    from pipeline.store.hub import is_repository, snapshot_folder
+
+    return is_repository(repository) and snapshot_folder(repository) is not None
 
 
 def _check_transformers(folder: Path) -> None:

@@ -59,6 +59,28 @@ def open_picture(path: Path, mode: str) -> Image.Image:
         raise UserError(f"the picture {path} cannot be read: {why}; give a PNG or JPEG") from None
 
 
+def check_memory(path: Path, size: tuple[int, int], fps: float) -> None:
+    """UserError where the frames of a video at ``size`` (width, height) are more than this machine has room for."""
+    import av
+
+    from pipeline.store.machine import free_memory
+    from pipeline.video.probe import ONLY
+
+    free = free_memory()
+    try:
+        with av.open(f"file:{path.absolute()}", options=ONLY) as container:
+            seconds = (container.duration or 0) / av.time_base
+    except (av.FFmpegError, OSError):  # reading it says why
+        return
+    frames = min(MOST_FRAMES, max(1, round(seconds * fps)))
+    needs = frames * size[0] * size[1] * 3
+    if free is not None and needs > free:
+        raise UserError(
+            f"--size {size[0]}x{size[1]}: {frames} frames of {path} need {needs / 1e9:.0f} GB of memory, and "
+            f"{free / 1e9:.0f} GB are free here; give a smaller --size, or cut the video first"
+        )
+
+
 def read_video(
     path: Path, size: tuple[int, int] | None, fps: float, *, most: int = MOST_FRAMES
 ) -> np.ndarray:

@@ -7,7 +7,7 @@ world's wording are also held to the strict judge (``pipeline.world.strict``), w
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.openclip.model import OpenClipModel
+    from pipeline.video.isolate import Sandbox
     from pipeline.video.window import Window
 
 PROMPTS = "prompts.json"
@@ -117,6 +118,8 @@ def run(args: Args) -> int:
     model: OpenClipModel | None = None
     judged: list[Judged] = []
     with Sandbox() as sandbox, Progress("judge", len(videos), "videos") as progress:
+        if args.real is not None:
+            next(real_windows(args.real, sandbox))  # refuses where there is none, before the work
         for path in videos:
             try:
                 window = read_window(path, sandbox=sandbox)
@@ -193,6 +196,8 @@ def find_videos(paths: Sequence[Path]) -> list[Path]:
 
 def find_prompts(args: Args, videos: Sequence[Path]) -> dict[Path, str]:
     """The prompt of each video that has one."""
+    if args.prompt and args.prompts is not None:
+        raise UserError("--prompt and --prompts both name prompts; give one of them")
     if args.prompt:
         return dict.fromkeys(videos, args.prompt)
     if args.prompts is not None:
@@ -211,7 +216,7 @@ def find_prompts(args: Args, videos: Sequence[Path]) -> dict[Path, str]:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         if len(lines) != len(videos):
             raise UserError(
-                f"{args.prompts} has {len(lines)} prompts for {len(videos)} videos; one a line is needed, in order"
+                f"--prompts {args.prompts} has {len(lines)} prompts for {len(videos)} videos; give one a line, in order"
             )
         return dict(zip(videos, lines, strict=True))
     found: dict[Path, str] = {}
@@ -350,11 +355,30 @@ def distance_to(folder: Path, judged: Sequence[Judged], model: OpenClipModel) ->
 
     from pipeline.quality.sets import frechet_distance
     from pipeline.video.isolate import Sandbox
-    from pipeline.video.window import read_window
 
     with Sandbox() as sandbox:
-        real = [embed(read_window(p, sandbox=sandbox).frames, model) for p in find_videos([folder])]
+        real = [embed(window.frames, model) for window in real_windows(folder, sandbox)]
     return frechet_distance(np.stack([each.embedding for each in judged]), np.stack(real))
+
+
+def real_windows(folder: Path, sandbox: Sandbox) -> Iterator[Window]:
+    """The videos of ``--real`` that can be read; UserError where there is none."""
+    from pipeline.video.probe import MediaError
+    from pipeline.video.window import read_window
+
+    none, paths = True, find_videos([folder])
+    for path in paths:
+        try:
+            window = read_window(path, sandbox=sandbox)
+        except MediaError as error:
+            if len(paths) == 1:
+                raise UserError(f"--real {path}: {error}; give a video that can be read") from None
+            warn(f"--real {path} is left out: {error}")
+            continue
+        none = False
+        yield window
+    if none:
+        raise UserError(f"--real {folder} holds no video that can be read; give others")
 
 
 def table(judged: Sequence[Judged]) -> str:

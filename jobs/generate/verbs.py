@@ -19,6 +19,7 @@ from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.generate.inputs import (
     box_mask,
+    check_memory,
     check_there,
     parse_box,
     parse_span,
@@ -277,6 +278,8 @@ def inpaint(argv: list[str]) -> int:
 def given(verb: str, args: VerbArgs, path: Path) -> np.ndarray:
     """The video that a command begins with, uint8 RGB (T, H, W, 3); said first, for reading a long one takes time."""
     check_there(path)
+    if (size := args.pixels()) is not None:
+        check_memory(path, size, args.fps)
     say(f"{verb}: reading {path} at {args.fps:g} frames a second")
     return read_video(path, args.pixels(), args.fps)
 

@@ -9,9 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
+from dit.files import weights_file
 from jobs import cli
 from pipeline.store.machine import free_memory
+from pipeline.training.state import save_state
 
 REFUSED = {
     "judge a.mp4 --real nowhere": "nowhere does not exist; give video files",
@@ -38,6 +43,17 @@ REFUSED = {
     "export run --for videofolder --out new --frames 0": "'0' is no list of counts; write",
     "train-dit run --out run": "run is a run folder of filmstock curate; choose another",
     "serve embedded --device cuda:99": "device 'cuda:99' is not there",
+    "judge a.mp4 --prompt x --prompts a.mp4": "--prompt and --prompts both name prompts",
+    "expand circle --retrieve run --retrieved 0": "--retrieved 0: it must be at least 1",
+    "sample --prompt x --fps 1e-320": "--fps 1e-320: it must be at least 0.01",
+    "sample --prompt x --vae diffusers:": "VAE diffusers: names no folder",
+    "sample --prompt x --text transformers:nowhere": "it is no folder, and no repository in the local cache",
+    "sample --prompt x --dit shape": "shape/dit.safetensors does not fit its own config: given has shape (5,)",
+    "train-dit run --out new --lr ''": "--lr '': it must be a number",
+    "reward-dit --out new --reward strict": "--reward: give a name and a number each time",
+    "reward-dit --out state": "is no checkpoint of reward-dit; give the same, or another --out",
+    "train-clip --out state": "is no checkpoint of train-clip; give another --out",
+    "pretrain-captioner --out state": "is no checkpoint of pretrain-captioner; give another --out",
 }
 
 
@@ -49,6 +65,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "a.mp4").write_bytes(b"no video")
     (tmp_path / "latin1.txt").write_bytes("un caf\xe9".encode("latin-1"))
     os.mkfifo(tmp_path / "pipe.mp4")
+    for name in ("shape", "state"):
+        (tmp_path / name).mkdir()
+    save_state(tmp_path / "state" / "state.pt", {"epoch": 3, "weights": torch.zeros(3)})
+    with safe_open(weights_file("embedded"), "pt") as file:
+        metadata, names = file.metadata(), list(file.keys())
+        tensors = {name: file.get_tensor(name) for name in names}
+    save_file({**tensors, "given": torch.zeros(5)}, tmp_path / "shape/dit.safetensors", metadata)
     return tmp_path
 
 
