@@ -19,7 +19,7 @@ from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.recipe import Recipe, parse_overrides
 from jobs.core.run import RunFolder, dropped_line, open_run
-from jobs.core.writable import check_folder
+from jobs.core.writable import check_run_folder
 from pipeline.bounds import Count, check_bounds
 from pipeline.source.listing import check_apart
 from pipeline.store.paths import Location, location
@@ -125,7 +125,7 @@ def chosen_recipe(
     from jobs.models.default import choose
     from jobs.models.needs import require_models
 
-    check_folder(folder)
+    check_run_folder(folder)
     chosen = choose(sources, folder, named, overrides)
     require_models(chosen.recipe, chosen.named)
     if chosen.note:
@@ -139,7 +139,7 @@ def check_run(recipe: Recipe, sources: list[str], folder: RunFolder) -> None:
     from jobs.select.rules import check_rules
     from jobs.shards.pack import open_writer
 
-    check_folder(folder.path)
+    check_run_folder(folder.path)
     check_apart(sources, folder.path)
     ingest.check_config(recipe.ingest)
     ingest.check_models(recipe.openclip)

@@ -207,7 +207,7 @@ def training() -> list[Case]:
         case(
             "train-captioner run --out new --lora-targets q_proj no_proj --lora-rank 2", "no_proj"
         ),
-        case("train-captioner run --out new --lora-targets '' --lora-rank 2", "lora"),
+        case("train-captioner run --out new --lora-targets '' --lora-rank 2", "LoRA", "''"),
         case("train-captioner run --out new --model empty", "empty"),
         case("train-captioner run --out new --model words.txt", "words.txt"),
         case("train-captioner run --out new --model ''", "--model"),
@@ -222,7 +222,7 @@ def training() -> list[Case]:
 def exchange() -> list[Case]:
     """forget, lineage, import, audit, export, caches, push, edits, view, serve, status."""
     return [
-        case(("forget", "nothing\nat all", "--run", "run"), "nothing at all"),
+        case(("forget", "nothing\nat all", "--run", "run"), "nothing"),
         case(("forget", BYTES, "--run", "run", "--dry-run"), "caf"),
         case("forget '*' --run run --dry-run", "'*'"),
         case("forget 000000 --run run --dry-run", "000000"),
@@ -231,13 +231,13 @@ def exchange() -> list[Case]:
         case("forget x --run run-magic", "run-magic"),
         case("forget x --run run --trained ''", "''"),
         case("forget x --run run --trained words.txt", "words.txt"),
-        case("forget x --run run --trained empty", "empty"),
+        case("forget x --run run --trained empty", "'x'"),
         case("forget x", "--run"),
-        case("lineage --run run", "CLIP"),
+        case("lineage --run run", "Clip id"),
         case(("lineage", BYTES, "--run", "run"), "caf"),
         case("lineage x --run run-cut", "run-cut"),
         case("lineage x --run films", "films"),
-        case("lineage x --run run --trained empty", "empty"),
+        case("lineage x --run run --trained empty", "'x'"),
         case("import films --out new --retry timeout", "timeout"),
         case("import films --out films/new", "films/new"),
         case("import films --out dit", "dit"),

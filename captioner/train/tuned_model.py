@@ -104,7 +104,8 @@ def check_targets(folder: Path, targets: Sequence[str]) -> None:
     }
     there = sorted(name for name in matrices if name != "lm_head" and "embed" not in name)
     raise ValueError(
-        f"no layer of the model in {folder} is called {', '.join(missing)}; LoRA can be put on {', '.join(there)}"
+        f"no layer of the model in {folder} is called {', '.join(map(repr, missing))}; "
+        f"LoRA can be put on {', '.join(there)}"
     )
 
 

@@ -135,7 +135,7 @@ def refuse_empty(parsed: Any) -> None:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             refuse_empty(value)
         elif value == "" and each.default not in ("", dataclasses.MISSING):
-            name = f"--{each.name.replace('_', '-')}"
+            name = f"--{each.name.strip('_').replace('_', '-')}"
             raise UserError(f"{name} '' is empty; give something, or leave {name} out")
 
 

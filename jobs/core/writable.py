@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -29,6 +30,24 @@ def check_folder(folder: Location, option: str = "--out") -> None:
         raise UserError(f"{option} {folder} {which}; give a folder")
     if there != folder.absolute():  # in one that is there, all may be done already
         _check_rights(there, f"{option} {folder}")
+
+
+def check_run_folder(folder: Location, option: str = "--out") -> None:
+    """The same for a run folder, which no folder of a training can be."""
+    check_folder(folder, option)
+    if isinstance(folder, Path) and (trainer := trainer_of(folder)):
+        raise UserError(
+            f"{option} {folder} holds a run of {trainer}; choose another folder for the clips"
+        )
+
+
+def trainer_of(folder: Path) -> str:
+    """The trainer whose run a folder holds; empty where there is none that says so."""
+    try:
+        found = json.loads((folder / "run.json").read_text())["command"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def check_file(path: Path, option: str) -> None:

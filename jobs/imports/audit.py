@@ -18,7 +18,7 @@ from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL
 from jobs.core.recipe import folder_recipe, parse_overrides
 from jobs.core.run import open_run
-from jobs.core.writable import check_file, check_folder
+from jobs.core.writable import check_file, check_run_folder
 from jobs.imports.findings import Finding, Limits, find_faults
 from jobs.imports.items import ReadOptions, parse_columns
 from pipeline.config import SelectConfig
@@ -86,7 +86,7 @@ def run(args: Args) -> list[Finding]:
 def scratch(out: Location | None) -> Iterator[Location]:
     """The folder that was named, or one that is gone after the block."""
     if out is not None:
-        check_folder(out)
+        check_run_folder(out)
         yield out
         return
     with tempfile.TemporaryDirectory(prefix="filmstock-audit-") as folder:

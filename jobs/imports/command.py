@@ -18,7 +18,7 @@ from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.lock import locked
 from jobs.core.recipe import Recipe, folder_recipe, parse_overrides, save_recipe
 from jobs.core.stage import done_info, log_metrics, mark_done
-from jobs.core.writable import check_folder
+from jobs.core.writable import check_run_folder
 from jobs.imports.formats import reader_of
 from jobs.imports.items import ReadOptions, parse_columns
 from jobs.imports.plan import ImportPlan
@@ -92,9 +92,10 @@ def run(
     from jobs.ingest.ledger import Ledger
     from pipeline.source.listing import check_apart
 
-    check_folder(out)
-    if options is not None and options.videos is not None and not options.videos.exists():
-        raise UserError(f"--videos {options.videos} does not exist; give the folder of the videos")
+    check_run_folder(out)
+    if options is not None and options.videos is not None and not options.videos.is_dir():
+        why = "is a file" if options.videos.exists() else "does not exist"
+        raise UserError(f"--videos {options.videos} {why}; give the folder of the videos")
     check_apart([str(source)], out)
     ingest.check_config(recipe.ingest)
     name, read = reader_of(form, source)
@@ -114,7 +115,10 @@ def run(
     if retry:
         failed = list(failed_with(plan, Ledger(out), retry))
         if not failed:
-            raise UserError(f"--retry: no video of {source} is quarantined in {out} with {retry!r}")
+            raise UserError(
+                f"--retry: no video of {source} is quarantined in {out} with {retry!r}; "
+                "give one that imports.parquet names, or leave --retry out"
+            )
         ingest.run_files(config, recipe.openclip, failed, out, again=True, given=plan)
     ingest.run_files(config, recipe.openclip, plan.sources(), out, given=plan)
     with locked(out, STAGE):

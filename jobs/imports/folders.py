@@ -136,7 +136,7 @@ def read_toml(source: Location, options: ReadOptions) -> Iterator[Item]:
     try:
         config = tomllib.loads(Path(source).read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{source} is no TOML: {error}") from None
+        raise UserError(f"{source} is no TOML: {error}; write it as TOML") from None
     general = config.get("general", {})
     parts = [*config.get("datasets", []), *config.get("directory", [])]
     if not parts:

@@ -79,12 +79,14 @@ def parse_columns(texts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for text in texts:
         role, sign, column = text.partition("=")
-        if not sign or role not in known:
+        if not sign or not column or role not in known:
             raise UserError(
                 f"--column {text!r}: write ROLE=COLUMN with one of {', '.join(known)} as ROLE"
             )
         if role in found and role != SCORE:
-            raise UserError(f"--column {text!r}: {role} is {found[role][0]} already")
+            raise UserError(
+                f"--column {text!r}: {role} is {found[role][0]} already; give one of them"
+            )
         found[role] = (*found.get(role, ()), column)
     return found
 

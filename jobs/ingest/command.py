@@ -24,7 +24,7 @@ from jobs.core.keys import config_key, files_key
 from jobs.core.recipe import load_recipe, parse_overrides, save_recipe
 from jobs.core.stage import Stage, clear_done, done_info
 from jobs.core.systemic import Failures
-from jobs.core.writable import check_folder
+from jobs.core.writable import check_run_folder
 from jobs.edits.moves import Moves
 from jobs.ingest.detector import check_detector
 from jobs.ingest.given import GivenSources
@@ -89,7 +89,7 @@ def run(
     limit: int | None = None,
 ) -> IngestResult:
     """Bring every source, or the first ``limit``, to an end, ``done`` or ``quarantined``; none is done twice."""
-    check_folder(location(out))
+    check_run_folder(location(out))
     check_config(config)
     check_apart(sources, location(out))
     return run_files(config, openclip, first_sources(sources, limit), location(out))

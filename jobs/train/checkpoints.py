@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from jobs.core.errors import UserError
 from jobs.core.lock import check_free
-from jobs.core.writable import check_folder
+from jobs.core.writable import check_folder, trainer_of
 
 OF_RUNS = (".ingest", "manifest", "selection.parquet", "shards.manifest.parquet")
 """What a folder of footage holds one of: a training would replace its files."""
@@ -30,7 +29,7 @@ def check_out(
     check_folder(out)
     check_free(out)
     state = out / state_name
-    other = _command_of(out)
+    other = trainer_of(out)
     if any((out / name).exists() for name in OF_RUNS):
         raise UserError(
             f"--out {out} is a run folder of filmstock curate; choose another folder for the training"
@@ -44,15 +43,6 @@ def check_out(
             f"--resume: {out} holds no checkpoint ({state_name}) to go on from; leave --resume out to start there"
         )
     return state
-
-
-def _command_of(out: Path) -> str:
-    """The trainer whose run a folder holds; empty where there is none that says so."""
-    try:
-        found = json.loads((out / "run.json").read_text())["command"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-    return found if isinstance(found, str) else ""
 
 
 def going_on(stage: str, state: Path, step: int, steps: int | None) -> str:

@@ -97,12 +97,13 @@ def step_at(loader: Batches, number: int) -> Step:
 def dit_cells(run: Args, number: int, vae_path: str, most: int) -> tuple[str, list[Cell]]:
     """Title and one cell per clip of a DiT step; only the first ``most`` have pictures."""
     from jobs.core.models import load_vae_for
-    from jobs.core.named import check_vae
+    from jobs.core.named import check_pair, check_vae
     from jobs.train.dit_args import train_config
     from jobs.train.dit_setup import preset_for
 
     check_vae(vae_path)
     data: Any = open_steps(run)
+    check_pair(data.spec(), vae_path, "the latents are")
     # from here on torch is needed
     from dit.train.data import generator_for, make_batch
 

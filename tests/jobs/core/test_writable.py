@@ -9,7 +9,7 @@ import pytest
 
 from jobs.core import writable
 from jobs.core.errors import UserError
-from jobs.core.writable import check_file, check_folder
+from jobs.core.writable import check_file, check_folder, check_run_folder
 from pipeline.store.paths import location
 
 
@@ -46,3 +46,12 @@ def test_a_folder_without_rights_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     check_folder(tmp_path)  # where all is done already, nothing is written
     with pytest.raises(UserError, match="no right to write"):
         check_file(tmp_path / "a.json", "--json")
+
+
+def test_a_folder_of_a_training_is_no_run_folder(tmp_path: Path) -> None:
+    check_run_folder(tmp_path)
+    (tmp_path / "run.json").write_text("[3]")
+    check_run_folder(tmp_path)
+    (tmp_path / "run.json").write_text('{"command": "train-vae"}')
+    with pytest.raises(UserError, match="holds a run of train-vae; choose another folder"):
+        check_run_folder(tmp_path)

@@ -75,7 +75,7 @@ def test_what_is_no_model_is_refused_by_its_header(tmp_path: Path) -> None:
         ("--guidance -1", "--guidance -1.0: it must be"),
         ("--shift 0", "--shift 0.0: it must be above 0"),
         ("--shift -2", "--shift -2.0: it must be above 0"),
-        ("--fps 0", "--fps 0.0: it must be above 0"),
+        ("--fps 0", "--fps 0.0: it must be at least 0.01"),
         ("--steps 0", "--steps 0: it must be at least 1"),
         ("--frames -1", "--frames -1: it must be at least 1"),
         ("--seed -1", "--seed -1: it must be at least 0"),
