@@ -235,6 +235,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/generate/adherence.py": ("jobs/train/test_dit.py", WHOLE),
     "jobs/generate/distractors.py": ("jobs/generate/test_judge.py", WHOLE),
     "jobs/generate/vbench.py": ("jobs/generate/test_judge.py", WHOLE),
+    "jobs/generate/judged_files.py": ("jobs/generate/test_judge.py", "files of the command"),
     "jobs/generate/expand.py": ("captioner/expansion/test_expand.py", "the command over it"),
     "jobs/generate/marks.py": ("pipeline/video/test_provenance.py", "what signs generated videos"),
     "jobs/generate/inputs.py": ("jobs/generate/test_verbs.py", "what the commands read"),

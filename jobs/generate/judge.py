@@ -7,7 +7,7 @@ world's wording are also held to the strict judge (``pipeline.world.strict``), w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,7 @@ import tyro
 from jobs.core.args import Device, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.generate.judged_files import find_prompts, find_videos, real_windows
 from jobs.generate.texts import check_prompt
 from pipeline.store.atomic import write_bytes
 
@@ -24,12 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.openclip.model import OpenClipModel
-    from pipeline.video.isolate import Sandbox
     from pipeline.video.window import Window
 
-PROMPTS = "prompts.json"
-"""File beside generated videos that names each one's prompt: ``{"000-a-red-circle.mp4": "A red circle ..."}``."""
-SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".m4v", ".avi", ".gif")
 CLIP_FRAMES = 8
 """Frames of a video that CLIP looks at, evenly spread."""
 COLUMNS = ("overall", "coherence", "fluency", "relevance")
@@ -111,7 +108,7 @@ def run(args: Args) -> int:
 
     check_prompt(args.prompt)
     videos = find_videos(args.paths)
-    prompts = find_prompts(args, videos)
+    prompts = find_prompts(args.prompt, args.prompts, videos)
     check_targets(args)
     of = "" if args.clip_model == "none" else f" by CLIP {args.clip_model}"
     say(f"judge: {len(videos)} video{'s'[: len(videos) > 1]}{of}")
@@ -174,67 +171,6 @@ def check_targets(args: Args) -> None:
             find_openclip(args.clip_model)
         except ValueError as error:
             raise UserError(f"--clip-model: {error}") from None
-
-
-def find_videos(paths: Sequence[Path]) -> list[Path]:
-    """Video files named, and those in the folders named, in order of their names."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise UserError(f"{path} holds no video; give a folder of {', '.join(SUFFIXES)}")
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            raise UserError(f"{path} does not exist; give video files or a folder of them")
-    if not found:
-        raise UserError("nothing to judge; give a VIDEO: video files or a folder of them")
-    return found
-
-
-def find_prompts(args: Args, videos: Sequence[Path]) -> dict[Path, str]:
-    """The prompt of each video that has one."""
-    if args.prompt and args.prompts is not None:
-        raise UserError("--prompt and --prompts both name prompts; give one of them")
-    if args.prompt:
-        return dict.fromkeys(videos, args.prompt)
-    if args.prompts is not None:
-        if args.prompts.exists() and not args.prompts.is_file():
-            raise UserError(f"--prompts {args.prompts} is no file; give a text file, or a .json")
-        try:
-            text = args.prompts.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is not UTF-8"
-            raise UserError(
-                f"cannot read --prompts {args.prompts}: {why}; give a text file with a prompt a line, or a .json"
-            ) from None
-        if args.prompts.suffix == ".json":
-            named = _prompt_names(text, args.prompts)
-            return {path: named[path.name] for path in videos if path.name in named}
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if len(lines) != len(videos):
-            raise UserError(
-                f"--prompts {args.prompts} has {len(lines)} prompts for {len(videos)} videos; give one a line, in order"
-            )
-        return dict(zip(videos, lines, strict=True))
-    found: dict[Path, str] = {}
-    for folder in {path.parent for path in videos}:
-        if (beside := folder / PROMPTS).exists():
-            named = _prompt_names(beside.read_text(), beside)
-            found |= {p: named[p.name] for p in videos if p.parent == folder and p.name in named}
-    return found
-
-
-def _prompt_names(text: str, path: Path) -> dict[str, str]:
-    try:
-        named = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}") from None
-    if not isinstance(named, dict) or not all(isinstance(v, str) for v in named.values()):
-        raise UserError(f'{path} must map file names to prompts: {{"000.mp4": "A red circle."}}')
-    return named
 
 
 def open_clip_for(name: str, device: str) -> OpenClipModel | None:
@@ -359,26 +295,6 @@ def distance_to(folder: Path, judged: Sequence[Judged], model: OpenClipModel) ->
     with Sandbox() as sandbox:
         real = [embed(window.frames, model) for window in real_windows(folder, sandbox)]
     return frechet_distance(np.stack([each.embedding for each in judged]), np.stack(real))
-
-
-def real_windows(folder: Path, sandbox: Sandbox) -> Iterator[Window]:
-    """The videos of ``--real`` that can be read; UserError where there is none."""
-    from pipeline.video.probe import MediaError
-    from pipeline.video.window import read_window
-
-    none, paths = True, find_videos([folder])
-    for path in paths:
-        try:
-            window = read_window(path, sandbox=sandbox)
-        except MediaError as error:
-            if len(paths) == 1:
-                raise UserError(f"--real {path}: {error}; give a video that can be read") from None
-            warn(f"--real {path} is left out: {error}")
-            continue
-        none = False
-        yield window
-    if none:
-        raise UserError(f"--real {folder} holds no video that can be read; give others")
 
 
 def table(judged: Sequence[Judged]) -> str:

@@ -220,7 +220,7 @@ def write_videos(
 
     Numbers go on behind those that the folder holds, so nothing is overwritten. Returns the MP4s and the grid.
     """
-    from jobs.generate.judge import PROMPTS
+    from jobs.generate.judged_files import PROMPTS
     from pipeline.video.encode import encode_mp4
     from pipeline.video.sheets import contact_sheet, png_bytes, webp_bytes
 
@@ -266,7 +266,7 @@ def next_number(folder: Path) -> int:
 
 def read_named(folder: Path) -> dict[str, str]:
     """The prompts.json of an earlier run in the folder; UserError where it is something else."""
-    from jobs.generate.judge import PROMPTS
+    from jobs.generate.judged_files import PROMPTS
 
     file = folder / PROMPTS
     if not file.exists():

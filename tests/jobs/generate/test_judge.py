@@ -10,6 +10,7 @@ import pytest
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.generate import judge
 from jobs.generate.distractors import distractors
+from jobs.generate.judged_files import find_prompts
 from pipeline.video.encode import encode_mp4
 from pipeline.world.captions import caption
 from pipeline.world.render import render
@@ -74,7 +75,7 @@ def test_videos_of_two_folders_have_their_own_prompts_and_the_best_comes_first(
         videos.append(tmp_path / name / "0.mp4")
         videos[-1].touch()
     args = judge.Args(paths=(tmp_path,))
-    found = judge.find_prompts(args, videos)
+    found = find_prompts(args.prompt, args.prompts, videos)
     assert [found[path] for path in videos] == ["A red circle.", "A blue square."]
     rows = [
         judge.Judged(path=Path(name), coherence=value, fluency=value, relevance=value)
