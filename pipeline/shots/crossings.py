@@ -31,6 +31,8 @@ LEAST = 0.3
 """Share of the cells that must count for anything to be said."""
 POPUP_AREA, POPUP_FILL = 0.6, 0.8
 """Largest share of the picture that a pop-up covers, and share of its cells that must have changed."""
+LATER = 15
+"""Frames after a transition whose median is the new picture; what leaves is gone from most of them."""
 _BEFORE = 5
 """Frames before a transition whose median is the old picture."""
 _BESIDE = 3
@@ -60,6 +62,8 @@ def without_crossings(
                 continue
         else:
             back = picture_back(each, pictures, fps, cuts) if each.first >= crossed else crossed
+            if back is None and was_there(each, pictures, fps, cuts):
+                back = each.stop
             if back is not None:
                 crossed = max(crossed, back)
                 continue
@@ -70,6 +74,8 @@ def without_crossings(
 def picture_back(each: Transition, pictures: np.ndarray, fps: float, cuts: list[int]) -> int | None:
     """Frame from which the picture before a gradual transition is there again, or still; None when it stays away.
 
+    That is the picture just before it, or the one that was usual for some seconds: something may be crossing already.
+
     ``cuts``: first frames of shots after cuts, where what could have crossed ends.
     """
     start = max([0, each.first - _BEFORE, *(at for at in cuts if at < each.first)])
@@ -78,15 +84,42 @@ def picture_back(each: Transition, pictures: np.ndarray, fps: float, cuts: list[
     if start >= each.first or each.stop >= stop:
         return None
     before = np.median(pictures[start : each.first], axis=0)
-    telling = (before > DARK) & (before < BRIGHT)
+    same = _alike(before, pictures[each.stop : stop])
+    if same is not None and same[:_BEFORE].max() >= STAYED_SHARE:
+        return each.stop
+    began = max([0, each.first - round(BACK_S * fps), *(at for at in cuts if at < each.first)])
+    usual = _alike(np.median(pictures[began : each.first], axis=0), pictures[each.stop : stop])
+    at = [
+        int(np.flatnonzero(shares >= BACK_SHARE)[0])
+        for shares in (same, usual)
+        if shares is not None and shares.max() >= BACK_SHARE
+    ]
+    return each.stop + min(at) if at else None
+
+
+def _alike(picture: np.ndarray, others: np.ndarray) -> np.ndarray | None:
+    """Share of a picture's telling cells that each of ``others`` (n, CELLS) has, too; None where too few tell."""
+    telling = (picture > DARK) & (picture < BRIGHT)
     if telling.mean() < LEAST:
         return None
-    after = pictures[each.stop : stop, telling].astype(np.float32)
-    same = (np.abs(after - before[telling]) <= SAME).mean(1)
-    if same[:_BEFORE].max() >= STAYED_SHARE:
-        return each.stop
-    at = np.flatnonzero(same >= BACK_SHARE)
-    return each.stop + int(at[0]) if len(at) else None
+    apart = np.abs(others[:, telling].astype(np.float32) - picture[telling])
+    return (apart <= SAME).mean(1)
+
+
+def was_there(each: Transition, pictures: np.ndarray, fps: float, cuts: list[int]) -> bool:
+    """Whether the picture after a gradual transition was there some seconds before it, in the same shot.
+
+    What came in too slowly for a transition, or stood there a while, leaves as if a wipe took it away.
+    """
+    start = max(
+        [0, each.first - max(1, round(BACK_S * fps)), *(at for at in cuts if at < each.first)]
+    )
+    stop = min([len(pictures), *(at for at in cuts if at >= each.stop)])
+    if start >= each.first or each.stop >= stop:
+        return False
+    after = np.median(pictures[each.stop : min(stop, each.stop + LATER)], axis=0)
+    shares = _alike(after, pictures[start : each.first])
+    return shares is not None and bool(shares.max() >= BACK_SHARE)
 
 
 def pops_up(at: int, pictures: np.ndarray) -> bool:

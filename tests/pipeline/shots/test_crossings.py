@@ -104,3 +104,22 @@ def test_small_pictures_are_means_of_luma() -> None:
     planes = np.random.default_rng(1).integers(16, 236, (3, 3, 36, 64), dtype=np.uint8)
     means = planes[:, 0].reshape(3, ROWS, 4, COLUMNS, 4).mean((2, 4)).reshape(3, CELLS)
     assert np.abs(small_pictures(signatures(planes)) - means).max() <= 0.51
+
+
+def test_what_came_unseen_leaves_no_transition() -> None:
+    ground, lorry = picture(1), picture(2)
+    away = Transition(kind="wipe", first=100, stop=110)
+    assert kept(film((ground, 40), (lorry, 65), (ground, 90)), away) == []
+    cut = Transition(kind="cut", first=40, stop=40)
+    frames = film((ground, 40), (lorry, 65), (ground, 90))
+    assert kept(frames, cut, away) == [cut, away], "an edit may go back to where it was"
+    long = round(BACK_S * FPS) + 20
+    late = Transition(kind="wipe", first=long + 40, stop=long + 50)
+    frames = film((ground, 30), (lorry, long + 15), (ground, 90))
+    assert kept(frames, late) == [late]
+
+
+def test_the_usual_picture_counts_where_something_crosses_already() -> None:
+    ground, nose, lorry = picture(1), picture(4), picture(2)
+    frames = film((ground, 32), (nose, 12), (lorry, 60), (ground, 60))
+    assert kept(frames, WIPE) == []
