@@ -32,7 +32,9 @@ STAGE = "push"
 CARD, CROISSANT = "README.md", "croissant.json"
 BATCH_BYTES, BATCH_FILES = 8 << 30, 32
 """Shards that are sent in one commit, at most."""
-REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+PART = r"(?!.*(?:--|\.\.))[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?"
+REPOSITORY = re.compile(f"{PART}/{PART}", re.ASCII)
+"""Owner and name as the hub takes them: they begin with a letter or digit, without two dots or dashes in a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
