@@ -41,6 +41,18 @@ def check_run_folder(folder: Location, option: str = "--out") -> None:
         )
 
 
+OF_RUNS = (".ingest", "manifest", "selection.parquet", "shards.manifest.parquet")
+"""What a folder of footage holds one of: other commands would replace its files."""
+
+
+def check_own_folder(folder: Path, option: str = "--out") -> None:
+    """UserError for a folder that holds a run of footage or of a training."""
+    if (trainer := trainer_of(folder)) or any((folder / name).exists() for name in OF_RUNS):
+        raise UserError(
+            f"{option} {folder} holds a run of {trainer or 'curate'}; choose another folder"
+        )
+
+
 def trainer_of(folder: Path) -> str:
     """The trainer whose run a folder holds; empty where there is none that says so."""
     try:

@@ -13,6 +13,7 @@ from jobs.core.args import parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.lock import check_free, locked
+from jobs.core.writable import check_own_folder
 from jobs.generate.marks import open_credentials
 from jobs.web.server import WebArgs, access_of, bind, link, serve
 from pipeline.bounds import Count, check_bounds
@@ -58,6 +59,7 @@ def main(argv: list[str]) -> int:
     args = parse_args(Args, argv, "serve")
     if args.out.exists() and not args.out.is_dir():
         raise UserError(f"--out {args.out} is a file; give a folder")
+    check_own_folder(args.out)
     if args.dit != "embedded" and not Path(args.dit).exists():
         raise UserError(
             f"no DiT at {args.dit}; give a folder of `filmstock train-dit LATENTS --out DIR`, or embedded"

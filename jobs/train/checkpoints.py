@@ -7,10 +7,7 @@ from pathlib import Path
 
 from jobs.core.errors import UserError
 from jobs.core.lock import check_free
-from jobs.core.writable import check_folder, trainer_of
-
-OF_RUNS = (".ingest", "manifest", "selection.parquet", "shards.manifest.parquet")
-"""What a folder of footage holds one of: a training would replace its files."""
+from jobs.core.writable import OF_RUNS, check_folder, trainer_of
 
 
 def check_out(

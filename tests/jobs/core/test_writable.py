@@ -9,7 +9,7 @@ import pytest
 
 from jobs.core import writable
 from jobs.core.errors import UserError
-from jobs.core.writable import check_file, check_folder, check_run_folder
+from jobs.core.writable import check_file, check_folder, check_own_folder, check_run_folder
 from pipeline.store.paths import location
 
 
@@ -55,3 +55,10 @@ def test_a_folder_of_a_training_is_no_run_folder(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"command": "train-vae"}')
     with pytest.raises(UserError, match="holds a run of train-vae; choose another folder"):
         check_run_folder(tmp_path)
+    with pytest.raises(UserError, match="holds a run of train-vae; choose another folder"):
+        check_own_folder(tmp_path)
+    (tmp_path / "run.json").unlink()
+    check_own_folder(tmp_path)
+    (tmp_path / "manifest").mkdir()
+    with pytest.raises(UserError, match="holds a run of curate; choose another folder"):
+        check_own_folder(tmp_path)
