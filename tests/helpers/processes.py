@@ -1,32 +1,34 @@
 """Several gloo processes on this machine, for tests of training in parallel."""
 
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
+from tests.helpers.warm_python import spawned_warm
+
 
 def start_processes(
-    world: int, function: Callable[..., None], *args: Any, imports: Sequence[str] = ()
+    world: int, function: Callable[..., None], *args: Any, warm: bool = True
 ) -> list[Any]:
     """``world`` processes that each call ``function(rank, world, *args)`` with gloo between them.
 
-    Modules of ``imports`` are imported once for all of them.
+    ``warm``: forks of the process that has all imports done.
     """
     # held by this process from the start: a port that is free now is another's by the time that rank 0 listens there
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    context: Any = multiprocessing.get_context("forkserver" if imports else "spawn")
-    if imports:
-        context.set_forkserver_preload(list(imports))
+    context: Any = multiprocessing.get_context("spawn")
     workers = [
         context.Process(target=_worker, args=(rank, world, store.port, function, args))
         for rank in range(world)
     ]
-    for worker in workers:
-        worker.start()
-        worker.store = store  # as long as the processes
+    with spawned_warm() if warm else nullcontext():
+        for worker in workers:
+            worker.start()
+            worker.store = store  # as long as the processes
     return workers
 
 

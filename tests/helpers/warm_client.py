@@ -15,7 +15,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.
 def main(python: str, address: str, words: list[str]) -> None:
     """``words``: what follows ``python`` on a command line. A start that is not plain is no fork."""
     parent = os.getppid()
-    start = 1 if words[:1] == ["-u"] else 0
+    start = 0
+    while words[start : start + 1] in (["-u"], ["-B"]):
+        start += 1
     option = words[start][:1] == "-" if words[start:] else True
     if option and words[start : start + 1] not in (["-c"], ["-m"]):
         os.execv(python, [python, *words])

@@ -31,6 +31,8 @@ MODULES = (
 )  # fmt: skip
 READ_AT_IMPORT = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "OMP_")
 """Names of variables that begin so are read once, by an import: who wants other values gets a Python of its own."""
+HUB_CACHE = "HF_HUB_CACHE"
+"""But for this one: what the import made of it can be set."""
 START = dict(os.environ)
 HIGH = min(2000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 """Numbers of file descriptors from here on are in use only while a fork puts its own in place."""
@@ -153,7 +155,9 @@ def _fork(connection: socket.socket, ours: Iterable[Any]) -> tuple[int, Job | No
 
 
 def _read_at_import(environment: Any) -> dict[str, str]:
-    return {k: v for k, v in environment.items() if k.startswith(READ_AT_IMPORT)}
+    read = {k: v for k, v in environment.items() if k.startswith(READ_AT_IMPORT)}
+    read.pop(HUB_CACHE, None)
+    return read
 
 
 def _become(wanted: dict[str, Any], fds: list[int]) -> Job:
@@ -175,6 +179,10 @@ def _become(wanted: dict[str, Any], fds: list[int]) -> Job:
         stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+    if HUB_CACHE in os.environ:
+        from huggingface_hub import constants
+
+        constants.HF_HUB_CACHE = os.environ[HUB_CACHE]
     random.seed()
     sys.modules["numpy"].random.seed()  # type: ignore[attr-defined]
     from ray import _raylet

@@ -130,7 +130,7 @@ def folder(tmp_path_factory) -> Path:
 def in_four(folder, tmp_path_factory) -> Path:
     """Folder of what each of four processes found."""
     root = tmp_path_factory.mktemp("found")
-    workers = start_processes(WORLD, _found, str(folder), str(root), imports=["dit.train.loop"])
+    workers = start_processes(WORLD, _found, str(folder), str(root))
     train_for_test(folder, root / "one", {}, None)
     end_processes(workers)
     train_for_test(folder, root / "there", {}, None)

@@ -49,7 +49,7 @@ def test_a_kill_while_a_checkpoint_is_written_changes_nothing(tmp_path):
     out, rng, struck = tmp_path / "killed", random.Random(0), []
     for _ in range(4):
         before = unfinished(out)
-        workers = start_processes(2, _train, str(folder), str(out), True)
+        workers = start_processes(2, _train, str(folder), str(out), True, warm=False)
         while not unfinished(out) - before and any(w.is_alive() for w in workers):
             time.sleep(0.001)
         time.sleep(rng.uniform(0, 0.35))  # while it is written, or just behind
