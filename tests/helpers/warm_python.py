@@ -12,6 +12,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker, spawn
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,21 @@ class WarmPython:
         self._process.stdin.close()
         self._process.wait(60)
         shutil.rmtree(self._folder)
+
+
+@contextmanager
+def spawned_warm() -> Iterator[None]:
+    """Inside it ``multiprocessing`` spawns forks of the warm process: the same, without imports.
+
+    Not for tests that kill what they start: who waits for a fork's stand-in may see the fork a moment longer.
+    """
+    resource_tracker.ensure_running()  # it outlives the block
+    plain = spawn.get_executable()
+    spawn.set_executable(python())
+    try:
+        yield
+    finally:
+        spawn.set_executable(plain)
 
 
 def ray_starts(executable: str) -> None:

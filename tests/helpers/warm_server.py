@@ -28,6 +28,7 @@ from typing import Any
 MODULES = (
     "ray", "ray.data", "torch", "transformers", "av", "cv2", "pyarrow.parquet", "pyarrow.dataset",
     "jobs.cli", "jobs.ingest.command", "jobs.ingest.graph", "jobs.caption.command",
+    "dit.train.loop", "dit.train.sharded.model", "dit.train.sharded.saves", "dit.train.sharded.restore",
 )  # fmt: skip
 READ_AT_IMPORT = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "OMP_")
 """Names of variables that begin so are read once, by an import: who wants other values gets a Python of its own."""

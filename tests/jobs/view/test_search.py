@@ -18,6 +18,7 @@ from jobs.web.guard import Access
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
 from pipeline.tables import embeddings_schema
+from tests.helpers.warm_python import spawned_warm
 from tests.jobs.view.conftest import RECIPE, prepare
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 60), "blue": (40, 60, 220)}
@@ -38,7 +39,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClien
     viewer = Viewer(folder, "ann")
     embedder = viewer.now.similar.embedder
     assert embedder is not None
-    vectors = [embedder.ask("image", png(circle(colour))) for colour in COLOURS]
+    with spawned_warm():
+        vectors = [embedder.ask("image", png(circle(colour))) for colour in COLOURS]
     rows = [
         {s.CLIP_ID: clip, s.CLIP_EMBEDDING: vector.astype(np.float16)}
         for clip, vector in zip(ids, vectors, strict=True)
