@@ -22,11 +22,14 @@ os.environ.setdefault("RAY_worker_niceness", "0")  # a test waits for its worker
 
 WARM = pytest.StashKey[warm_python.WarmPython]()
 LONGEST = (
-    "jobs/ingest/test_store", "jobs/ingest/test_command", "jobs/caption/test_command",
-    "jobs/models/test_recipes", "jobs/test_curation", "dit/test_on_gpu", "jobs/train/test_dit",
-    "dit/train/test_loop", "jobs/imports/test_command", "jobs/shards/test_encode",
-    "jobs/ingest/test_retry", "pipeline/openclip/test_torchvision_compat",
-    "pipeline/loader/test_mix", "jobs/core/test_ray_runtime", "jobs/trace/test_forget",
+    "dit/train/sharded/test_runs", "jobs/ingest/test_store", "jobs/models/test_recipes",
+    "dit/test_on_gpu", "jobs/ingest/test_command", "dit/parallel/test_context",
+    "jobs/caption/test_command", "jobs/test_curation", "jobs/train/test_dit", "dit/train/test_loop",
+    "pipeline/openclip/test_torchvision_compat", "jobs/shards/test_encode", "jobs/imports/test_command",
+    "jobs/ingest/test_retry", "jobs/test_by_command_line", "jobs/train/test_clip", "jobs/serve/test_app",
+    "pipeline/loader/test_workers", "pipeline/loader/test_mix", "jobs/export/test_command",
+    "jobs/core/test_ray_runtime", "jobs/trace/test_forget", "jobs/trace/test_forget_store",
+    "jobs/edits/test_moves", "dit/reward/test_loop", "jobs/train/test_plan", "jobs/train/test_show_batch",
     "captioner/train/test_pretrain", "captioner/train/test_finetune",
     "captioner/backends/test_same_frames", "jobs/models/test_fetch", "jobs/train/test_captioner",
     "dit/train/test_kill", "dit/test_rectified_flow",
