@@ -30,12 +30,12 @@ VARIANTS = {
 GRIDS = [(5, 4, 6), (1, 8, 8), (3, 5, 7), (5, 4, 6), (2, 3, 3), (4, 6, 4), (3, 2, 9)]
 
 
-def packs(config: DiTConfig, count: int = 4, clips: int = len(GRIDS)) -> MemoryPacks:
-    """Ragged packs of the first ``clips`` of ``GRIDS``: clips of several sizes, one without a caption."""
+def packs(config: DiTConfig, count: int = 4) -> MemoryPacks:
+    """Ragged packs: clips of several sizes, one without a caption."""
     made = [
         [
             clip(100 * n + i, grid, config, words=0 if i == 2 else 5 + 3 * i)
-            for i, grid in enumerate(GRIDS[:clips])
+            for i, grid in enumerate(GRIDS)
         ]
         for n in range(count)
     ]

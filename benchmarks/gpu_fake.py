@@ -24,8 +24,6 @@ from dit.train.loop import gradients
 from dit.train.optim import make_optimizer
 from dit.train.run import start_run
 
-CLIPS = 4
-"""Clips of a pack: three sizes, an image among them, one size twice, one clip without a caption."""
 TINY = DiTConfig(width=48, depth=1, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
 """One block: a fake operation takes a millisecond or more, and every block does the same."""
 
@@ -41,7 +39,7 @@ def step(
         lora_rank=lora,
         optimizer="adamw",
     )
-    data: Any = packs(config, 1, CLIPS)
+    data: Any = packs(config, 1)
     run = start_run(config, settings, data)
     run.model.checkpoint_blocks = recompute
     ready = make_ready(data, config, settings, run.cursor, 0)
@@ -61,7 +59,7 @@ def step(
 def held_out() -> None:
     """Losses of held-out clips, up to where they are read."""
     settings = TrainConfig()
-    data: Any = packs(TINY, 1, CLIPS)
+    data: Any = packs(TINY, 1)
     run = start_run(TINY, settings, data)
     (batch,) = make_ready(data, TINY, settings, run.cursor, 0).batches
     with fake_gpu() as device:
