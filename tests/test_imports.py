@@ -21,7 +21,7 @@ def loaded_after(code: str) -> set[str]:
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     return set(done.stdout.split())

@@ -153,7 +153,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "input of its fits",
     ),
     "pipeline/openclip/package.py": ("pipeline/openclip/test_torchvision_compat.py", "an import"),
-    "pipeline/select/alikes.py": ("pipeline/select/test_duplicates.py", "near hashes with looks"),
     "pipeline/select/looks.py": ("pipeline/scores/test_look.py", "looks are compared"),
     "pipeline/shards/card.py": (
         "pipeline/shards/test_write.py",

@@ -27,6 +27,6 @@ def test_a_shape_and_a_trainings_clips_are_read_without_torch() -> None:
         "read_config(); print('torch' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
     assert done.stdout == "False\n"

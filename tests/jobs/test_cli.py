@@ -28,7 +28,7 @@ def filmstock(*args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         text=True,
         cwd=cwd,
         env=env,
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -49,7 +49,7 @@ def test_help_imports_nothing_heavy():
         "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=300
     )
     loaded = json.loads(done.stderr)
     assert "jobs.cli" in loaded

@@ -40,7 +40,7 @@ def test_workers_import_our_packages_from_another_folder_without_noise(tmp_path:
         text=True,
         cwd=tmp_path,
         env={**env, "RAY_ADDRESS": "local"},
-        timeout=150,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["1.0", str(REPOSITORY / "pipeline" / "schema.py"), "False"]
@@ -50,7 +50,7 @@ def test_workers_import_our_packages_from_another_folder_without_noise(tmp_path:
 def test_stopping_without_ray_imports_nothing():
     code = "import sys; from jobs.core.ray_runtime import stop_ray; stop_ray(); print('ray' in sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, timeout=300
     )
     assert done.stdout.strip() == "False", done.stderr
     assert callable(stop_ray)

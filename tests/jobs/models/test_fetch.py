@@ -45,7 +45,7 @@ def get(hub: HubServer, home: Path, *words: str) -> subprocess.CompletedProcess[
     environment = {**os.environ, **told, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, "-m", "jobs.cli", "models", *words],
-        env=environment, capture_output=True, text=True, timeout=170,
+        env=environment, capture_output=True, text=True, timeout=400,
     )  # fmt: skip
 
 

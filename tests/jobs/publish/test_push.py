@@ -46,7 +46,7 @@ def push(hub: WritableHub, folder: Path, *words: str, token: str = TOKEN) -> tup
     told |= {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "jobs.cli", "push", str(folder), "--repo", REPO, *words],
-        env={**os.environ, **told}, capture_output=True, text=True, timeout=170,
+        env={**os.environ, **told}, capture_output=True, text=True, timeout=400,
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout + done.stderr

@@ -11,7 +11,7 @@ from pipeline.openclip.torchvision_compat import prepare_torchvision
 
 
 def _run(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=170)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=400)
 
 
 def test_open_clip_imports_in_a_fresh_process_after_preparing() -> None:

@@ -71,7 +71,7 @@ def test_keepers_are_named_with_their_dataset():
 
 def test_a_run_of_a_time_without_looks_is_refused_by_name():
     older = MANIFEST.drop_columns(["look"])
-    with pytest.raises(ValueError, match="has no column look.*[Ii]ngest it anew"):
+    with pytest.raises(ValueError, match=r"has no column look.*\. Ingest it anew into another"):
         make_candidates(older, np.arange(4), np.arange(4), CONFIG, None, None)
     exact = SelectConfig(dedup_keep=("width",), dedup_phash=False)
     assert not make_candidates(older, np.arange(4), np.arange(4), exact, None, None).has_phash.any()
@@ -85,3 +85,32 @@ def test_shots_are_known_where_the_manifest_has_them():
     assert found.sources is not None and found.sources.to_pylist() == ["s", "s", None]
     pieces = SelectConfig(dedup_keep=("width",), dedup_pieces=True)
     assert make_candidates(rows, np.arange(4), np.arange(4), pieces, None, None).shots is None
+
+
+TWO_OLD = pa.concat_tables(
+    [OLD, OLD.set_column(0, "clip_id", pa.array(["older"])).set_column(4, "duplicate_in", pa.array(["second"]))]
+)  # fmt: skip
+
+
+def test_each_of_several_earlier_clips_has_its_own_look_vector_and_name():
+    """One row off, and a clip is thrown out for what another one of an earlier set shows."""
+    looks = TWO_OLD.set_column(3, "look", pa.array(["old", None]))
+    vectors = Embeddings(clip_ids=pa.array(["b"]), vectors=np.array([[1, 0]], np.float16))
+    theirs = Embeddings(clip_ids=pa.array(["older"]), vectors=np.array([[0, 1]], np.float16))
+    found = make_candidates(
+        MANIFEST, np.array([1]), np.arange(4), CONFIG, vectors, Earlier(table=looks, embeddings=theirs)
+    )  # fmt: skip
+    assert found.look_rows.tolist() == [1, 4, 5] and found.has_phash.tolist() == [
+        False,
+        True,
+        False,
+    ]
+    assert found.looks.to_pylist() == ["l7", None, "l9", None, "old", None]
+    assert found.embeddings is not None and found.embeddings.dtype == np.float16
+    assert np.isnan(found.embeddings[:, 0]).tolist() == [False, True, False]
+    assert found.embeddings[2].tolist() == [0, 1]
+    ids, order = MANIFEST["clip_id"].combine_chunks(), np.arange(4)
+    passed, keeper = np.array([0, 2]), np.array([3, 2, 2, 3])
+    of, where = keeper_columns(ids, passed, keeper, Earlier(table=TWO_OLD), order)
+    assert of.to_pylist() == ["older", None, "old", None]
+    assert where.to_pylist() == ["second", None, "first", None]

@@ -191,5 +191,5 @@ def test_a_forked_child_is_told_instead_of_waiting_forever(folder: ObjectPath) -
         "    except RuntimeError as error: os._exit(7 if 'spawn' in str(error) else 1)\n"
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], timeout=300, check=False)
     assert done.returncode == 7
