@@ -71,6 +71,8 @@ def test_a_still_goes_where_stills_are_trained_on_and_a_short_clip_does_not_beco
     """As a still, a short video would be its first frame beside a caption of what happens in it."""
     found = fit(clip(1, 1.0, 160, 96), STILLS)
     assert found == Fit(n_frames=1, fps=16, bucket=(160, 96))
+    any_count = Profile(fps=16, frames=(1, 2), frame_step=1, sizes=((160, 96),))
+    assert fit(clip(1, 1.0, 160, 96), any_count) == found
     assert fit(clip(16, 16.0), STILLS) == fit(clip(2, 16.0), STILLS) == Refusal.TOO_SHORT
     assert fit(clip(17, 16.0), STILLS) == Fit(n_frames=17, fps=16, bucket=(160, 96))
 
