@@ -7,6 +7,7 @@ whole checkpoints, and at most one hidden folder.
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import warnings
@@ -47,11 +48,12 @@ class Saves:
         facts: dict[str, Any],
         then: Callable[[Path], None],
     ) -> None:
-        """Copy ``tensors``, and write them while training goes on; waits for the checkpoint before, if need be.
+        """Copy ``tensors`` and ``facts``, and write them while training goes on; waits for an earlier checkpoint.
 
         ``facts`` are the rest of the state; ``then(folder)`` is called in the first process once all is on the disk.
         """
         self.wait()
+        facts = copy.deepcopy(facts)  # steps that are made meanwhile must not get into it
         self.step = int(facts["step"])
         folder = step_folder(self.out, self.step)
         hidden = folder.with_name(f".{folder.name}.partial")

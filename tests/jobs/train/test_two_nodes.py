@@ -77,6 +77,6 @@ def test_two_nodes_train_and_go_on_when_one_dies(tmp_path, monkeypatch):
     for a, b in zip(logged(tmp_path / "one"), logged(tmp_path / "two"), strict=True):
         for number in ("loss", "grad_norm", "held_out"):
             assert a[number] == pytest.approx(b[number], rel=1e-3)
-    # moments of Muon were 3.2e-2 of their norm off after 40 steps
+    # moments were 3.2e-2 of their norm off after 40 steps
     same(tmp_path / "one", tmp_path / "two", 5e-2)
     assert load_dit(tmp_path / "two").info["steps"] == 40

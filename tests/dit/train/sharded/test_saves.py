@@ -43,9 +43,10 @@ def test_a_checkpoint_is_of_its_moment_while_training_goes_on(tmp_path, monkeypa
         real(*args)
 
     monkeypatch.setattr(module, "save_state", slow)
-    saves, weights = Saves(tmp_path, keep=2), torch.ones(4)
-    saves.save({"model.a": weights}, {"step": 3}, nothing)
+    saves, weights, rows = Saves(tmp_path, keep=2), torch.ones(4), [{"loss": 1.0}]
+    saves.save({"model.a": weights}, {"step": 3, "window": rows}, nothing)
     weights.fill_(9.0)  # the next step of the training
+    rows.append({"loss": 0.5})
     assert begun.wait(60)
     assert latest_state(tmp_path) is None, "it is not whole yet"
     go.set()
@@ -55,6 +56,7 @@ def test_a_checkpoint_is_of_its_moment_while_training_goes_on(tmp_path, monkeypa
     load(state, storage_reader=HuggingFaceStorageReader(str(folder)), no_dist=True)
     assert state["model.a"].tolist() == [1.0] * 4
     assert read_state(folder)["step"] == 3
+    assert read_state(folder)["window"] == [{"loss": 1.0}], "a line of the log would count it twice"
 
 
 def test_a_kill_at_any_write_leaves_the_old_checkpoint_or_the_new_one(tmp_path, monkeypatch):
