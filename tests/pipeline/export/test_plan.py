@@ -83,6 +83,7 @@ def test_a_still_goes_where_stills_are_trained_on_and_a_short_clip_does_not_beco
         (clip(33, 14.5), ("retimed", "trimmed")),
         (clip(33, 14.3), Refusal.LOW_FPS),
         (clip(36, 16.0), ("trimmed",)),
+        (clip(35, 16.0), ("trimmed",)),
         (clip(34, 16.0), ()),  # one frame more is no loss to speak of
         (clip(33, 15.98), ("retimed",)),
         (clip(33, 16.02), ("retimed",)),
