@@ -135,7 +135,7 @@ def test_what_a_person_can_fix_is_one_line(dit_run, folder, tmp_path):
         show_batch.main([str(out), "--step", "0"])
     with pytest.raises(UserError, match="say where with --data"):
         show_batch.main([str(out), "--step", "1", "--data", str(tmp_path / "gone")])
-    with pytest.raises(UserError, match="give the VAE it was trained with"):
+    with pytest.raises(UserError, match="give the VAE that made them: --vae"):
         show_batch.main([str(out), "--step", "1", "--vae", "embedded"])
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(UserError, match="is not what this filmstock writes"):
