@@ -23,8 +23,8 @@ from pipeline.store.paths import Location, location
 from pipeline.training.device import check_device_name
 
 T = TypeVar("T")
-NARROWEST, ONE_PIECE = 60, 4000
-"""Columns of a help at least, and of an error, which becomes one line."""
+NARROWEST, COLUMN, ONE_PIECE = 60, 100, 4000
+"""Columns of a help at least, of one whose groups stand below each other, and of an error, which becomes one line."""
 SHOWN = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
 """No ``--no-x`` beside ``--x``, no ``{None}``."""
 
@@ -108,7 +108,7 @@ def parse_args(cls: type[T], argv: list[str], command: str) -> T:
         with (
             contextlib.redirect_stderr(panel),
             contextlib.redirect_stdout(shown),
-            _columns(not {"-h", "--help"} & set(argv)),
+            _columns(_width(helping=bool({"-h", "--help"} & set(argv)))),
         ):
             parsed = tyro.cli(
                 cls, args=argv, prog=f"filmstock {command}", config=SHOWN, registry=NAMED
@@ -154,11 +154,15 @@ class _Shown(io.TextIOWrapper):
         return bool(sys.__stdout__ and sys.__stdout__.isatty())
 
 
+def _width(*, helping: bool) -> int:
+    """How wide tyro writes: a help as wide as the terminal and never a letter a line, an error in one piece."""
+    return max(NARROWEST, shutil.get_terminal_size().columns) if helping else ONE_PIECE
+
+
 @contextlib.contextmanager
-def _columns(unwrapped: bool) -> Iterator[None]:
-    """How wide tyro writes: an error in one piece, a help as wide as the terminal and never a letter a line."""
+def _columns(wide: int) -> Iterator[None]:
+    """Have tyro write lines of ``wide`` characters."""
     before = os.environ.get("COLUMNS")
-    wide = ONE_PIECE if unwrapped else max(NARROWEST, shutil.get_terminal_size().columns)
     os.environ["COLUMNS"] = str(wide)
     try:
         yield
@@ -172,8 +176,8 @@ def _columns(unwrapped: bool) -> Iterator[None]:
 def options_of(cls: type) -> dict[str, str]:
     """Option -> ``one``, ``many`` values or ``repeatable``, as the help of ``cls`` names them."""
     told = io.StringIO()
-    # in one piece: to break a help into lines of a letter or two takes seconds
-    with _columns(True), contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
+    # one group below the other, whatever the terminal: a wide one has groups side by side, a narrow one takes seconds
+    with _columns(COLUMN), contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
         tyro.cli(cls, args=["--help"], config=SHOWN)
     found = {"--help": "repeatable"}
     name = ""

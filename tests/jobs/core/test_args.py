@@ -23,6 +23,18 @@ class Options:
     """How many."""
 
 
+@pytest.mark.parametrize("columns", ["20", "80", "400", "4000"])
+def test_every_option_is_known_whatever_the_terminal(columns, monkeypatch):
+    """A wide help has its groups side by side: an option on the right was called unknown when its value was wrong."""
+    from jobs.train.vae import Args
+
+    monkeypatch.setenv("COLUMNS", columns)
+    known = options_of(Args)
+    assert {"--kl", "--gan", "--threads", "--readers", "--workers", "--stop-at"} <= set(known)
+    with pytest.raises(UserError, match=r"^--kl -1\.0: it must be"):
+        parse_args(Args, ["run", "--out", "new", "--kl", "-1"], "train-vae")
+
+
 def test_options_are_parsed():
     assert parse_args(Options, ["x", "--batch-size", "4"], "do") == Options(
         folder=Path("x"), batch_size=4
