@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from jobs.core.errors import UserError
@@ -22,6 +23,7 @@ def check_folder(folder: Location, option: str = "--out") -> None:
                 f"{option} {folder}: a web address can only be read; give a folder or s3://, gs:// or az://"
             )
         return
+    _check_links(folder, f"{option} {folder}")
     there = nearest(folder)
     if not there.is_dir():
         which = (
@@ -68,6 +70,7 @@ def check_file(path: Path, option: str) -> None:
         raise UserError(f"{option} {path} is a folder; give the name of a file")
     if path.exists() and not path.is_file():
         raise UserError(f"{option} {path} is a device or a pipe; give the name of a file")
+    _check_links(path, f"{option} {path}")
     parent = path.absolute().parent
     if not parent.is_dir():
         there = nearest(parent)
@@ -78,6 +81,13 @@ def check_file(path: Path, option: str) -> None:
         )
         raise UserError(f"{option} {path}: its folder {why}")
     _check_rights(parent, f"{option} {path}")
+
+
+def check_not_read(out: Path, read: Iterable[Path], option: str) -> None:
+    """UserError where a file that is to be written is one of those that are read."""
+    for path in read:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise UserError(f"{option} {out} is also what is read; choose another file")
 
 
 def nearest(path: Path) -> Path:
@@ -91,6 +101,14 @@ def nearest(path: Path) -> Path:
             pass
         path = path.parent
     return path
+
+
+def _check_links(path: Path, told: str) -> None:
+    """A link to nothing cannot be made a folder, nor tells whether a file is meant."""
+    for link in (path, *path.parents):
+        if link.is_symlink() and not link.exists():
+            which = "is" if link == path else f"lies below {link}, which is"
+            raise UserError(f"{told} {which} a link to nothing; remove it, or choose another place")
 
 
 def _check_rights(folder: Path, told: str) -> None:

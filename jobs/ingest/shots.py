@@ -14,7 +14,7 @@ import tyro
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, clock, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.writable import check_file, check_folder
+from jobs.core.writable import check_file, check_folder, check_not_read
 from jobs.ingest.detector import check_detector
 from jobs.ingest.shot_files import csv_text, edl_text, write_thumbnails
 from pipeline.bounds import Positive, check_bounds
@@ -159,6 +159,7 @@ def check_outputs(args: ShotsArgs) -> None:
     for option in ("json", "full", "csv", "edl"):
         if (out := getattr(args, option)) is not None:
             check_file(out, f"--{option}")
+            check_not_read(out, args.videos, f"--{option}")
     if args.thumbnails is not None:
         check_folder(args.thumbnails, "--thumbnails")
     if args.edl is not None and len(args.videos) > 1:

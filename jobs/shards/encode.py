@@ -21,7 +21,7 @@ from jobs.core.recipe import folder_recipe, parse_overrides
 from jobs.core.run import run_of
 from jobs.core.stage import Stage
 from jobs.core.systemic import Failures
-from jobs.core.writable import check_folder
+from jobs.core.writable import check_folder, check_own_folder
 from jobs.shards.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encode_metadata
 from jobs.shards.encode_settings import keep_settings, note_settings
 from jobs.shards.encode_view import memory_lines, view_lines
@@ -144,6 +144,8 @@ def run(
     check_fresh(run_of(manifest.root), "shards")
     target = out or location(manifest.root).parent / "latents"
     check_folder(target)
+    if isinstance(out, Path):
+        check_own_folder(out)
     check_vae(config.vae)
     check_text(config.text_encoder)
     check_device(device)

@@ -9,7 +9,13 @@ import pytest
 
 from jobs.core import writable
 from jobs.core.errors import UserError
-from jobs.core.writable import check_file, check_folder, check_own_folder, check_run_folder
+from jobs.core.writable import (
+    check_file,
+    check_folder,
+    check_not_read,
+    check_own_folder,
+    check_run_folder,
+)
 from pipeline.store.paths import location
 
 
@@ -32,6 +38,31 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
         check_file(tmp_path / "none" / "a.json", "--json")
     with pytest.raises(UserError, match=r"its folder is none: .*file is a file"):
         check_file(tmp_path / "file" / "a.json", "--json")
+
+
+def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "good").symlink_to(tmp_path / "set")
+    for name in ("gone", "loop"):
+        with pytest.raises(UserError, match=rf"{name} is a link to nothing; remove it"):
+            check_folder(tmp_path / name)
+        with pytest.raises(UserError, match=rf"lies below .*{name}, which is a link to nothing"):
+            check_folder(tmp_path / name / "set")
+        with pytest.raises(UserError, match=rf"--json .*{name} is a link to nothing"):
+            check_file(tmp_path / name, "--json")
+    check_folder(tmp_path / "good")
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.touch()
+    (tmp_path / "same.mp4").symlink_to(film)
+    for out in (film, tmp_path / "same.mp4"):
+        with pytest.raises(UserError, match="--csv .* is also what is read; choose another file"):
+            check_not_read(out, [tmp_path / "other.mp4", film], "--csv")
+    check_not_read(tmp_path / "film.json", [film], "--json")
 
 
 def test_a_web_address_is_not_written_to() -> None:

@@ -86,3 +86,12 @@ def test_a_detector_that_is_not_there_is_refused_before_anything_is_decoded() ->
     with pytest.raises(UserError, match="module 'nowhere' cannot be imported"):
         check_detector("nowhere:Cuts")
     check_detector("embedded")
+
+
+@pytest.mark.parametrize("option", ["--json", "--full", "--csv", "--edl"])
+def test_a_film_is_not_written_over(tmp_path, option):
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"frames")
+    with pytest.raises(UserError, match=f"{option} .*film.mp4 is also what is read"):
+        main([str(film), option, str(film)])
+    assert film.read_bytes() == b"frames"
