@@ -47,8 +47,11 @@ OF_RUNS = (".ingest", "manifest", "selection.parquet", "shards.manifest.parquet"
 """What a folder of footage holds one of: other commands would replace its files."""
 
 
-def check_own_folder(folder: Path, option: str = "--out") -> None:
-    """UserError for a folder that holds a run of footage or of a training."""
+def check_own_folder(folder: Location, option: str = "--out") -> None:
+    """The same for a folder that is to hold nothing else: neither a run of footage nor one of a training."""
+    check_folder(folder, option)
+    if not isinstance(folder, Path):
+        return
     if (trainer := trainer_of(folder)) or any((folder / name).exists() for name in OF_RUNS):
         raise UserError(
             f"{option} {folder} holds a run of {trainer or 'curate'}; choose another folder"

@@ -57,8 +57,6 @@ class Args(WebArgs):
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "serve")
-    if args.out.exists() and not args.out.is_dir():
-        raise UserError(f"--out {args.out} is a file; give a folder")
     check_own_folder(args.out)
     if args.dit != "embedded" and not Path(args.dit).exists():
         raise UserError(

@@ -143,9 +143,7 @@ def run(
     manifest = open_manifest(folder)
     check_fresh(run_of(manifest.root), "shards")
     target = out or location(manifest.root).parent / "latents"
-    check_folder(target)
-    if isinstance(out, Path):
-        check_own_folder(out)
+    check_folder(target) if out is None else check_own_folder(out)
     check_vae(config.vae)
     check_text(config.text_encoder)
     check_device(device)

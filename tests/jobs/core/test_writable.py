@@ -52,7 +52,10 @@ def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
             check_folder(tmp_path / name / "set")
         with pytest.raises(UserError, match=rf"--json .*{name} is a link to nothing"):
             check_file(tmp_path / name, "--json")
+        with pytest.raises(UserError, match=rf"{name} is a link to nothing"):
+            check_own_folder(tmp_path / name)
     check_folder(tmp_path / "good")
+    check_own_folder(location("s3://bucket/latents"))
 
 
 def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
