@@ -37,7 +37,7 @@ def paths() -> list[Case]:
         "train-dit {} --out new",
         "train-vae {} --out new",
         "train-captioner {} --out new",
-        "caches {} --for musubi --out new",
+        "caches {} --for musubi-tuner --out new",
         "push {} --repo a/b --licence mit",
         "lineage x --run {}",
         "forget x --run {}",

@@ -283,10 +283,10 @@ def exchange() -> list[Case]:
         case("export films --for videofolder --out new", "films"),
         case("export dit --for videofolder --out new", "dit"),
         case("export run --check", "--for"),
-        case("caches run --for musubi --out run", "run"),
+        case("caches run --for musubi-tuner --out run", "run"),
         case("caches run --for '' --out new", "--for"),
-        case("caches dit --for musubi --out new", "dit"),
-        case("caches films --for musubi --out new", "films"),
+        case("caches dit --for musubi-tuner --out new", "dit"),
+        case("caches films --for musubi-tuner --out new", "films"),
         case(
             ("push", "run", "--repo", "a/\u00e9\u00e9", "--licence", "", "--dry-run"), "--licence"
         ),

@@ -15,6 +15,8 @@ PIPE_PERIOD_S = 5.0
 """Seconds between progress lines when stderr is not a terminal."""
 TTY_PERIOD_S = 0.1
 """Seconds between redraws of the progress line on a terminal."""
+EARLY_SHARE = 0.1
+"""Share of the work after which the rate since the start, with what starting took, tells the time left."""
 
 
 def say(message: str = "") -> None:
@@ -101,6 +103,7 @@ class Progress:
         self._lock = threading.Lock()
         self._start = time.monotonic()
         self._last = self._start
+        self._first: tuple[float, float] | None = None
         self._tty = sys.stderr.isatty()
         self._width = 0
 
@@ -110,6 +113,8 @@ class Progress:
             self.done += n
             self._note = note or self._note
             now = time.monotonic()
+            if self._first is None and self._worked() > 0:
+                self._first = now, self._worked()
             if now - self._last >= (TTY_PERIOD_S if self._tty else PIPE_PERIOD_S):
                 self._last = now
                 self._draw(end="" if self._tty else "\n")
@@ -132,13 +137,30 @@ class Progress:
         elapsed = time.monotonic() - self._start
         count = f"{self.done}/{self.total}" if self.total is not None else str(self.done)
         parts = [f"{self.stage}: {count}{' ' + self.unit if self.unit else ''}"]
-        worked = self.done - self.passed + self._part
-        if self.total and worked > 0 and self.done < self.total:
-            parts.append(f"{clock(elapsed * (self.total - self.done - self._part) / worked)} left")
-        else:
-            parts.append(clock(elapsed))
+        left = self._left()
+        parts.append(clock(elapsed) if left is None else f"{clock(left)} left")
         parts += filter(None, (self._note, self._inside))
         return ", ".join(parts)
+
+    def _worked(self) -> float:
+        """Items that took work, with what is done of those under way."""
+        return self.done - self.passed + self._part
+
+    def _left(self) -> float | None:
+        """Seconds left; None where nothing tells yet.
+
+        The first result waits for processes to start and models to load, so the rate is taken from there on. Before
+        there is one, the rate since the start serves once a tenth is done.
+        """
+        if not self.total or self._first is None or self.done >= self.total:
+            return None
+        now, (since, before) = time.monotonic(), self._first
+        rest = self.total - self.done - self._part
+        if self._worked() > before and now - since >= PIPE_PERIOD_S:
+            return (now - since) * rest / (self._worked() - before)
+        if self._worked() >= EARLY_SHARE * (self.total - self.passed):
+            return (now - self._start) * rest / self._worked()
+        return None
 
     def end_line(self) -> None:
         """End a line that is half drawn on a terminal; nothing happens where there is none."""

@@ -82,7 +82,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "push runs/set --repo me/my-clips --licence cc-by-4.0 --dry-run",
         "push runs/set --repo me/my-clips --licence cc-by-4.0 --public",
     ),
-    "caches": ("caches runs/latents --for musubi --out caches",),
+    "caches": ("caches runs/latents --for musubi-tuner --out caches",),
     "plan": (
         "plan --preset 1.3B --size 832x480 --frames 81 --clips 1000000 --gpus 8",
         "plan --preset XL --size 256x256 --frames 33 --gpu A100 --gpu-hour 1.5 2.5",

@@ -24,6 +24,8 @@ CAPTIONS = "captions.json"
 """File of the captions of a folder: ``{"x.mp4": ["caption"]}`` of diffusion-pipe, or objects of ai-toolkit."""
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.json", "metadata.parquet")
 """Tables of VideoFolder and of trainers that read one in the folder."""
+SPLITS = ("train", "validation", "test")
+"""Folders in which VideoFolder keeps the parts of a dataset, each with its table."""
 
 
 def read_folder(
@@ -93,15 +95,22 @@ def beside(path: Location, endings: tuple[str, ...]) -> dict[str, str]:
 
 def read_metadata(source: Location, options: ReadOptions) -> Iterator[Item]:
     """The clips that a folder's ``metadata`` table names (VideoFolder, DiffSynth-Studio)."""
-    table = metadata_of(source)
-    if table is None:
-        raise UserError(f"{source} has none of {', '.join(METADATA)}")
-    yield from read_table(table, options)
+    tables = metadata_of(source)
+    if not tables:
+        raise UserError(
+            f"{source} has none of {', '.join(METADATA)}, nor has a folder {', '.join(SPLITS)} in it"
+        )
+    for table in tables:
+        yield from read_table(table, options)
 
 
-def metadata_of(source: Location) -> Location | None:
-    """The first metadata table of a folder."""
-    return next((source / name for name in METADATA if (source / name).is_file()), None)
+def metadata_of(source: Location) -> list[Location]:
+    """The first metadata table of a folder, or else those of its splits; none where there are none."""
+    for folders in ([source], [source / split for split in SPLITS]):
+        found = [next((f / n for n in METADATA if (f / n).is_file()), None) for f in folders]
+        if tables := [table for table in found if table is not None]:
+            return tables
+    return []
 
 
 LISTS = (

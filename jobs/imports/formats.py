@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from jobs.core.errors import UserError, unknown
 from jobs.imports.folders import (
     LISTS,
-    METADATA,
     metadata_of,
     read_folder,
     read_lists,
@@ -15,6 +14,7 @@ from jobs.imports.folders import (
     read_toml,
 )
 from jobs.imports.items import Item, ReadOptions
+from jobs.imports.layouts import caption_tables, read_tables
 from jobs.imports.packed import data_files, read_bytes_table, read_curator, read_tars
 from jobs.imports.tables import SUFFIXES, read_table
 from pipeline.store.paths import Location
@@ -33,12 +33,15 @@ def read_data(source: Location, options: ReadOptions) -> Iterator[Item]:
         yield from read_table(
             source / VIDEO_LIST, ReadOptions(videos=videos, columns=options.columns)
         )
-    elif metadata_of(source) is not None:
+    elif metadata_of(source):
         yield from read_metadata(source, options)
     else:
-        raise UserError(
-            f"{source} has no table; name the file itself, or one of {', '.join(METADATA)}"
-        )
+        yield from read_tables(source, options)
+
+
+def read_listed(source: Location, options: ReadOptions) -> Iterator[Item]:
+    """A folder with lists of lines, or with a metadata table: finetrainers takes both."""
+    yield from (read_metadata if metadata_of(source) else read_lists)(source, options)
 
 
 def read_any_folder(source: Location, options: ReadOptions) -> Iterator[Item]:
@@ -47,24 +50,29 @@ def read_any_folder(source: Location, options: ReadOptions) -> Iterator[Item]:
 
 
 def read_either(source: Location, options: ReadOptions) -> Iterator[Item]:
-    """A folder with captions beside the videos, a config, or a table."""
-    table = source.suffix.lower() in SUFFIXES
-    yield from (read_table if table else read_any_folder)(source, options)
+    """A folder with captions beside the videos or in tables, a config, or a table."""
+    if source.is_dir() and caption_tables(source, options):
+        yield from read_tables(source, options)
+    elif source.suffix.lower() in SUFFIXES:
+        yield from read_table(source, options)
+    else:
+        yield from read_any_folder(source, options)
 
 
 FORMATS: dict[str, Reader] = {
     "folder": read_folder,
-    "table": read_table,
+    "table": read_data,
     "videofolder": read_metadata,
-    "finetrainers": read_lists,
+    "finetrainers": read_listed,
     "diffusion-pipe": read_any_folder,
-    "musubi": read_either,
+    "musubi-tuner": read_either,
     "ai-toolkit": read_either,
     "onetrainer": read_folder,
     **dict.fromkeys(
-        ("diffsynth", "open-sora", "videox-fun", "ltx-2", "fastvideo", "simpletuner"), read_data
+        ("diffsynth-studio", "open-sora", "videox-fun", "ltx-2", "fastvideo", "simpletuner"),
+        read_data,
     ),
-    "cosmos-framework": read_table,
+    "cosmos-framework": read_data,
     "cosmos-curator": read_curator,
     "webdataset": read_tars,
     "hf": read_bytes_table,
@@ -87,7 +95,7 @@ def guess(source: Location) -> str:
     if ending in SUFFIXES and not source.is_dir():
         return "table"
     if ending == ".toml":
-        return "musubi"
+        return "musubi-tuner"
     if ending == ".tar":
         return "webdataset"
     if ending == ".arrow":
@@ -96,7 +104,7 @@ def guess(source: Location) -> str:
         raise UserError(f"{source} does not exist, or is no dataset: give a folder or a table")
     if (source / VIDEO_LIST).is_file():
         return "fastvideo"
-    if metadata_of(source) is not None:
+    if metadata_of(source):
         return "videofolder"
     if any((source / name).is_dir() for name in ("metas_jsonl", "metas")):
         return "cosmos-curator"
@@ -106,4 +114,6 @@ def guess(source: Location) -> str:
         return "hf"
     if any(all((source / name).is_file() for name in pair) for pair in LISTS):
         return "finetrainers"
+    if caption_tables(source, ReadOptions()):
+        return "table"
     return "folder"

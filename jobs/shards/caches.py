@@ -32,10 +32,10 @@ LTX_2_FOLDER = ".precomputed"
 """Where the trainer of LTX-2 looks below the folder of its dataset."""
 PART_CLIPS = 64
 """Clips of a Parquet file of FastVideo."""
-Trainer = Literal["musubi", "fastvideo", "ltx-2"]
-CHANNELS: dict[str, int | None] = {"musubi": 16, "fastvideo": None, "ltx-2": 128}
+Trainer = Literal["musubi-tuner", "fastvideo", "ltx-2"]
+CHANNELS: dict[str, int | None] = {"musubi-tuner": 16, "fastvideo": None, "ltx-2": 128}
 """Latent channels that a trainer's cache is for: musubi's Wan 2.1 and 2.2-14B have 16, LTX-2 has 128."""
-MODELS = {"musubi": "Wan", "fastvideo": "Wan", "ltx-2": "LTX-2"}
+MODELS = {"musubi-tuner": "Wan", "fastvideo": "Wan", "ltx-2": "LTX-2"}
 """Whose VAE must have made the latents."""
 
 
@@ -46,7 +46,7 @@ class Args:
     folder: tyro.conf.Positional[Folder]
     """Run folder with latents/, or a folder of latents."""
     trainer: Annotated[Trainer, tyro.conf.arg(name="for")]
-    """musubi (safetensors of Wan), fastvideo (Parquet of Wan) or ltx-2 (.precomputed of LTX-2)."""
+    """musubi-tuner (safetensors of Wan), fastvideo (Parquet of Wan) or ltx-2 (.precomputed of LTX-2)."""
     out: Folder
     """Folder for the caches; a rerun goes on where an earlier one stopped."""
     caption: str = "dense"
@@ -78,7 +78,7 @@ def run(args: Args) -> int:
     claim(args, store)
     pairs = [(clip, chosen(store, clip, args.caption)) for clip in range(len(store.clip_ids))]
     usable = [(clip, caption) for clip, caption in pairs if caption is not None]
-    write = {"musubi": write_musubi, "fastvideo": write_fastvideo, "ltx-2": write_ltx_2}[
+    write = {"musubi-tuner": write_musubi, "fastvideo": write_fastvideo, "ltx-2": write_ltx_2}[
         args.trainer
     ]
     with Progress(STAGE, len(usable), "clips") as progress:

@@ -49,6 +49,18 @@ def test_progress_tells_the_time_left(
     assert capsys.readouterr().err == "encode: 10/40, 30s left\n"
 
 
+def test_what_starting_took_does_not_count_for_the_time_left(monkeypatch: pytest.MonkeyPatch):
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    progress = Progress("caption", total=100)
+    now[0] += 20  # a model is loaded
+    progress.update()
+    assert progress.line() == "caption: 1/100, 20s", "33 minutes of loading are not to come"
+    now[0] += 10
+    progress.update(9)
+    assert progress.line() == "caption: 10/100, 1m40s left"
+
+
 def test_items_that_needed_no_work_say_nothing_about_the_time_left(
     monkeypatch: pytest.MonkeyPatch,
 ):

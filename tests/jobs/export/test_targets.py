@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import main
+from jobs.imports.formats import reader_of
+from jobs.imports.items import ReadOptions
 from pipeline.export.targets import NAMES, find_target
+from pipeline.store.paths import location
 from tests.helpers import trainer_readers
 from tests.helpers.export_media import DENSE, PROFILE, Made, export_shards, write_profile
 
@@ -50,6 +53,23 @@ def test_a_trainer_finds_every_clip_and_its_caption(made, tmp_path, name):
     read = getattr(trainer_readers, name.replace("-", "_"))(out)
     assert {clip: frames for clip, (_, frames) in read.items()} == kept
     assert all(captions[0] == DENSE for captions, _ in read.values())
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"lance"}))
+def test_import_reads_what_a_trainer_reads(made, tmp_path, name):
+    """Under the same name, and by itself: else captions that were written here would be lost on the way back."""
+    out, kept = tmp_path / "out", len(KEPT)
+    if name == "cosmos-framework":
+        made, kept = long_clips(tmp_path), 1
+        words = ["export", str(made[0]), "--for", name, "--model", made[1], "--out", str(out)]
+        assert main(words) == 0
+    else:
+        assert export(made, name, out) == 0
+    for form in (name, "auto"):
+        _, read = reader_of(form, out)
+        items = list(read(out, ReadOptions()))
+        assert len(items) == kept and all(item.captions and not item.problem for item in items)
+        assert all(location(item.uri).is_file() or name == "webdataset" for item in items)
 
 
 def long_clips(folder):

@@ -78,7 +78,7 @@ def test_configs_of_musubi_and_diffusion_pipe(data: Path) -> None:
         '[general]\ncaption_extension = ".cap"\n[[datasets]]\nvideo_directory = "."\n'
         f'[[datasets]]\nvideo_jsonl_file = "{jsonl.name}"\n'
     )
-    assert reader_of("auto", config)[0] == "musubi"
+    assert reader_of("auto", config)[0] == "musubi-tuner"
     assert told(read(config)) == [
         ("a.mp4", {"original": "A."}),
         ("b.mkv", {}),
@@ -112,13 +112,13 @@ def test_metadata_of_a_folder_as_csv_jsonl_and_parquet(data: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "name", "row"),
     [
-        ("diffsynth", "metadata.csv", {"video": "a.mp4", "prompt": "A."}),
+        ("diffsynth-studio", "metadata.csv", {"video": "a.mp4", "prompt": "A."}),
         ("open-sora", "t.csv", {"path": "a.mp4", "text": "A.", "num_frames": 9, "fps": 8}),
         ("videox-fun", "t.json", {"file_path": "a.mp4", "text": "A.", "type": "video"}),
         ("ltx-2", "t.jsonl", {"media_path": "a.mp4", "caption": "A."}),
         ("fastvideo", "videos2caption.json", {"path": "a.mp4", "cap": ["A."], "fps": 8}),
         ("simpletuner", "t.parquet", {"filename": "a.mp4", "caption": "A.", "width": 64}),
-        ("musubi", "t.jsonl", {"video_path": "a.mp4", "caption": "A."}),
+        ("musubi-tuner", "t.jsonl", {"video_path": "a.mp4", "caption": "A."}),
     ],
 )
 def test_tables_of_trainers(data: Path, form: str, name: str, row: dict[str, object]) -> None:
@@ -200,8 +200,10 @@ def test_rows_that_cannot_be_used_say_why(data: Path) -> None:
 
 
 def test_what_is_no_dataset_is_refused_in_one_line(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="unknown format 'muzubi'; did you mean 'musubi'"):
-        reader_of("muzubi", data)
+    with pytest.raises(
+        UserError, match="unknown format 'musubi-tuna'; did you mean 'musubi-tuner'"
+    ):
+        reader_of("musubi-tuna", data)
     with pytest.raises(UserError, match="does not exist"):
         reader_of("auto", tmp_path / "nothing")
     with pytest.raises(UserError, match="no column with paths or ids of videos"):
@@ -209,4 +211,4 @@ def test_what_is_no_dataset_is_refused_in_one_line(data: Path, tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no video in folder"):
         read(tmp_path / "empty")
-    assert {"folder", "table", "musubi", "diffusion-pipe", "fastvideo"} <= set(FORMATS)
+    assert {"folder", "table", "musubi-tuner", "diffusion-pipe", "fastvideo"} <= set(FORMATS)

@@ -21,7 +21,7 @@ from tests.helpers.latents import write_folder
 
 @pytest.fixture(autouse=True)
 def four_channels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(caches.CHANNELS, "musubi", 4)
+    monkeypatch.setitem(caches.CHANNELS, "musubi-tuner", 4)
     monkeypatch.setitem(caches.CHANNELS, "ltx-2", 4)
 
 
@@ -31,7 +31,7 @@ def latents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_musubi_finds_every_clip_and_its_text(latents: Path, tmp_path: Path) -> None:
-    assert run(Args(folder=latents, trainer="musubi", out=tmp_path)) == 0
+    assert run(Args(folder=latents, trainer="musubi-tuner", out=tmp_path)) == 0
     store = LatentStore(latents)
     mean, std = store.channel_stats()
     files = sorted(tmp_path.glob("*_wan.safetensors"))
@@ -105,7 +105,7 @@ def test_ltx_2_pairs_latents_with_their_text(latents: Path, tmp_path: Path) -> N
     assert lengths == {longest}, "texts of one batch are stacked"
 
 
-@pytest.mark.parametrize("trainer", ["musubi", "ltx-2"])
+@pytest.mark.parametrize("trainer", ["musubi-tuner", "ltx-2"])
 def test_a_kill_at_any_write_is_made_good(
     latents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainer: caches.Trainer
 ) -> None:
@@ -138,22 +138,22 @@ def test_a_rerun_writes_what_is_missing_and_other_latents_are_refused(
     latents: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    run(Args(folder=latents, trainer="musubi", out=out))
+    run(Args(folder=latents, trainer="musubi-tuner", out=out))
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     gone = next(out.glob("*_wan.safetensors"))
     gone.unlink()
     kept = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-    run(Args(folder=latents, trainer="musubi", out=out))
+    run(Args(folder=latents, trainer="musubi-tuner", out=out))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert all((out / name).stat().st_mtime_ns == at for name, at in kept.items())
     with pytest.raises(UserError, match="other latents, or of another caption"):
-        run(Args(folder=latents, trainer="musubi", out=out, caption="short"))
+        run(Args(folder=latents, trainer="musubi-tuner", out=out, caption="short"))
 
 
 def test_latents_of_another_vae_are_refused(
     latents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(caches.CHANNELS, "musubi", 16)
-    with pytest.raises(UserError, match="4 channels, and musubi reads 16: encode with"):
-        run(Args(folder=latents, trainer="musubi", out=tmp_path / "out"))
+    monkeypatch.setitem(caches.CHANNELS, "musubi-tuner", 16)
+    with pytest.raises(UserError, match="4 channels, and musubi-tuner reads 16: encode with"):
+        run(Args(folder=latents, trainer="musubi-tuner", out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
