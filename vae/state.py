@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from pipeline.training.compute import compute_dtype
+from pipeline.training.device import pick_device
 from pipeline.training.ema import Ema
 from pipeline.training.optim import Group, Optimizer
 from pipeline.training.state import load_state, save_state, sync_metrics
@@ -42,7 +43,7 @@ class RunState:
     skipped: int = 0
     """Steps whose loss or gradient was not finite."""
     device: str = "cpu"
-    """Where the weights are: ``cuda`` if there is one."""
+    """Where the weights are."""
     seconds: float = 0.0
     """Wall time spent so far, over all resumptions."""
     adversary: Adversary | None = None
@@ -55,10 +56,12 @@ class RunState:
     """Steps that ``sums`` are of."""
 
 
-def fresh_state(model: AnyConfig, config: TrainConfig, init: AnyVAE | None = None) -> RunState:
-    """Seeded weights (or those of ``init`` where they fit), their average, and an optimizer."""
+def fresh_state(
+    model: AnyConfig, config: TrainConfig, init: AnyVAE | None = None, device: str = "auto"
+) -> RunState:
+    """Seeded weights (or those of ``init`` where they fit) on a device, their average, and an optimizer."""
     torch.manual_seed(config.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = str(pick_device(device))
     vae: AnyVAE
     if isinstance(init, ForeignVAE):
         if not config.decoder_only:

@@ -124,6 +124,7 @@ def train(
     report: Report | None = None,
     on_sheet: Callable[[RunState], dict[str, Any]] | None = None,
     stop_at: int | None = None,
+    device: str = "auto",
 ) -> RunState:
     """Train to ``config.steps`` (or ``stop_at``), leaving ``state.pt`` and ``metrics.jsonl`` in ``out``.
 
@@ -135,7 +136,7 @@ def train(
     rank, world = data.rank, data.world
     keep_large_buffers()
     saved = read_state(out, model, config) if resume else None
-    state = fresh_state(model, config, init)
+    state = fresh_state(model, config, init, device)
     if saved is not None:
         resume_run(state, saved)
         data.seek(state.data or {})

@@ -77,7 +77,6 @@ def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
     if args.vae != "embedded":
         check_vae(args.vae)
         check_pair(spec, args.vae, "the latents are")
-    check_device(args.device)
     start = start_of(args, data)
     if path.exists():
         state = state_facts(path)
@@ -115,6 +114,7 @@ def run(args: Args) -> Path:
     args = settled(args)
     try:
         with held_warnings():
+            check_device(args.device)
             refuse_stale(args.latents)
             check_fresh(run_of(args.latents), "shards")
             args = with_mix(args)

@@ -22,6 +22,7 @@ from jobs.train.vae_start import check_start, load_start, own_start
 from pipeline.autoencoder.names import is_foreign
 from pipeline.shards.layout import manifest_of
 from pipeline.store.paths import absolute, location
+from pipeline.training.device import check_device, pick_device
 
 if TYPE_CHECKING:
     from vae.foreign import AnyConfig
@@ -40,6 +41,10 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
 
     ``command`` are the words of the command line, for the card. Everything is checked before anything is written.
     """
+    try:
+        check_device(args.device)
+    except ValueError as error:
+        raise UserError(str(error)) from None
     args = check_start(args)
     if args.train.batch % args.workers:
         raise UserError(
@@ -188,6 +193,7 @@ def train_worker(args: Args, *, rank: int = 0, world: int = 1) -> None:
             report=report,
             on_sheet=lambda state: sheet(args, state, clips),
             stop_at=args.stop_at,
+            device=args.device,
         )
 
 
@@ -199,9 +205,7 @@ def _train_on_ray(args: Args) -> None:
     from jobs.core.ray_runtime import start_ray, stop_ray
 
     start_ray(num_cpus=max(args.workers, 2), shared=args.out)
-    import torch
-
-    gpu = torch.cuda.is_available()
+    gpu = pick_device(args.device).type == "cuda"
     args = replace(
         args,
         shards=absolute(args.shards),

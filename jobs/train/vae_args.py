@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from jobs.core.args import Data
+from jobs.core.args import Data, Device
 from pipeline.bounds import Count, Whole, check_bounds
 from pipeline.groups import DEVICES, EVALUATION, MODEL, OUTPUT, SCHEDULE
 from vae.config import TrainConfig
@@ -39,6 +39,8 @@ class Args:
     """Processes per worker that decode clips ahead of it; they change nothing but the time."""
     threads: Annotated[Count, DEVICES] = 1
     """CPU threads per process."""
+    device: Annotated[Device, DEVICES] = "auto"
+    """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     stop_at: Annotated[Count | None, SCHEDULE] = None
     """Stop after this step, with a checkpoint, as if interrupted."""
     resume: Annotated[bool, OUTPUT] = False

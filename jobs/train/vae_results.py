@@ -53,7 +53,7 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
     from vae.state import fresh_state, read_state, resume_run
 
     model, init = load_start(args)
-    state = fresh_state(model, args.train, init)
+    state = fresh_state(model, args.train, init, args.device)
     saved = read_state(args.out, model, args.train)
     if saved is not None:
         resume_run(state, saved)

@@ -43,6 +43,8 @@ REFUSED = {
     "export run --for videofolder --out new --frames 0": "'0' is no list of counts; write",
     "train-dit run --out run": "run is a run folder of filmstock curate; choose another",
     "serve embedded --device cuda:99": "device 'cuda:99' is not there",
+    "train-dit run --out new --device cuda:99": "device 'cuda:99' is not there",
+    "train-vae run --out new --device cuda:99": "device 'cuda:99' is not there",
     "judge a.mp4 --prompt x --prompts a.mp4": "--prompt and --prompts both name prompts",
     "expand circle --retrieve run --retrieved 0": "--retrieved 0: it must be at least 1",
     "sample --prompt x --fps 1e-320": "--fps 1e-320: it must be at least 0.01",
