@@ -18,6 +18,7 @@ from dit.latents import LatentSpec
 from dit.model import DiT
 from pipeline.store.atomic import write_bytes
 from pipeline.store.weights import load_into, read_tensors
+from pipeline.store.weights_sum import with_sum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,8 @@ def save_dit(
         name: tensor.detach().cpu().to(stored_dtype(name, tensor, dtype)).contiguous()
         for name, tensor in model.state_dict().items()
     }
-    write_bytes(Path(path), save(tensors, metadata_of(model.config, latents, info)))
+    data = save(tensors, metadata_of(model.config, latents, info))
+    write_bytes(Path(path), with_sum(data))
     return content_id(tensors)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.store.atomic import write_bytes
 from pipeline.store.weights import load_into, read_tensors, weights_metadata
+from pipeline.store.weights_sum import with_sum
 from vae.config import FORMAT, VAEConfig
 from vae.files import EMBEDDED, WEIGHTS_NAME
 from vae.model import VideoVAE
@@ -46,7 +47,7 @@ def save_vae(
         "latent_std": json.dumps(vae.latent_std.tolist()),
         "info": json.dumps(info or {}, sort_keys=True),
     }
-    write_bytes(Path(path), save(tensors, metadata))
+    write_bytes(Path(path), with_sum(save(tensors, metadata)))
     return latent_space_id(tensors)
 
 

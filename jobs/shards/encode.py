@@ -138,6 +138,7 @@ def run(
 ) -> EncodeResult:
     """Bring ``latents/`` in line with the shards and the config; what is up to date is left alone."""
     from pipeline.latents.index import is_committed
+    from pipeline.latents.layout import check_ours
     from pipeline.shards.read import open_manifest
 
     manifest = open_manifest(folder)
@@ -147,6 +148,7 @@ def run(
     check_vae(config.vae)
     check_text(config.text_encoder)
     check_device(device)
+    check_ours(target)
     key = config_key(RECIPE_VERSION, config, manifest.hash, files_key(model_files(config)))
     stage = Stage(target.parent, STAGE, key)
     if (info := stage.info) and is_committed(target):

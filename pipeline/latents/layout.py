@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import schema as s
 from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY
+from pipeline.shards.read import check_version
 from pipeline.store.paths import Location, location, parquet_input
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def committed(root: Location) -> dict[str, str]:
     """Metadata of a finished encoding.
 
     Raises:
-        ValueError: there is none, it was interrupted, or it has an older layout; the message says what to run.
+        ValueError: there is none, it was interrupted, or it has another layout or schema version; the message says
+            what to run.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -107,12 +109,27 @@ def committed(root: Location) -> dict[str, str]:
     if s.CACHE_KEY not in schema.names:
         raise ValueError(f"{root} holds shards, not latents; run `filmstock encode {root}` first")
     metadata = metadata_of(schema)
+    check_version(schema, root / MANIFEST_NAME)
     if metadata.get(LAYOUT_KEY) != LAYOUT:
         raise ValueError(
             f"{root} holds latents of layout {metadata.get(LAYOUT_KEY, '1')} (a row for each caption), this filmstock "
             f"reads layout {LAYOUT} (a row a clip); renew them with `filmstock encode {root.parent}`"
         )
     return metadata
+
+
+def check_ours(folder: Location) -> None:
+    """ValueError where the finished latents in ``folder`` are of another schema version: encoding would undo them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / MANIFEST_NAME
+    try:
+        schema = pq.read_schema(parquet_input(path)) if path.exists() else None
+    except (pa.ArrowException, OSError):
+        return  # damaged, and made anew
+    if schema is not None:
+        check_version(schema, path)
 
 
 def is_latents(folder: str | Location) -> bool:

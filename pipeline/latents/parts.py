@@ -24,6 +24,7 @@ from pipeline.latents.layout import (
     metadata_of,
 )
 from pipeline.shards.layout import MANIFEST_NAME
+from pipeline.shards.read import check_version
 from pipeline.store.parquet import write_table
 from pipeline.store.paths import Location, matching, parquet_input
 from pipeline.tables import latents_schema, texts_schema
@@ -120,7 +121,10 @@ def write_part(path: Location, table: pa.Table) -> None:
 
 
 def clip_keys(folder: Location) -> dict[Location, dict[str, str]]:
-    """Per part of clips, clip id -> cache key; parts that are damaged or of another layout hold nothing."""
+    """Per part of clips, clip id -> cache key; parts that are damaged or of another layout hold nothing.
+
+    ValueError for a part of another schema version: what another filmstock wrote is not taken for damage.
+    """
     return {path: _columns(path, s.CLIP_ID, s.CACHE_KEY) for path in matching(folder)}
 
 
@@ -135,6 +139,7 @@ def _columns(path: Location, key: str, value: str) -> dict[str, str]:
 
     try:
         with pq.ParquetFile(parquet_input(path)) as file:
+            check_version(file.schema_arrow, path)
             if metadata_of(file.schema_arrow).get(LAYOUT_KEY) != LAYOUT:
                 return {}
             table = file.read(columns=list({key, value})).to_pydict()

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.store.weights_sum import SUM, file_sum
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
@@ -87,6 +89,15 @@ def weights_metadata(path: Path, kind: str, made_by: str, what: str) -> dict[str
     return metadata
 
 
+def check_sum(path: Path) -> None:
+    """ValueError where the tensors in a file are not those that were written; a file without a sum is taken as is."""
+    wanted = (weights_header(path).get(METADATA) or {}).get(SUM)
+    if wanted and (found := file_sum(path)) != wanted:
+        raise ValueError(
+            f"{path} is damaged: its weights have the sum {found}, and {wanted} when they were written; {DAMAGED}"
+        )
+
+
 class StoredTensors(Mapping[str, "Tensor"]):
     """The tensors of a file by name, each read when it is asked for: none is kept.
 
@@ -124,6 +135,7 @@ class StoredTensors(Mapping[str, "Tensor"]):
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Every tensor of a file; ValueError for one that is damaged, or holds numbers that are not finite."""
+    check_sum(path)
     return dict(StoredTensors(path))
 
 
@@ -134,9 +146,11 @@ def stored_shapes(path: Path) -> dict[str, Shape]:
 
 
 def check_numbers(path: Path, most_bytes: int = 1 << 30) -> None:
-    """ValueError for weights that are not finite, without torch; files beyond ``most_bytes`` are left to their load."""
+    """ValueError for weights that are damaged or not finite, without torch; files beyond ``most_bytes`` are left to
+    their load."""
     if path.stat().st_size > most_bytes:
         return
+    check_sum(path)
     for name, entry, data in _stored(path):
         _check_finite(path, name, entry, data)
 
@@ -144,9 +158,10 @@ def check_numbers(path: Path, most_bytes: int = 1 << 30) -> None:
 def stored_id(path: Path, *, but: str = "") -> str:
     """16 hex digits from names, shapes, number formats and bytes of the tensors in a file, in name order; no torch.
 
-    Those whose names begin with ``but`` have no part in it. ValueError for numbers that are not finite, and for number
-    formats that no weights of ours have.
+    Those whose names begin with ``but`` have no part in it. ValueError for a file that is damaged, for numbers that
+    are not finite, and for number formats that no weights of ours have.
     """
+    check_sum(path)
     digest = hashlib.blake2b(digest_size=8)
     for name, entry, data in _stored(path):
         if but and name.startswith(but):

@@ -9,6 +9,7 @@ import pytest
 from pipeline import schema as s
 from pipeline.latents import index, parts
 from pipeline.latents.store import LatentStore
+from pipeline.shards.layout import VERSION_KEY
 from tests.helpers.latents import commit_rows, text_key
 from tests.pipeline.loader.test_latent_packs import METADATA, latent_rows, make_latents
 
@@ -46,6 +47,22 @@ def test_latents_of_the_old_layout_are_refused_by_name(tmp_path):
         LatentStore(folder)
     assert parts.prune_clips(folder, {"x": "x"}) == (set(), 0)
     assert not list(folder.glob("*.parquet")), "encode begins anew"
+
+
+def test_latents_of_another_schema_version_are_refused_and_stay(tmp_path):
+    """Neither trained on nor, as damage, written over by encode."""
+    folder = make_latents(tmp_path / "latents", n=4)
+    for path in folder.rglob("*.parquet"):
+        table = pq.read_table(path)
+        metadata = {**table.schema.metadata, VERSION_KEY.encode(): b"99"}
+        pq.write_table(table.replace_schema_metadata(metadata), path)
+    before = {path: path.read_bytes() for path in folder.rglob("*.parquet")}
+    told = r"has schema version 99, this filmstock reads 1; write it again"
+    with pytest.raises(ValueError, match=told):
+        LatentStore(folder)
+    with pytest.raises(ValueError, match=told):
+        parts.prune_clips(folder, {"x": "x"})
+    assert {path: path.read_bytes() for path in folder.rglob("*.parquet")} == before
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from pipeline.store.weights import StoredTensors, weights_header
+from pipeline.store.weights import StoredTensors, check_sum, weights_header
 from pipeline.store.weights_stream import Entry, write_stream
+from pipeline.store.weights_sum import SUM, file_sum
 
 
 def entry(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> Entry:
@@ -23,7 +24,8 @@ def test_what_is_written_one_by_one_is_read_back(tmp_path):
         ],
         {"format": "x"},
     )
-    assert weights_header(path)["__metadata__"] == {"format": "x"}
+    assert weights_header(path)["__metadata__"] == {"format": "x", SUM: file_sum(path)}
+    check_sum(path)
     stored = StoredTensors(path)
     assert torch.equal(stored["b.half"], odd.bfloat16())
     assert torch.equal(stored["a.one"], one) and torch.equal(stored["c"], matrix.T)
