@@ -106,6 +106,7 @@ class Progress:
         self._first: tuple[float, float] | None = None
         self._tty = sys.stderr.isatty()
         self._width = 0
+        self._said = ""
 
     def update(self, n: int = 1, note: str = "") -> None:
         """Add ``n`` finished items; ``note`` replaces the text at the end of the line."""
@@ -179,7 +180,8 @@ class Progress:
             pad = " " * max(0, self._width - len(text))
             print(f"\r{text}{pad}", end=end, file=sys.stderr, flush=True)
             self._width = len(text)
-        else:
+        elif text != self._said:
+            self._said = text
             print(text, end=end, file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:

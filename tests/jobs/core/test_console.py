@@ -61,6 +61,17 @@ def test_what_starting_took_does_not_count_for_the_time_left(monkeypatch: pytest
     assert progress.line() == "caption: 10/100, 1m40s left"
 
 
+def test_a_pipe_is_told_the_end_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    with Progress("encode", total=2) as progress:
+        now[0] += 10
+        progress.update(2)
+    assert capsys.readouterr().err == "encode: 2/2, 10s\n"
+
+
 def test_items_that_needed_no_work_say_nothing_about_the_time_left(
     monkeypatch: pytest.MonkeyPatch,
 ):
