@@ -86,6 +86,27 @@ def test_what_our_types_say_of_a_value_is_told_without_the_parsers_words(
     assert "Error parsing" not in str(caught.value) and "Got errors" not in str(caught.value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Inner:
+    rule: str = "euler"
+    """How."""
+
+    def __post_init__(self) -> None:
+        if self.rule == "magic":
+            raise ValueError("rule 'magic' is unknown; use euler or heun")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outer:
+    inner: tyro.conf.OmitArgPrefixes[Inner] = Inner()
+    """What is inside."""
+
+
+def test_what_a_config_says_of_its_values_is_told_without_the_parsers_words() -> None:
+    with pytest.raises(UserError, match="^rule 'magic' is unknown; use euler or heun$"):
+        parse_args(Outer, ["--rule", "magic"], "do")
+
+
 @pytest.mark.parametrize("columns", ["1", "500"])
 def test_options_are_known_however_narrow_the_terminal(
     columns: str, monkeypatch: pytest.MonkeyPatch
