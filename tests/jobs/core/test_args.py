@@ -87,7 +87,7 @@ def test_what_our_types_say_of_a_value_is_told_without_the_parsers_words(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inner:
+class Ruled:
     rule: str = "euler"
     """How."""
 
@@ -97,14 +97,14 @@ class Inner:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outer:
-    inner: tyro.conf.OmitArgPrefixes[Inner] = Inner()
+class Ruling:
+    ruled: tyro.conf.OmitArgPrefixes[Ruled] = Ruled()
     """What is inside."""
 
 
 def test_what_a_config_says_of_its_values_is_told_without_the_parsers_words() -> None:
     with pytest.raises(UserError, match="^rule 'magic' is unknown; use euler or heun$"):
-        parse_args(Outer, ["--rule", "magic"], "do")
+        parse_args(Ruling, ["--rule", "magic"], "do")
 
 
 @pytest.mark.parametrize("columns", ["1", "500"])
