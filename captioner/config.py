@@ -10,6 +10,7 @@ from typing import Annotated
 from pipeline.bounds import (
     Count,
     Limits,
+    Name,
     NonNegative,
     Positive,
     Seed,
@@ -41,16 +42,16 @@ HINT_TOPICS = ("camera", "movement", "light", "colours", "text")
 class CaptionConfig:
     """How clips are described; every field but the last eight changes the captions, so it re-captions."""
 
-    backend: str = "transformers"
+    backend: Name = "transformers"
     """``transformers`` (in this process), ``openai`` (any OpenAI-compatible server), ``vllm`` (its own extra), or
     ``module:object`` of another (``captioner.Backend``), called with this section; ``model`` is then its identity."""
-    model: str = "embedded"
+    model: Name = "embedded"
     """``embedded``, a Hugging Face id (``ORG/NAME@REVISION`` pins it) or a local folder; for ``openai``, the name the
     server knows."""
     kinds: tuple[str, ...] = ("short", "dense")
     """Caption kinds that are made: ``short``, ``dense`` and ``structured`` by the model, one request per clip and kind;
     ``facts`` of what was measured, which needs no model."""
-    language: str = "en"
+    language: Name = "en"
     """Language that captions are written in, ISO 639-1. Only English ones are checked for boilerplate and for being
     English; a prompt of ours asks for any other one by name."""
     hints: tuple[str, ...] = ()
@@ -90,7 +91,7 @@ class CaptionConfig:
     """Clips and kinds described at once by the transformers and vllm backends."""
     workers: Count = 1
     """Ray actors, each holding one model (or one connection pool)."""
-    base_url: str = "http://127.0.0.1:8000/v1"
+    base_url: Name = "http://127.0.0.1:8000/v1"
     """``openai``: address of the server, up to and including ``/v1``."""
     api_key_env: str = "OPENAI_API_KEY"
     """``openai``: environment variable that holds the key; unset means none is sent."""

@@ -49,6 +49,11 @@ class Limits:
         return " and ".join(words) or "a finite number"
 
 
+@dataclass(frozen=True)
+class Filled:
+    """A text that says something."""
+
+
 def _is_finite(value: float) -> bool:
     return isinstance(value, int) or math.isfinite(value)  # an int may be too large for a float
 
@@ -87,6 +92,8 @@ Side = Annotated[int, Limits(least=16, most=16384)]
 """A side of a picture, pixels."""
 Crf = Annotated[int, Limits(least=0, most=63)]
 """Quality of an encoded video, from best to least; each codec takes a part of this."""
+Name = Annotated[str, Filled()]
+"""A name of something, such as a model: never empty, which a path would take for the current folder."""
 
 
 class BoundsError(ValueError):
@@ -102,8 +109,10 @@ def check_bounds(config: Any) -> None:
 
     The last is what a config of a stranger may hold, which no type checker has seen.
     """
-    for name, limits, choices, numbers in _rules(type(config)):  # type: ignore[arg-type]
+    for name, limits, choices, numbers, filled in _rules(type(config)):  # type: ignore[arg-type]
         value = getattr(config, name)
+        if filled and isinstance(value, str) and not value.strip():
+            raise BoundsError(name, repr(value), "a name")
         several = tuple(_items(value))
         for word in several if choices else ():
             if word is not None and word not in choices:
@@ -130,8 +139,8 @@ def _items(value: Any) -> Iterator[Any]:
 
 
 @cache
-def _rules(cls: type) -> tuple[tuple[str, Limits, tuple[Any, ...], type | None], ...]:
-    """(field, limits, choices, kind of number that it holds and nothing else) of a dataclass."""
+def _rules(cls: type) -> tuple[tuple[str, Limits, tuple[Any, ...], type | None, bool], ...]:
+    """(field, limits, choices, kind of number that it holds and nothing else, whether it must be filled)."""
     hints = get_type_hints(cls, include_extras=True)
     found = []
     for name in cls.__dataclass_fields__:  # type: ignore[attr-defined]
@@ -142,7 +151,7 @@ def _rules(cls: type) -> tuple[tuple[str, Limits, tuple[Any, ...], type | None],
         simple = all(get_origin(part) in NUMBERS_IN for part in parts)
         numeric = simple and kinds and kinds <= {int, float}
         numbers = (Real if float in kinds else Integral) if numeric else None
-        found.append((name, limits, choices, numbers))
+        found.append((name, limits, choices, numbers, Filled() in parts))
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from pipeline.bounds import (
     Count,
     Crf,
     Limits,
+    Name,
     NonNegative,
     Positive,
     Rate,
@@ -38,7 +39,7 @@ SHARD_BYTES = 256 << 20
 class IngestConfig:
     """Section ``[ingest]``: from raw video to clips."""
 
-    shot_detector: str = "embedded"
+    shot_detector: Name = "embedded"
     """Who finds the shots: ``embedded``, ``transnetv2`` of an optional package (wants a GPU), or ``module:object`` of
     another (``pipeline.ShotDetector``)."""
     min_clip_s: Positive = 1.0
@@ -95,7 +96,7 @@ CONCEPTS: dict[str, tuple[str, ...]] = {
 class OpenClipConfig:
     """Section ``[openclip]``: the CLIP model behind embeddings, concept scores and the text encoder."""
 
-    model: str = "embedded"
+    model: Name = "embedded"
     """``embedded``, an open_clip ``architecture/pretrained`` pair (``...@REVISION`` pins it), a local folder, or
     ``none``: then clips have no embeddings and no concept scores."""
     frames: Count = 8
@@ -199,7 +200,7 @@ class PackConfig:
 
     kinds: tuple[CaptionKind, ...] = ("short", "dense", "structured", "original", "facts")
     """Caption kinds a shard carries, of those there are; a clip without any of them is left out and counted."""
-    writer: str = "parquet"
+    writer: Name = "parquet"
     """What is written: ``parquet``, or ``module:object`` of another (``pipeline.contracts.ShardWriter``)."""
     shard_bytes: Count = SHARD_BYTES
     """Size at which a shard is closed, bytes."""
@@ -217,10 +218,10 @@ class PackConfig:
 class EncodeConfig:
     """Section ``[encode]``: from shards to latents and text features."""
 
-    vae: str = "embedded"
+    vae: Name = "embedded"
     """``embedded``, a VAE checkpoint of ours, ``diffusers:PATH`` of Wan, LTX-2, HunyuanVideo 1.5 or CogVideoX, or
     ``module:object`` of another (``pipeline.Vae``)."""
-    text_encoder: str = "embedded"
+    text_encoder: Name = "embedded"
     """Whose token features condition the DiT: ``embedded``, what ``[openclip] model`` takes, ``transformers:PATH`` for
     T5, umt5 or a hidden layer of a language model (``transformers:PATH?layer=-3&template=chat``), or ``module:object``
     of another (``pipeline.TextEncoder``)."""

@@ -58,7 +58,6 @@ def recipes() -> list[Case]:
         "ingest..crf=3": ("crf",),
         "ingest.crf=[": ("crf",),
         "ingest.crf={": ("crf",),
-        "ingest.crf=-0": ("crf",),
         "ingest.min_clip_s=-0.0": ("min_clip_s",),
         "ingest.crf=1e1": ("crf",),
         "ingest.codec=": ("codec",),

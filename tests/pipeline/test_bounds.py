@@ -12,6 +12,7 @@ from pipeline.bounds import (
     BoundsError,
     Count,
     Decay,
+    Name,
     NonNegative,
     PartShare,
     Positive,
@@ -36,6 +37,7 @@ class Settings:
     mode: Literal["a", "b"] = "a"
     maybe: Literal["c"] | None = None
     flag: bool = False
+    model: Name = "embedded"
 
     def __post_init__(self) -> None:
         check_bounds(self)
@@ -45,6 +47,8 @@ class Settings:
     ("field", "value", "must"),
     [
         ("count", 0, "at least 1"),
+        ("model", "", "a name"),
+        ("model", " ", "a name"),
         ("count", -3, "at least 1"),
         ("whole", -1, "at least 0"),
         ("rate", 0.0, "above 0"),
