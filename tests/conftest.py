@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.helpers import warm_python
 
@@ -19,6 +20,12 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")  # a test waits for its workers, as for itself
+
+# the same examples every time, and no verdict by the clock: a busy machine is no fault
+settings.register_profile(
+    "filmstock", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("filmstock")
 
 WARM = pytest.StashKey[warm_python.WarmPython]()
 LONGEST = (

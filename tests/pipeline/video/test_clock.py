@@ -298,7 +298,9 @@ SIZES = [(160, 96), (161, 97), (129, 66), (96, 163)]
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_any_spans_of_any_timing(tmp_path: Path, data: st.DataObject) -> None:
