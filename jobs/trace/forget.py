@@ -187,6 +187,12 @@ def tell(run: RunFolder, plan: Plan, *, would: bool, as_json: bool) -> None:
     say(f"forget: {verb} {sources}{len(targets.clips)} clips; rows: {rows}")
     for uri in targets.uris:
         say(f"  {uri}")
+    for folder in plan.exports:
+        there = location(folder).is_dir()
+        say(
+            f"  export {folder}"
+            + ("" if there else ": no such folder any more; a copy elsewhere stays")
+        )
     for each in plan.sightings:
         for line in sighting_lines(each):
             say(f"  {line}")

@@ -15,6 +15,7 @@ import pytest
 from jobs.core.errors import UserError
 from jobs.core.fresh import Inputs
 from jobs.core.run import FORGETTING, RunFolder, open_run
+from jobs.core.uses import note_use
 from jobs.report.status import State, read_status
 from jobs.trace import forget
 from pipeline import schema as s
@@ -184,9 +185,15 @@ def test_duplicates_of_what_is_gone_are_set_free(light: Path, capsys: Any) -> No
 
 
 def test_dry_run_and_bad_names_change_nothing(light: Path, capsys: Any) -> None:
+    there, gone = light / "exported", light / "moved"
+    there.mkdir()
+    for folder in (there, gone):
+        note_use(light / "run", "export", folder)
     before = tree(light)
     assert run_forget(light, "quay.mp4", "--dry-run") == 0
-    assert "nothing was changed" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "nothing was changed" in said and f"  export {there}\n" in said
+    assert f"  export {gone}: no such folder any more; a copy elsewhere stays" in said
     assert run_forget(light, "quay.mp4", "--dry-run", "--json") == 0
     body = json.loads(capsys.readouterr().out)
     assert body["clips"] == 3 and body["rows"]["shards"] == 3 and body["dry_run"] is True
