@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
+import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.core.errors import UserError
@@ -40,12 +43,14 @@ def join_cluster(address: str) -> None:
         )
     try:
         knock(address)
-        ray.init(
-            address=address,
-            runtime_env=shipped(),
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with silent_stderr():  # the core writes a line of its own for every try
+            ask(address)
+            ray.init(
+                address=address,
+                runtime_env=shipped(),
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
     except (ConnectionError, TimeoutError) as error:
         raise UserError(
             f"no Ray cluster answers at RAY_ADDRESS={address}; check it with `ray status --address {address}`, "
@@ -53,8 +58,8 @@ def join_cluster(address: str) -> None:
         ) from error
     except ray.exceptions.AuthenticationError as error:
         raise UserError(
-            f"the cluster at RAY_ADDRESS={address} asks for a token; set RAY_AUTH_MODE=token and put the head's "
-            "~/.ray/auth_token in the same place here"
+            f"the cluster at RAY_ADDRESS={address} asks for a token that is not here, or another one: copy the head's "
+            "~/.ray/auth_token to the same place here, or set RAY_AUTH_TOKEN"
         ) from error
     except RuntimeError as error:
         text = " ".join(str(error).split())
@@ -63,6 +68,36 @@ def join_cluster(address: str) -> None:
         raise UserError(
             f"the cluster at RAY_ADDRESS={address} runs other versions: {text}"
         ) from error
+
+
+@contextlib.contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Send file descriptor 2 nowhere: what native code prints passes by ``sys.stderr``. Errors are raised anyway."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def show_token() -> None:
+    """Have Ray present the token that lies here: without RAY_AUTH_MODE only the head of a cluster thinks of it."""
+    named = "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ
+    if named or (Path.home() / ".ray" / "auth_token").is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+def ask(address: str) -> None:
+    """AuthenticationError where a cluster at HOST:PORT does not take our token; ``ray.init`` would try 20 s, and then
+    say that there is none."""
+    from ray._raylet import GcsClient  # what `ray start --address` asks
+
+    if ":" in address:
+        GcsClient(address=address)
 
 
 def knock(address: str) -> None:

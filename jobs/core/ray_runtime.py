@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import site
 import sys
-from collections.abc import Iterator
 
-from jobs.core.cluster import REPOSITORY, check_shared, cluster_address, join_cluster
+from jobs.core.cluster import (
+    REPOSITORY,
+    check_shared,
+    cluster_address,
+    join_cluster,
+    show_token,
+    silent_stderr,
+)
 from jobs.core.errors import UserError
 from pipeline.store.paths import Location
 
@@ -25,6 +30,8 @@ def start_ray(num_cpus: int | None = None, *, shared: Location | str | None = No
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ core prints to our stderr
+    if cluster_address():
+        show_token()
     import ray
 
     if not ray.is_initialized():
@@ -59,7 +66,7 @@ def start_local(num_cpus: int) -> None:
     os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with _silent_stderr():  # the core announces its own log level there
+            with silent_stderr():  # the core announces its own log level there
                 ray.init(
                     address="local",
                     num_cpus=num_cpus,
@@ -77,20 +84,6 @@ def start_local(num_cpus: int) -> None:
                     f"Ray did not start in {ATTEMPTS} attempts, the machine may be overloaded; "
                     "run the same command again when it is less busy"
                 ) from error
-
-
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 nowhere: what native code prints passes by ``sys.stderr``. Errors are raised anyway."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _inherit_import_path() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tomllib
 import zipfile
@@ -41,6 +42,7 @@ def test_a_cluster_that_cannot_be_joined_is_one_line(
         raise raised
 
     monkeypatch.setattr(cluster, "knock", lambda address: None)
+    monkeypatch.setattr(cluster, "ask", lambda address: None)
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(UserError, match=says) as caught:
         cluster.join_cluster(address)
@@ -65,6 +67,43 @@ def test_where_nobody_listens_ray_is_not_asked(monkeypatch: pytest.MonkeyPatch) 
     cluster.knock("auto")
 
 
+def test_a_token_that_is_not_taken_is_said_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray's own connection tries for 20 seconds, writes a line for each, and says that there is no cluster."""
+    import ray
+    from ray.exceptions import AuthenticationError
+
+    def refuse(address: str) -> None:
+        raise AuthenticationError("InvalidAuthToken")
+
+    def init(**_: object) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(cluster, "knock", lambda address: None)
+    monkeypatch.setattr(cluster, "ask", refuse)
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(UserError, match=r"asks for a token.*copy the head's ~/.ray/auth_token"):
+        cluster.join_cluster("head:6379")
+
+
+def test_a_token_that_lies_here_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    cluster.show_token()
+    assert "RAY_AUTH_MODE" not in os.environ
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("secret")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    cluster.show_token()
+    assert os.environ["RAY_AUTH_MODE"] == "disabled", "what the user says counts"
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    cluster.show_token()
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    monkeypatch.delenv("RAY_AUTH_MODE")  # as it was set here, nothing else would take it away
+
+
 def test_another_failure_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
@@ -72,6 +111,7 @@ def test_another_failure_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(cluster, "knock", lambda address: None)
+    monkeypatch.setattr(cluster, "ask", lambda address: None)
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(RuntimeError, match="a bug"):
         cluster.join_cluster("head:6379")
