@@ -51,7 +51,7 @@ def join_cluster(address: str) -> None:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-    except (ConnectionError, TimeoutError) as error:
+    except (ConnectionError, TimeoutError, ray.exceptions.RpcError) as error:
         raise UserError(
             f"no Ray cluster answers at RAY_ADDRESS={address}; check it with `ray status --address {address}`, "
             "or unset it to run on this machine"
@@ -93,7 +93,7 @@ def show_token() -> None:
 
 def ask(address: str) -> None:
     """AuthenticationError where a cluster at HOST:PORT does not take our token; ``ray.init`` would try 20 s, and then
-    say that there is none."""
+    say that there is none. RpcError where what listens is no Ray."""
     from ray._raylet import GcsClient  # what `ray start --address` asks
 
     if ":" in address:

@@ -87,6 +87,18 @@ def test_a_token_that_is_not_taken_is_said_at_once(
         cluster.join_cluster("head:6379")
 
 
+def test_what_listens_and_is_no_ray_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.exceptions import RpcError
+
+    def time_out(address: str) -> None:
+        raise RpcError("Timed out while waiting for GCS to become available.")
+
+    monkeypatch.setattr(cluster, "knock", lambda address: None)
+    monkeypatch.setattr(cluster, "ask", time_out)
+    with pytest.raises(UserError, match="no Ray cluster answers at RAY_ADDRESS=head:80"):
+        cluster.join_cluster("head:80")
+
+
 def test_a_token_that_lies_here_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
