@@ -14,7 +14,7 @@ from jobs.imports.folders import (
     read_toml,
 )
 from jobs.imports.items import Item, ReadOptions
-from jobs.imports.layouts import caption_tables, read_tables
+from jobs.imports.layouts import caption_tables, read_found, read_tables
 from jobs.imports.packed import data_files, read_bytes_table, read_curator, read_tars
 from jobs.imports.tables import SUFFIXES, read_table
 from pipeline.store.paths import Location
@@ -51,8 +51,8 @@ def read_any_folder(source: Location, options: ReadOptions) -> Iterator[Item]:
 
 def read_either(source: Location, options: ReadOptions) -> Iterator[Item]:
     """A folder with captions beside the videos or in tables, a config, or a table."""
-    if source.is_dir() and caption_tables(source, options):
-        yield from read_tables(source, options)
+    if source.is_dir() and (tables := caption_tables(source, options)):
+        yield from read_found(source, tables, options)
     elif source.suffix.lower() in SUFFIXES:
         yield from read_table(source, options)
     else:

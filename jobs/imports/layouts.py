@@ -72,12 +72,17 @@ def names_captioned_video(row: Row, options: ReadOptions, table: Location) -> bo
 
 
 def read_tables(source: Location, options: ReadOptions) -> Iterator[Item]:
-    """The clips of every such table; UserError where there is none. Videos that no row can name are told of."""
+    """The clips of every such table of a folder; UserError where there is none."""
     tables = caption_tables(source, options)
     if not tables:
         raise UserError(
             f"{source} has no table with a video and a caption in a row; name the table itself, or use --from folder"
         )
+    yield from read_found(source, tables, options)
+
+
+def read_found(source: Location, tables: list[Location], options: ReadOptions) -> Iterator[Item]:
+    """The clips of the tables that were found in a folder. Videos that no row can name are told of."""
     rows = 0
     for table in tables:
         for item in read_table(table, options):

@@ -185,6 +185,6 @@ def check_main(argv: list[str]) -> int:
             f"{done.memory_mb:.0f} MB, {done.clip_s:.2f} s a clip of {CLIP_S:g} s; {done.note}"
         )
         say(
-            f"  {done.hours(args.hours):.2f} hours of work for {args.hours:g} of footage, one clip at a time"
+            f"  {done.hours(args.hours):.2f} hours of work for {args.hours:g} hours of footage, one clip at a time"
         )
     return EXIT_PARTIAL if failed else EXIT_OK

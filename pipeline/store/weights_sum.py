@@ -32,7 +32,7 @@ def with_sum(data: bytes) -> bytes:
     header = json.loads(data[8 : 8 + length])
     body = memoryview(data)[8 + length :]
     header["__metadata__"] = {**header.get("__metadata__", {}), SUM: xxhash.xxh3_64_hexdigest(body)}
-    return header_bytes(header) + bytes(body)
+    return b"".join((header_bytes(header), body))
 
 
 def put_sum(file: IO[bytes], start: bytes, digest: str) -> None:
