@@ -88,7 +88,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "caches": Command(
             "jobs.shards.caches:main",
             "DIR --for TRAINER --out DIR2",
-            "latents as the caches of another trainer: musubi-tuner, fastvideo, ltx-2",
+            "latents as the caches of another trainer",
         ),
         "train-dit": Command(
             "jobs.train.dit:main", "LATENTS --out DIR", "train the diffusion transformer"
