@@ -25,7 +25,7 @@ from jobs.core.writable import check_folder
 from jobs.export.captions import MIX, Wording
 from jobs.export.plan import Planned, Settings, plan
 from jobs.export.profiles import find_profile
-from jobs.export.report import UNFORESEEN, say_plan, say_rows
+from jobs.export.report import UNFORESEEN, say_plan, say_rows, why_none
 from jobs.export.write import RECORDS, Linked, Row, Writer
 from pipeline import schema as s
 from pipeline.bounds import Count, Limits, Seed, Whole, check_bounds
@@ -139,10 +139,7 @@ def main(argv: list[str]) -> int:
     if args.check:
         return EXIT_PARTIAL if len(kept) < len(planned) else EXIT_OK
     if not kept:
-        raise UserError(
-            f"no clip of {args.folder} would be in the export; "
-            f"filmstock export {args.folder} --for {args.trainer} --check says why"
-        )
+        raise UserError(f"no clip of {args.folder} would be in the export: {why_none(planned)}")
     assert args.out is not None
     return run(args, args.out, settings, manifest, planned, key)
 

@@ -62,6 +62,13 @@ def say_rows(rows: list[Row], target: str, out: Location) -> None:
         say(f"  {out / 'export.csv'} says of every clip what became of it")
 
 
+def why_none(planned: Iterable[Planned]) -> str:
+    """Why no clip is left, the most frequent reason with its fix."""
+    counts = Counter(str(clip.refusal) for clip in planned).most_common()
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts)
+    return f"{reasons}; {FIXES[counts[0][0]]}" if counts else "there are none"
+
+
 def _reasons(found: Iterable[tuple[str, str]]) -> None:
     names: dict[str, list[str]] = {}
     for reason, name in found:

@@ -67,12 +67,16 @@ class Typed:
     """Which."""
     device: Device = "cpu"
     """On what."""
+    out: Folder | None = None
+    """To where."""
 
 
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
         (["--folder", "s3://"], "--folder: s3:// names no bucket; write s3://bucket/path"),
+        (["--folder", "x", "--out", "s3:///x"], "--out: s3:///x names no bucket; write s3://bucket/path"),
+        (["--folder", "x", "--out", "gopher://x"], "--out: gopher://x: gopher:// cannot be opened; use s3://"),
         (["--folder", "x", "--port", "many"], "--port many: it must be a whole number; --port INT Which."),
         (["--folder", "x", "--device", "tpu"], "--device: device 'tpu' is unknown; use auto, cpu, cuda or cuda:N"),
     ],
@@ -112,7 +116,7 @@ def test_options_are_known_however_narrow_the_terminal(
     columns: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    assert set(options_of(Typed)) == {"--help", "--folder", "--port", "--device"}
+    assert set(options_of(Typed)) == {"--help", "--folder", "--port", "--device", "--out"}
 
 
 def test_help_exits_with_zero(capsys: pytest.CaptureFixture[str]):

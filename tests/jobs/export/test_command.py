@@ -209,7 +209,7 @@ def test_captions_follow_kind_dialect_template_and_length(made, whole, tmp_path)
         (["--for", "diffusion-pip"], "unknown target 'diffusion-pip'; did you mean 'diffusion-pipe'?"),
         (["--for", "diffusion-pipe", "--model", "wan"], "unknown model 'wan'"),
         (["--for", "diffusion-pipe", "--caption", "facts"], "no clip has a caption of kind 'facts'"),
-        (["--for", "diffusion-pipe", "--model", "h3"], "no clip of"),
+        (["--for", "diffusion-pipe", "--model", "h3"], "export: 8 too_short, 1 still; name a smaller count"),
         (["--for", "diffusion-pipe", "--dialect", "verse"], "unknown dialect 'verse'"),
         (["--for", "diffusion-pipe", "--frames", "17"], "--frames 17 changes a model's counts"),
         (["--for", "diffusion-pipe", "--resize"], "--resize needs the sizes of a model"),
