@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.core.console import clock, warn
+from jobs.core.console import Progress, clock, warn
 from jobs.core.errors import UserError
 from pipeline import schema as s
 from pipeline.store.atomic import write_bytes
@@ -34,6 +36,7 @@ def make_sheet(args: Args, data: TrainingPacks, reports: Reports | None) -> Any:
     from dit.config import SamplerConfig
     from dit.packing import token_count
     from dit.samplers import generate
+    from dit.watch import Seen, watching
     from jobs.core.models import load_vae_for
     from pipeline.video.sheets import contact_sheet, png_bytes
 
@@ -45,6 +48,9 @@ def make_sheet(args: Args, data: TrainingPacks, reports: Reports | None) -> Any:
     pool = data.held_out or list(range(len(data.clip_ids)))
     clips = [data._fetch(i, 0, lambda _: False) for i in pool[:SHEET_CLIPS]]
 
+    def tell(progress: Progress, seen: Seen) -> None:
+        progress.update(0, f"step {min(seen.step + 1, seen.steps)} of {seen.steps}")
+
     def draw(step: int, model: DiT) -> None:
         shapes = [tuple(c[s.LATENT_MEAN].shape[1:]) for c in clips]
         tokens = [token_count(shape, model.config.patch) for shape in shapes]
@@ -52,17 +58,23 @@ def make_sheet(args: Args, data: TrainingPacks, reports: Reports | None) -> Any:
         # Long clips one at a time: a pack of eight, guided, takes sixteen times the memory of one.
         groups = [every] if sum(tokens) <= SHEET_TOKENS else [[i] for i in every]
         videos = []
-        for group in groups:
-            latents = generate(
-                model,
-                [shapes[i] for i in group],
-                [t if len(t := clips[i][s.TEXT_FEATURES]) else None for i in group],
-                SamplerConfig(steps=None if model.config.few_steps else SHEET_STEPS),
-                seeds=group,
-                fps=[float(clips[i][s.FPS] or 8.0) for i in group],
-            )
+        with ExitStack() as shown:
+            progress = None
             if reports:
-                videos += [vae.decode(data.spec().denormalise(z)) for z in latents]
+                progress = shown.enter_context(Progress("train-dit: samples", len(clips), "clips"))
+                shown.enter_context(watching(partial(tell, progress)))
+            for group in groups:
+                latents = generate(
+                    model,
+                    [shapes[i] for i in group],
+                    [t if len(t := clips[i][s.TEXT_FEATURES]) else None for i in group],
+                    SamplerConfig(steps=None if model.config.few_steps else SHEET_STEPS),
+                    seeds=group,
+                    fps=[float(clips[i][s.FPS] or 8.0) for i in group],
+                )
+                if progress:
+                    videos += [vae.decode(data.spec().denormalise(z)) for z in latents]
+                    progress.update(len(group))
         if not reports:
             return
         image = contact_sheet(videos, [c[s.CAPTION] for c in clips])

@@ -329,7 +329,7 @@ def test_adherence_scores_generated_videos_beside_their_ceilings(tmp_path, model
     assert "videos right in every frame" in capsys.readouterr().out
 
 
-def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(tmp_path):
+def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(tmp_path, capsys):
     """Sheets and TensorBoard on or off: bitwise the same weights, averages and moments, and the same lines."""
     from torch.utils.tensorboard import SummaryWriter  # noqa: F401  its import is slow and not what is tested
 
@@ -346,7 +346,11 @@ def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(tmp_pa
     drawn = ["--sample-every", "2", "--vae", str(vae), "--tensorboard"]
     train(folder, tmp_path / "plain", *fp32)
     train(folder, tmp_path / "drawn", *fp32, *drawn)
+    capsys.readouterr()
     train(folder, tmp_path / "again", *fp32, *drawn)
+    assert "train-dit: samples: " in capsys.readouterr().err, (
+        "drawing takes long, and says that it goes on"
+    )
     states = [load_state(tmp_path / name / "state.pt") for name in ("plain", "drawn")]
     for part in ("model", "optimizer", "ema"):
         pairs = zip(flatten(states[0][part]), flatten(states[1][part]), strict=True)
