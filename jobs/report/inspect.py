@@ -245,7 +245,7 @@ def quantiles(db: DuckDBPyConnection, table: TableFiles) -> Table | str:
             f'select count("{name}"), quantile_cont("{name}", {list(QUANTILES)}) from {table.sql}'
         ).fetchall()[0]
         if count:
-            view.add_row(name, str(count), *(f"{value:.4g}" for value in values))
+            view.add_row(name, str(count), *(f"{value:.3g}" for value in values))
         else:
             missing.append(name)
     missing += [name for name, text in words if not text]
@@ -350,9 +350,11 @@ def _grid(*heads: str) -> Table:
 
     view = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, head in enumerate(heads):
-        # names are never cut, however narrow the terminal
+        # nothing is cut, however narrow the terminal: names stay whole, and numbers go on in the next line
         side: Any = "right" if head.endswith(">") else "left"
-        view.add_column(head.rstrip(">"), justify=side, no_wrap=number == 0, min_width=4)
+        view.add_column(
+            head.rstrip(">"), justify=side, no_wrap=number == 0, min_width=4, overflow="fold"
+        )
     return view
 
 

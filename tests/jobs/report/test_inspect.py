@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from jobs.core.errors import UserError
-from jobs.core.tables import find_tables
+from jobs.core.tables import find_tables, open_tables
 from jobs.report.inspect import main
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
@@ -73,6 +73,22 @@ def test_run_folder_shows_what_each_table_says(folder, capsys):
     assert "a red ball rolls" in text
     assert "video struct<bytes: binary" in text
     assert "\x1b[" not in text
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_terminal_cuts_no_number(tmp_path, width):
+    from rich.console import Console
+
+    from jobs.report.inspect import quantiles
+
+    rows = make_rows(3)
+    for row in rows:
+        row.update({s.MOTION_MEAN: -2.586e-05, s.BLUR: 3.815e-07, s.UNDEREXPOSED: 1.2345})
+    make_shards(tmp_path / "shards", rows)
+    (found,) = [each for each in find_tables(tmp_path) if each.name == "shards"]
+    page = io.StringIO()
+    Console(file=page, width=width).print(quantiles(open_tables([found]), found))
+    assert "…" not in page.getvalue() and "underexposed" in page.getvalue()
 
 
 def test_single_files_and_folders(folder, capsys):
