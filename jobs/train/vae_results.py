@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from jobs.core.console import say
 from jobs.train.vae_args import Args
 from jobs.train.vae_start import load_foreign, load_start, save_foreign
 from pipeline.autoencoder.names import is_foreign
@@ -62,6 +63,7 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
     data = TrainData(args.shards, model, args.train)
     fitted = sample_clips(args.shards, data.view, FITTED, seed=args.train.seed)
     clips = sample_clips(args.heldout or args.shards, data.view, EVALUATED)
+    say(f"train-vae: measuring latents of {len(fitted)} clips, then PSNR and PCA on {len(clips)}")
     if not args.train.decoder_only:
         set_statistics(state.ema.model, fitted)
     vae: AnyVAE  # figures are of the stored weights, not of those in memory

@@ -51,7 +51,9 @@ def test_trains_writes_and_is_finished(shards, tmp_path, capsys):
         json.loads(line) for line in (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()
     ]
     assert any("training_psnr" in row for row in rows)  # no clip was held out
-    capsys.readouterr()
+    assert "train-vae: measuring latents of " in capsys.readouterr().out, (
+        "it takes long, and says so"
+    )
     assert main(words(shards, tmp_path / "a", "--eval-every", "2")) == 0
     assert "nothing to do" in capsys.readouterr().out
 
