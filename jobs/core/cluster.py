@@ -86,9 +86,16 @@ def silent_stderr() -> Iterator[None]:
 
 def show_token() -> None:
     """Have Ray present the token that lies here: without RAY_AUTH_MODE only the head of a cluster thinks of it."""
-    named = "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ
-    if named or (Path.home() / ".ray" / "auth_token").is_file():
+    file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if os.environ.get("RAY_AUTH_TOKEN") or file.is_file():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
+    elif (
+        os.environ.get("RAY_AUTH_MODE") == "token"
+    ):  # Ray's core would end this process without a word
+        raise UserError(
+            f"RAY_AUTH_MODE is token and there is no token in {file}: copy the head's ~/.ray/auth_token there, "
+            "set RAY_AUTH_TOKEN, or make one with `ray get-auth-token --generate`"
+        )
 
 
 def ask(address: str) -> None:

@@ -105,6 +105,9 @@ def test_a_token_that_lies_here_is_shown(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.delenv(name, raising=False)
     cluster.show_token()
     assert "RAY_AUTH_MODE" not in os.environ
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    with pytest.raises(UserError, match=r"no token in .*auth_token: copy the head's"):
+        cluster.show_token()
     (tmp_path / ".ray").mkdir()
     (tmp_path / ".ray" / "auth_token").write_text("secret")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
