@@ -268,6 +268,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/train/vae_results.py": ("jobs/train/test_vae.py", WHOLE),
     "jobs/edits/command.py": ("jobs/edits/test_journal.py", "the command over it"),
     "jobs/generate/retrieved.py": ("jobs/generate/test_shown.py", "lines about what was found"),
+    "jobs/view/box_child.py": ("jobs/view/test_box.py", "the child of the box"),
     "jobs/view/clip.py": ("jobs/view/test_app.py", "everything about one clip"),
     "jobs/search/dataset.py": ("jobs/view/test_app.py", "the tables behind every route"),
     "jobs/view/edits_api.py": ("jobs/view/test_edits.py", "edits made through the page"),

@@ -7,6 +7,7 @@ or set), external access is off but for the listed files, and the configuration 
 from __future__ import annotations
 
 import bisect
+import json
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
 from jobs.search.dataset import DECISIONS, Dataset
+from jobs.view.box import Box
 from pipeline import schema as s
 
 if TYPE_CHECKING:
@@ -46,16 +48,17 @@ ROW = "rn"
 class Database:
     """Queries on the views ``clips``, ``captions``, ``truth``, ``sources`` and ``dropped`` of a dataset."""
 
-    def __init__(self, data: Dataset) -> None:
+    def __init__(self, data: Dataset, *, spill: str | None = None) -> None:
         import duckdb
 
         self.data = data
-        self._spill = tempfile.TemporaryDirectory(prefix="filmstock-view-spill-")
+        self.box = Box(data)
+        self._spill = None if spill else tempfile.TemporaryDirectory(prefix="filmstock-view-spill-")
         self._db = duckdb.connect(
             config={
                 "memory_limit": MEMORY,
                 "threads": str(THREADS),
-                "temp_directory": self._spill.name,
+                "temp_directory": self._spill.name if self._spill else str(spill),
                 "max_temp_directory_size": SPILL,
                 "python_enable_replacements": "false",
                 "autoinstall_known_extensions": "false",
@@ -151,7 +154,9 @@ class Database:
         except duckdb.InterruptException:
             raise UserError(f"the query was stopped after {seconds:g} s") from None
         except duckdb.OutOfMemoryException:
-            raise UserError(f"the query needs more than {MEMORY} of memory; narrow it") from None
+            raise UserError(
+                f"the query needs more than {MEMORY} of memory; select fewer columns or rows"
+            ) from None
         except duckdb.Error as error:
             raise UserError(_readable(str(error))) from None
         finally:
@@ -183,23 +188,42 @@ class Database:
         with self._running(seconds) as cursor:
             return cursor.sql(sql, params=list(values)).to_arrow_table()
 
+    def typed(self, sql: str, expression: str, values: Sequence[Any] = ()) -> pa.Table:
+        """Columns of a query of ours with an expression that a person typed: in the child unless it is plain."""
+        if is_plain(expression):
+            return self.arrow(sql, values)
+        return self.box.arrow(sql, values, seconds=USER_SECONDS)
+
     def ask(self, sql: str) -> dict[str, Any]:
-        """What a person wrote: columns, at most ``MOST_ROWS`` rows, and whether there are more."""
+        """What a person wrote, run in a child: columns, at most ``MOST_ROWS`` rows, whether there are more."""
+        if len(sql) > MOST_SQL:
+            raise UserError(f"the query is longer than {MOST_SQL} characters")
+        return self.box.ask(sql, seconds=USER_SECONDS)
+
+    def ask_here(self, sql: str, *, seconds: float, most: int) -> dict[str, Any]:
+        """The same in this process; UserError for an answer of more than ``most`` bytes."""
         statement = one_select(sql)
-        with self._running(USER_SECONDS) as cursor:
+        rows: list[Any] = []
+        size = 0
+        with self._running(seconds) as cursor:
             result = cursor.execute(statement)
             names = [each[0] for each in result.description or []]
-            rows = result.fetchmany(MOST_ROWS + 1)
-        return {
-            "columns": names,
-            "rows": [[_plain(value) for value in row] for row in rows[:MOST_ROWS]],
-            "more": len(rows) > MOST_ROWS,
-        }
+            while len(rows) <= MOST_ROWS and (part := result.fetchmany(10)):
+                found = [[_plain(value) for value in row] for row in part]
+                size += len(json.dumps(found))
+                if size > most:
+                    raise UserError(
+                        f"the answer is longer than {most >> 20} MB; select fewer columns or rows"
+                    )
+                rows += found
+        return {"columns": names, "rows": rows[:MOST_ROWS], "more": len(rows) > MOST_ROWS}
 
     def close(self) -> None:
         """End it, and remove what it spilled."""
+        self.box.close()
         self._db.close()
-        self._spill.cleanup()
+        if self._spill is not None:
+            self._spill.cleanup()
 
 
 def pq_names(file: Any) -> list[str]:
@@ -244,6 +268,20 @@ def check_expression(text: str) -> str:
     if tree is None or isinstance(tree, exp.Query | exp.DDL) or tree.find(exp.Query, exp.Command):
         raise UserError("a filter is a condition on columns, such as motion_mean > 0.1")
     return str(tree.sql(dialect="duckdb", comments=False))
+
+
+def is_plain(text: str) -> bool:
+    """Whether an expression only compares columns and values and counts with them: no function, nothing that grows."""
+    import sqlglot
+    from sqlglot import exp
+
+    plain = (
+        exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.And, exp.Or, exp.Not, exp.Neg,
+        exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.Between, exp.In, exp.Add, exp.Sub, exp.Mul,
+        exp.Div,
+    )  # fmt: skip
+    tree = sqlglot.parse_one(text, dialect="duckdb", into=exp.Condition)
+    return tree is not None and all(type(each) in plain for each in tree.walk())
 
 
 def _list(files: Sequence[Any]) -> str:

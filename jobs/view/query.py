@@ -131,12 +131,19 @@ class Questions:
             decided = self.decided(edits)
             mask &= np.isin(decided, codes)
         conditions, values = self._conditions(question.get("where") or [])
+        typed = ""
         if sql := str(question.get("sql") or "").strip():
-            conditions.append(f"(\n{check_expression(sql)}\n)")
+            typed = check_expression(sql)
+            conditions.append(f"(\n{typed}\n)")
         if conditions:
             text = " and ".join(conditions)
             view = "clips" if any(name in text for name in DECIDED) else "base"
-            only(self._rows(f"select {ROW} from {view} where {text}", values))
+            asked = f"select {ROW} from {view} where {text}"
+            only(
+                self.db.typed(asked, typed, values)[ROW].to_numpy()
+                if typed
+                else self._rows(asked, values)
+            )
         if reason := question.get("reason"):
             only(
                 self._rows(

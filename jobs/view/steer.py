@@ -81,6 +81,7 @@ def apply(viewer: Viewer, body: dict[str, Any]) -> Any:
     """Write the rules to the recipe and run select."""
     opened, where = viewer.now, where_of(body)
     need_rules(viewer).checked(where)
+    need_rules(viewer).try_out(where)
     kept = apply_rules(opened.data, where)
     viewer.reload()
     return {"kept": kept, "stamp": viewer.now.data.stamp}

@@ -102,6 +102,7 @@ class WhatIf:
     def exact(self, where: Mapping[str, str], edits: Replayed) -> dict[str, Any]:
         """The same by ``select`` itself; nothing is written."""
         config = self.checked(where)
+        self.try_out(where)
         (found,) = select.decide(self.data.run, [config], edits)
         kept = {
             clip
@@ -129,6 +130,13 @@ class WhatIf:
         config = replace(self.config(), where=dict(where))
         check_rules(config)
         return config
+
+    def try_out(self, where: Mapping[str, str]) -> None:
+        """UserError for a new rule that goes beyond the limits; ``select`` itself has none."""
+        known = set(self.config().where.values())
+        for text in where.values():
+            if text not in known:
+                self.verdict(text)
 
     def edge(
         self, where: Mapping[str, str], reason: str, number: int, edits: Replayed
@@ -167,8 +175,9 @@ class WhatIf:
             if text in self._verdicts:
                 self._verdicts.move_to_end(text)
                 return self._verdicts[text]
-        sql = f"select ((\n{check_expression(text)}\n)::boolean) as v from base"
-        column = self.questions.db.arrow(sql)["v"].combine_chunks()
+        typed = check_expression(text)
+        sql = f"select ((\n{typed}\n)::boolean) as v from base"
+        column = self.questions.db.typed(sql, typed)["v"].combine_chunks()
         null = ~column.is_valid().to_numpy(zero_copy_only=False)
         failed = ~column.fill_null(True).to_numpy(zero_copy_only=False)
         with self._lock:
