@@ -88,6 +88,8 @@ class Rows(NamedTuple):
     """(N,) int64."""
     runs: tuple[tuple[int, int], ...] | None = None
     """(rows, tokens of each) of stretches whose rows serve equally many tokens; None: go by ``index``."""
+    lengths: Tensor | None = None
+    """(rows,) int64 tokens of each row, which sums over them on a GPU go by; None: they go by ``index``."""
 
 
 MOST_RUNS = 32
@@ -96,8 +98,9 @@ MOST_RUNS = 32
 
 def rows_of(index: Tensor) -> Rows:
     """Rows of a pack on the CPU with its runs, which stand in for gathers: clips of one shape lie side by side."""
-    runs = runs_of(torch.bincount(index).tolist())
-    return Rows(index, runs if len(runs) <= MOST_RUNS else None)
+    lengths = torch.bincount(index)
+    runs = runs_of(lengths.tolist())
+    return Rows(index, runs) if len(runs) <= MOST_RUNS else Rows(index, None, lengths)
 
 
 def _by_run(
@@ -116,9 +119,10 @@ def _by_run(
 
 def _sum_rows(values: Tensor, rows: Rows, count: int) -> Tensor:
     """Sums of values (N, C) over tokens of the same row: (count, C)."""
-    if (
-        rows.runs is None and values.device.type != "cpu"
-    ):  # adding by index gives other bits each time there
+    if rows.runs is None and values.device.type != "cpu":
+        # adding by index gives other bits each time there
+        if rows.lengths is not None:
+            return torch.segment_reduce(values, "sum", lengths=rows.lengths, unsafe=True)
         owner = torch.arange(count, device=values.device)[:, None] == rows.index
         return owner.to(values.dtype) @ values
     out = torch.zeros(count, values.shape[1], device=values.device)
