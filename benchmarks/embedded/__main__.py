@@ -3,8 +3,8 @@
     python -m benchmarks.embedded --out runs/embedded --vae-seconds 270 --dit-seconds 1000
 
 Scenes are drawn by ``--workers`` processes and rendered, encoded and captioned where the models train, so nothing is
-read from disk and no clip is stored. With ``--budget-seconds`` a call ends in time and the next one goes on. Needs torch,
-open_clip, transformers, safetensors, numpy and xxhash; neither ray, pyarrow nor av.
+read from disk and no clip is stored. With ``--budget-seconds`` a call ends in time and the next one goes on.
+Needs torch, open_clip, transformers, safetensors, numpy and xxhash; neither ray, pyarrow nor av.
 """
 
 from __future__ import annotations
@@ -103,7 +103,14 @@ def run(args: argparse.Namespace, stream: Stream, began: float) -> None:
         (args.out / "state.pt").unlink(missing_ok=True)
     if args.judge:
         found = judge_dit(
-            args.out, vae, clip, stream, sizes, count=args.judge, guidances=(4.0, 2.5), device=args.device
+            args.out,
+            vae,
+            clip,
+            stream,
+            sizes,
+            count=args.judge,
+            guidances=(4.0, 2.5),
+            device=args.device,
         )
         write(args.out, found)
 

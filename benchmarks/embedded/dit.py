@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.embedded.render import render_all
-from benchmarks.embedded.scenes import Bucket, Scenes, Stream
+from benchmarks.embedded.scenes import PAD, Bucket, Scenes, Stream
 from dit.checkpoint import save_dit
 from dit.conditioning import draw_around, draw_given, spread_masks
 from dit.config import DiTConfig, TrainConfig
@@ -29,7 +29,7 @@ from dit.segments import segments
 from dit.train.optim import make_optimizer
 from dit.train.parallel import clip_gradients
 from dit.train.rates import learning_rate
-from pipeline.openclip.model import OpenClipModel, real_length
+from pipeline.openclip.model import OpenClipModel
 from pipeline.training.ema import Ema
 from vae.model import VideoVAE
 
@@ -81,15 +81,14 @@ class Words:
         self.clip, self.device = clip, device
 
     @torch.no_grad()
-    def __call__(self, texts: list[str]) -> tuple[Tensor, np.ndarray]:
-        """(N, WORDS, text_dim) float16 and lengths (N,)."""
-        ids = self.clip._token_ids(texts)
-        lengths = np.array([real_length(row, self.clip._pad) for row in ids.tolist()])
+    def __call__(self, ids: np.ndarray) -> tuple[Tensor, np.ndarray]:
+        """Of tokens (N, context) features (N, WORDS, text_dim) float16 and lengths (N,)."""
+        lengths = (ids != PAD).sum(1)
         assert lengths.max() <= WORDS, lengths.max()
         kept: list[Any] = []
         hook = self.clip._norm.register_forward_hook(lambda _m, _i, o: kept.append(o))
         try:
-            self.clip.model.encode_text(ids.to(self.device))
+            self.clip.model.encode_text(torch.from_numpy(ids).to(self.device))
         finally:
             hook.remove()
         hidden = getattr(kept[-1], "last_hidden_state", kept[-1])
@@ -131,7 +130,7 @@ class Store:
                 mean = self.vae.normalise(self.vae.encode(some).mean)
                 self.latents[number][place : place + len(some)] = mean.half()
         first = int(self.starts[number])
-        features, lengths = self.words(scenes.dense + scenes.short)
+        features, lengths = self.words(np.concatenate((scenes.dense, scenes.short)))
         there = slice(first + rows.start, first + rows.stop)
         self.text[there, 0], self.text[there, 1] = features.chunk(2)
         self.lengths[there, 0], self.lengths[there, 1] = np.split(lengths, 2)

@@ -44,9 +44,7 @@ def _one(video: np.ndarray, claims: Claims) -> Verdict:
 
 def judged(stream: Stream, scenes: list[Scene], videos: list[np.ndarray]) -> dict[str, float]:
     """Figures of videos, read by all processes."""
-    claims = [
-        claims_of_scene(s, still=len(v) == 1) for s, v in zip(scenes, videos, strict=True)
-    ]
+    claims = [claims_of_scene(s, still=len(v) == 1) for s, v in zip(scenes, videos, strict=True)]
     verdicts = list(stream.pool.map(_one, videos, claims, chunksize=2))
     return figures(verdicts, claims)
 
@@ -106,7 +104,9 @@ def judge_dit(
                 config=SampleConfig(steps=steps, guidance=guidance, frames=frames),
                 seed=1_000_003,
             )
-            name = f"dit {split} {kind} {width}x{height}x{frames} steps {steps} guidance {guidance:g}"
+            name = (
+                f"dit {split} {kind} {width}x{height}x{frames} steps {steps} guidance {guidance:g}"
+            )
             found[name] = judged(stream, scenes, videos)
             say(f"{name} ({time.monotonic() - began:.0f} s)", found[name])
     return found

@@ -84,9 +84,7 @@ def render_all(scenes: Scenes, device: torch.device | str) -> Tensor:
         there(scenes.step).view(-1, 1, 1, 1) * marks
     ).unsqueeze(-1)
 
-    xs, ys, radii, colours = (
-        there(a) for a in (scenes.x, scenes.y, scenes.radius, scenes.colour)
-    )
+    xs, ys, radii, colours = (there(a) for a in (scenes.x, scenes.y, scenes.radius, scenes.colour))
     for slot in reversed(range(SLOTS)):  # the first object lies in front
         for number, name in enumerate(SHAPES):
             some = there(np.nonzero(scenes.shape[:, slot] == number)[0])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,12 +28,17 @@ from pipeline.world.scene import (
     random_scene,
 )
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
 SLOTS = 3
 """Objects that a scene has room for."""
 WAVES = 5
 """Waves that soft clouds are made of."""
 FPS = 8.0
 """Frame rate of every clip."""
+CONTEXT, PAD = 128, 0
+"""Tokens of the embedded CLIP's context, and the one that fills it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +84,10 @@ class Scenes:
     """(B, WAVES, 3) float32: frequencies along x and y, phase."""
     light: np.ndarray
     """(B,) index into ``LIGHTS``."""
-    dense: list[str]
-    """Dense captions."""
-    short: list[str]
-    """Short captions."""
+    dense: np.ndarray
+    """(B, context) int64 tokens of the dense captions, padded."""
+    short: np.ndarray
+    """(B, context) int64 tokens of the short captions, padded."""
 
     def __len__(self) -> int:
         return len(self.shape)
@@ -108,8 +117,8 @@ def as_numbers(scenes: Sequence[Scene], bucket: Bucket) -> Scenes:
         ),
         clouds=np.stack([_waves(s) for s in scenes]),
         light=np.array([LIGHTS.index(s.light) for s in scenes]),
-        dense=[caption(s, "dense", still=bucket.frames == 1) for s in scenes],
-        short=[caption(s, "short", still=bucket.frames == 1) for s in scenes],
+        dense=tokens([caption(s, "dense", still=bucket.frames == 1) for s in scenes]),
+        short=tokens([caption(s, "short", still=bucket.frames == 1) for s in scenes]),
     )
     for number, scene in enumerate(scenes):
         for slot, thing in enumerate(scene.objects):
@@ -120,6 +129,24 @@ def as_numbers(scenes: Sequence[Scene], bucket: Bucket) -> Scenes:
             out.y[number, slot] = y * bucket.height
             out.radius[number, slot] = np.float32(thing.radius * side) * out.camera[number, 2]
     return out
+
+
+@functools.cache
+def _tokenizer() -> Tokenizer:
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # there are processes enough
+    from tokenizers import Tokenizer
+
+    from pipeline.openclip.find import EMBEDDED
+
+    tokenizer = Tokenizer.from_file(str(Path(EMBEDDED) / "tokenizer.json"))
+    tokenizer.enable_truncation(CONTEXT)
+    tokenizer.enable_padding(length=CONTEXT, pad_id=PAD)
+    return tokenizer
+
+
+def tokens(texts: Sequence[str]) -> np.ndarray:
+    """(N, CONTEXT) int64 tokens as the embedded CLIP takes them; nothing else of it is loaded."""
+    return np.array([found.ids for found in _tokenizer().encode_batch(list(texts))])
 
 
 def _waves(scene: Scene) -> np.ndarray:

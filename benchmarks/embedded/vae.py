@@ -95,7 +95,9 @@ def train_vae(
                 if state.step > 20
                 else 1_000_000,
             )
-            row = train_step(state, forward, render_all(part, device), replace(config, batch=len(part)))
+            row = train_step(
+                state, forward, render_all(part, device), replace(config, batch=len(part))
+            )
             steps += 1
             if steps % 200 == 0 or steps == 20:
                 print(

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.training.optim import Group, Optimizer
+from pipeline.training import optim
+from pipeline.training.optim import Group, Muon, Optimizer
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -99,3 +100,34 @@ def test_a_loaded_state_goes_on_bit_for_bit() -> None:
     assert all(map(torch.equal, whole, second))
     with pytest.raises(ValueError, match="another optimizer"):
         Optimizer([Group(params=second)], optimizer="adamw").load_state_dict(optimizer.state_dict())
+
+
+def test_equal_matrices_are_stepped_together_as_torch_steps_each() -> None:
+    """What a GPU does, done here: the same moves as torch's own Muon, momentum and decay with it."""
+    shapes = ((6, 4), (4, 6), (6, 4), (5, 5), (4, 6))
+    generator = torch.Generator().manual_seed(3)
+    ours = [torch.nn.Parameter(torch.randn(s, generator=generator)) for s in shapes]
+    theirs = [torch.nn.Parameter(p.detach().clone()) for p in ours]
+    settings = {"lr": 0.02, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
+    mine, torchs = Muon(ours, **settings), torch.optim.Muon(theirs, **settings)
+    for _ in range(3):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn(a.shape, generator=generator)
+            b.grad = a.grad.clone()
+        torchs.step()
+        with torch.no_grad():
+            mine._move_alike(ours, mine.param_groups[0])
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.allclose(a, b, atol=2e-3)
+        buffers = (mine.state[a]["momentum_buffer"], torchs.state[b]["momentum_buffer"])
+        assert torch.allclose(*buffers, atol=1e-6)
+
+
+def test_stacks_are_of_one_shape_and_no_larger_than_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(optim, "MOST_STACKED", 50)
+    shapes = [(6, 4), (4, 6), (6, 4), (6, 4), (10, 10)]
+    groups = optim.alike([torch.zeros(s) for s in shapes])
+    assert sorted(sum(groups, [])) == [0, 1, 2, 3, 4]
+    assert groups == [[0, 2], [1], [3], [4]]
