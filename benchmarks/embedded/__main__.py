@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
     parser.add_argument("--channels", type=int, default=16)
-    parser.add_argument("--vae-batch", type=int, default=32)
+    parser.add_argument("--vae-batch", type=int, default=64)
     parser.add_argument("--vae-lr", type=float, default=4e-3)
     parser.add_argument("--motion", type=float, default=2.0)
     parser.add_argument("--depth", type=int, default=8)

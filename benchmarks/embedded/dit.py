@@ -41,6 +41,8 @@ KINDS = (("dense", 0.65), ("short", 0.25), ("empty", 0.10))
 """Captions that clips are shown with."""
 ROWS = 8
 """Most stretches of equal noise level that a clip has, on average over a step."""
+FILLED = 0.2
+"""Share of the clips that training begins with; the others come while it runs."""
 CHUNK = 64
 """Scenes that are encoded together."""
 
@@ -59,9 +61,9 @@ class Part:
 def parts_of(step_clips: int, kept: int) -> list[Part]:
     """The mix of sizes and lengths, for about ``step_clips`` clips a step and ``kept`` latents in all."""
     shares = {
-        (128, 80, 17): 0.26, (80, 128, 17): 0.10, (96, 96, 17): 0.06, (64, 64, 17): 0.15,
+        (128, 80, 17): 0.22, (80, 128, 17): 0.09, (96, 96, 17): 0.05, (64, 64, 17): 0.15, (128, 128, 17): 0.04,
         (80, 48, 17): 0.05, (48, 80, 17): 0.05, (128, 80, 33): 0.04, (64, 64, 33): 0.03,
-        (128, 80, 1): 0.08, (80, 128, 1): 0.03, (96, 96, 1): 0.03, (64, 64, 1): 0.07,
+        (128, 80, 1): 0.07, (80, 128, 1): 0.03, (96, 96, 1): 0.03, (128, 128, 1): 0.02, (64, 64, 1): 0.07,
         (80, 48, 1): 0.03, (48, 80, 1): 0.02,
     }  # fmt: skip
     return [
@@ -138,10 +140,15 @@ class Store:
         self.added += len(scenes)
 
     def fill(self, stream: Stream) -> None:
-        """The first clips of every bucket."""
+        """The first clips of every bucket: ``FILLED`` of those that it keeps."""
         for number, part in enumerate(self.parts):
-            for scenes in stream.take(part.bucket, part.kept):
+            for scenes in stream.take(part.bucket, round(FILLED * part.kept)):
                 self.add(number, scenes)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every place was filled once."""
+        return self.added >= sum(part.kept for part in self.parts)
 
     def order(self, seed: int) -> Iterator[int]:
         """Endless buckets to renew, by how many clips they have."""
@@ -300,7 +307,7 @@ def train_dit(
         condition_share=0.15,
         around_share=0.1,
         decay_share=0.5,
-        ema_decay=0.9995,
+        ema_decay=0.999,
         optimizer="muon",
         warmup_steps=200,
         minutes=seconds / 60,
@@ -348,7 +355,7 @@ def train_dit(
         ema.update(net)
         step += 1
         totals.append(loss.detach().clone())
-        if step % renew_every == 0:
+        if step % renew_every == 0 or not store.is_full:
             scenes = next(fresh)
             store.add(numbers.pop(0), scenes)
         if step % 200 == 0 or step in (1, 10, 50) or progress >= 1:

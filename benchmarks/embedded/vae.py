@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks.embedded.render import render_all
 from benchmarks.embedded.scenes import Bucket, Scenes, Stream
@@ -22,8 +23,9 @@ from vae.state import fresh_state, start_from_pca
 from vae.train import TrainForward, train_step
 
 BUCKETS = (
-    (Bucket(width=128, height=80, frames=17), 0.32),
-    (Bucket(width=80, height=128, frames=17), 0.16),
+    (Bucket(width=128, height=80, frames=17), 0.28),
+    (Bucket(width=80, height=128, frames=17), 0.14),
+    (Bucket(width=128, height=128, frames=17), 0.06),
     (Bucket(width=96, height=96, frames=17), 0.12),
     (Bucket(width=64, height=64, frames=17), 0.18),
     (Bucket(width=80, height=48, frames=17), 0.07),
@@ -63,7 +65,7 @@ def train_vae(
     *,
     seconds: float,
     device: str,
-    batch: int = 32,
+    batch: int = 64,
     channels: int = 16,
     motion: float = 2.0,
     lr: float = 4e-3,
@@ -85,7 +87,7 @@ def train_vae(
     began = time.monotonic()
     steps, row = 0, {}
     for scenes in chunks:
-        for part in _halves(scenes, batch):
+        for frames in _shown(scenes, batch, device):
             spent = time.monotonic() - began
             # the schedule reads progress off step and steps: here time decides, so steps follow the rate so far
             progress = min(1.0, max(spent / seconds, steps / most_steps))
@@ -95,9 +97,7 @@ def train_vae(
                 if state.step > 20
                 else 1_000_000,
             )
-            row = train_step(
-                state, forward, render_all(part, device), replace(config, batch=len(part))
-            )
+            row = train_step(state, forward, frames, replace(config, batch=len(frames)))
             steps += 1
             if steps % 200 == 0 or steps == 20:
                 print(
@@ -123,12 +123,9 @@ def train_vae(
     return load_vae(out / WEIGHTS_NAME), info
 
 
-def _halves(scenes: Scenes, batch: int) -> Iterator[Scenes]:
-    """Parts of ``batch`` scenes."""
-    for start in range(0, len(scenes), batch):
-        cut = {
-            name: value[start : start + batch]
-            for name, value in vars(scenes).items()
-            if name != "bucket"
-        }
-        yield replace(scenes, **cut)
+def _shown(scenes: Scenes, batch: int, device: str) -> Iterator[Tensor]:
+    """Parts of ``batch`` clips as they are, then the same mirrored and backwards."""
+    parts = render_all(scenes, device).split(batch)
+    yield from parts
+    for part in parts:
+        yield part.flip(1, 3)

@@ -116,7 +116,7 @@ class Muon(torch.optim.Muon):
     """torch's Muon, in float32 where bfloat16 is slow, and on a GPU for all matrices of a shape at once.
 
     torch iterates in bfloat16 always. On a CPU without instructions for it that takes ten times as long as float32. It
-    takes one matrix after the other, too: some 25 kernels each, which in a small model take longer to start than to run.
+    takes one matrix after the other, too: 25 kernels each, which in a small model take longer to start than to run.
     """
 
     @torch.no_grad()
