@@ -109,7 +109,7 @@ class VAEConfig:
 
 
 PRESETS: dict[str, VAEConfig] = {
-    "tiny": VAEConfig(decoder_widths=(96, 128), reach=3),
+    "tiny": VAEConfig(latent_channels=16, decoder_widths=(96, 128), reach=3),
     "4x8x8": VAEConfig(
         latent_channels=16,
         patch=(1, 2),

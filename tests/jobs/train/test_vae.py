@@ -79,7 +79,7 @@ def test_other_settings_are_refused_by_name_and_touch_nothing(shards, tmp_path):
     for more, said in (
         (("--lr", "0.1"), r"lr = 0.005 \(now 0.1\).*another --out"),
         (("--kl", "0.5"), r"loss.kl = 0.001 \(now 0.5\)"),
-        (("--preset", "4x8x8"), "latent_channels = 8 .now 16."),
+        (("--preset", "4x8x8"), "time_kernel = 2 .now 3."),
         (("--steps", "1"), "2 steps done, more than steps = 1"),
         (("--init", "embedded"), "started from random weights, this run from "),
         (("--seed", "1", "--batch", "4"), r"batch = 2 \(now 4\)"),
