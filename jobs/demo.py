@@ -30,6 +30,9 @@ PROMPTS = (
     " The background is beige with a grid. The camera is static. The light comes from the left.",
 )
 
+SAMPLES = ("--size", "128x80")
+"""Options of the demo's samples: what people look at should be large enough to see."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Args:
@@ -68,7 +71,7 @@ def run(args: Args) -> int:
         ["curate", raw, "--out", data, "--recipe", "demo"],
         ["encode", data],
         ["train-dit", data, "--out", dit, "--init", "embedded", "--minutes", args.train_minutes],
-        ["sample", "--prompts", prompts, "--dit", dit, "--out", samples, "--seed", args.seed],
+        ["sample", "--prompts", prompts, "--dit", dit, "--out", samples, *SAMPLES, "--seed", args.seed],
         *verb_steps(samples, dit, out / "verbs"),
     ]
     start = time.monotonic()

@@ -27,7 +27,7 @@ REFUSED = {
     "judge a.mp4 --prompts latin1.txt": "it is not UTF-8; give a text file",
     "judge a.mp4 --prompts pipe.mp4": "--prompts pipe.mp4 is no file; give a text file",
     "shots pipe.mp4": "pipe.mp4 is no file with bytes of its own; give a video file",
-    "sample --prompt 'A red circle.' --skip-blocks 99 --skip-scale 1": "has blocks 0 to 5",
+    "sample --prompt 'A red circle.' --skip-blocks 99 --skip-scale 1": "has blocks 0 to 7",
     "sample --prompt 'A red circle.' --best-of 2 --judge-clip nowhere": "--judge-clip: CLIP model",
     "sample --prompt 'A red circle.' --dit ''": "--dit '' is empty",
     "train-captioner run --out new --prompt '{nope}'": "placeholder {nope}",
