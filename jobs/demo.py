@@ -66,12 +66,13 @@ def run(args: Args) -> int:
     raw, data, dit, samples = out / "raw", out / "set", out / "dit", out / "samples"
     prompts = out / "prompts.txt"
     prompts.write_text("\n".join(PROMPTS) + "\n")
+    look = [*SAMPLES, "--seed", args.seed]
     steps = [
         ["film", raw, "--minutes", args.minutes, "--files", 5, "--seed", args.seed],
         ["curate", raw, "--out", data, "--recipe", "demo"],
         ["encode", data],
         ["train-dit", data, "--out", dit, "--init", "embedded", "--minutes", args.train_minutes],
-        ["sample", "--prompts", prompts, "--dit", dit, "--out", samples, *SAMPLES, "--seed", args.seed],
+        ["sample", "--prompts", prompts, "--dit", dit, "--out", samples, *look],
         *verb_steps(samples, dit, out / "verbs"),
     ]
     start = time.monotonic()
