@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,11 +49,6 @@ class Bucket:
     width: int
     height: int
     frames: int
-
-    @property
-    def pixels(self) -> int:
-        """Pixels of a clip."""
-        return self.width * self.height * self.frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +165,14 @@ def draw(bucket: Bucket, start: int, count: int, seed: int) -> Scenes:
     return as_numbers(scenes, bucket)
 
 
+def by_share(shares: Sequence[float], seed: int) -> Iterator[int]:
+    """Endless places in ``shares``, each as often as its share says."""
+    rng = np.random.default_rng(seed)
+    parts = np.array(shares, float)
+    while True:
+        yield int(rng.choice(len(parts), p=parts / parts.sum()))
+
+
 class Stream:
     """Endless scenes: buckets by their shares, drawn in other processes, no scene twice in a run."""
 
@@ -181,24 +185,17 @@ class Stream:
 
     def take(self, bucket: Bucket, count: int) -> Iterator[Scenes]:
         """``count`` scenes, rounded up to whole chunks, as they become ready."""
-        waiting: deque[Future[Scenes]] = deque()
-        left = -(-count // self.chunk)
-        while left or waiting:
-            while left and len(waiting) < 2 * self.workers:
-                waiting.append(self.pool.submit(draw, bucket, self.next, self.chunk, self.seed))
-                self.next += self.chunk
-                left -= 1
-            yield waiting.popleft().result()
+        return self.ahead(repeat(bucket, -(-count // self.chunk)))
 
     def ahead(self, order: Iterator[Bucket]) -> Iterator[Scenes]:
         """A chunk for each bucket of ``order``, drawn well ahead."""
         waiting: deque[Future[Scenes]] = deque()
         while True:
-            while len(waiting) < 3 * self.workers:
-                waiting.append(
-                    self.pool.submit(draw, next(order), self.next, self.chunk, self.seed)
-                )
+            for bucket in islice(order, 3 * self.workers - len(waiting)):
+                waiting.append(self.pool.submit(draw, bucket, self.next, self.chunk, self.seed))
                 self.next += self.chunk
+            if not waiting:
+                return
             yield waiting.popleft().result()
 
     def close(self) -> None:

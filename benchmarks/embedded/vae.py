@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.embedded.render import render_all
-from benchmarks.embedded.scenes import Bucket, Scenes, Stream
+from benchmarks.embedded.scenes import Bucket, Scenes, Stream, by_share
 from vae.checkpoint import load_vae, save_vae
 from vae.config import LossConfig, TrainConfig, VAEConfig
 from vae.evaluate import set_statistics
@@ -38,10 +38,8 @@ BUCKETS = (
 
 def order(seed: int) -> Iterator[Bucket]:
     """Endless buckets by their shares."""
-    rng = np.random.default_rng(seed)
-    shares = np.array([share for _, share in BUCKETS])
-    while True:
-        yield BUCKETS[int(rng.choice(len(BUCKETS), p=shares / shares.sum()))][0]
+    for number in by_share([share for _, share in BUCKETS], seed):
+        yield BUCKETS[number][0]
 
 
 def config_of(batch: int, channels: int, motion: float, lr: float) -> tuple[VAEConfig, TrainConfig]:

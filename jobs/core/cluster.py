@@ -89,9 +89,8 @@ def show_token() -> None:
     file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
     if os.environ.get("RAY_AUTH_TOKEN") or file.is_file():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
-    elif (
-        os.environ.get("RAY_AUTH_MODE") == "token"
-    ):  # Ray's core would end this process without a word
+    elif os.environ.get("RAY_AUTH_MODE") == "token":
+        # Ray's core would end this process without a word
         raise UserError(
             f"RAY_AUTH_MODE is token and there is no token in {file}: copy the head's ~/.ray/auth_token there, "
             "set RAY_AUTH_TOKEN, or make one with `ray get-auth-token --generate`"

@@ -16,11 +16,11 @@ from dit.config import REFERENCE_SCALE, SampleConfig, WeightFormat
 from jobs.core.args import Device, Folder, parse_args
 from jobs.core.console import Progress, clock, say, warn
 from jobs.core.errors import EXIT_OK, Refused, UserError
+from jobs.core.steps import step_notes
 from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
 from jobs.generate.inputs import check_there
 from jobs.generate.marks import Marks, marks_of, open_credentials
 from jobs.generate.result import how_made, json_bytes
-from jobs.generate.steps import step_notes
 from jobs.generate.texts import check_prompt, warn_of_other_worlds
 from pipeline.bounds import Count, NonNegative, Seed
 from pipeline.groups import CHOICE, DEVICES, MODELS, OUTPUT, PROMPTS, SAFETY, VIDEO

@@ -17,6 +17,7 @@ import tyro
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.steps import one_video, step_notes
 from jobs.generate.inputs import (
     box_mask,
     check_memory,
@@ -30,7 +31,6 @@ from jobs.generate.inputs import (
 )
 from jobs.generate.limits import check_between, check_frames, check_window, few_steps_of
 from jobs.generate.result import VideoFile, checked, load_models, write_video
-from jobs.generate.steps import one_video, step_notes
 from jobs.generate.verb_args import VerbArgs
 from pipeline.bounds import Count, Positive, Share
 

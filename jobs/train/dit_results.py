@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +35,8 @@ def make_sheet(args: Args, data: TrainingPacks, reports: Reports | None) -> Any:
     from dit.config import SamplerConfig
     from dit.packing import token_count
     from dit.samplers import generate
-    from dit.watch import Seen, watching
     from jobs.core.models import load_vae_for
+    from jobs.core.steps import step_notes
     from pipeline.video.sheets import contact_sheet, png_bytes
 
     try:
@@ -47,9 +46,6 @@ def make_sheet(args: Args, data: TrainingPacks, reports: Reports | None) -> Any:
         return None
     pool = data.held_out or list(range(len(data.clip_ids)))
     clips = [data._fetch(i, 0, lambda _: False) for i in pool[:SHEET_CLIPS]]
-
-    def tell(progress: Progress, seen: Seen) -> None:
-        progress.update(0, f"step {min(seen.step + 1, seen.steps)} of {seen.steps}")
 
     def draw(step: int, model: DiT) -> None:
         shapes = [tuple(c[s.LATENT_MEAN].shape[1:]) for c in clips]
@@ -62,7 +58,7 @@ def make_sheet(args: Args, data: TrainingPacks, reports: Reports | None) -> Any:
             progress = None
             if reports:
                 progress = shown.enter_context(Progress("train-dit: samples", len(clips), "clips"))
-                shown.enter_context(watching(partial(tell, progress)))
+                shown.enter_context(step_notes(progress))
             for group in groups:
                 latents = generate(
                     model,

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.embedded.dit import Packs, Part, Store, Words, loss_and_gradients, start
+from benchmarks.embedded.dit import Packs, loss_and_gradients, start
 from benchmarks.embedded.render import render_all
 from benchmarks.embedded.scenes import FPS, Bucket, as_numbers, draw
+from benchmarks.embedded.store import Part, Store, Words
 from dit.config import DiTConfig, TrainConfig
 from dit.levels import levels_of
 from dit.packing import patchify

@@ -9,8 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from jobs.core.run import open_run
+from jobs.search.dataset import open_dataset
 from jobs.select import command as select
 from jobs.view.app import UPLOADS, make_viewer_app
+from jobs.view.database import Database
 from jobs.view.viewer import Viewer
 from jobs.web.guard import Access
 from tests.helpers.run_folder import write_run
@@ -32,6 +34,16 @@ def prepare(folder: Path, clips: int = 9) -> list[str]:
     run = open_run(folder)
     select.run(run.recipe().select, run)
     return [row["clip_id"] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """The locked database of nine clips."""
+    folder = tmp_path_factory.mktemp("run")
+    prepare(folder)
+    opened = Database(open_dataset(folder))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")

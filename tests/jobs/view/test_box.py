@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,15 +28,6 @@ db.ask("select 1")
 print(db.box.pid, flush=True)
 db.ask(sys.argv[2])
 """
-
-
-@pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    folder = tmp_path_factory.mktemp("run")
-    prepare(folder)
-    opened = Database(open_dataset(folder))
-    yield opened
-    opened.close()
 
 
 @pytest.mark.parametrize("count", [600_000_000, 3_000_000_000])

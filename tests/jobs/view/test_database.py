@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from jobs.core.errors import UserError
-from jobs.search.dataset import open_dataset
 from jobs.view import database
 from jobs.view.database import Database, check_expression
-from tests.jobs.view.conftest import prepare
 
 Served = tuple[TestClient, list[str]]
-
-
-@pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    folder = tmp_path_factory.mktemp("run")
-    prepare(folder)
-    opened = Database(open_dataset(folder))
-    yield opened
-    opened.close()
 
 
 def test_a_select_is_answered(db: Database) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jobs.core import console
-from jobs.generate.steps import one_video
+from jobs.core.steps import one_video
 
 
 def test_the_step_is_in_the_line_and_the_count_is_whole_at_the_end(
