@@ -24,6 +24,9 @@ from pipeline.bounds import Count, check_bounds
 from pipeline.source.listing import check_apart
 from pipeline.store.paths import Location, location
 
+NAMED = 5
+"""Sources that cannot be read of which ``--dry-run`` says the name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Args:
@@ -126,6 +129,7 @@ def chosen_recipe(
     from jobs.models.needs import require_models
 
     check_run_folder(folder)
+    check_apart(sources, folder)  # before any footage is looked at, or a line said
     chosen = choose(sources, folder, named, overrides)
     require_models(chosen.recipe, chosen.named)
     if chosen.note:
@@ -150,12 +154,20 @@ def check_run(recipe: Recipe, sources: list[str], folder: RunFolder) -> None:
 def look(recipe: Recipe, sources: list[str], out: Location | str, limit: int | None = None) -> None:
     """``--dry-run``: check everything and say what would be done; writes nothing."""
     from jobs.report.status import read_status
-    from pipeline.source.listing import first_sources
+    from pipeline.source.listing import first_sources, shown_uri, why_unreadable
 
     folder = open_run(out)
     check_run(recipe, sources, folder)
-    count = sum(1 for _ in first_sources(sources, limit))
+    count, unreadable = 0, []
+    for _, _, uri in first_sources(sources, limit):
+        count += 1
+        if why := why_unreadable(uri):
+            unreadable.append(f"{shown_uri(uri)}: {why}")
     say(f"curate: {count} sources by recipe {recipe.name} into {folder}")
+    for told in unreadable[:NAMED]:
+        warn(f"{told}; it would be quarantined")
+    if len(unreadable) > NAMED:
+        warn(f"{len(unreadable) - NAMED} more sources cannot be read either")
     asked = f"{', '.join(recipe.caption.kinds)} by {recipe.caption.model if recipe.caption.asked else 'measurement'}"
     span = f"{recipe.ingest.min_clip_s:g} to {recipe.ingest.max_clip_s:g} s"
     say(f"curate: clips of {span}; scores by CLIP {recipe.openclip.model}; captions {asked}")

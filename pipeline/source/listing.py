@@ -267,6 +267,23 @@ def _starts(size: int) -> tuple[int, int, int]:
     return 0, max(0, size // 2 - BLOCK_BYTES // 2), max(0, size - BLOCK_BYTES)
 
 
+def why_unreadable(uri: str) -> str | None:
+    """Why a source of a list will fail unread, by its name and rights alone; None where they tell nothing."""
+    if "://" in uri:
+        return None
+    try:
+        mode = os.stat(uri).st_mode
+        if stat.S_ISDIR(
+            mode
+        ):  # a folder is listed as a source itself only where it cannot be opened
+            os.scandir(uri).close()
+    except OSError as error:
+        return error.strerror
+    if not stat.S_ISREG(mode):
+        return "not a regular file"
+    return None if os.access(uri, os.R_OK) else os.strerror(errno.EACCES)
+
+
 def missing_source_id(uri: str) -> str:
     """Id of a source whose content cannot be read: derived from its name."""
     return source_id(0, uri.encode(errors="surrogateescape"), b"unreadable", b"")

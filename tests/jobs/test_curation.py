@@ -186,6 +186,36 @@ def test_a_mistake_is_one_line_with_the_fix_and_leaves_nothing(
     assert not Path("o").exists()
 
 
+@pytest.mark.parametrize("out", ["raw", "raw/set"])
+def test_outputs_inside_the_footage_are_refused_before_a_word_or_a_look(
+    out: str,
+    footage: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from jobs.models import default
+
+    monkeypatch.chdir(footage.parent)
+    looked: list[str] = []
+    monkeypatch.setattr(default, "domains_of", looked.append)
+    assert cli.main(["curate", "raw", "--out", out]) == 2
+    caught = capsys.readouterr()
+    assert caught.out == "" and not looked
+    assert caught.err.count("\n") == 1 and "choose another --out" in caught.err
+
+
+def test_a_dry_run_names_what_cannot_be_read(
+    footage: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(footage.parent)
+    Path("all.txt").write_text("raw/moving.mp4\n" + "".join(f"gone{n}.mp4\n" for n in range(7)))
+    assert cli.main(["curate", "all.txt", "--out", "set", "--recipe", "demo", "--dry-run"]) == 0
+    caught = capsys.readouterr()
+    assert "curate: 8 sources" in caught.out and not Path("set").exists()
+    assert "gone0.mp4: No such file or directory; it would be quarantined" in caught.err
+    assert "2 more sources cannot be read either" in caught.err and "moving" not in caught.err
+
+
 def test_curate_takes_a_recipe_object_as_it_is(tmp_path: Path) -> None:
     recipe = jobs.load_recipe("demo", {"ingest.max_clip_s": 5})
     with pytest.raises(jobs.UserError, match="change the Recipe object itself"):

@@ -12,6 +12,7 @@ from pipeline.source.listing import (
     file_source_id,
     list_sources,
     missing_source_id,
+    why_unreadable,
 )
 from pipeline.store.paths import location
 
@@ -86,6 +87,19 @@ def test_a_folder_that_cannot_be_listed_is_a_source_that_fails_and_the_rest_goes
     assert in_order(tmp_path / "in") == [str(good), str(shut)]
     with pytest.raises(PermissionError):  # which is how it is quarantined
         file_source_id(shut)
+    assert why_unreadable(str(shut)) == "Permission denied" and why_unreadable(str(good)) is None
+
+
+def test_why_a_source_will_fail_is_known_from_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = touch(tmp_path / "a.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert why_unreadable(str(good)) is None and why_unreadable("s3://bucket/a.mp4") is None
+    assert why_unreadable(str(tmp_path / "gone.mp4")) == "No such file or directory"
+    assert why_unreadable(str(tmp_path / "pipe.mp4")) == "not a regular file"
+    monkeypatch.setattr(os, "access", lambda path, how: False)
+    assert why_unreadable(str(good)) == "Permission denied"
 
 
 @pytest.mark.parametrize(
