@@ -13,7 +13,7 @@ from pipeline.training.compute import compute_dtype
 from pipeline.training.device import pick_device
 from pipeline.training.ema import Ema
 from pipeline.training.optim import Group, Optimizer
-from pipeline.training.state import load_state, save_state, sync_metrics
+from pipeline.training.state import load_state, save_state
 from vae.adversary import Adversary
 from vae.config import TrainConfig, VAEConfig
 from vae.conv import fold_space
@@ -158,7 +158,6 @@ def start_from_pca(vae: AnyVAE, clips: list[Any]) -> None:
 
 def save_run(state: RunState, config: TrainConfig, out: Path) -> None:
     """Everything needed to go on, in one atomic file."""
-    sync_metrics(out)
     save_state(
         out / STATE_NAME,
         {

@@ -42,7 +42,6 @@ from pipeline.training.state import (
     keep_metrics,
     load_state,
     save_state,
-    sync_metrics,
 )
 
 if TYPE_CHECKING:
@@ -322,7 +321,6 @@ class Tuner:
 
     def save(self, path: Path) -> None:
         """Everything a resumed run needs, atomically; frozen weights are the base's and are not written."""
-        sync_metrics(path.parent)
         state = {
             "train_config": asdict(self.config),
             "base": self.base_id,

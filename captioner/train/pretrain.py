@@ -33,7 +33,6 @@ from pipeline.training.state import (
     keep_metrics,
     load_state,
     save_state,
-    sync_metrics,
 )
 
 if TYPE_CHECKING:
@@ -314,7 +313,6 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Everything a resumed run needs, atomically."""
-        sync_metrics(path.parent)
         save_state(
             path,
             {

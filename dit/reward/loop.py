@@ -42,7 +42,7 @@ from dit.train.parallel import clip_gradients
 from pipeline.contracts import TextEncoder, Vae
 from pipeline.training.device import same_bits
 from pipeline.training.interrupt import Interrupts
-from pipeline.training.state import add_metrics, keep_metrics, load_state, save_state, sync_metrics
+from pipeline.training.state import add_metrics, keep_metrics, load_state, save_state
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +212,6 @@ def train(
     began, before, first = time.monotonic(), run.elapsed_s, run.step
 
     def save() -> None:
-        sync_metrics(out)
         save_state(path, run_state(run, config, facts, start.latents))
 
     if on_sample and config.sample_every and not run.step:

@@ -49,7 +49,6 @@ class _Whole:
 
     def save(self, run: Run) -> None:
         if self.leader:
-            sync_metrics(self.out)
             save_state(self.out / STATE_NAME, run_state(run, self.config, self.data))
 
     def wait(self) -> None:

@@ -147,9 +147,8 @@ def _train(args: Args, trainer: Any, path: Path, step: int, spent: float) -> tup
 
 
 def _save(path: Path, trainer: Any, config: ClipTrainConfig, step: int, spent: float) -> None:
-    from pipeline.training.state import save_state, sync_metrics
+    from pipeline.training.state import save_state
 
-    sync_metrics(path.parent)
     settings = dataclasses.asdict(config)
     body = {**trainer.state(), "train_config": settings, "step": step, "elapsed_s": spent}
     save_state(path, body)

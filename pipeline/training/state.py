@@ -17,8 +17,13 @@ METRICS_NAME = "metrics.jsonl"
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Training state (tensors and plain values) to one file, atomically and without a copy of it in memory."""
+    """Training state (tensors and plain values) to one file, atomically and without a copy of it in memory.
+
+    The lines of ``metrics.jsonl`` beside it are brought to the disk first: the state vouches for them.
+    """
     import torch
+
+    sync_metrics(path.parent)
 
     # a file, not its name: torch would put the temporary name into the bytes
     with atomic_path(path, sole=True) as temporary, temporary.open("wb") as file:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from dit.checkpoint import Loaded
 from dit.config import SampleConfig
-from dit.generation import generate, sample_videos
+from dit.generation import generate, reference_latents, sample_videos
+from dit.model import DiT
 from tests.helpers.pixel_models import LetterEncoder, PixelVae, pixel_dit
 
 
@@ -70,3 +73,42 @@ def test_videos_of_mixed_sizes_come_back_in_order(model: Loaded):
         model, PixelVae(), [None] * 3, shapes, seeds=[1, 2, 3], config=SampleConfig(steps=1)
     )
     assert [video.shape for video in videos] == [(5, 6, 8, 3), (1, 4, 4, 3), (9, 2, 8, 3)]
+
+
+def test_a_video_is_the_same_whatever_larger_one_is_made_with_it(model: Loaded):
+    """Noise levels hang on the number of tokens: of another video's, a seed would not give its video again."""
+    config = SampleConfig(steps=3, shift=4.0, shift_tokens=6)
+    small, large = (1, 4, 4), (3, 8, 8)
+
+    def made(shapes: list[tuple[int, int, int]]) -> np.ndarray:
+        seeds = list(range(5, 5 + len(shapes)))
+        return sample_videos(
+            model, PixelVae(), [None] * len(shapes), shapes, seeds=seeds, config=config
+        )[0].astype(int)
+
+    assert np.abs(made([small]) - made([small, large])).max() <= 1
+    assert np.abs(made([large]) - made([large, small])).max() <= 1
+
+
+def test_a_video_is_made_for_the_rate_that_it_is_played_at(model: Loaded):
+    """Of the default rate, everything at 24 frames a second would move three times too fast."""
+    slow, fast = (
+        run(model, ["abc"], config=SampleConfig(frames=5, steps=2, fps=fps))[0].astype(int)
+        for fps in (8.0, 24.0)
+    )
+    assert np.abs(slow - fast).max() > 1
+
+
+def test_of_a_longer_reference_the_start_is_shown_and_of_a_larger_one_the_middle(model: Loaded):
+    class Wide(PixelVae):
+        space_factor = 4
+
+    config = dataclasses.replace(model.model.config, references=True)
+    shown = dataclasses.replace(model, model=DiT(config))
+    video = np.zeros((7, 6, 11, 3), np.uint8)
+    video[4] = 255  # the last frame that fills a latent one
+    video[0, 1:5, 1:9] = 51  # what is left of 6 x 11 at multiples of 4
+    latents = reference_latents(video, Wide(), shown)
+    assert latents.shape == (3, 2, 4, 8)
+    assert (latents[:, 1] == 1).all(), "frames beyond the last whole step are left out at the end"
+    np.testing.assert_allclose(latents[:, 0], 51 / 127.5 - 1, rtol=1e-6)

@@ -14,8 +14,9 @@ import vae.train as training
 from pipeline.training.state import load_state
 from vae.config import TrainConfig
 from vae.data import TrainData
+from vae.model import VideoVAE
 from vae.refusals import learning_rate
-from vae.train import train
+from vae.train import step_noise, train
 
 CONFIG = TrainConfig(
     steps=8,
@@ -76,6 +77,21 @@ def test_other_settings_or_presets_are_not_resumed(shards, small, tmp_path):
     (tmp_path / "state.pt").write_bytes(b"half a file")
     with pytest.raises(ValueError, match="not a readable training state"):
         run(shards, small, tmp_path, resume=True)
+
+
+def test_noise_is_of_the_seed_and_of_the_step(small):
+    """One noise for every seed, and two runs tell nothing of the scatter; one for every step is learned by heart."""
+    config = replace(CONFIG, latent_noise=0.5)
+    shape = (4, 1, *VideoVAE(small).latent_shape(5, 8, 8))
+    first, *others = (
+        step_noise(shape, replace(config, seed=seed), step)
+        for seed, step in ((3, 7), (3, 7), (4, 7), (3, 8))
+    )
+    same = [
+        torch.equal(first[0], noise) and torch.equal(first[1], extra) for noise, extra in others
+    ]
+    assert same == [True, False, False]
+    assert not any(torch.equal(first[0], noise) for noise, _ in others[1:])
 
 
 def test_nan_step_is_skipped_logged_and_survived(shards, small, tmp_path, monkeypatch):

@@ -68,6 +68,7 @@ def test_a_row_says_what_it_was_made_with() -> None:
         ({"max_new_tokens": 11}, CLIP),
         ({"frames": 3}, CLIP),
         ({"frame_side": 100}, CLIP),
+        ({"shown_as": "video"}, CLIP),
         ({"prompts": {"short": "Other {frames}"}}, CLIP),
         ({}, {s.VIDEO_XXH3: "f" * 32}),
         ({}, {**CLIP, caption_rows.HINTED: '[{"clause": "it is dark", "columns": []}]'}),

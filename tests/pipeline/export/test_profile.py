@@ -81,6 +81,12 @@ def test_of_sizes_of_nearly_one_aspect_the_largest_that_needs_no_enlarging_is_ta
     assert square.size_for(2000, 2000) == (1024, 1024)
 
 
+def test_a_side_may_be_the_divisor_itself_and_one_frame_is_a_count():
+    thumb = Profile(fps=16, frames=(1,), sizes=((16, 32),))
+    assert thumb.size_for(100, 200) == (16, 32) and thumb.near(3) == [1, 5]
+    assert thumb.near(0) == [1, 5]
+
+
 def test_those_that_ship_keep_their_models_rules():
     rules = {name: find_profile(name) for name in shipped()}
     assert set(rules) == {"wan2.1-14b", "wan2.2-5b", "hunyuan-1.5", "ltx-2", "h3", "cogvideox"}

@@ -65,7 +65,12 @@ def test_lines_are_on_the_disk_before_the_state_that_vouches_for_them(tmp_path, 
     synced = []
     monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
     sync_metrics(tmp_path)
-    assert synced == [(tmp_path / "metrics.jsonl").stat().st_ino]
+    lines = (tmp_path / "metrics.jsonl").stat().st_ino
+    assert synced == [lines]
+    synced.clear()
+    save_state(tmp_path / "state.pt", {"step": 1})
+    state = (tmp_path / "state.pt").stat().st_ino
+    assert synced[:2] == [lines, state], "no trainer can forget it"
 
 
 def test_a_line_is_whole_with_its_end_and_its_step(tmp_path):
