@@ -291,6 +291,9 @@ def exchange() -> list[Case]:
             ("push", "run", "--repo", "a/\u00e9\u00e9", "--licence", "", "--dry-run"), "--licence"
         ),
         case("push run --repo a/b --licence '  ' --dry-run", "--licence"),
+        case("push run --repo a/b --licence 'wat is' --dry-run", "wat is"),
+        case("push run --repo a/b --licence other --dry-run", "--licence-name"),
+        case("push run --repo a/b --licence other --licence-name 'My Terms' --dry-run", "my-terms"),
         case("push run --repo ../b --licence mit --dry-run", "../b"),
         case("push run --repo a/.. --licence mit --dry-run", "a/.."),
         case("push run --repo 'a/b c' --licence mit --dry-run", "a/b c"),

@@ -27,14 +27,23 @@ def find_profile(name: str, frames: tuple[int, ...] = ()) -> Profile:
     path = location(name) if name.endswith(".toml") else shipped().get(name)
     if path is None:
         raise UserError(f"{unknown('model', name, shipped())} (or give a .toml file)")
+    if not path.is_file():
+        why = "is a folder" if path.is_dir() else "does not exist"
+        raise UserError(
+            f"--model {name} {why}; give a .toml file, or one of {', '.join(shipped())}"
+        )
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read profile {path}: {error}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"profile {path} is not text in UTF-8; write it as TOML") from None
+    except OSError as error:
+        raise UserError(
+            f"cannot read profile {path}: {error.strerror or error}; check its rights"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"profile {path} is not valid TOML: {error}; write it as TOML") from None
     raw = {"name": path.stem, **raw}
-    profile: Profile = section_from(Profile, raw, f"profile {path.name}:")
+    profile: Profile = section_from(Profile, raw, f"profile {path.name}")
     if profile.dialect not in DIALECTS:
         raise UserError(f"profile {path.name}: {unknown('dialect', profile.dialect, DIALECTS)}")
     if not frames:

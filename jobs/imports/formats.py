@@ -17,6 +17,7 @@ from jobs.imports.items import Item, ReadOptions
 from jobs.imports.layouts import caption_tables, read_found, read_tables
 from jobs.imports.packed import data_files, read_bytes_table, read_curator, read_tars
 from jobs.imports.tables import SUFFIXES, read_table
+from pipeline.source.listing import VIDEO_SUFFIXES
 from pipeline.store.paths import Location
 
 Reader = Callable[[Location, ReadOptions], Iterator[Item]]
@@ -81,12 +82,32 @@ FORMATS: dict[str, Reader] = {
 
 
 def reader_of(name: str, source: Location) -> tuple[str, Reader]:
-    """Name and reader of a format; ``auto`` looks at the source. UserError for a name that is none."""
+    """Name and reader of a format; ``auto`` looks at the source. UserError for a name or a source that is none."""
+    if name not in FORMATS and name != "auto":
+        raise UserError(f"--from: {unknown('format', name, FORMATS)}")
+    check_source(source)
     if name == "auto":
         name = guess(source)
-    if name not in FORMATS:
-        raise UserError(f"--from: {unknown('format', name, FORMATS)}")
     return name, FORMATS[name]
+
+
+def check_source(source: Location) -> None:
+    """UserError for what is no dataset, whatever its format: nothing, a single video, a run folder of ours."""
+    if not source.exists():
+        raise UserError(f"{source} does not exist; give a folder or a table")
+    if not source.is_dir() and source.suffix.lower() in VIDEO_SUFFIXES:
+        raise UserError(
+            f"{source} is one video, no dataset; give the folder that it is in, or cut it into clips with "
+            f"filmstock ingest {source} --out DIR"
+        )
+    if any((source / name).exists() for name in (".ingest", "manifest", "selection.parquet")):
+        shards = f"{source}/shards is, and can be imported"
+        if not (source / "shards").is_dir():
+            shards = f"filmstock report {source} shows its clips"
+        raise UserError(
+            f"{source} is a run folder of filmstock, no dataset: select, caption, pack and export work on it as it "
+            f"is; {shards}"
+        )
 
 
 def guess(source: Location) -> str:
@@ -101,7 +122,10 @@ def guess(source: Location) -> str:
     if ending == ".arrow":
         return "hf"
     if not source.is_dir():
-        raise UserError(f"{source} does not exist, or is no dataset: give a folder or a table")
+        raise UserError(
+            f"{source} is no dataset that is known: give a folder, a table ({', '.join(SUFFIXES)}), a config (.toml), "
+            "a .tar or an .arrow file"
+        )
     if (source / VIDEO_LIST).is_file():
         return "fastvideo"
     if metadata_of(source):

@@ -15,6 +15,8 @@ from jobs.core.errors import UserError
 from jobs.imports.folders import told
 from jobs.imports.items import Item, ReadOptions, captions_of, roles_of, scores_of, spans_of
 from jobs.imports.tables import Videos, holds_bytes, json_object
+from pipeline import schema as s
+from pipeline.shards.layout import MANIFEST_SUFFIX
 from pipeline.source.listing import VIDEO_SUFFIXES
 from pipeline.store.members import cell_uri, range_uri
 from pipeline.store.paths import Location, ObjectPath, location, parquet_input
@@ -25,6 +27,10 @@ LARGEST_TEXT = 1 << 20
 """Bytes of a member with captions that are read at most."""
 VIDEO_COLUMNS = ("video", "mp4", "mov", "clip", "video_bytes", "bytes")
 """Columns that hold the bytes of videos, or structs of ``bytes`` and ``path`` as ``datasets`` writes them."""
+OURS = frozenset((s.CLIP_ID, s.SHOT_ID, s.SOURCE_ID, s.START_S, s.END_S))
+"""Columns of our own shards: each cell is a clip, whole."""
+TIMES = ("start", "end")
+"""Roles of columns that would take a part of it."""
 
 
 # -- tars
@@ -113,7 +119,12 @@ def read_bytes_table(source: Location, options: ReadOptions) -> Iterator[Item]:
         named: tuple[str, ...] = ()
         for number, row in enumerate(scalar_rows(part, column)):
             if roles is None:
-                roles, named = roles_of([name for name in row if name != _HERE], options, str(part))
+                names = [name for name in row if name != _HERE]
+                roles, named = roles_of(names, options, str(part))
+                if set(names) >= OURS:  # their start and end are times of the source
+                    roles = {
+                        r: n for r, n in roles.items() if r in options.columns or r not in TIMES
+                    }
             inside, path = row.pop(_HERE)
             own = str(row.get(roles.get("id", "")) or path or f"{part.stem}-{number}")
             uri = cell_uri(place, inside, number, file_name(path, number))
@@ -147,13 +158,16 @@ def file_name(path: str | None, number: int) -> str:
 
 
 def data_files(source: Location) -> list[Location]:
-    """Parquet or Arrow files of a source, in order: the file, or those of a folder and of its splits."""
+    """Parquet or Arrow files of a source, in order: the file, or those of a folder and of its splits.
+
+    The manifest of our shards, which holds no videos, is none of them.
+    """
     if not source.is_dir():
         return [source] if source.suffix in (".parquet", ".arrow") else []
     here = [*source.glob("*.parquet"), *source.glob("*/*.parquet")]
     if not isinstance(source, ObjectPath):
         here += [*source.glob("data-*.arrow"), *source.glob("*/data-*.arrow")]
-    return sorted(here, key=str)
+    return sorted((path for path in here if not path.name.endswith(MANIFEST_SUFFIX)), key=str)
 
 
 def video_column(part: Location) -> str:

@@ -9,17 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.publish.licences import Licence
 from pipeline import schema as s
 from pipeline.shards.card import CATEGORIES
 
 SAMPLES = 5
 """Captions shown in the card."""
 SHEET = "samples.png"
-LICENCES = frozenset(
-    ("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-nd-4.0")
-    + ("mit", "apache-2.0", "odc-by", "odbl", "pddl", "unknown", "other")
-)
-"""Licences that the hub knows by these names; any other is written out as ``license_name``."""
 KINDS = {"int": "sc:Integer", "uint": "sc:Integer", "float": "sc:Float", "double": "sc:Float"}
 """Start of an Arrow type's name -> type of Croissant; any other is text."""
 CONTEXT: dict[str, Any] = {
@@ -68,8 +64,8 @@ class About:
 
     title: str
     """Its name, for people."""
-    licence: str
-    """Licence of the dataset as a whole, as the hub names it: cc-by-4.0, other ..."""
+    licence: Licence
+    """Licence of the dataset as a whole."""
     sources: str = ""
     """Where the footage is from and under which terms."""
     summary: str = ""
@@ -86,12 +82,14 @@ def dataset_card(
     """Text of the card. ``rows`` of the shards' manifest, ``columns`` name -> Arrow type, ``funnel`` step -> clips."""
     hours = sum(row[s.END_S] - row[s.START_S] for row in rows) / 3600
     size = next((name for limit, name in CATEGORIES if len(rows) < limit), "1M<n<10M")
-    known = about.licence in LICENCES
-    licence = [f"license: {about.licence if known else 'other'}"]
-    licence += [] if known else [f"license_name: {json.dumps(about.licence)}"]
+    licence = {
+        "license": about.licence.kind,
+        "license_name": about.licence.name,
+        "license_link": about.licence.link,
+    }
     head = [
         "---",
-        *licence,
+        *(f"{key}: {value}" for key, value in licence.items() if value),
         f"pretty_name: {json.dumps(about.title)}",
         "task_categories:",
         "- text-to-video",
@@ -125,7 +123,8 @@ def dataset_card(
             ],
         ),
         "## Licence",
-        f"The dataset is published under {about.licence}.",
+        f"The dataset is published under {about.licence.told}"
+        + (f", which is at {about.licence.link}." if about.licence.link else "."),
         about.sources or "Its publisher says nothing on the terms of the footage.",
         "## Samples",
         f"![Frames of some clips]({SHEET})",
@@ -247,7 +246,7 @@ def croissant(
         "name": repository.rpartition("/")[2],
         "description": about.summary or f"{about.title}: video clips with captions.",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "license": about.licence,
+        "license": about.licence.where,
         "url": base,
         "version": "1.0.0",
         "datePublished": published,

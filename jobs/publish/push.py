@@ -23,6 +23,7 @@ from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.fresh import check_fresh
 from jobs.core.run import RunFolder, open_run
 from jobs.publish.describe import SHEET, About, chosen, croissant, dataset_card
+from jobs.publish.licences import Licence, licence_of
 from pipeline import schema as s
 from pipeline.shards.layout import manifest_of
 from pipeline.store.paths import Location, matching, parquet_input
@@ -46,7 +47,11 @@ class Args:
     repo: str
     """Repository, OWNER/NAME; it is made if there is none."""
     licence: str
-    """Licence of the dataset as the hub names it: cc-by-4.0, cc0-1.0, other ..."""
+    """Licence of the dataset as the hub names it: cc-by-4.0, cc0-1.0; or other, with --licence-name."""
+    licence_name: str = ""
+    """With --licence other: what your terms are called, such as my-terms-1.0."""
+    licence_link: str = ""
+    """With --licence other: where they can be read, https://..."""
     title: str | None = None
     """Name of the dataset, for people. Default: the repository's."""
     summary: str = ""
@@ -69,8 +74,7 @@ def run(args: Args) -> int:
     """Publish; returns the number of files that were sent."""
     if not REPOSITORY.fullmatch(args.repo):
         raise UserError(f"--repo {args.repo!r} is no repository; write OWNER/NAME")
-    if not args.licence.strip():
-        raise UserError("--licence is empty; name one, or say other")
+    licence = licence_of(args.licence, args.licence_name, args.licence_link)
     folder = open_run(args.folder)
     folder.need("shards")
     manifest = manifest_of(folder.shards)
@@ -82,7 +86,7 @@ def run(args: Args) -> int:
         local = {f"shards/{p.name}": stack.enter_context(staged(p)) for p in [*shards, manifest]}
         local[manifest.name] = local.pop(f"shards/{manifest.name}")
         hashes = {name: sha256(path) for name, path in local.items()}
-        made = describe(args, folder, manifest, shards[0], hashes)
+        made = describe(args, licence, folder, manifest, shards[0], hashes)
         if args.dry_run:
             return tell(folder, args, local, made)
         with hub_trouble(args.repo):
@@ -92,7 +96,12 @@ def run(args: Args) -> int:
 
 
 def describe(
-    args: Args, folder: RunFolder, manifest: Location, shard: Location, hashes: dict[str, str]
+    args: Args,
+    licence: Licence,
+    folder: RunFolder,
+    manifest: Location,
+    shard: Location,
+    hashes: dict[str, str],
 ) -> dict[str, bytes]:
     """Path -> content of what is made for the hub: card, Croissant metadata, a sheet of frames."""
     import pyarrow.parquet as pq
@@ -102,7 +111,7 @@ def describe(
     columns = {name: str(schema.field(name).type) for name in schema.names}
     about = About(
         title=args.title or args.repo.partition("/")[2],
-        licence=args.licence,
+        licence=licence,
         summary=args.summary,
         sources=args.sources,
     )

@@ -21,7 +21,10 @@ def find_target(name: str) -> Target:
     if is_extension(name):
         found = load_extension(name, "target")
         if not isinstance(found, Target):
-            raise ValueError(f"target {name!r} is no pipeline.export.target.Target")
+            raise ValueError(
+                f"target {name!r} is a {type(found).__name__}, no pipeline.export.target.Target; name one of "
+                f"{', '.join(NAMES)}, or an object of yours that is"
+            )
         return found
     if name not in NAMES:
         near = difflib.get_close_matches(name.lower(), NAMES, n=1, cutoff=0.5)

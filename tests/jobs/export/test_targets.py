@@ -88,6 +88,15 @@ def test_a_target_is_a_small_description(name):
     assert len(module.read_text().splitlines()) < 120
 
 
+def test_what_is_no_target_is_one_line_that_says_what_is():
+    with pytest.raises(
+        ValueError, match=r"'os:system' is a builtin_.*name one of diffusion-pipe, .*of yours"
+    ):
+        find_target("os:system")
+    with pytest.raises(ValueError, match="did you mean 'musubi-tuner'"):
+        find_target("musubi")
+
+
 def test_a_trainer_of_your_own_is_one_file(made, tmp_path, monkeypatch):
     (tmp_path / "my_trainer.py").write_text(
         "from pipeline.export.target import Target, to_csv\n"

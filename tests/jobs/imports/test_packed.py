@@ -15,10 +15,14 @@ from jobs.core.errors import UserError
 from jobs.imports.formats import reader_of
 from jobs.imports.items import Item, ReadOptions
 from jobs.shards.pack import shared_name
+from pipeline import schema as s
+from pipeline.shards.layout import manifest_of
+from pipeline.source.given import GivenSpan
 from pipeline.source.listing import file_source_id, source_stamp
 from pipeline.store.members import cell_uri
 from pipeline.store.paths import location, read_range
 from pipeline.store.staging import staged
+from tests.helpers.shard_media import make_rows, make_shards
 
 BYTES = [b"first video" * 9, b"second" * 5, b"third one" * 7]
 
@@ -108,6 +112,21 @@ def test_bytes_in_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": BYTES, "b": BYTES}), tmp_path / "train.parquet")
     with pytest.raises(UserError, match="no column of videos"):
         read(tmp_path)
+
+
+def test_our_own_shards_are_clips_as_they_are(tmp_path: Path) -> None:
+    rows = make_rows(6)
+    make_shards(tmp_path / "shards", rows)
+    assert manifest_of(tmp_path / "shards").is_file(), "a published set has it beside the shards"
+    assert reader_of("auto", tmp_path)[0] == "hf"
+    found = read(tmp_path)
+    assert found == read(tmp_path / "shards")
+    assert [item.name for item in found] == [row[s.CLIP_ID] for row in rows]
+    assert [location(item.uri).read_bytes() for item in found] == [row[s.VIDEO] for row in rows]
+    assert {item.span for item in found} == {GivenSpan()}, (
+        "start_s and end_s are times of the source"
+    )
+    assert found[2].captions == {"short": "clip 2", "dense": "clip number 2 drifts slowly"}
 
 
 def test_a_dataset_on_disk(tmp_path: Path) -> None:

@@ -37,6 +37,25 @@ def lines(path: Path, *rows: object) -> Path:
     return path
 
 
+@pytest.mark.parametrize("form", ["auto", "folder", "table"])
+def test_what_is_no_dataset_is_said_whatever_the_format(data: Path, form: str) -> None:
+    with pytest.raises(UserError, match="a.mp4 is one video, no dataset; give the folder"):
+        read(data / "a.mp4", form)
+    with pytest.raises(UserError, match="nowhere does not exist; give a folder or a table"):
+        read(data / "nowhere", form)
+    (data / "notes.md").write_text("Notes.")
+    with pytest.raises(UserError, match="notes.md is no" if form == "auto" else "notes.md"):
+        read(data / "notes.md", form)
+    (data / "selection.parquet").write_bytes(b"")
+    with pytest.raises(
+        UserError, match="is a run folder of filmstock.*; filmstock report .* shows"
+    ):
+        read(data, form)
+    (data / "shards").mkdir()
+    with pytest.raises(UserError, match="is a run folder of filmstock.*/shards is, and can be"):
+        read(data, form)
+
+
 def test_captions_beside_videos(data: Path) -> None:
     (data / "a.txt").write_text("  One caption.\n")
     (data / "b.json").write_text(json.dumps({"caption": "Short.", "dense_caption": "Long one."}))

@@ -15,6 +15,7 @@ import pytest
 from jobs.core.errors import UserError
 from jobs.core.stage import log_metrics
 from jobs.publish.describe import About, dataset_card
+from jobs.publish.licences import licence_of
 from jobs.publish.push import Args, batches, run
 from pipeline import schema as s
 from pipeline.shards.layout import manifest_of
@@ -103,15 +104,22 @@ def test_words_for_trouble(hub: WritableHub, folder: Path) -> None:
         run(Args(folder=folder, repo="clips", licence="mit"))
     with pytest.raises(UserError, match="--licence is empty"):
         run(Args(folder=folder, repo=REPO, licence=" "))
+    with pytest.raises(UserError, match="unknown licence 'wat is'; known: cc0-1.0"):
+        run(Args(folder=folder, repo=REPO, licence="wat is", dry_run=True))
+    assert not (folder / "publish").exists()
     with pytest.raises(UserError, match="pack"):
         run(Args(folder=folder.parent, repo=REPO, licence="mit"))
 
 
 def test_a_dry_run_sends_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(Args(folder=folder, repo=REPO, licence="my own terms", dry_run=True)) == 0
+    assert run(Args(folder=folder, repo=REPO, licence="other", licence_name="my-terms",
+                    licence_link="https://example.org/terms", dry_run=True)) == 0  # fmt: skip
     assert "nothing was sent" in capsys.readouterr().out
     card = (folder / "publish" / "README.md").read_text()
-    assert "license: other" in card and 'license_name: "my own terms"' in card
+    link = "https://example.org/terms"
+    assert f"license: other\nlicense_name: my-terms\nlicense_link: {link}\n" in card
+    assert f"published under my-terms, which is at {link}." in card
+    assert json.loads((folder / "publish" / "croissant.json").read_text())["license"] == link
     assert {p.name for p in (folder / "publish").iterdir()} == {
         *("README.md", "croissant.json", "samples.png")
     }
@@ -125,7 +133,7 @@ def test_a_card_cannot_be_broken_by_a_caption() -> None:
             s.CAPTION_DENSE: "A | pipe\n\n# and <script>alert(1)</script>",
         }
     ]  # fmt: skip
-    about = About(title="T", licence="mit")
+    about = About(title="T", licence=licence_of("mit"))
     card = dataset_card(about, rows, {s.CLIP_ID: "string"}, {}, {})
     assert "> A \\| pipe # and &lt;script>alert(1)&lt;/script>" in card
 

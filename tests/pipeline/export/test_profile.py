@@ -105,7 +105,10 @@ def test_those_that_ship_keep_their_models_rules():
 def test_bad_profiles_are_one_line(tmp_path):
     bad = tmp_path / "mine.toml"
     for text, said in (
-        ("fps = 16\nframes = [17]\nsizes = [[64, 64]]\nspeed = 2", "unknown key 'speed'"),
+        (
+            "fps = 16\nframes = [17]\nsizes = [[64, 64]]\nspeed = 2",
+            "profile mine.toml: unknown key 'speed'",
+        ),
         ("fps = ", "not valid TOML"),
         ('fps = "fast"\nframes = [17]\nsizes = [[64, 64]]', "fps is 'fast'"),
         ('fps = 16\nframes = [17]\nsizes = [[64, 64]]\ndialect = "verse"', "unknown dialect"),
@@ -113,6 +116,18 @@ def test_bad_profiles_are_one_line(tmp_path):
         bad.write_text(text)
         with pytest.raises(UserError, match=said):
             find_profile(str(bad))
+    bad.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="mine.toml is not text in UTF-8; write it as TOML"):
+        find_profile(str(bad))
+    for path, said in (
+        (tmp_path / "no.toml", "does not exist"),
+        (tmp_path / "dir.toml", "is a folder"),
+    ):
+        (tmp_path / "dir.toml").mkdir(exist_ok=True)
+        with pytest.raises(
+            UserError, match=f"--model .*{path.name} {said}; give a .toml file, or one of cogvideox"
+        ):
+            find_profile(str(path))
     with pytest.raises(UserError, match="did you mean 'wan2.1-14b'"):
         find_profile("wan2.1-1b")
     with pytest.raises(UserError, match="--frames 18: frames = 18 is not 4n"):
