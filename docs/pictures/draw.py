@@ -33,8 +33,8 @@ REPORT_SIZE = (1200, 1500)
 """Part of the report that is shown, pixels from its top left corner."""
 SHEET_CLIPS, SHEET_FRAMES, SHEET_HEIGHT = 8, 4, 96
 """Kept clips on the contact sheet, frames of each, and their height in pixels."""
-SAMPLE_SIDE = 192
-"""Side of a generated video in the animation, pixels; it is made at 64."""
+SAMPLE_WIDTH = 192
+"""Width of a generated video in the animation, pixels; it is made 128 wide."""
 
 
 def main(argv: list[str]) -> int:
@@ -219,16 +219,16 @@ def draw_samples(demo: Path, out: Path) -> bool:
     """The generated videos side by side, animated, at their own rate."""
     videos = [decode_clip(path.read_bytes()) for path in sorted((demo / "samples").glob("*.mp4"))]
     length = min(len(frames) for frames, _ in videos)
+    height, width = videos[0][0].shape[1:3]
+    size = (SAMPLE_WIDTH, round(SAMPLE_WIDTH * height / width))
     pts = videos[0][1]
     milliseconds = round(1000 * float(pts[-1] - pts[0]) / (len(pts) - 1))
     pages = []
     for index in range(length):
-        page = Image.new("RGB", (len(videos) * (SAMPLE_SIDE + 8) - 8, SAMPLE_SIDE), "white")
+        page = Image.new("RGB", (len(videos) * (SAMPLE_WIDTH + 8) - 8, size[1]), "white")
         for column, (frames, _) in enumerate(videos):
-            tile = Image.fromarray(frames[index]).resize(
-                (SAMPLE_SIDE, SAMPLE_SIDE), Image.Resampling.BICUBIC
-            )
-            page.paste(tile, (column * (SAMPLE_SIDE + 8), 0))
+            tile = Image.fromarray(frames[index]).resize(size, Image.Resampling.BICUBIC)
+            page.paste(tile, (column * (SAMPLE_WIDTH + 8), 0))
         pages.append(page)
     pages[0].save(
         out,
