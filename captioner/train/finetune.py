@@ -162,7 +162,7 @@ def finetune(
             step, done = tuner.step, tuner.step == config.steps
             made += tuner.numbers[-1]["clips"]
             evaluated = tuner.held_out_losses() if done or step % config.eval_every == 0 else {}
-            if evaluated or step % config.log_every == 0:
+            if done or evaluated or step % config.log_every == 0:
                 numbers, seconds = tuner.numbers, max(1e-9, time.monotonic() - began)
                 mean = {k: float(np.mean([n[k] for n in numbers])) for k in ("loss", "grad_norm")}
                 row = {"step": step, **mean, "lr": numbers[-1]["lr"], "clips_per_s": made / seconds}

@@ -63,14 +63,20 @@ def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("lora", [0, 2])
 def test_a_killed_run_goes_on_and_ends_in_the_same_bits(base, examples, tmp_path, lora) -> None:
-    run = config(base, lora_rank=lora)
+    run = config(base, lora_rank=lora, log_every=3)
     finetune(run, examples, tmp_path / "once")
     assert finetune(run, examples, tmp_path / "twice", stop_after=3) == {}  # one step is lost
     assert not (tmp_path / "twice" / "weights").exists()
     assert finetune(run, examples, tmp_path / "twice", resume=True)["steps"] == 4
     assert same(weights(tmp_path / "once"), weights(tmp_path / "twice"))
-    steps = [json.loads(x) for x in (tmp_path / "twice" / "metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in steps] == [0, 1, 2, 3, 4]
+    once, twice = (
+        [json.loads(x) for x in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("once", "twice")
+    )
+    assert [row["step"] for row in twice] == [0, 3, 4]
+    assert [row.get("loss") for row in twice] == [row.get("loss") for row in once], (
+        "a line is of all its steps, of those before the kill as well"
+    )
     assert (tmp_path / "once" / "adapter").exists() == bool(lora)
 
 

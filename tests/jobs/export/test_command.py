@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -127,6 +128,27 @@ def test_a_killed_export_goes_on_to_the_same_bytes(made, whole, tmp_path, monkey
     assert got == {n: d for n, d in same.items() if not n.startswith((".export", ".done"))}
 
 
+def test_what_a_record_vouches_for_is_on_the_disk_before_it(made, tmp_path, monkeypatch):
+    """After a power cut a rerun passes over the groups on record: their files, and their names, must be there."""
+    out, synced, recorded = tmp_path / "out", set[str](), set[str]()
+    fsync, replace = os.fsync, os.replace
+
+    def note_sync(handle):
+        synced.add(os.readlink(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    def note_replace(old, new):
+        if Path(new).name == "000000.json":
+            recorded.update(synced)
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    assert export(made, out=out) == 0
+    files = list((out / "videos").glob("*.mp4"))
+    assert len(files) == 4 and {str(path) for path in [*files, out / "videos"]} <= recorded
+
+
 def test_check_writes_nothing_and_says_what_to_change(made, capsys):
     assert export(made, "--check") == 3
     said = capsys.readouterr().out
@@ -162,6 +184,16 @@ def test_equal_files_of_another_export_are_linked(made, whole, tmp_path):
     first, second = whole / "videos" / "tall.mp4", out / "train" / "tall.mp4"
     assert first.samefile(second)
     assert rows_of(out)["fast25"]["audio"] == "True"
+
+
+def test_of_a_linked_file_it_is_told_that_its_sound_was_lost(made, tmp_path):
+    mute, linked = tmp_path / "mute", tmp_path / "linked"
+    assert export(made, out=mute, trainer="musubi-tuner") == 0
+    assert export(made, "--link", str(mute), out=linked, trainer="musubi-tuner") == 0
+    media = rows_of(mute)["fast25"]["media"]
+    assert (mute / media).samefile(linked / media)
+    notes = [rows_of(out)["fast25"]["notes"] for out in (mute, linked)]
+    assert "sound_lost" in notes[0] and notes[0] == notes[1]
 
 
 def test_a_clip_that_is_damaged_is_said_and_the_rest_is_written(tmp_path):

@@ -31,6 +31,23 @@ def test_what_was_noted_is_kept_and_what_is_asked_for_is_not(tmp_path: Path) -> 
         keep_settings(EncodeConfig(), [], tmp_path / "latents")
 
 
+def test_models_are_noted_by_where_they_are_and_not_by_where_one_stood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From another folder a relative name is another model, or none."""
+    for name in ("vae.safetensors", "text.safetensors"):
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    note(
+        tmp_path / "latents",
+        EncodeConfig(vae="vae.safetensors", text_encoder="text.safetensors"),
+    )
+    monkeypatch.chdir("/")
+    kept = keep_settings(EncodeConfig(), [], tmp_path / "latents")
+    assert kept.vae == str(tmp_path / "vae.safetensors")
+    assert kept.text_encoder == str(tmp_path / "text.safetensors")
+
+
 def test_a_folder_without_notes_keeps_nothing(tmp_path: Path) -> None:
     assert keep_settings(EncodeConfig(fps=4.0), [], tmp_path / "none") == EncodeConfig(fps=4.0)
     write_table(tmp_path / "part-0.parquet", pa.table({"a": [1]}))

@@ -47,6 +47,24 @@ def test_any_number_of_blocks_finds_the_same(agree: int, monkeypatch: pytest.Mon
     assert len(near_pairs(values, 5)) >= 40
 
 
+@pytest.mark.parametrize(("bits", "agree"), [(2, 1), (1, 2), (1, 3), (4, 3)])
+def test_hashes_that_differ_in_any_few_places_are_sorted_on_all_of_them(
+    bits: int, agree: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Equal keys that do not come to lie side by side are pairs that are missed, and near copies that are kept."""
+    rng = np.random.default_rng(bits)
+    monkeypatch.setattr(near_hashes, "blocks_to_agree", lambda n, bits: agree)
+    for _ in range(25):
+        places = rng.permutation(64)[:6].astype(np.uint64)
+        numbers = rng.permutation(64).astype(np.uint64)
+        values = np.zeros(64, np.uint64)
+        for bit, place in enumerate(places):
+            values |= ((numbers >> np.uint64(bit)) & np.uint64(1)) << place
+        expected = all_pairs([int(value) for value in values], bits)
+        found = near_pairs(values, bits)
+        assert found.tolist() == expected and expected and found.dtype == np.int64
+
+
 def test_more_hashes_agree_on_more_blocks_before_they_are_compared():
     assert blocks_to_agree(100, 4) == 1
     assert blocks_to_agree(1_000_000, 4) == 2

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.motion.analysis import analyse
-from pipeline.video.cut import Clip, Span, cut
+from pipeline.video.cut import Clip, Span, cut, frame_pairs
 from pipeline.video.probe import MediaError
 from tests.helpers.counter_media import (
     SIZE,
@@ -163,6 +163,12 @@ def test_samples_are_the_centres_of_equal_spans(tmp_path: Path) -> None:
     path = write_counter(tmp_path / "a.mp4", 40, options=X264)
     (clip,) = cut_at(path, [4, 36], samples=4)
     assert [read_number(frame) for frame in clip.samples] == [8, 16, 24, 32]
+
+
+def test_pairs_are_of_two_frames_that_follow_each_other() -> None:
+    """A frame paired with itself stands still: the end of every clip would count as without movement."""
+    assert frame_pairs([0, 2, 3], 4) == [(0, 1), (2, 3), (2, 3)]
+    assert frame_pairs([0, 1], 2) == [(0, 1), (0, 1)] and frame_pairs([0], 1) == []
 
 
 def test_empty_span_is_an_error(tmp_path: Path) -> None:

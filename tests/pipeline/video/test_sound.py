@@ -24,9 +24,18 @@ FLASHES = [15, 40, 77, 101, 130, 168]
 
 
 def clapper(
-    path: Path, codec: str, rate: int, *, channels: int = 1, late_s: Fraction = Fraction(0)
+    path: Path,
+    codec: str,
+    rate: int,
+    *,
+    channels: int = 1,
+    late_s: Fraction = Fraction(0),
+    pieces: list[tuple[int, int]] | None = None,
 ) -> Path:
-    """A black film of 29.97 fps with white frames, and a click of 1 ms at the start of each; all ``late_s`` late."""
+    """A black film of 29.97 fps with white frames, and a click of 1 ms at the start of each; all ``late_s`` late.
+
+    ``pieces``: first sample and end of each packet of the sound; those of another may be in it again.
+    """
     n = int(SECONDS * FPS)
     sound = np.zeros((channels, SECONDS * rate), np.float32)
     for flash in FLASHES:
@@ -47,8 +56,8 @@ def clapper(
             container.mux(video.encode(frame))
         container.mux(video.encode())
         layout = "mono" if channels == 1 else "stereo"
-        for at in range(0, sound.shape[1], 1024):
-            part = np.ascontiguousarray(sound[:, at : at + 1024])
+        for at, stop in pieces or [(at, at + 1024) for at in range(0, sound.shape[1], 1024)]:
+            part = np.ascontiguousarray(sound[:, at:stop])
             frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=layout)
             frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
             frame.pts = at + round(first / FPS * rate)
@@ -124,6 +133,19 @@ def test_clicks_stay_with_their_flashes(tmp_path: Path, name: str) -> None:
     # Matroska counts in milliseconds
     limit_s = 0.001 if file == "a.mkv" else 0.0003
     assert np.abs(errors).max() < limit_s, f"errors in s: {errors}"
+
+
+def test_what_is_there_twice_is_heard_once(tmp_path: Path) -> None:
+    """A packet that begins before the last one has ended, as after a join: played whole, all that follows is late."""
+    rate = 48000
+    pieces = [(at, at + rate // 10) for at in range(0, 2 * rate, rate // 10)]
+    pieces += [(2 * rate, 2 * rate + rate // 2)]
+    pieces += [(at, at + rate // 10) for at in range(2 * rate + rate // 4, 6 * rate, rate // 10)]
+    path = clapper(tmp_path / "a.mkv", "pcm_s16le", rate, pieces=pieces)
+    (clip,) = clips_of(path, [3, 179])
+    flashes, clicks, _ = events(clip.video)
+    assert len(flashes) == len(FLASHES)
+    np.testing.assert_allclose(clicks, flashes, atol=0.002)
 
 
 def test_sound_does_not_touch_the_pictures(tmp_path: Path) -> None:
