@@ -1,7 +1,8 @@
-"""Who used a run folder: trainings and exports note themselves there, so that it is known where clips went.
+"""Who used a run folder: trainings, exports and imports note themselves there, so that it is known where clips went.
 
-``.uses.jsonl`` in the run folder has one JSON line for each, appended when the work begins. A folder that cannot be
-written to, such as a shared read-only set, is used all the same.
+``.uses.jsonl`` in the run folder has one JSON line for each, appended when the work begins. What imports an export
+notes itself among the export's records. A folder that cannot be written to, such as a shared read-only set, is used all
+the same.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from pipeline.store.atomic import append_line
 from pipeline.store.paths import Location, absolute, location
 
 USES = ".uses.jsonl"
+RECORDS = ".export"
+"""Folder of an export's records, in the export."""
+EXPORT, IMPORT = "export", "import"
+"""Commands that copy clips to where other commands take them up."""
 
 
 def note_use(run: Location | str, command: str, out: Location | str) -> None:
@@ -23,6 +28,31 @@ def note_use(run: Location | str, command: str, out: Location | str) -> None:
     with suppress(OSError):
         if entry not in read_uses(place):
             append_line(place / USES, json.dumps(entry).encode() + b"\n")
+
+
+def note_import(source: Location, out: Location) -> None:
+    """Note that ``source`` is imported to ``out``, where it lies in an export or in a run folder of ours."""
+    folder = source.absolute()
+    for _ in range(4):  # the folder, one inside it, a table in that
+        if (folder / RECORDS).is_dir():
+            note_use(folder / RECORDS, IMPORT, out)
+            return
+        if folder.name == "shards" and (folder.parent / "shards.manifest.parquet").is_file():
+            note_use(folder.parent, IMPORT, out)
+            return
+        folder = folder.parent
+
+
+def exports_of(run: Location) -> list[str]:
+    """Folders that exports of a run folder were written to, oldest first."""
+    return [str(use["out"]) for use in read_uses(run) if use["command"] == EXPORT]
+
+
+def imports_of(run: Location) -> list[str]:
+    """Run folders that a run folder or its exports were imported to."""
+    places = [run, *(location(export) / RECORDS for export in exports_of(run))]
+    found = [use for place in places for use in read_uses(place) if use["command"] == IMPORT]
+    return list(dict.fromkeys(str(use["out"]) for use in found))
 
 
 def read_uses(run: Location) -> list[dict[str, Any]]:

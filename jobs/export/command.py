@@ -20,13 +20,13 @@ from jobs.core.keys import config_key
 from jobs.core.lock import LOCK
 from jobs.core.run import run_of
 from jobs.core.stage import MARKERS, Stage
-from jobs.core.uses import note_use
+from jobs.core.uses import RECORDS, note_use
 from jobs.core.writable import check_folder
 from jobs.export.captions import MIX, Wording
 from jobs.export.plan import Planned, Settings, plan
 from jobs.export.profiles import find_profile
 from jobs.export.report import UNFORESEEN, say_plan, say_rows, why_none
-from jobs.export.write import RECORDS, Linked, Row, Writer
+from jobs.export.write import Linked, Row, Writer
 from pipeline import schema as s
 from pipeline.bounds import Count, Limits, Seed, Whole, check_bounds
 from pipeline.export.target import Clip, Export, Target

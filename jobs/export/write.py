@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jobs.core.console import Progress
+from jobs.core.uses import RECORDS
 from jobs.export.plan import Planned, Settings, audio_note, groups, keeps_audio, media_key
 from pipeline import schema as s
 from pipeline.export.media import Media, Wanted, make_media
@@ -32,8 +33,6 @@ from pipeline.store.paths import Location, ObjectPath
 from pipeline.video.isolate import Sandbox
 from pipeline.video.probe import MediaError
 
-RECORDS = ".export"
-"""Folder of the records, in the export."""
 DEADLINE_S = 600.0
 """Longest time one clip may take in the decoding child, seconds."""
 

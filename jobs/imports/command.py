@@ -18,6 +18,7 @@ from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.lock import locked
 from jobs.core.recipe import Recipe, folder_recipe, parse_overrides, save_recipe
 from jobs.core.stage import done_info, log_metrics, mark_done
+from jobs.core.uses import note_import
 from jobs.core.writable import check_run_folder
 from jobs.imports.formats import reader_of
 from jobs.imports.items import ReadOptions, parse_columns
@@ -111,6 +112,8 @@ def run(
             f"no row of {source} names a clip ({told}): {first[1]}; give a table whose rows do"
         )
     say(f"import: {plan.rows} rows of {source}, format {name}" + (f"; {told}" if told else ""))
+    if store:
+        note_import(source, out)
     config = replace(recipe.ingest, sidecars=False, crop_bars=False)
     if retry:
         failed = list(failed_with(plan, Ledger(out), retry))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.lock import locked
 from jobs.core.run import FORGETTING, RunFolder, open_run
-from jobs.core.uses import read_uses
+from jobs.core.uses import exports_of, imports_of
 from jobs.ingest.ledger import HIDDEN
 from jobs.ingest.tombstones import FOLDER, add_tombstones, mark
 from jobs.trace import rest, tables
@@ -29,10 +29,10 @@ from jobs.trace.buckets import kept_by_bucket
 from jobs.trace.exports import take_out_of_export
 from jobs.trace.plan import Plan, make_plan, read_plan, receipt, save_plan
 from jobs.trace.search import remains
-from jobs.trace.sightings import TRAINERS, check_trained, runs_of_steps
+from jobs.trace.sightings import check_trained, runs_of_steps
 from jobs.trace.targets import Names
 from pipeline.store.atomic import append_line
-from pipeline.store.paths import location
+from pipeline.store.paths import Location, location
 
 RECEIPTS = "receipts.jsonl"
 
@@ -78,26 +78,10 @@ def main(argv: list[str]) -> int:
 
 def forget(run: RunFolder, args: Args) -> int:
     """Finish what was killed, then do what is asked; the exit code says whether nothing is left."""
-    left: list[tuple[str, str]] = []
-    exports = [str(use["out"]) for use in read_uses(run.path) if use["command"] not in TRAINERS]
-    words = list(args.what)
-    if (old := read_plan(run)) is not None:
-        say("forget: going on with what was cut short")
-        left += carry_out(run, old, verify=args.verify)
-        tell(run, old, would=False, as_json=args.json)
-        words = [word for word in words if word not in old.targets.words]
-    elif not words and not args.old_versions:
+    exports = exports_of(run.path)
+    if not args.what and not args.old_versions and read_plan(run) is None:
         raise UserError(f"name what to forget: filmstock forget SOURCE|CLIP ... --run {run}")
-    known = known_marks(run)
-    done = [word for word in words if mark(word) in known]
-    for word in done:
-        say(f"forget: {word} was forgotten before; nothing to do")
-    words = [word for word in words if word not in done]
-    if words:
-        plan = plan_of(run, words, list(args.trained))
-        save_plan(run, plan)
-        left += carry_out(run, plan, verify=args.verify)
-        tell(run, plan, would=False, as_json=args.json)
+    left = take_out(run, args)
     kept = bucket_lines(run, exports, remove=args.old_versions)
     for line in kept:
         warn(line)
@@ -106,24 +90,54 @@ def forget(run: RunFolder, args: Args) -> int:
     return EXIT_PARTIAL if left or kept else EXIT_OK
 
 
+def take_out(
+    run: RunFolder, args: Args, within: tuple[Location, ...] = ()
+) -> list[tuple[str, str]]:
+    """The same without a word on buckets; returns (file, what it still holds). ``within``: runs this is a part of."""
+    left: list[tuple[str, str]] = []
+    words = list(args.what)
+    if (old := read_plan(run)) is not None:
+        say(f"forget: going on with what was cut short in {run}")
+        left += carry_out(run, old, args, within)
+        tell(run, old, would=False, as_json=args.json)
+        words = [word for word in words if word not in old.targets.words]
+    known = known_marks(run)
+    done = [word for word in words if mark(word) in known]
+    for word in done:
+        say(f"forget: {word} was forgotten before; nothing to do")
+    words = [word for word in words if word not in done]
+    if words:
+        plan = plan_of(run, words, list(args.trained))
+        save_plan(run, plan)
+        left += carry_out(run, plan, args, within)
+        tell(run, plan, would=False, as_json=args.json)
+    return left
+
+
 def plan_of(run: RunFolder, words: Any, trained: list[Path]) -> Plan:
     """What the words mean and all that came of it."""
     names = Names(run)
     return make_plan(run, names, names.resolve(list(words)), trained)
 
 
-def carry_out(run: RunFolder, plan: Plan, *, verify: bool) -> list[tuple[str, str]]:
+def carry_out(
+    run: RunFolder, plan: Plan, args: Args, within: tuple[Location, ...]
+) -> list[tuple[str, str]]:
     """Do what the plan says, from its start or from where a kill left it; returns what still holds something."""
-    targets = plan.targets
+    targets, verify = plan.targets, args.verify
+    imports = forget_in_imports(plan, args, (*within, run.path.absolute()))
     add_tombstones(run.path, targets.sources, targets.spans())
     for _ in steps(run, plan):
         pass
     rest.mend_markers(run, plan.fresh)
     needles = plan.needles()
-    left = remains(run.path, needles, skip=(FOLDER,)) if verify else []
+    left = imports + (remains(run.path, needles, skip=(FOLDER,)) if verify else [])
     for folder in {each.folder for each in plan.sightings} if verify else ():
         names = plan.names()
         left += [(f"{folder}/{name}", hit) for name, hit in remains(Path(folder), names)]
+    for folder in [each.folder for each in plan.imports] if verify else ():
+        found = remains(location(folder), needles, skip=(FOLDER,))
+        left += [(f"{folder}/{name}", hit) for name, hit in found]
     for folder in plan.exports if verify else ():
         if location(folder).is_dir():
             found = remains(location(folder), needles)
@@ -137,6 +151,20 @@ def carry_out(run: RunFolder, plan: Plan, *, verify: bool) -> list[tuple[str, st
         for half in (run.path / FOLDER).glob(".*.tmp"):  # of a plan, or of what a kill left of one
             half.unlink()
     (run / FORGETTING).unlink(missing_ok=True)
+    return left
+
+
+def forget_in_imports(
+    plan: Plan, args: Args, within: tuple[Location, ...]
+) -> list[tuple[str, str]]:
+    """Take the work out of the run folders that imported it, each with all that came of it there; what is left."""
+    left: list[tuple[str, str]] = []
+    for each in plan.imports:
+        run = open_run(each.folder)
+        if run.path.is_dir() and run.path.absolute() not in within:
+            there = replace(args, what=each.words, run=run.path, trained=(), json=False)
+            with locked(run.path, "forget"):
+                left += [(f"{run}/{name}", hit) for name, hit in take_out(run, there, within)]
     return left
 
 
@@ -187,12 +215,15 @@ def tell(run: RunFolder, plan: Plan, *, would: bool, as_json: bool) -> None:
     say(f"forget: {verb} {sources}{len(targets.clips)} clips; rows: {rows}")
     for uri in targets.uris:
         say(f"  {uri}")
+    for imported in plan.imports:
+        count = len(imported.words)
+        say(f"  import {imported.folder}: {verb} {count} of its sources and clips")
+    lost = ": no such folder any more; a copy elsewhere stays"
+    for folder in imports_of(run.path):
+        if not location(folder).is_dir():
+            say(f"  import {folder}{lost}")
     for folder in plan.exports:
-        there = location(folder).is_dir()
-        say(
-            f"  export {folder}"
-            + ("" if there else ": no such folder any more; a copy elsewhere stays")
-        )
+        say(f"  export {folder}" + ("" if location(folder).is_dir() else lost))
     for each in plan.sightings:
         for line in sighting_lines(each):
             say(f"  {line}")

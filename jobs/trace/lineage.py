@@ -15,9 +15,10 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.run import RunFolder, open_run
-from jobs.core.uses import read_uses
+from jobs.core.uses import exports_of
 from jobs.trace.forget import sighting_lines
-from jobs.trace.sightings import TRAINERS, Sighting, check_trained, find_sightings
+from jobs.trace.imported import find_imports
+from jobs.trace.sightings import Sighting, check_trained, find_sightings
 from jobs.trace.targets import Names
 from pipeline import schema as s
 from pipeline.store.paths import Location, matching, parquet_input
@@ -55,8 +56,10 @@ class Lineage:
     """Kind of caption and file of each row."""
     trainings: list[Sighting]
     """Which steps of which training saw it."""
-    exports: list[dict[str, Any]]
+    exports: list[str]
     """Where its run was exported to."""
+    imports: list[str]
+    """Run folders that it came to by an import."""
 
 
 def main(argv: list[str]) -> int:
@@ -89,6 +92,7 @@ def read_lineage(run: RunFolder, clip: str, trained: list[Path]) -> Lineage:
     from pipeline.shards.layout import manifest_of
 
     manifest = next(iter(rows_of(run.manifest, clip)), {})
+    hashes = [manifest[s.VIDEO_XXH3]] if manifest.get(s.VIDEO_XXH3) else []
     packed = [s.SHARD, s.BYTE_OFFSET, s.BYTE_LENGTH, s.VIDEO_XXH3, s.SPLIT]
     told = [s.KIND, s.TEXT, s.OUTCOME, s.MODEL, s.CHECKS, s.PROMPT_HASH]
     return Lineage(
@@ -99,7 +103,8 @@ def read_lineage(run: RunFolder, clip: str, trained: list[Path]) -> Lineage:
         shards=rows_of(manifest_of(run.shards), clip, packed),
         latents=rows_of(run / "latents" / "manifest.parquet", clip, [s.KIND, s.SHARD]),
         trainings=find_sightings(run, [clip], trained),
-        exports=[use for use in read_uses(run.path) if use["command"] not in TRAINERS],
+        exports=exports_of(run.path),
+        imports=[each.folder for each in find_imports(run, [clip], hashes)],
     )
 
 
@@ -154,8 +159,10 @@ def lines(found: Lineage) -> Iterator[str]:
             yield f"  {'training ' if not number else '         '} {line.strip()}"
     if not found.trainings:
         yield "  training  none that is known of saw it"
-    for use in found.exports:
-        yield f"  export    {use['command']} to {use['out']}"
+    for folder in found.exports:
+        yield f"  export    {folder}"
+    for folder in found.imports:
+        yield f"  import    {folder} has it, too"
 
 
 def _short(value: Any) -> str:

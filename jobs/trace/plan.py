@@ -16,9 +16,10 @@ import msgspec
 from jobs.core.fresh import Inputs
 from jobs.core.run import FORGETTING, RunFolder
 from jobs.core.stage import MARKERS
-from jobs.core.uses import read_uses
+from jobs.core.uses import exports_of
+from jobs.trace.imported import Imported, find_imports
 from jobs.trace.search import MOST, Needles, probes
-from jobs.trace.sightings import TRAINERS, Sighting, find_sightings
+from jobs.trace.sightings import Sighting, find_sightings
 from jobs.trace.targets import Names, Targets, spellings, unique_names
 from pipeline import schema as s
 from pipeline.store.atomic import write_bytes
@@ -49,6 +50,8 @@ class Plan:
     """Table -> rows that go."""
     exports: tuple[str, ...] = ()
     """Folders that exports of this run were written to."""
+    imports: tuple[Imported, ...] = ()
+    """What other run folders have of the work, having imported this one or an export of it."""
 
     def needles(self) -> Needles:
         """What the search at the end looks for."""
@@ -78,9 +81,8 @@ def make_plan(run: RunFolder, names: Names, targets: Targets, more: list[Path]) 
         latents_in_line=_in_line(run),
         orphans=_orphans(run, targets),
         counts=_rows(run, targets),
-        exports=tuple(
-            str(use["out"]) for use in read_uses(run.path) if use["command"] not in TRAINERS
-        ),
+        exports=tuple(exports_of(run.path)),
+        imports=tuple(find_imports(run, list(targets.clips), hashes)),
     )
 
 
@@ -204,4 +206,5 @@ def receipt(plan: Plan, marks: dict[str, str]) -> dict[str, Any]:
             }
             for each in plan.sightings
         ],
+        "imports": {each.folder: len(each.words) for each in plan.imports},
     }

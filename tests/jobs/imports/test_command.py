@@ -17,6 +17,7 @@ from jobs.cli import main as cli
 from jobs.core.errors import UserError
 from jobs.core.recipe import Recipe, load_recipe
 from jobs.core.run import open_run
+from jobs.core.uses import RECORDS, imports_of, note_use
 from jobs.imports.command import run
 from jobs.imports.items import ReadOptions
 from jobs.ingest.retry import failures
@@ -95,6 +96,18 @@ def test_a_folder_becomes_clips_with_their_bytes_and_captions(
     own = captions[found["a.mp4"][s.CLIP_ID]]
     assert (own[s.KIND], own[s.TEXT]) == ("original", (videos / "a.txt").read_text())
     assert captions[found["b.mkv"][s.CLIP_ID]][s.OUTCOME] == "looped"
+
+
+def test_an_export_of_ours_knows_who_imported_it(
+    videos: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "set" / RECORDS).mkdir(parents=True)
+    shutil.copy(videos / "a.mp4", tmp_path / "set")
+    note_use(tmp_path / "origin", "export", tmp_path / "set")
+    run(recipe, tmp_path / "set", tmp_path / "measured", store=False)
+    assert imports_of(tmp_path / "origin") == [], "an audit leaves a folder as it is"
+    run(recipe, tmp_path / "set", tmp_path / "run")
+    assert imports_of(tmp_path / "origin") == [str(tmp_path / "run")]
 
 
 def test_rows_of_a_table_are_cut_and_bring_their_scores(
