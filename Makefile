@@ -14,7 +14,8 @@ DEMO ?= runs/demo
 PYTEST_ARGS ?=
 # one test process per core, at most four (each may start a Ray of its own); TEST_WORKERS=0 for one process
 TEST_WORKERS ?= logical
-PYTEST = $(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+# asserts are rewritten and compiled once, and kept: that takes each worker as long as half a minute's tests
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
 	--durations 10
 STAMP = $(VENV)/.installed
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input install -qq

@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have Ray's processes forked from one with all imports done, one for all workers of pytest."""
+    """Have pytest's workers and Ray's processes forked from one process that has all imports done."""
     from jobs.core import ray_runtime
 
     if sys.platform != "linux":
@@ -63,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     told = hasattr(config, "workerinput") or warm_python.VARIABLE in os.environ
     if not told and not config.option.collectonly:
         config.stash[WARM] = warm_python.WarmPython()
+        if workers := getattr(config.option, "tx", None):  # -n: they are forks, too
+            config.option.tx = [f"{each}//python={warm_python.python()}" for each in workers]
     plain = ray_runtime.start_local
 
     def start(num_cpus: int) -> None:

@@ -5,11 +5,11 @@ In a process of its own: torch takes the fake GPU for an accelerator from then o
 
 import functools
 import subprocess
-import sys
 
 import pytest
 
 from benchmarks import gpu_fake
+from tests.helpers.warm_python import python
 
 NAMES = [name for name, _ in gpu_fake.parts()]
 
@@ -17,7 +17,7 @@ NAMES = [name for name, _ in gpu_fake.parts()]
 @functools.cache
 def lines() -> dict[str, str]:
     """What ``python -m benchmarks.gpu --fake`` says of every part."""
-    words = [sys.executable, "-m", "benchmarks.gpu", "--fake"]
+    words = [python(), "-m", "benchmarks.gpu", "--fake"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=800, check=False)
     rows = [line.split(None, 1) for line in done.stdout.splitlines()]
     return {rest.partition(" (")[0].partition(": ")[0]: word for word, rest in rows}

@@ -14,6 +14,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import random
 import resource
 import runpy
@@ -22,6 +23,7 @@ import signal
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -30,6 +32,12 @@ MODULES = (
     "jobs.cli", "jobs.ingest.command", "jobs.ingest.graph", "jobs.caption.command",
     "dit.train.loop", "dit.train.sharded.model", "dit.train.sharded.saves", "dit.train.sharded.restore",
 )  # fmt: skip
+LATE = (
+    "ray._common.pydantic_compat", "ray.data._internal.issue_detection", "ray.dag",
+    "ray.dashboard.agent", "ray.dashboard.head", "ray._private.runtime_env.agent.runtime_env_agent",
+    "ray.autoscaler._private.monitor", "pydantic.main", "pydantic.v1.main", "rapidocr.main", "onnxruntime",
+)  # fmt: skip
+"""What those import when they are used, a worker of Ray each time; another version may not have it."""
 READ_AT_IMPORT = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "OMP_")
 """Names of variables that begin so are read once, by an import: who wants other values gets a Python of its own."""
 HUB_CACHE = "HF_HUB_CACHE"
@@ -83,10 +91,16 @@ def prepare_once(python: str) -> None:
     """Import everything; let forks that start a Ray have its processes forked as well."""
     if "ray" in sys.modules:
         return
-    # Ray reads these when it is imported: a worker without a job takes any, and asks whether this process lives
-    os.environ.update(RAY_JOB_ID="ffffffff", RAY_RAYLET_PID=str(os.getpid()))
+    # Ray reads these when it is imported: a worker without a job takes any, and asks whether this process lives; an
+    # agent of a raylet looks at a pipe in place of its parent
+    os.environ.update(
+        RAY_JOB_ID="ffffffff",
+        RAY_RAYLET_PID=str(os.getpid()),
+        RAY_enable_pipe_based_agent_to_parent_health_check="1",
+    )
     for name in MODULES:
         importlib.import_module(name)
+    _import_late()
     from pipeline.openclip.package import open_clip_module
 
     open_clip_module()
@@ -95,6 +109,20 @@ def prepare_once(python: str) -> None:
     ray_starts(python)
     gc.collect()
     gc.freeze()  # a collection in a fork would write to every object, and so copy all of them
+    for each in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        each.atexit = False  # what is finalized at the end is this process, not a fork
+
+
+def _import_late() -> None:
+    for name in LATE:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    with contextlib.suppress(ImportError):
+        from ray.dashboard import modules
+
+        for each in pkgutil.walk_packages(modules.__path__, f"{modules.__name__}."):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(each.name)
 
 
 def _from_client(key: Any, selector: selectors.BaseSelector) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import time
 import zlib
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from dit.checkpoint import load_dit, save_dit
-from dit.config import LEARNING_RATES, DiTConfig
+from dit.config import LEARNING_RATES, PRESETS, DiTConfig
 from dit.few_steps import FewSteps
 from dit.files import read_config
 from dit.latents import LatentSpec
@@ -36,6 +37,14 @@ class FakeText:
             words = [zlib.crc32(word.encode()) % 1000 / 500 - 1 for word in text.split()]
             out.append(np.outer(words, np.arange(1, TEXT_DIM + 1) / TEXT_DIM).astype(np.float16))
         return out
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_block() -> Iterator[None]:
+    """The preset that is trained here has one block in place of six."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "tiny", {**PRESETS["tiny"], "depth": 1})
+        yield
 
 
 @pytest.fixture(scope="module")

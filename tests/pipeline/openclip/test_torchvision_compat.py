@@ -1,26 +1,46 @@
 """torchvision and open_clip import in a fresh process, whichever half of torchvision is missing."""
 
+import functools
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.openclip.torchvision_compat import prepare_torchvision
+from tests.helpers.forks import run_in_forks
+
+FRESH = """
+from pipeline.openclip.torchvision_compat import prepare_torchvision as p
+first = p(); second = p()
+import torchvision, open_clip
+print(second, p(), torchvision.transforms.Resize(4) is not None)
+"""
+BEFORE = [
+    "",  # torch comes first here too: it is imported to look at torchvision
+    "import transformers",
+    "try:\n    import torchvision\nexcept Exception:\n    pass",
+    "try:\n    import open_clip\nexcept Exception:\n    pass",
+    "from captioner.backends.transformers import load_model; load_model('embedded')",
+]
+LOOK = """
+from pipeline.openclip.find import clip_repository
+print(clip_repository('ViT-B-16/laion2b_s34b_b88k@abc')[:2])
+"""
 
 
-def _run(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=400)
+@functools.cache
+def runs() -> dict[str, subprocess.CompletedProcess[str]]:
+    """All scripts, in processes that have imported torch, as each does first, and nothing of the others."""
+    first = (
+        "import sys, torch, torch._dynamo\n"
+        "assert not {'torchvision', 'open_clip', 'transformers'} & sys.modules.keys()"
+    )
+    return run_in_forks(first, [FRESH, *(before + LOOK for before in BEFORE)])
 
 
 def test_open_clip_imports_in_a_fresh_process_after_preparing() -> None:
-    done = _run(
-        "from pipeline.openclip.torchvision_compat import prepare_torchvision as p\n"
-        "first = p(); second = p()\n"
-        "import torchvision, open_clip\n"
-        "print(second, p(), torchvision.transforms.Resize(4) is not None)"
-    )
+    done = runs()[FRESH]
     assert done.returncode == 0, done.stderr[-500:]
     assert done.stdout.split() == ["False", "False", "True"]
 
@@ -32,22 +52,9 @@ def test_does_nothing_once_torchvision_is_imported() -> None:
     assert prepare_torchvision() is False
 
 
-@pytest.mark.parametrize(
-    "first",
-    [
-        "",  # torch comes first here too: it is imported to look at torchvision
-        "import transformers",
-        "try:\n    import torchvision\nexcept Exception:\n    pass",
-        "try:\n    import open_clip\nexcept Exception:\n    pass",
-        "from captioner.backends.transformers import load_model; load_model('embedded')",
-    ],
-)
+@pytest.mark.parametrize("first", BEFORE)
 def test_a_published_model_is_looked_for_whatever_was_imported_before(first: str) -> None:
-    done = _run(
-        f"{first}\n"
-        "from pipeline.openclip.find import clip_repository\n"
-        "print(clip_repository('ViT-B-16/laion2b_s34b_b88k@abc')[:2])"
-    )
+    done = runs()[first + LOOK]
     assert done.returncode == 0, done.stderr[-500:]
     assert done.stdout.split("\n")[0] == "('laion/CLIP-ViT-B-16-laion2B-s34B-b88K', 'abc')"
 
