@@ -59,7 +59,6 @@ def real_share(shape: Sequence[int], patch: Patch) -> Tensor | None:
     """(tokens, patch volume) bool, False on numbers that are edge padding; None when there is none."""
     if all(side % step == 0 for side, step in zip(shape, patch, strict=True)):
         return None
-    real = torch.zeros(1, *grid_of(shape, patch))
     padded = [g * p for g, p in zip(grid_of(shape, patch), patch, strict=True)]
     real = torch.zeros(1, *padded)
     real[:, : shape[0], : shape[1], : shape[2]] = 1

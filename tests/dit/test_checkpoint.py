@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from dit.checkpoint import content_id, load_dit, save_dit
+from dit.checkpoint import content_id, load_dit, metadata_of, save_dit
 from dit.config import DiTConfig
-from dit.files import open_dit
+from dit.files import EMBEDDED, open_dit, read_metadata
 from dit.latents import LatentSpec
 from dit.model import DiT
+from pipeline.store.weights import stored_id
 
 SPEC = LatentSpec(vae_id="v", text_encoder_id="t", mean=(0.0,) * 4, std=(1.0,) * 4)
 SMALL = DiTConfig(width=24, depth=1, heads=2, latent_channels=4, text_dim=8)
@@ -74,7 +77,7 @@ def test_matrices_are_stored_small_and_vectors_whole(tmp_path: Path) -> None:
     path = tmp_path / "dit.safetensors"
     name = save_dit(one, SPEC, path, info={"steps": 3})
     loaded = load_dit(tmp_path)
-    assert loaded.id == name and loaded.info == {"steps": 3}
+    assert loaded.id == name and loaded.info == {"steps": 3} and loaded.latents == SPEC
     assert open_dit(tmp_path).id == name, "read without torch it has the same id"
     assert not loaded.model.training
     assert not any(weight.requires_grad for weight in loaded.model.parameters())
@@ -86,6 +89,34 @@ def test_matrices_are_stored_small_and_vectors_whole(tmp_path: Path) -> None:
     with torch.no_grad():
         next(one.parameters()).view(-1)[0] += 1
     assert save_dit(one, SPEC, path) != name
+
+
+def test_what_is_stored_whole_comes_back_to_the_bit_and_notes_in_any_order_are_the_same(
+    tmp_path: Path,
+) -> None:
+    one, files = model(2), [tmp_path / name for name in ("a.safetensors", "b.safetensors")]
+    notes = {"steps": 3, "clips": 4}
+    save_dit(one, SPEC, files[0], info=notes, dtype=torch.float32)
+    save_dit(one, SPEC, files[1], info=dict(reversed(notes.items())), dtype=torch.float32)
+    assert read_metadata(files[0]) == read_metadata(files[1])
+    back = load_dit(files[0]).model.state_dict()
+    assert all(torch.equal(back[name], mine) for name, mine in one.state_dict().items())
+
+
+def test_a_file_without_notes_is_read_and_one_of_another_shape_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "dit.safetensors"
+    tensors = {name: weight.contiguous() for name, weight in model(0).state_dict().items()}
+    told = metadata_of(SMALL, SPEC, None)
+    told.pop("info")
+    save_file(tensors, path, told)
+    assert load_dit(path).info == {}
+    save_file(tensors, path, metadata_of(dataclasses.replace(SMALL, depth=2), SPEC, None))
+    with pytest.raises(ValueError, match=r"dit\.safetensors"):
+        load_dit(path)
+
+
+def test_without_a_path_the_model_that_ships_is_loaded() -> None:
+    assert load_dit().id == stored_id(EMBEDDED)
 
 
 def test_the_id_sees_names_shapes_and_number_formats() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dit.packing import (
+    References,
     grid_coords,
     grid_of,
     make_layout,
@@ -16,6 +17,7 @@ from dit.packing import (
     token_count,
     unpatchify,
 )
+from dit.segments import segments
 
 SIDES = st.tuples(st.integers(1, 5), st.integers(1, 7), st.integers(1, 7))
 PATCHES = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
@@ -69,6 +71,8 @@ def test_a_layout_says_where_every_clip_lies():
     layout = make_layout(shapes, texts, patch=(1, 2, 2), text_dim=8, fps=[24.0, 12.5])
     assert layout.n_clips == 2 and layout.shapes == ((2, 4, 6), (1, 3, 3))
     assert layout.grids.tolist() == [[2, 2, 3], [1, 2, 2]]
+    assert layout.grid == ((2, 2, 3), (1, 2, 2)) and layout.grids.dtype == torch.int64
+    assert layout.text_rows.counts.tolist() == [3, 1]
     assert layout.segments.ends == (0, 12, 16) and layout.segments.cu.dtype == torch.int32
     assert layout.clip.tolist() == [0] * 12 + [1] * 4
     assert layout.coords[:12].tolist() == grid_coords((2, 2, 3)).tolist()
@@ -104,6 +108,21 @@ def test_captions_count_their_own_tokens_and_none_has_a_null_token_too_many():
     assert rows.position[:, 0].tolist() == [0, 1, 0, 0, 1, 2, 0], "whatever else is in the pack"
     assert rows.null.tolist() == [2] and rows.real.tolist() == [0, 1, 3, 4, 5, 6]
     assert rows.owner.tolist() == [0, 0, 1, 2, 2, 2, 3]
+
+
+def test_everything_goes_to_the_device():
+    """What stays behind on the CPU stops the first step on a GPU, or is copied again at each."""
+    numbers = dict.fromkeys(("coords", "index", "grids", "fps", "clip", "order", "places"))
+    shown = References(
+        tokens=torch.ones(2, 4),
+        segments=segments([2]),
+        **{name: torch.ones(2, dtype=torch.int64) for name in numbers},
+    )
+    for rows in (text_rows([2, 0, 3]), shown):
+        moved = vars(rows.to("meta"))
+        tensors = [value for value in moved.values() if isinstance(value, torch.Tensor)]
+        assert len(tensors) >= 5 and moved.keys() == vars(rows).keys()
+        assert {tensor.device.type for tensor in [*tensors, moved["segments"].cu]} == {"meta"}
 
 
 def test_wrong_texts_are_refused_by_number():

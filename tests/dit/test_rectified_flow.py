@@ -20,6 +20,7 @@ from dit.rectified_flow import (
     shift_for,
     shift_time,
     target_velocity,
+    token_losses,
     token_means,
     weighted_loss,
     zero_loss,
@@ -64,6 +65,18 @@ def test_numbers_that_are_padding_do_not_thin_a_token_s_loss():
     real = torch.tensor([[True, True, False, False], [True] * 4, [False] * 4])
     assert token_means(values, real).tolist() == [3.0, 4.0, 0.0]
     assert token_means(values).tolist() == [6.0, 4.0, 9.0]
+    one = torch.tensor([[True, False, False, False]])
+    assert token_means(values[:1], one).tolist() == [4.0]
+
+
+def test_a_loss_is_the_weighted_sum_over_the_numbers_that_are_real():
+    prediction = torch.tensor([[1.0, 2.0], [0.0, 3.0]])
+    target = torch.tensor([[3.0, -1.0], [4.0, 5.0]])
+    weight, real = torch.tensor([0.5, 2.0]), torch.tensor([[True, True], [False, True]])
+    assert token_losses(prediction, target).tolist() == [(4 + 9) / 2, (16 + 4) / 2]
+    assert token_losses(prediction, target, real).tolist() == [(4 + 9) / 2, 4]
+    assert float(weighted_loss(prediction, target, weight)) == 0.5 * 6.5 + 2 * 10
+    assert float(weighted_loss(prediction, target, weight, real)) == 0.5 * 6.5 + 2 * 4
 
 
 def test_zero_prediction_has_loss_one_plus_variance():

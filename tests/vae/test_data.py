@@ -66,6 +66,22 @@ def test_two_ranks_share_the_steps_of_one(shards, small):
         assert torch.equal(joined.flatten(0, 1), one.frames)
 
 
+def test_another_seed_is_another_order_and_another_epoch_other_pictures(shards, small):
+    """Else two seeds are one run, and every pass shows the same single frames."""
+    other = replace(CONFIG, image_share=0.0, seed=6)
+    one, two = (
+        take(TrainData(shards, small, config), 6)
+        for config in (replace(CONFIG, image_share=0.0), other)
+    )
+    assert not all(torch.equal(a.frames, b.frames) for a, b in zip(one, two, strict=True))
+    data = TrainData(shards, small, replace(CONFIG, image_share=1.0))
+    step = next(iter(data.clips))
+    first, again, later = (
+        data.frames_of(replace(step, epoch=epoch)) for epoch in (step.epoch, step.epoch, 7)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, later)
+
+
 def test_a_batch_that_does_not_divide_is_refused(shards, small):
     with pytest.raises(ValueError, match="batch 4 does not divide over 3"):
         TrainData(shards, small, CONFIG, world=3)

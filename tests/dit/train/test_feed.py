@@ -1,5 +1,6 @@
 """Steps made ahead are the steps that would have been made in their turn, and their errors come at theirs."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from benchmarks.gpu_checks import SMALL, packs
 from dit.config import TrainConfig
+from dit.train import feed as feeding
 from dit.train.feed import Feed, make_ready
 
 CONFIG = TrainConfig(condition_share=0.5)
@@ -87,3 +89,20 @@ def test_an_error_comes_at_its_own_step():
     with pytest.raises(ValueError, match="clip 7"):
         source.take(cursor, 2)
     source.close()
+
+
+def test_each_pack_of_a_step_has_noise_of_its_own_whoever_draws_it(monkeypatch):
+    """With one noise for all, a step of many packs sees the levels and the noise of one."""
+    data = packs(SMALL)
+    pack, step = data.at(data.state).units[0], data.at(data.state)
+
+    def noised(rank: int, world: int, count: int) -> list[torch.Tensor]:
+        monkeypatch.setattr(data, "at", lambda _: replace(step, units=[pack] * count))
+        monkeypatch.setattr(feeding, "data_place", lambda *_: (rank, world))
+        return [batch.x_t for batch in make_ready(data, SMALL, CONFIG, data.state, 3).batches]
+
+    alone = noised(0, 1, 4)
+    assert not any(torch.equal(alone[0], other) for other in alone[1:])
+    for rank in (0, 1):
+        for mine, its in zip(noised(rank, 2, 2), alone[rank::2], strict=True):
+            assert torch.equal(mine, its), "two processes draw what one does"
