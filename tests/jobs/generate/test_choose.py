@@ -50,6 +50,15 @@ def test_the_right_one_is_kept_and_the_gain_is_said(capsys: pytest.CaptureFixtur
     assert "best of 3: frames right 0.000 -> 1.000" in capsys.readouterr().out
 
 
+def test_each_prompt_keeps_the_best_of_its_own_videos() -> None:
+    """Of another prompt's, a user gets somebody else's video under his name."""
+    ring = caption(WRONG, "dense")
+    model = Model({9, 6, 10})  # seeds 5, 7, 9 are of the first prompt, 6, 8, 10 of the second
+    first, second = choose([PROMPT, ring], model, **options())
+    assert (first.seed, first.prompt, first.judged.wrong) == (9, PROMPT, ())
+    assert (second.seed, second.prompt, second.judged.wrong) == (8, ring, ())
+
+
 def test_what_failed_is_asked_for_once_more(capsys: pytest.CaptureFixture[str]) -> None:
     model = Model({6})
     (kept,) = choose([PROMPT], model, **options(best_of=1, refine=True))
