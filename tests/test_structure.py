@@ -81,7 +81,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "every dialect is held to it",
     ),
     "jobs/export/captions.py": ("jobs/export/test_command.py", WHOLE),
-    "jobs/export/check.py": ("jobs/export/test_command.py", WHOLE),
     "jobs/export/profiles.py": ("pipeline/export/test_profile.py", "profiles by name"),
     "jobs/export/report.py": ("jobs/export/test_command.py", WHOLE),
     "jobs/export/write.py": ("jobs/export/test_command.py", WHOLE),
