@@ -63,7 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     told = hasattr(config, "workerinput") or warm_python.VARIABLE in os.environ
     if not told and not config.option.collectonly:
         config.stash[WARM] = warm_python.WarmPython()
-        if workers := getattr(config.option, "tx", None):  # -n: they are forks, too
+        workers = getattr(config.option, "tx", None)  # -n: they are forks, too
+        if workers and not getattr(config.option, "cov_source", None):  # that counts imports
             config.option.tx = [f"{each}//python={warm_python.python()}" for each in workers]
     plain = ray_runtime.start_local
 
@@ -105,3 +106,13 @@ def own_ray() -> Iterator[None]:
     stop_ray()
     yield
     stop_ray()
+
+
+@pytest.fixture(scope="module")
+def one_block() -> Iterator[None]:
+    """The usual size of a DiT (``tiny``) with one block in place of six, where what it learns does not matter."""
+    from dit.config import PRESETS
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "tiny", {**PRESETS["tiny"], "depth": 1})
+        yield

@@ -146,7 +146,7 @@ def train_run(run: RunFolder, out: Path, steps: int = 6) -> Path:
     """A tiny DiT trained on the run's latents."""
     from jobs.train import dit
 
-    words = ["--preset", "tiny", "--steps", str(steps), "--tokens-per-pack", "40"]
+    words = ["--width", "64", "--depth", "1", "--steps", str(steps), "--tokens-per-pack", "40"]
     rest = ["--held-out-share", "0.2", "--log-every", "1", "--sample-every", "0"]
     dit.main([str(run / "latents"), "--out", str(out), *words, *rest])
     return out

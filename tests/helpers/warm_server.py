@@ -24,18 +24,19 @@ import socket
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+PACKAGES = ("pipeline", "captioner", "vae", "dit", "jobs")
+"""What this repository's code lives in: all of its modules."""
 MODULES = (
-    "ray", "ray.data", "torch", "transformers", "av", "cv2", "pyarrow.parquet", "pyarrow.dataset",
-    "jobs.cli", "jobs.ingest.command", "jobs.ingest.graph", "jobs.caption.command",
-    "dit.train.loop", "dit.train.sharded.model", "dit.train.sharded.saves", "dit.train.sharded.restore",
+    "ray", "ray.data", "torch", "transformers", "av", "cv2", "pandas", "pyarrow.parquet", "pyarrow.dataset",
 )  # fmt: skip
 LATE = (
     "ray._common.pydantic_compat", "ray.data._internal.issue_detection", "ray.dag",
     "ray.dashboard.agent", "ray.dashboard.head", "ray._private.runtime_env.agent.runtime_env_agent",
     "ray.autoscaler._private.monitor", "pydantic.main", "pydantic.v1.main", "rapidocr.main", "onnxruntime",
+    "transformers.models.auto.processing_auto", "peft",
 )  # fmt: skip
 """What those import when they are used, a worker of Ray each time; another version may not have it."""
 READ_AT_IMPORT = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "OMP_")
@@ -100,10 +101,12 @@ def prepare_once(python: str) -> None:
     )
     for name in MODULES:
         importlib.import_module(name)
-    _import_late()
     from pipeline.openclip.package import open_clip_module
 
     open_clip_module()
+    _import_what_is_there(LATE)
+    for package in ("ray.dashboard.modules", *PACKAGES):
+        _import_what_is_there(_modules_of(package))
     from tests.helpers.warm_python import ray_starts
 
     ray_starts(python)
@@ -113,16 +116,16 @@ def prepare_once(python: str) -> None:
         each.atexit = False  # what is finalized at the end is this process, not a fork
 
 
-def _import_late() -> None:
-    for name in LATE:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+def _modules_of(package: str) -> Iterator[str]:
     with contextlib.suppress(ImportError):
-        from ray.dashboard import modules
+        paths = importlib.import_module(package).__path__
+        yield from (each.name for each in pkgutil.walk_packages(paths, f"{package}."))
 
-        for each in pkgutil.walk_packages(modules.__path__, f"{modules.__name__}."):
-            with contextlib.suppress(ImportError):
-                importlib.import_module(each.name)
+
+def _import_what_is_there(names: Iterable[str]) -> None:
+    for name in names:
+        with contextlib.suppress(ImportError):  # of an extra that is not installed, say
+            importlib.import_module(name)
 
 
 def _from_client(key: Any, selector: selectors.BaseSelector) -> None:

@@ -20,6 +20,7 @@ from dit.train.loop import train
 from pipeline.training.state import load_state
 from tests.dit.train.test_loop import flatten, logged, packs
 from tests.helpers.latents import TEXT_DIM, write_folder
+from tests.helpers.warm_python import spawned_warm
 
 MODEL = DiTConfig(
     width=12, depth=1, heads=2, mlp_ratio=1, refiner_depth=1, latent_channels=4, text_dim=TEXT_DIM
@@ -102,7 +103,8 @@ def test_a_kill_at_any_write_of_a_save_changes_nothing(tmp_path):
     context = multiprocessing.get_context("spawn")
     paths = [str(folder), str(tmp_path / "out"), str(tmp_path / "killed")]
     process = context.Process(target=kill_everywhere, args=paths)
-    process.start()
+    with spawned_warm():  # it kills its forks, and not itself
+        process.start()
     process.join(500)
     assert process.exitcode == 0
     train(MODEL, CONFIG, packs(folder, CONFIG), tmp_path / "whole")

@@ -16,6 +16,8 @@ from tests.helpers.shard_media import make_rows, make_shards
 from tests.helpers.tiny_autoencoders import write_tiny
 from tests.helpers.tiny_models import tiny_clip
 
+pytestmark = pytest.mark.usefixtures("one_block")
+
 pytest.importorskip("diffusers")
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import time
 import zlib
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 import torch
 
 from dit.checkpoint import load_dit, save_dit
-from dit.config import LEARNING_RATES, PRESETS, DiTConfig
+from dit.config import LEARNING_RATES, DiTConfig
 from dit.few_steps import FewSteps
 from dit.files import read_config
 from dit.latents import LatentSpec
@@ -24,6 +23,8 @@ from jobs.train import dit as train_dit
 from pipeline.training.state import load_state
 from pipeline.video.decode import decode_clip
 from tests.helpers.latents import TEXT_DIM, write_folder
+
+pytestmark = pytest.mark.usefixtures("one_block")
 
 
 class FakeText:
@@ -37,14 +38,6 @@ class FakeText:
             words = [zlib.crc32(word.encode()) % 1000 / 500 - 1 for word in text.split()]
             out.append(np.outer(words, np.arange(1, TEXT_DIM + 1) / TEXT_DIM).astype(np.float16))
         return out
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_block() -> Iterator[None]:
-    """The preset that is trained here has one block in place of six."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(PRESETS, "tiny", {**PRESETS["tiny"], "depth": 1})
-        yield
 
 
 @pytest.fixture(scope="module")

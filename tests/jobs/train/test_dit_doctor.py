@@ -21,6 +21,8 @@ from jobs.train.latent_health import latent_moments, round_trip_psnrs
 from pipeline import schema as s
 from tests.helpers.latents import write_folder
 
+pytestmark = pytest.mark.usefixtures("one_block")
+
 
 def words(folder, out, *more):
     base = f"{folder} --out {out} --tokens-per-pack 60 --held-out-share 0.15 --sample-every 0"

@@ -21,6 +21,8 @@ from pipeline.config import EncodeConfig
 from tests.helpers.shard_media import make_rows, make_shards
 from tests.helpers.tiny_models import tiny_clip, tiny_vae
 
+pytestmark = pytest.mark.usefixtures("one_block")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -11,6 +11,8 @@ from pipeline.loader.steps import StepLoader
 from tests.helpers.latents import write_folder
 from tests.helpers.shard_media import make_rows, make_shards
 
+pytestmark = pytest.mark.usefixtures("one_block")
+
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
