@@ -1,9 +1,13 @@
 """``filmstock train-clip``: trains, resumes, does nothing twice, and refuses what it cannot do in one line."""
 
+import contextlib
+import io
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,16 +17,18 @@ from jobs.core.errors import UserError
 from pipeline.openclip.model import load_openclip
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
     import pipeline.openclip.evaluate as clip_eval
 
     whole = clip_eval.retrieval
-    monkeypatch.setattr(
-        clip_eval,
-        "retrieval",
-        lambda model, **given: whole(model, **{**given, "galleries": 1, "size": 8}),
-    )
+
+    def small(model: Any, **given: Any) -> Any:
+        return whole(model, **{**given, "galleries": 1, "size": 8})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clip_eval, "retrieval", small)
+        yield
 
 
 def args(out: Path, *more: str) -> list[str]:
@@ -40,29 +46,39 @@ def args(out: Path, *more: str) -> list[str]:
     ]
 
 
+@pytest.fixture(scope="module")
+def trained(quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished run that no test changes, and what it printed."""
+    out, said = tmp_path_factory.mktemp("trained"), io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert main(args(out)) == 0
+    return out, said.getvalue()
+
+
 def test_trains_once_and_says_so_the_second_time(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: tuple[Path, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(args(tmp_path)) == 0
-    said = capsys.readouterr().out
+    out, said = trained
     assert "dense_top1" in said
-    model = load_openclip(tmp_path / "model")
+    model = load_openclip(out / "model")
     assert model.id in said
-    metrics = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    metrics = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert metrics[-1]["steps"] == 3 and 0 <= metrics[-1]["dense_top1"] <= 1
-    written = (tmp_path / "model" / "open_clip_model.safetensors").stat()
-    assert main(args(tmp_path)) == 0
+    written = (out / "model" / "open_clip_model.safetensors").stat()
+    assert main(args(out)) == 0
     assert "nothing to do" in capsys.readouterr().out
-    assert (tmp_path / "model" / "open_clip_model.safetensors").stat().st_mtime == written.st_mtime
+    assert (out / "model" / "open_clip_model.safetensors").stat().st_mtime == written.st_mtime
     assert written.st_mode & 0o044 == 0o044
 
 
 def test_an_interrupted_run_resumes_to_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained: tuple[Path, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     from pipeline.openclip.train import Trainer
 
-    assert main(args(tmp_path / "whole")) == 0
     step = Trainer.step
 
     def interrupted(self: Trainer, index: int, progress: float) -> dict[str, float]:
@@ -77,17 +93,19 @@ def test_an_interrupted_run_resumes_to_the_same_weights(
     monkeypatch.setattr(Trainer, "step", step)
     assert main(args(cut)) == 0
     assert "going on from" in (said := capsys.readouterr().out) and "step 2 of 3" in said
-    assert load_openclip(cut / "model").id == load_openclip(tmp_path / "whole" / "model").id
+    assert load_openclip(cut / "model").id == load_openclip(trained[0] / "model").id
 
 
-def test_other_settings_are_refused_by_name_and_touch_nothing(tmp_path: Path) -> None:
-    assert main(args(tmp_path)) == 0
-    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+def test_other_settings_are_refused_by_name_and_touch_nothing(
+    trained: tuple[Path, str], tmp_path: Path
+) -> None:
+    out, _ = trained
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     with pytest.raises(UserError, match=r"lr = 0.0015 \(now 0.01\).*another --out"):
-        job.main(args(tmp_path, "--lr", "0.01")[1:])
+        job.main(args(out, "--lr", "0.01")[1:])
     with pytest.raises(UserError, match=r"steps = 3 \(now 4\)"):  # the cosine would differ
-        job.main(args(tmp_path, "--steps", "4")[1:])
-    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+        job.main(args(out, "--steps", "4")[1:])
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
     with pytest.raises(UserError, match="holds no checkpoint"):
         job.main(args(tmp_path / "new", "--resume")[1:])
     assert not (tmp_path / "new").exists()

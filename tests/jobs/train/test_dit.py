@@ -94,6 +94,15 @@ def train(folder: Path, out: Path, *words: str) -> int:
     return train_dit.main([str(folder), "--out", str(out), *base, *rest, *words])
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> tuple[Path, Path]:
+    """Latents, and a run on them with the options of ``train`` alone, for tests that change neither."""
+    home = tmp_path_factory.mktemp("trained")
+    folder = write_folder(home / "latents")
+    assert train(folder, home / "run") == 0
+    return folder, home / "run"
+
+
 def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, capsys):
     folder = write_folder(tmp_path / "latents")
     assert train(folder, tmp_path / "run") == 0
@@ -123,8 +132,8 @@ def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, 
     assert f"started from | DiT `{loaded.id}`" in (fine / "CARD.md").read_text()
 
 
-def test_options_of_model_and_loss_are_kept_with_the_weights(tmp_path):
-    folder = write_folder(tmp_path / "latents")
+def test_options_of_model_and_loss_are_kept_with_the_weights(tmp_path, trained):
+    folder, plain = trained
     options = ["--attention", "factorised", "--head-gate", "--path", "vp", "--local-share", "0.4"]
     assert train(folder, tmp_path / "run", *options, "--recompute", "--loss-unit", "clip") == 0
     loaded = load_dit(tmp_path / "run")
@@ -133,24 +142,21 @@ def test_options_of_model_and_loss_are_kept_with_the_weights(tmp_path):
     assert loaded.info["train"]["local_share"] == 0.4
     assert train(folder, tmp_path / "fine", "--init", str(tmp_path / "run")) == 0
     assert load_dit(tmp_path / "fine").model.config == config
-    plain = tmp_path / "plain"
-    assert train(folder, plain) == 0
     with pytest.raises(UserError, match="trained with path 'flow'; leave --path out"):
         train(folder, tmp_path / "other", "--init", str(plain), "--path", "vp")
 
 
-def test_train_dit_errors_are_one_line(tmp_path):
-    folder = write_folder(tmp_path / "latents")
+def test_train_dit_errors_are_one_line(tmp_path, trained):
+    folder, run = trained
     with pytest.raises(UserError, match="does not exist"):
         train(tmp_path / "none", tmp_path / "run")
     with pytest.raises(UserError, match="preset 'huge' is unknown"):
         train(folder, tmp_path / "run", "--preset", "huge")
     with pytest.raises(UserError, match="raise the budget"):
         train(folder, tmp_path / "run", "--tokens-per-pack", "5")
-    assert train(folder, tmp_path / "run") == 0
     other = write_folder(tmp_path / "other", vae_id="vae1")
     with pytest.raises(UserError, match="encode again with that VAE, add --new-vae"):
-        train(other, tmp_path / "run2", "--init", str(tmp_path / "run"))
+        train(other, tmp_path / "run2", "--init", str(run))
     with pytest.raises(UserError, match="give --init, leave --lora-rank out"):
         train(other, tmp_path / "run2", "--new-vae")
 
@@ -159,11 +165,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def test_other_settings_are_refused_by_name_and_touch_nothing(tmp_path):
+def test_other_settings_are_refused_by_name_and_touch_nothing(tmp_path, trained):
     """A refused command once deleted state.pt and metrics.jsonl of a finished run."""
-    folder = write_folder(tmp_path / "latents")
-    out = tmp_path / "run"
-    assert train(folder, out) == 0
+    folder, out = trained
     before = contents(out)
     for more, said in (
         (["--lr", "0.1"], r"lr = 0.002 \(now 0.1\); give the same, or another --out"),
@@ -232,13 +236,12 @@ def test_nothing_held_out_is_told(tmp_path, capsys):
     assert "0 of 24 clips are held out" in capsys.readouterr().err
 
 
-def test_a_dit_moves_to_the_latents_of_another_vae_when_told_to(tmp_path):
-    folder = write_folder(tmp_path / "latents")
+def test_a_dit_moves_to_the_latents_of_another_vae_when_told_to(tmp_path, trained):
+    run = trained[1]
     other = write_folder(tmp_path / "other", vae_id="vae1")
-    assert train(folder, tmp_path / "run") == 0
-    words = ["--init", str(tmp_path / "run"), "--new-vae"]
+    words = ["--init", str(run), "--new-vae"]
     assert train(other, tmp_path / "moved", *words) == 0
-    before, after = load_dit(tmp_path / "run"), load_dit(tmp_path / "moved")
+    before, after = load_dit(run), load_dit(tmp_path / "moved")
     assert (before.latents.vae_id, after.latents.vae_id) == ("vae0", "vae1")
     assert train(other, tmp_path / "fresh", "--seed", "1") == 0
     name = next(n for n, p in before.model.named_parameters() if p.ndim == 2)
@@ -400,10 +403,8 @@ def test_the_progress_line_says_how_far_above_the_floor_the_loss_is(capsys):
 
 
 @pytest.mark.skipif(find_spec("peft") is None, reason="peft is not installed")
-def test_adapters_from_the_command_line(tmp_path):
-    folder = write_folder(tmp_path / "latents")
-    base = tmp_path / "base"
-    assert train(folder, base) == 0
+def test_adapters_from_the_command_line(tmp_path, trained):
+    folder, base = trained
     fine = tmp_path / "fine"
     assert train(folder, fine, "--init", str(base), "--lora-rank", "2") == 0
     assert load_dit(fine).info["train"]["optimizer"] == "adamw"
