@@ -16,6 +16,8 @@ MAX_ATTEMPTS = 10
 """Times a request is sent, unless ``AWS_MAX_ATTEMPTS`` says otherwise."""
 RETRY_S = 180
 """No request is sent again after this long, seconds."""
+LONGEST_PAUSE_S = 10.0
+"""Longest pause before a request is sent again, seconds."""
 CONNECT_S, SILENCE_S = 5, 30
 """Longest wait for a connection, and for the next bytes of an answer, seconds."""
 WEB = ("http://", "https://")
@@ -62,9 +64,10 @@ def _open(root: str) -> Any:
     if root.startswith(WEB):
         from pipeline.store.web import WebStore
 
-        return WebStore(root, attempts=attempts, connect_s=CONNECT_S, silence_s=SILENCE_S)
+        waits = {"connect_s": CONNECT_S, "silence_s": SILENCE_S, "pause_s": LONGEST_PAUSE_S}
+        return WebStore(root, attempts=attempts, **waits)
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    backoff = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=10)}
+    pauses = {"init_backoff": 0.1, "max_backoff": LONGEST_PAUSE_S}
     connect: Any = from_url
     return connect(
         root,
@@ -77,7 +80,7 @@ def _open(root: str) -> Any:
         retry_config={
             "max_retries": max(0, attempts - 1),
             "retry_timeout": timedelta(seconds=RETRY_S),
-            "backoff": {**backoff, "base": 2},
+            "backoff": {name: timedelta(seconds=t) for name, t in pauses.items()} | {"base": 2},
         },
         **_profile(root),
     )

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 8 << 20
 """Bytes of one request of a file that is fetched whole."""
-LONGEST_PAUSE_S = 10.0
-"""Longest pause before a request is sent again, seconds."""
 
 
 class WebStore:
     """The files of a server; keys are what follows the host."""
 
-    def __init__(self, root: str, *, attempts: int, connect_s: float, silence_s: float) -> None:
+    def __init__(
+        self, root: str, *, attempts: int, connect_s: float, silence_s: float, pause_s: float
+    ) -> None:
         import httpx
 
         from pipeline.store.guarded import guarded_transport
 
-        self.root, self.attempts = root, attempts
+        self.root, self.attempts, self.pause_s = root, attempts, pause_s
         self.client = httpx.Client(
             follow_redirects=True,
             timeout=httpx.Timeout(silence_s, connect=connect_s),
@@ -66,7 +66,7 @@ class WebStore:
         why = ""
         for attempt in range(self.attempts):
             if attempt:
-                time.sleep(min(LONGEST_PAUSE_S, 0.1 * 2**attempt) * random.uniform(0.5, 1.0))
+                time.sleep(min(self.pause_s, 0.1 * 2**attempt) * random.uniform(0.5, 1.0))
             try:
                 with self.client.stream("GET", f"{self.root}/{key}", headers=wanted) as answer:
                     code = answer.status_code

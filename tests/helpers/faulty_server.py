@@ -191,7 +191,7 @@ class FaultyServer:
         return {"message": message, "finish_reason": "length" if cut else "stop"}
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(

@@ -109,13 +109,13 @@ def object_server(*buckets: str) -> Iterator[ObjectServer]:
     server = ObjectServer(url=f"http://127.0.0.1:{proxy.server_address[1]}")
     server.backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
     proxy.store, proxy.moto_port = server, port  # type: ignore[attr-defined]
-    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield server
     finally:
         proxy.shutdown()
         proxy.server_close()
-        moto.stop()
+        threading.Thread(target=moto.stop).start()  # it looks twice a second whether it should end
 
 
 @contextmanager
@@ -126,6 +126,7 @@ def no_faults(server: ObjectServer, patch: pytest.MonkeyPatch) -> Iterator[None]
     for name, value in server.environment().items():
         patch.setenv(name, value)
     patch.setenv("AWS_MAX_ATTEMPTS", "6")
+    patch.setattr(store_client, "LONGEST_PAUSE_S", 0.1)
     patch.delenv("AWS_PROFILE", raising=False)
     store_client._open.cache_clear()
     server.faults.clear()

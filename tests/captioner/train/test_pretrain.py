@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,12 +24,17 @@ from captioner.train.world_data import SIZES, augment, render_example, squash
 from pipeline.world.scene import random_scene
 
 
+@functools.cache
+def texts() -> list[str]:
+    return tokenizer_texts()
+
+
 @pytest.fixture(scope="module")
 def parts():
     import torch
 
     torch.manual_seed(0)
-    tokenizer = embedded.build_tokenizer(tokenizer_texts())
+    tokenizer = embedded.build_tokenizer(texts())
     model = embedded.build_model(
         tokenizer, channels=(8, 16, 32), depths=(1, 1, 1), text_width=48, text_layers=2
     )
@@ -152,6 +158,7 @@ def test_a_killed_training_resumes_where_it_was(tmp_path: Path, monkeypatch) -> 
     small = dict(channels=(8, 16, 32), depths=(1, 1, 1), text_width=48, text_layers=1)
     build = embedded.build_model
     monkeypatch.setattr(module.embedded, "build_model", lambda t: build(t, **small))
+    monkeypatch.setattr(module, "tokenizer_texts", texts)
     monkeypatch.setattr(module, "evaluate", lambda *a, **k: {"f1": 0.0})
     config = TrainConfig(
         steps=8, minutes=None, pool=24, batch=2, see_batch=3, precision="fp32", checkpoint_every=1

@@ -91,7 +91,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     store_client._open.cache_clear()
     Page.asked.clear()
     server = HTTPServer(("127.0.0.1", 0), Page)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server.server_port
     server.shutdown()
     server.server_close()
