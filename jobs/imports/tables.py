@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.core.errors import UserError
-from jobs.imports.items import Item, ReadOptions, captions_of, roles_of, scores_of, spans_of
+from jobs.imports.items import Item, ReadOptions, captions_of, filled, roles_of, scores_of, spans_of
 from pipeline.source.listing import VIDEO_SUFFIXES, list_sources
 from pipeline.store.paths import Location, ObjectPath, location, parquet_input
 from pipeline.store.staging import staged
@@ -67,7 +67,7 @@ def row_items(
             inner = {"start_frame": "start_frame", "end_frame": "end_frame"}
             inner |= {"original": "caption", "structured": "caption_json"}
             for window in row[WINDOWS]:
-                spans = list(spans_of(window, inner))
+                spans = list(spans_of(with_last_frame(window), inner))
                 yield Item(name=own, uri=uri, span=spans[0], captions=captions_of(window, inner))
             return
         spans = list(spans_of(row, roles))
@@ -79,6 +79,12 @@ def row_items(
     for place, span in enumerate(spans):
         captions = captions_of(nth(row, place) if len(spans) > 1 else row, roles)
         yield Item(name=own, uri=uri, span=span, captions=captions, scores=scores)
+
+
+def with_last_frame(window: Row) -> Row:
+    """A window of cosmos-framework, whose ``end_frame`` is its last, as an interval that ends behind it."""
+    last = window.get("end_frame")
+    return window | {"end_frame": float(str(last)) + 1} if filled(last) else window
 
 
 def nth(row: Row, place: int) -> Row:

@@ -17,9 +17,10 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.keys import config_key
+from jobs.core.lock import locked
 from jobs.core.writable import check_folder
 from pipeline import schema as s
-from pipeline.store.atomic import write_bytes
+from pipeline.store.atomic import sweep, write_bytes
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
@@ -75,7 +76,14 @@ def run(args: Args) -> int:
             f"{args.folder} holds latents of {channels} channels, and {args.trainer} reads {wanted}: encode with "
             f"--vae diffusers:PATH of the VAE of {MODELS[args.trainer]} first"
         )
-    claim(args, store)
+    with locked(args.out, STAGE):
+        claim(args, store)
+        sweep(args.out)
+        return write_all(args, store)
+
+
+def write_all(args: Args, store: LatentStore) -> int:
+    """The same for a folder that is held."""
     pairs = [(clip, chosen(store, clip, args.caption)) for clip in range(len(store.clip_ids))]
     usable = [(clip, caption) for clip, caption in pairs if caption is not None]
     write = {"musubi-tuner": write_musubi, "fastvideo": write_fastvideo, "ltx-2": write_ltx_2}[

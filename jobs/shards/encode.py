@@ -30,6 +30,7 @@ from pipeline.bounds import Whole, check_bounds
 from pipeline.config import EncodeConfig
 from pipeline.loader.mix import rendering_name
 from pipeline.shards.layout import MANIFEST_NAME
+from pipeline.store.atomic import sweep
 from pipeline.store.paths import Location, location
 from pipeline.training.device import check_device
 
@@ -191,6 +192,7 @@ def bring_up(
 
     config = encoder.config
     target.mkdir(parents=True, exist_ok=True)
+    sweep(target)
     note_settings(config, target)
     kept, dropped = parts.prune_clips(target, {task.clip_id: task.key for task in tasks})
     keys = {text: encoder.text_key(text) for task in tasks for text in task.captions.values()}

@@ -75,6 +75,16 @@ def atomic_path(path: Location, *, sole: bool = False) -> Iterator[Path]:
         open_draft.discard()
 
 
+def sweep(folder: Location) -> None:
+    """Remove what killed writers left half-written in a folder and below; only who holds its lock may.
+
+    In an object store nothing half-written can be seen.
+    """
+    if isinstance(folder, Path):
+        for path in folder.rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+
 def write_bytes(path: str | Location, data: bytes) -> None:
     """Write a whole file or object, atomically."""
     path = location(path)

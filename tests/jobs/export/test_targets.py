@@ -70,6 +70,8 @@ def test_import_reads_what_a_trainer_reads(made, tmp_path, name):
         items = list(read(out, ReadOptions()))
         assert len(items) == kept and all(item.captions and not item.problem for item in items)
         assert all(location(item.uri).is_file() or name == "webdataset" for item in items)
+        whole = {(0, 65)} if name == "cosmos-framework" else {(None, None)}
+        assert {(item.span.start, item.span.end) for item in items} == whole, "files keep bytes"
 
 
 def long_clips(folder):

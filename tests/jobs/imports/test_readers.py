@@ -171,12 +171,13 @@ def test_a_folder_of_fastvideo_and_lists_of_finetrainers(data: Path) -> None:
 
 def test_windows_of_cosmos_framework(data: Path) -> None:
     windows = [
-        {"start_frame": 0, "end_frame": 61, "caption": "One."},
-        {"start_frame": 61, "end_frame": 122, "caption_json": {"scene": "two"}},
+        {"start_frame": 0, "end_frame": 60, "caption": "One."},
+        {"start_frame": 61, "end_frame": 121, "caption_json": {"scene": "two"}},
     ]
     path = lines(data / "t.jsonl", {"uuid": "u", "vision_path": "a.mp4", "t2w_windows": windows})
     first, second = read(path, "cosmos-framework")
     assert (first.span.start, first.span.end, first.span.unit) == (0, 61, "frame")
+    assert (second.span.start, second.span.end) == (61, 122), "end_frame is the last of them"
     assert first.captions == {"original": "One."}
     assert second.captions == {"structured": '{"scene": "two"}'} and second.name == "u"
 

@@ -12,10 +12,12 @@ import torch
 from safetensors import safe_open
 
 from jobs.core.errors import UserError
+from jobs.core.lock import LOCK
 from jobs.shards import caches
 from jobs.shards.caches import Args, run
 from pipeline import schema as s
 from pipeline.latents.store import LatentStore
+from pipeline.store.atomic import AtomicFile
 from tests.helpers.latents import write_folder
 
 
@@ -126,12 +128,20 @@ def test_a_kill_at_any_write_is_made_good(
             run(Args(folder=latents, trainer=trainer, out=out))
             break
         except KeyboardInterrupt:
+            AtomicFile(out / "deep" / "a.safetensors").tmp.write_bytes(
+                b"half"
+            )  # as kill -9 leaves it
             continue
+    (out / "deep").rmdir()
     assert contents(out) == contents(whole)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name != LOCK
+    }
 
 
 def test_a_rerun_writes_what_is_missing_and_other_latents_are_refused(
@@ -142,7 +152,7 @@ def test_a_rerun_writes_what_is_missing_and_other_latents_are_refused(
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     gone = next(out.glob("*_wan.safetensors"))
     gone.unlink()
-    kept = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    kept = {path.name: path.stat().st_mtime_ns for path in out.iterdir() if path.name != LOCK}
     run(Args(folder=latents, trainer="musubi-tuner", out=out))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert all((out / name).stat().st_mtime_ns == at for name, at in kept.items())

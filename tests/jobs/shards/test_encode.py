@@ -23,6 +23,7 @@ from pipeline.latents.stale import refuse_stale
 from pipeline.latents.store import LatentStore
 from pipeline.loader.view import decode_view
 from pipeline.shards.read import open_manifest
+from pipeline.store.atomic import AtomicFile
 from pipeline.store.parquet import write_table
 from tests.helpers.shard_media import flip_byte, make_rows, make_shards
 from tests.helpers.tiny_models import tiny_clip, tiny_vae
@@ -257,9 +258,12 @@ def test_interrupted_run_goes_on_where_it_stopped(folder, config, monkeypatch):
     with pytest.raises(ValueError, match="encoding was interrupted"):
         LatentStore(folder)
     monkeypatch.setattr(Encoder, "encode", whole)
+    for name in ("manifest.parquet", "texts/part-1.parquet"):  # as kill -9 leaves them
+        AtomicFile(folder / "latents" / name).tmp.write_bytes(b"half")
     result = run(config, folder, workers=1)
     assert (result.encoded, result.reused, result.clips, result.texts) == (8, 4, N, 0)
     assert len(LatentStore(folder)) == 2 * N
+    assert not list((folder / "latents").rglob("*.tmp"))
 
 
 def test_damaged_clip_is_reported_and_tried_again(folder, config, capsys):

@@ -51,6 +51,17 @@ def test_until_the_end_of_the_block_the_old_file_stands(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new" and names(tmp_path) == ["part-0.parquet"]
 
 
+def test_a_sweep_removes_what_killed_writers_left_and_no_more(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.bin", tmp_path / "deep" / ".export" / "b.tmp", tmp_path / ".c"]
+    for path in paths:
+        write_bytes(path, b"whole")
+        AtomicFile(path).tmp.write_bytes(b"half")
+        AtomicFile(path, sole=True).tmp.write_bytes(b"half")
+    atomic.sweep(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(paths)
+    atomic.sweep(tmp_path / "nowhere")
+
+
 def test_what_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
