@@ -29,17 +29,22 @@ settings.load_profile("filmstock")
 
 WARM = pytest.StashKey[warm_python.WarmPython]()
 LONGEST = (
-    "dit/train/sharded/test_runs", "jobs/ingest/test_store", "jobs/models/test_recipes",
-    "dit/test_on_gpu", "jobs/ingest/test_command", "dit/parallel/test_context",
-    "jobs/caption/test_command", "jobs/test_curation", "jobs/train/test_dit", "dit/train/test_loop",
-    "pipeline/openclip/test_torchvision_compat", "jobs/shards/test_encode", "jobs/imports/test_command",
-    "jobs/ingest/test_retry", "jobs/test_by_command_line", "jobs/train/test_clip", "jobs/serve/test_app",
-    "pipeline/loader/test_workers", "pipeline/loader/test_mix", "jobs/export/test_command",
-    "jobs/core/test_ray_runtime", "jobs/trace/test_forget", "jobs/trace/test_forget_store",
-    "jobs/edits/test_moves", "dit/reward/test_loop", "jobs/train/test_plan", "jobs/train/test_show_batch",
-    "captioner/train/test_pretrain", "captioner/train/test_finetune",
-    "captioner/backends/test_same_frames", "jobs/models/test_fetch", "jobs/train/test_captioner",
-    "dit/train/test_kill", "dit/test_rectified_flow",
+    "jobs/ingest/test_command", "jobs/train/test_dit", "jobs/shards/test_encode", "dit/test_on_gpu",
+    "jobs/caption/test_command", "vae/test_train", "jobs/ingest/test_store", "jobs/trace/test_imported",
+    "pipeline/openclip/test_torchvision_compat", "captioner/train/test_finetune", "pipeline/world/test_strict",
+    "pipeline/loader/test_mix", "pipeline/loader/test_workers", "jobs/models/test_fetch",
+    "dit/parallel/test_context", "jobs/test_by_command_line", "dit/train/sharded/test_runs",
+    "jobs/train/test_clip", "jobs/export/test_command", "dit/train/test_kill", "jobs/caption/test_worker",
+    "pipeline/world/test_judge", "jobs/trace/test_forget", "jobs/edits/test_moves",
+    "pipeline/video/test_isolate", "jobs/imports/test_command", "jobs/publish/test_push", "dit/train/test_loop",
+    "jobs/report/test_page", "dit/test_rectified_flow", "jobs/serve/test_app", "test_imports",
+    "jobs/train/test_show_batch", "jobs/core/test_ray_runtime", "captioner/train/test_pretrain",
+    "vae/test_adversary", "dit/train/test_lora", "jobs/trace/test_forget_store", "dit/reward/test_loop",
+    "jobs/models/test_recipes", "benchmarks/test_bad_inputs", "jobs/shards/test_foreign_vae",
+    "pipeline/store/test_paths", "pipeline/select/test_select", "jobs/test_curation", "jobs/train/test_vae",
+    "jobs/train/test_dit_doctor", "pipeline/shards/test_read_store", "jobs/reward/test_command",
+    "jobs/world/test_film", "captioner/backends/test_openai", "captioner/backends/test_transformers",
+    "jobs/view/test_box", "jobs/export/test_targets", "jobs/generate/test_verbs", "jobs/generate/test_judge",
 )  # fmt: skip
 """Files that take longest, first: a long one that begins last keeps one worker busy while the others wait."""
 

@@ -55,7 +55,10 @@ def test_a_real_process_answers_the_same(place: Path):
 
 def test_rights_are_given_up(place: Path):
     one = case(
-        "curate . --out new --recipe secret.toml", "secret.toml", "Permission denied", user=True
+        "curate films --out new --recipe secret.toml",
+        "secret.toml",
+        "Permission denied",
+        user=True,
     )
     assert faults(one, run_forked(one, place), []) == []
 
