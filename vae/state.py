@@ -74,11 +74,19 @@ def fresh_state(
         vae=vae,
         ema=Ema(vae, config.ema_decay),
         optimizer=Optimizer(parameter_groups(vae, config), optimizer=config.optimizer),
-        compute=compute_dtype(config.precision, device),
+        compute=compute_of(vae, config.precision, device),
         device=device,
         adversary=adversary,
         started_from=init.id if init is not None else "",
     )
+
+
+def compute_of(vae: AnyVAE, precision: str, device: str) -> torch.dtype:
+    """The number format of a training. Layers of diffusers stay in float32 on a CPU, unless another is asked for: in
+    bfloat16 their backward pass ended there in a corrupted heap (torch 2.13, AMX)."""
+    if isinstance(vae, ForeignVAE) and precision == "auto" and device == "cpu":
+        return torch.float32
+    return compute_dtype(precision, device)
 
 
 def own_start(model: AnyConfig, config: TrainConfig, init: VideoVAE | None) -> VideoVAE:

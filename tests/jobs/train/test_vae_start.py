@@ -16,6 +16,8 @@ from jobs.train.vae_start import load_foreign
 from pipeline.openclip.torchvision_compat import prepare_torchvision
 from tests.helpers.tiny_autoencoders import make_tiny, write_tiny
 from tests.vae.conftest import write_world
+from vae.checkpoint import load_vae
+from vae.state import compute_of
 
 prepare_torchvision()
 diffusers = pytest.importorskip("diffusers")
@@ -43,6 +45,17 @@ def trained(shards: Path, wan: Path, tmp_path_factory: pytest.TempPathFactory) -
     out = tmp_path_factory.mktemp("run") / "out"
     assert main(words(shards, out, wan, "--decoder-only")) == 0
     return out
+
+
+def test_layers_of_diffusers_stay_in_float32_on_a_cpu(
+    wan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.training.compute.bf16_is_faster", lambda device: True)
+    foreign = load_foreign(f"diffusers:{wan}")
+    assert compute_of(foreign, "auto", "cpu") is torch.float32
+    assert compute_of(foreign, "auto", "cuda") is torch.bfloat16
+    assert compute_of(foreign, "bf16", "cpu") is torch.bfloat16
+    assert compute_of(load_vae("embedded"), "auto", "cpu") is torch.bfloat16
 
 
 def test_the_loss_falls_and_only_the_decoder_moves(trained: Path, wan: Path) -> None:
