@@ -78,6 +78,8 @@ def prepare(module: str) -> Path:
         "use_setproctitle": False,
         "use_git_change_detection": False,
         "track_dependencies": False,
+        "timeout_constant": 5.0,
+        "timeout_multiplier": 6.0,  # fifteen times a slow test, for each mutant that hangs, is most of a run
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in options.items()]
     settings = (ROOT / "pyproject.toml").read_text() + "\n[tool.mutmut]\n" + "\n".join(lines) + "\n"

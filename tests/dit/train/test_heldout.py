@@ -137,6 +137,7 @@ def test_each_number_has_its_own_posterior_deviation(tmp_path: Path) -> None:
 def test_as_many_packs_are_looked_at_as_the_seconds_allow(folder: Path, tmp_path: Path) -> None:
     assert packs_within(120, 1.0, 50, 1) == 50
     assert packs_within(10, 1.0, 50, 2) == 20
+    assert packs_within(10, 0.5, 50, 1) == 20 and packs_within(10, 4.0, 50, 1) == 2
     assert packs_within(0.1, 1.0, 50, 4) == 4, "each process one"
     config = dataclasses.replace(CONFIG, eval_seconds=1e-6)
     data = packs(folder)

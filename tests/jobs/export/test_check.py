@@ -6,16 +6,19 @@ import csv
 import dataclasses
 import io
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL
 from jobs.export import check
 from jobs.export.check import check_export, count_frames, faults_of
 from pipeline.export.target import Target
+from pipeline.store.paths import Location
 from pipeline.video.probe import MediaError
 from tests.helpers.export_media import Made, video_bytes
 
@@ -101,13 +104,14 @@ def test_every_fault_is_told_with_its_file(
         "  videos/longer.mp4: its pictures are [4, 96, 160] (frames, width, height), its row says [3, 160, 96]",
     ]
     assert lines[4].startswith("  videos/damaged.mp4: ") and len(lines) == 6
+    assert lines[4].count("damaged.mp4") == 2, "what the decoder says names the file"
     assert "6 clips" in lines[5] and "5 faults; remove the folder and export again" in lines[5]
 
 
 def test_twenty_faults_are_shown_and_the_rest_is_counted(
     tmp_path: Path, here: Here, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for count, more in ((20, []), (22, ["  and 2 more"])):
+    for count, more in ((20, []), (21, ["  and 1 more"])):
         out = export(tmp_path / f"{count}", [row(f"{i:02}", CLIP) for i in range(count)])
         for each in (out / "videos").glob("*.mp4"):
             each.unlink()
@@ -135,16 +139,21 @@ def test_a_clip_in_a_tar_is_decoded_too(tmp_path: Path) -> None:
 def test_a_container_of_its_own_is_compared_with_the_table_both_ways(
     tmp_path: Path, here: Here, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    held = {"a": CLIP, "b": OTHER, "stray": CLIP}
-    target = dataclasses.replace(
-        FOLDER, read_back=lambda _: ((name, video_bytes(made)) for name, made in held.items())
-    )
-    out = export(tmp_path / "out", [row(name, CLIP) for name in ("a", "b", "lost")])
+    held = {"stray": CLIP, "a": CLIP, "b": OTHER, "c": OTHER, "d": CLIP}
+    out = export(tmp_path / "out", [row(name, CLIP) for name in ("a", "b", "c", "d", "lost")])
+    for file in (out / "videos").iterdir():
+        file.unlink()  # what is in a container has no file of its own
+
+    def read_back(folder: Location) -> Iterator[tuple[str, bytes]]:
+        assert folder == out
+        yield from ((name, video_bytes(made)) for name, made in held.items())
+
+    target = dataclasses.replace(FOLDER, read_back=read_back)
     assert check_export(out, target) == EXIT_PARTIAL
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("  b: its pictures are [4, 96, 160]")
-    assert lines[1:3] == ["  stray: it is not in the table", "  lost: it is missing"]
-    assert "3 faults" in lines[3]
+    assert lines[0] == "  stray: it is not in the table"
+    assert [line.partition(":")[0] for line in lines[1:3]] == ["  b", "  c"]
+    assert lines[3] == "  lost: it is missing" and "4 faults" in lines[4] and len(lines) == 5
 
 
 def test_what_the_decoder_says_of_a_file_is_told(tmp_path: Path) -> None:
@@ -156,6 +165,24 @@ def test_what_the_decoder_says_of_a_file_is_told(tmp_path: Path) -> None:
     export(tmp_path / "out", [row("a", CLIP)])
     (said,) = faults_of(tmp_path / "out", row("a", CLIP), FOLDER, sandbox)
     assert "took too long" in said
+
+
+def test_a_file_without_pictures_is_named_and_where_it_was_noticed(tmp_path: Path) -> None:
+    path = str(tmp_path / "sound.mp4")
+    with av.open(path, "w") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.pts = 16000, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(MediaError, match=r"sound\.mp4"):
+        count_frames(path)
+    whole = video_bytes(Made(name="long", n_frames=40))
+    start = whole.index(b"mdat") + 4
+    end = start - 8 + int.from_bytes(whole[start - 8 : start - 4])
+    (tmp_path / "bad.mp4").write_bytes(whole[:start] + bytes(end - start) + whole[end:])
+    with pytest.raises(MediaError, match=r"^check/.*bad\.mp4"):
+        count_frames(str(tmp_path / "bad.mp4"))
 
 
 def test_frames_are_counted_and_measured_as_decoded(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from jobs.ingest.plan import name_contents
 from jobs.ingest.windows import Row
 from pipeline import schema as s
 from pipeline.config import IngestConfig, OpenClipConfig
+from pipeline.tables import manifest_schema
 
 
 def test_what_a_killed_run_left_half_written_is_swept_before_and_after(tmp_path: Path) -> None:
@@ -131,7 +132,9 @@ def test_each_clip_gets_its_own_range_in_whatever_order_clips_arrive(tmp_path: P
 
 def test_a_folder_keeps_the_settings_of_its_first_source(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    check_settings(ledger, "one", "")
+    check_settings(ledger, "one", "sides = 64")
+    noted = json.loads((tmp_path / ".ingest" / "settings.json").read_text())
+    assert noted == {"key": "one", "settings": "sides = 64"}, "the next version reads it, too"
     check_settings(Ledger(tmp_path), "two", "")  # nothing was recorded under the first
     ledger.write(ended("a"))
     check_settings(Ledger(tmp_path), "two", "")
@@ -272,12 +275,16 @@ def test_vectors_and_scores_of_a_source_are_there_before_its_record(
     found = pq.read_table(tmp_path / "embeddings" / part_name("a" * 32)).to_pylist()
     assert [row[s.CLIP_ID] for row in found] == ["a-0", "a-1"]
     assert found[0][s.CLIP_EMBEDDING] == [0.5, 1.0, 2.0] and found[1][s.CLIP_EMBEDDING] is None
-    rows = pq.read_table(tmp_path / "manifest" / part_name("a" * 32)).to_pylist()
+    part = pq.read_table(tmp_path / "manifest" / part_name("a" * 32))
+    assert part.schema.equals(manifest_schema(("cat",), ("mine",)), check_metadata=False)
+    rows = part.to_pylist()
     assert [(row[s.SHARD], row[s.BYTE_LENGTH]) for row in rows] == [
         ("part-a.parquet", 10),
         ("part-a.parquet", 20),
     ]
     assert (rows[1][f"{s.CONCEPT_PREFIX}cat"], rows[1]["mine"]) == (0.25, 0.75)
+    with pytest.raises(ValueError, match="shorter"):  # a clip less would be missed by nobody
+        commit_source(ledger, {**end, "ranges": ranges[:1]}, clips, ("cat",), ("mine",))
     for uri, clip in (("b", clips), ("c", [])):
         bad = {**end, **ended(uri), s.OUTCOME: "quarantined" if clip else "done"}
         commit_source(ledger, bad, clip, ("cat",), ("mine",))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,4 +55,24 @@ def test_of_one_film_single_clips_are_held_out_and_it_says_so(tmp_path, films, c
     with caplog.at_level(logging.WARNING):
         held = held_out_clips(store, 0.01)
     assert 0 < held.sum() < 10
+    assert held.dtype == bool
+    assert f"all {films} sources are too large" in caplog.text
     assert "neighbours of clips that are trained on" in caplog.text
+
+
+def stand_in(draws: list[int]) -> Any:
+    """A store of clips of which each one's source has this draw."""
+    ids = [f"clip{number}" for number in range(len(draws))]
+    return SimpleNamespace(clips=ids, clip_ids=ids, source_draws=np.array(draws, np.uint32))
+
+
+def test_the_limits_are_what_they_say():
+    half = held_out_clips(stand_in([0, 2**31 - 1, 2**31, 2**32 - 1]), 0.5)
+    assert half.tolist() == [True, True, False, False] and half.dtype == bool
+    none = held_out_clips(stand_in([0, 1]), 0.0)
+    assert none.tolist() == [False, False] and none.dtype == bool
+    high, higher = 2**32 - 2, 2**32 - 1  # chance picks none of them
+    of_two = held_out_clips(stand_in([high] * 2 + [higher] * 18), 0.05)
+    assert of_two.tolist() == [True] * 2 + [False] * 18, "twice the share is small enough"
+    of_three = held_out_clips(stand_in([high] * 3 + [higher] * 17), 0.05)
+    assert of_three.tolist() != [True] * 3 + [False] * 17, "more is not"

@@ -12,6 +12,7 @@ from pipeline.loader.packs import (
     Balance,
     alike,
     emptiest,
+    exchange,
     first_fit_decreasing,
     packing_waste,
     plan_packs,
@@ -129,3 +130,77 @@ def test_what_costs_alike_in_tokens_need_not_cost_alike():
         [*[1] * 8, 8],
     ]
     assert plan_packs([8, 8, *[1] * 16], range(18), 16, 32)[0] != packs[0]
+
+
+def costs_of(lengths: list[int], bins: list[list[int]], balance: Balance) -> list[int]:
+    return [
+        sum(lengths[i] * (lengths[i] + balance.linear_tokens) for i in members) for members in bins
+    ]
+
+
+def cheapest_exchange(
+    lengths: list[int], bins: list[list[int]], budget: int, balance: Balance
+) -> int:
+    """The least that the larger of two costs can come to by one exchange, clip by clip: the oracle."""
+    cost = costs_of(lengths, bins, balance)
+    high, low = cost.index(max(cost)), cost.index(min(cost))
+    fill = [sum(lengths[i] for i in members) for members in bins]
+    found = [cost[high]]
+    for mine in bins[high]:
+        for its in [*bins[low], None]:
+            if its is None and len(bins[high]) == 1:
+                continue  # a pack is not emptied
+            back = 0 if its is None else lengths[its]
+            more = lengths[mine] - back
+            gain = lengths[mine] * (lengths[mine] + balance.linear_tokens)
+            gain -= back * (back + balance.linear_tokens)
+            if more <= budget - fill[low] and -more <= budget - fill[high]:
+                found.append(max(cost[high] - gain, cost[low] + gain))
+    return min(found)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 12), min_size=3, max_size=14),
+    count=st.integers(2, 4),
+    spare=st.integers(0, 12),
+    linear=st.integers(0, 20),
+    draw=st.randoms(use_true_random=False),
+)
+def test_clips_change_places_until_no_exchange_makes_the_costliest_pack_cheaper(
+    lengths, count, spare, linear, draw
+):
+    balance = Balance(linear_tokens=linear)
+    bins: list[list[int]] = [[] for _ in range(min(count, len(lengths)))]
+    for index in range(len(lengths)):
+        bins[index if index < len(bins) else draw.randrange(len(bins))].append(index)
+    before = costs_of(lengths, bins, balance)
+    budget = max(sum(lengths[i] for i in members) for members in bins) + spare
+    least = cheapest_exchange(lengths, bins, budget, balance)
+    exchange(lengths, bins, budget, balance)
+    assert sorted(i for members in bins for i in members) == list(range(len(lengths)))
+    assert all(bins) and all(sum(lengths[i] for i in members) <= budget for members in bins)
+    after = costs_of(lengths, bins, balance)
+    assert max(after) <= max(before)
+    if least < max(before) and before.count(max(before)) == 1:
+        assert max(after) < max(before)
+    if len(bins) == 2 and len(lengths) < 6:  # few enough to come to an end
+        assert cheapest_exchange(lengths, bins, budget, balance) == max(after)
+
+
+def test_an_exchange_by_hand():
+    bins = [[0, 1, 2], [3]]
+    exchange([4, 3, 2, 1], bins, 10, Balance(linear_tokens=0))
+    assert [sorted(members) for members in bins] == [[1, 2, 3], [0]], "29 and 1 become 14 and 16"
+    tight = [[0, 1, 2], [3]]
+    exchange([4, 3, 2, 1], tight, 9, Balance(linear_tokens=0))
+    assert [sorted(members) for members in tight] == [[1, 2, 3], [0]], "no pack is over its budget"
+    alone = [[0], [1]]
+    exchange([9, 1], alone, 20, Balance(linear_tokens=0))
+    assert alone == [[0], [1]], "no pack is emptied"
+
+
+def test_waste_and_waiting_are_shares():
+    balance = Balance(linear_tokens=0, packs_per_step=2)
+    assert step_imbalance([2, 1], [[0], [1]], balance) == 1 - 5 / 8
+    assert packing_waste([3, 4], [[0], [1]], 5) == pytest.approx(0.3)
