@@ -122,6 +122,7 @@ def train(
     init: AnyVAE | None = None,
     resume: bool = False,
     report: Report | None = None,
+    on_step: Callable[[int], None] | None = None,
     on_sheet: Callable[[RunState], dict[str, Any]] | None = None,
     stop_at: int | None = None,
     device: str = "auto",
@@ -129,7 +130,8 @@ def train(
     """Train to ``config.steps`` (or ``stop_at``), leaving ``state.pt`` and ``metrics.jsonl`` in ``out``.
 
     With ``resume`` the run goes on from ``state.pt`` if it is there; one of other settings is refused by ValueError.
-    With ``world`` > 1 a torch.distributed group must be up; rank 0 writes. ``on_sheet`` runs on rank 0 every
+    With ``world`` > 1 a torch.distributed group must be up; rank 0 writes. ``on_step`` is told of every step
+    that is done; ``on_sheet`` runs on rank 0 every
     ``eval_every`` steps and its result is logged. Weights start at ``init`` if it is given, else at PCA. Ctrl-C ends
     the run after the step in hand, with a checkpoint.
     """
@@ -168,6 +170,8 @@ def train(
                 for key, value in row.items():
                     state.sums[key] = state.sums.get(key, 0.0) + value
             seen += config.batch
+            if on_step and rank == 0:
+                on_step(state.step)
             if state.step % config.log_every == 0 or state.step == last:
                 now = time.perf_counter()
                 state.seconds += now - mark

@@ -15,21 +15,32 @@ PIPE_PERIOD_S = 5.0
 """Seconds between progress lines when stderr is not a terminal."""
 TTY_PERIOD_S = 0.1
 """Seconds between redraws of the progress line on a terminal."""
+TTY_SILENT_S, PIPE_SILENT_S = 1.0, 10.0
+"""Seconds after which a line comes though nothing has been done: on a terminal, and in a pipe."""
 EARLY_SHARE = 0.1
 """Share of the work after which the rate since the start, with what starting took, tells the time left."""
 
 
 def say(message: str = "") -> None:
     """Print one result line on stdout, at once."""
+    _end_lines()
     print(message, flush=True)
 
 
 _held: list[str] | None = None
+_shown: list[Progress] = []
+"""Lines of progress that are under way, the innermost last: it alone is said again while nothing is done."""
+
+
+def _end_lines() -> None:
+    for progress in _shown:
+        progress.end_line()
 
 
 def warn(message: str) -> None:
     """Print one warning line on stderr, at once; inside ``held_warnings`` when that ends."""
     if _held is None:
+        _end_lines()
         print(f"warning: {message}", file=sys.stderr, flush=True)
     else:
         _held.append(message)
@@ -89,7 +100,8 @@ class Progress:
     """One line of progress for a stage: redrawn on a terminal, a line every few seconds in a pipe.
 
     ``with Progress("caption", total=120, unit="clips") as progress: progress.update(8, "0.4 hours")``.
-    ``total`` may be None when it is not known beforehand. Threads may share one.
+    ``total`` may be None when it is not known beforehand. Threads may share one. Inside the block the line is there at
+    once on a terminal, and is said again while nothing is done, so that nobody looks at a screen that stands still.
     """
 
     def __init__(self, stage: str, total: int | None = None, unit: str = "") -> None:
@@ -107,6 +119,9 @@ class Progress:
         self._tty = sys.stderr.isatty()
         self._width = 0
         self._said = ""
+        self._closed = False
+        self._over = threading.Event()
+        self._ticker: threading.Thread | None = None
 
     def update(self, n: int = 1, note: str = "") -> None:
         """Add ``n`` finished items; ``note`` replaces the text at the end of the line."""
@@ -136,8 +151,9 @@ class Progress:
     def line(self) -> str:
         """The text of the progress line as it stands."""
         elapsed = time.monotonic() - self._start
-        count = f"{self.done}/{self.total}" if self.total is not None else str(self.done)
-        parts = [f"{self.stage}: {count}{' ' + self.unit if self.unit else ''}"]
+        count = f"{self.done}/{self.total}" if self.total is not None else str(self.done or "")
+        unit = f" {self.unit}" if self.unit and count else ""
+        parts = [f"{self.stage}: {count}{unit}" if count else self.stage]
         left = self._left()
         parts.append(clock(elapsed) if left is None else f"{clock(left)} left")
         parts += filter(None, (self._note, self._inside))
@@ -173,6 +189,7 @@ class Progress:
         """Print the last state of the line and end it."""
         self._note = note or self._note
         self._draw(end="\n")
+        self._width, self._closed = 0, True
 
     def _draw(self, end: str) -> None:
         text = self.line()
@@ -184,7 +201,39 @@ class Progress:
             self._said = text
             print(text, end=end, file=sys.stderr, flush=True)
 
+    def tick(self) -> None:
+        """Say the line where nothing has been said for a while."""
+        silent = TTY_SILENT_S if self._tty else PIPE_SILENT_S
+        with self._lock:
+            now = time.monotonic()
+            if now - self._last >= silent and _shown[-1:] == [self] and not self._over.is_set():
+                self._last = now
+                self._draw(end="" if self._tty else "\n")
+
+    def _tick_on(self) -> None:
+        while not self._over.wait(TTY_SILENT_S):
+            self.tick()
+
+    def start(self) -> None:
+        """Show the line and keep it alive until ``stop``."""
+        _end_lines()
+        _shown.append(self)
+        self._over.clear()
+        if self._tty:
+            self._draw(end="")
+        self._ticker = threading.Thread(target=self._tick_on, daemon=True)
+        self._ticker.start()
+
+    def stop(self) -> None:
+        """Leave the line as it is."""
+        self._over.set()
+        if self._ticker is not None:
+            self._ticker.join()
+            _shown.remove(self)
+            self._ticker = None
+
     def __enter__(self) -> Self:
+        self.start()
         return self
 
     def __exit__(
@@ -193,7 +242,22 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop()
+        if self._closed:
+            return
         if kind is None or self.done > self.passed:
             self.close("stopped" if kind else "")
         else:  # nothing came of it: the error says all
             self.end_line()
+
+
+@contextlib.contextmanager
+def busy(stage: str, what: str) -> Iterator[None]:
+    """Around work of one piece, such as loading a model: says what goes on, and for how long, until it is over."""
+    progress = Progress(f"{stage}: {what}")
+    progress.start()
+    try:
+        yield
+    finally:
+        progress.stop()
+        progress.end_line()

@@ -7,9 +7,11 @@ also be a prefix of an object store (``s3://bucket/run``).
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
@@ -97,6 +99,25 @@ class RunFolder:
                 raise UserError(f"{self} has no {name}; run filmstock {how} first")
         if "manifest" in tables:
             self._refuse_earlier()
+
+    def check_tables(self) -> None:
+        """UserError for a table that is not of its kind, or may not be read, though what was made of it is there."""
+        if not isinstance(self.path, Path):
+            return
+        for name in MADE_BY:
+            table = self.path / name
+            if not table.exists():
+                continue
+            if table.is_dir() == name.endswith(".parquet"):
+                kind, wanted = ("folder", "file") if table.is_dir() else ("file", "folder")
+                stage = "caption" if name == "truth" else MADE_BY[name]
+                raise UserError(
+                    f"{table} is a {kind}, not a {wanted}; remove it and run filmstock {stage} again"
+                )
+            if not os.access(table, os.R_OK | (os.X_OK if table.is_dir() else 0)):
+                raise UserError(
+                    f"{table}: there is no right to read it; change its rights, or run as a user who may"
+                )
 
     def _refuse_earlier(self) -> None:
         """UserError for clips that an earlier filmstock ingested: what it did not measure, no stage can read."""

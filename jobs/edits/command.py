@@ -57,6 +57,7 @@ def main(argv: list[str]) -> int:
         raise UserError(f"{folder} does not exist; give a run folder or a shards folder")
     if not any((folder / name).exists() for name in HELD):
         raise UserError(f"{folder} holds no clips; give a run folder or a shards folder")
+    run_of(folder).check_tables()
     journal = Journal(folder)
     if args.merge is not None:
         if not Journal(args.merge).files():

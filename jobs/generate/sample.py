@@ -14,7 +14,7 @@ import numpy as np
 
 from dit.config import REFERENCE_SCALE, SampleConfig, WeightFormat
 from jobs.core.args import Device, Folder, parse_args
-from jobs.core.console import Progress, clock, say, warn
+from jobs.core.console import Progress, busy, clock, say, warn
 from jobs.core.errors import EXIT_OK, Refused, UserError
 from jobs.core.steps import step_notes
 from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
@@ -118,7 +118,8 @@ def run(args: Args) -> list[Path]:
     audit = Audit(folder=args.out)
     gate_prompts(prompts, audit, on=args.safety, ahead=True)
     start = time.monotonic()
-    models = open_models(args.dit, args.vae, args.text, args.device, args.weights)
+    with busy("sample", "loading models"):
+        models = open_models(args.dit, args.vae, args.text, args.device, args.weights)
     gate_prompts(prompts, audit, on=args.safety)
     total = len(prompts) * args.best_of * (2 if args.refine else 1)
     with Progress("sample", total, "videos") as progress, step_notes(progress):

@@ -36,6 +36,7 @@ from jobs.ingest.ledger import (
     commit_source,
     compile_sources,
     exclusive,
+    refuse_settings,
 )
 from jobs.ingest.plan import Admission, Source, Windows, named, unsettled, window_size
 from jobs.ingest.summary import IngestResult, Tally, report
@@ -123,6 +124,7 @@ def run_files(
         return result
     if first is not None:
         check_models(openclip)  # before the folder is touched
+    refuse_settings(ledger, settings)
     with exclusive(folder):
         check_settings(ledger, settings, config_key(config))
         clear_done(folder, STAGE)

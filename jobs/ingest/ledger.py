@@ -42,6 +42,8 @@ SINGLE, SEGMENTS = "sources", "records"
 """Folders in it of the records: of one source each, and gathered."""
 UNDERWAY = "underway"
 """Folder in it of what is said of sources while they are split (``jobs.ingest.underway``)."""
+SETTINGS = "settings.json"
+"""File in it with the hash of the settings that its clips were made with."""
 TOTAL = "total.json"
 """File in it with the number of sources of the last run."""
 TABLES = ("clips", "embeddings", "manifest")
@@ -311,20 +313,23 @@ def check_settings(ledger: Ledger, key: str, settings: str) -> None:
 
     A run that ended before any source was recorded leaves no claim: its settings are replaced.
     """
+    if refuse_settings(ledger, key) != key:
+        body = json.dumps({"key": key, "settings": settings}).encode()
+        write_bytes(ledger.folder / HIDDEN / SETTINGS, body)
+
+
+def refuse_settings(ledger: Ledger, key: str) -> str | None:
+    """UserError where a source was recorded with other settings; else the key that is written down. Writes nothing."""
     folder = ledger.folder
-    path = folder / HIDDEN / "settings.json"
     try:
-        known = json.loads(path.read_text())
+        known = json.loads((folder / HIDDEN / SETTINGS).read_text()).get("key")
     except ConnectionError:
         raise
-    except (OSError, ValueError):
-        known = {}
-    if known.get("key") == key:
-        return
-    if not known or next(ledger.index.records(), None) is None:
-        write_bytes(path, json.dumps({"key": key, "settings": settings}).encode())
-    else:
+    except (OSError, ValueError, AttributeError):
+        known = None
+    if known not in (None, key) and next(ledger.index.records(), None) is not None:
         raise UserError(
             f"{folder} was ingested with other [ingest] or [openclip] settings; choose another --out, "
             f"or remove {folder}"
         )
+    return known

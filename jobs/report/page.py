@@ -69,6 +69,7 @@ class Args:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     folder = open_run(parse_args(Args, argv, "report").folder)
+    folder.check_tables()
     if update(folder):
         say(f"report: see {folder / REPORT}")
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -74,22 +75,23 @@ def train_here(
     reports = Reports(args) if leader else None
     config = train_config(args)
     device = device or pick_device(args.device)
-    train(
-        start.model,
-        config,
-        data,
-        args.out,
-        resume=True,
-        initial=start.weights,
-        started_from=start.id,
-        init=args.init or "",
-        report=reports,
-        on_sample=make_sheet(args, data, reports)
-        if config.sample_every and (reports or config.fsdp)
-        else None,
-        device=device,
-        objective=objective_of(args, start, device),
-    )
+    with reports.line.progress if reports else nullcontext():
+        train(
+            start.model,
+            config,
+            data,
+            args.out,
+            resume=True,
+            initial=start.weights,
+            started_from=start.id,
+            init=args.init or "",
+            report=reports,
+            on_sample=make_sheet(args, data, reports)
+            if config.sample_every and (reports or config.fsdp)
+            else None,
+            device=device,
+            objective=objective_of(args, start, device),
+        )
 
 
 def objective_of(args: Args, start: Start, device: torch.device) -> Objective | None:

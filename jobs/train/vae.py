@@ -161,20 +161,21 @@ def train_worker(args: Args, *, rank: int = 0, world: int = 1) -> None:
     from vae.train import train
 
     torch.set_num_threads(args.threads)
-    model, init = load_start(args)
-    quarantine = args.out / f"quarantine-{rank}.jsonl"
-    data = TrainData(
-        args.shards,
-        model,
-        args.train,
-        rank=rank,
-        world=world,
-        readers=args.readers,
-        quarantine=quarantine,
-    )
-    view = train_view(model, args.train)
-    clips = sample_clips(args.heldout or args.shards, view, EVALUATED) if rank == 0 else []
     with Progress(STAGE, args.train.steps, "steps") as progress:
+        progress.inside("reading clips", 0.0, draw=False)
+        model, init = load_start(args)
+        quarantine = args.out / f"quarantine-{rank}.jsonl"
+        data = TrainData(
+            args.shards,
+            model,
+            args.train,
+            rank=rank,
+            world=world,
+            readers=args.readers,
+            quarantine=quarantine,
+        )
+        view = train_view(model, args.train)
+        clips = sample_clips(args.heldout or args.shards, view, EVALUATED) if rank == 0 else []
 
         def report(row: dict[str, Any]) -> None:
             note = (
@@ -182,6 +183,10 @@ def train_worker(args: Args, *, rank: int = 0, world: int = 1) -> None:
                 f"{row['clips_per_s']:.1f} clips/s"
             )
             progress.update(row["step"] - progress.done, note)
+
+        def step_done(step: int) -> None:
+            progress.inside("", 0.0, draw=False)
+            progress.update(step - progress.done)
 
         train(
             model,
@@ -191,6 +196,7 @@ def train_worker(args: Args, *, rank: int = 0, world: int = 1) -> None:
             init=init,
             resume=True,
             report=report,
+            on_step=step_done,
             on_sheet=lambda state: sheet(args, state, clips),
             stop_at=args.stop_at,
             device=args.device,

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jobs.core.console import say
+from jobs.core.console import Progress, say
 from jobs.train.vae_args import Args
 from jobs.train.vae_start import load_foreign, load_start, save_foreign
 from pipeline.autoencoder.names import is_foreign
@@ -16,6 +16,7 @@ from pipeline.autoencoder.names import is_foreign
 if TYPE_CHECKING:
     import numpy as np
 
+    from vae.data import TrainData
     from vae.foreign import AnyVAE
     from vae.state import RunState
 
@@ -36,21 +37,7 @@ def sheet(args: Args, state: RunState, clips: list[np.ndarray]) -> dict[str, Any
 
 def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]]:
     """Statistics, weights, contact sheet and card from the finished ``state.pt``; ({} while unfinished)."""
-    import torch
-
-    from pipeline.store.atomic import write_bytes
-    from vae.baseline_pca import fit_pca, pca_psnr
-    from vae.card import card_text
-    from vae.checkpoint import load_vae, save_vae
     from vae.data import TrainData, sample_clips
-    from vae.evaluate import (
-        clip_psnrs,
-        contact_sheet,
-        latent_statistics,
-        noisy_psnr,
-        set_statistics,
-    )
-    from vae.files import WEIGHTS_NAME
     from vae.state import fresh_state, read_state, resume_run
 
     model, init = load_start(args)
@@ -64,8 +51,40 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
     fitted = sample_clips(args.shards, data.view, FITTED, seed=args.train.seed)
     clips = sample_clips(args.heldout or args.shards, data.view, EVALUATED)
     say(f"train-vae: measuring latents of {len(fitted)} clips, then PSNR and PCA on {len(clips)}")
+    with Progress("train-vae: measuring", 5, "parts") as progress:
+        return state.step, _measure(args, command, state, init, data, fitted, clips, progress)
+
+
+def _measure(
+    args: Args,
+    command: Sequence[str],
+    state: RunState,
+    init: AnyVAE | None,
+    data: TrainData,
+    fitted: list[np.ndarray],
+    clips: list[np.ndarray],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Write the weights, measure them, write sheet and card; the figures of the card."""
+    import torch
+
+    from pipeline.store.atomic import write_bytes
+    from vae.baseline_pca import fit_pca, pca_psnr
+    from vae.card import card_text
+    from vae.checkpoint import load_vae, save_vae
+    from vae.evaluate import (
+        clip_psnrs,
+        contact_sheet,
+        latent_statistics,
+        noisy_psnr,
+        set_statistics,
+    )
+    from vae.files import WEIGHTS_NAME
+
+    model = state.vae.config
     if not args.train.decoder_only:
         set_statistics(state.ema.model, fitted)
+    progress.update(1, "PSNR")
     vae: AnyVAE  # figures are of the stored weights, not of those in memory
     before: dict[str, float] = {}
     if is_foreign(args.init or ""):
@@ -80,10 +99,14 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
         save_vae(state.ema.model, weights, info={"command": list(command), "step": state.step})
         vae = load_vae(weights)
     values, images = clip_psnrs(vae, clips), clip_psnrs(vae, [clip[:1] for clip in clips])
+    progress.update(1, "spread of the latents")
     _, _, noise = latent_statistics(vae, fitted[:64])
+    progress.update(1, "PCA")
     code = fit_pca(
         fitted, components=model.latent_channels, time=model.time_factor, space=model.space_factor
     )
+    pca = pca_psnr(code, clips)
+    progress.update(1, "PSNR with noise")
     contact_sheet(vae, clips[:6], args.out / "reconstructions.png")
     figures = {
         "id": vae.id,
@@ -114,7 +137,7 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
         "psnr": _mean(values),
         "psnr_min": min(values),
         "psnr_image": _mean(images),
-        "psnr_pca": pca_psnr(code, clips),
+        "psnr_pca": pca,
         "pca_clips": len(fitted),
         "psnr_noise_01": noisy_psnr(vae, clips, 0.1),
         "psnr_noise_03": noisy_psnr(vae, clips, 0.3),
@@ -123,7 +146,8 @@ def finish(args: Args, command: Sequence[str] = ()) -> tuple[int, dict[str, Any]
         "posterior_share": (noise / vae.latent_std).tolist(),
     }
     write_bytes(args.out / "CARD.md", card_text(figures).encode())
-    return state.step, figures
+    progress.update(1)
+    return figures
 
 
 def _mean(values: list[float]) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
+import threading
 
 import pytest
 
 from jobs.core import console
-from jobs.core.console import Progress, clock, held_warnings, logged_lines, say, warn
+from jobs.core.console import Progress, busy, clock, held_warnings, logged_lines, say, warn
 
 
 def test_results_go_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]):
@@ -147,3 +150,70 @@ def test_what_is_under_way_is_told_and_counts_for_the_time_left(
     assert capsys.readouterr().err == "", "a pipe gets no line where there is nothing to say"
     progress.close()
     assert capsys.readouterr().err == "ingest: 0/2 sources, 2m00s\n"
+
+
+def on_terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """A stderr that is a terminal; nothing is said again but by ``tick``."""
+    text = io.StringIO()
+    monkeypatch.setattr(text, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", text)
+    monkeypatch.setattr(Progress, "_tick_on", lambda self: None)
+    return text
+
+
+def test_a_terminal_shows_the_line_at_once_and_again_while_nothing_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    terminal = on_terminal(monkeypatch)
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    with Progress("ingest", 3, "sources") as progress:
+        assert terminal.getvalue() == "\ringest: 0/3 sources, 0s"
+        progress.tick()
+        now[0] += 2
+        progress.tick()
+        assert terminal.getvalue().count("\r") == 2, "not before there was silence"
+        assert "ingest: 0/3 sources, 2s" in terminal.getvalue()
+
+
+def test_only_the_inner_line_is_said_again_and_lines_for_people_stand_alone(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    terminal = on_terminal(monkeypatch)
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    with Progress("train-dit") as outer:
+        with busy("sample", "loading models"):
+            now[0] += 5
+            outer.tick()
+            warn("no GPU")
+        assert terminal.getvalue() == (
+            "\rtrain-dit, 0s\n\rsample: loading models, 0s\nwarning: no GPU\n"
+        )
+        outer.tick()
+        assert terminal.getvalue().endswith("\rtrain-dit, 5s")
+
+
+def test_a_pipe_is_told_that_work_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(Progress, "_tick_on", lambda self: None)
+    with busy("sample", "loading models"):
+        pass
+    assert capsys.readouterr().err == "", "nothing of what is soon over"
+    with Progress("ingest", 3, "sources") as progress:
+        now[0] += 11
+        progress.tick()
+        assert capsys.readouterr().err == "ingest: 0/3 sources, 11s\n"
+
+
+def test_what_is_said_again_ends_with_the_block(monkeypatch: pytest.MonkeyPatch):
+    said = threading.Event()
+    monkeypatch.setattr(console, "TTY_SILENT_S", 0.001)
+    monkeypatch.setattr(Progress, "tick", lambda self: said.set())
+    with pytest.raises(ValueError, match="no"), Progress("pack", 3) as progress:
+        assert said.wait(60)
+        raise ValueError("no")
+    assert progress._ticker is None and not console._shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,6 +29,26 @@ def test_a_missing_table_is_named_with_the_command_that_writes_it(tmp_path: Path
     run.manifest.mkdir()
     with pytest.raises(UserError, match="no captions; run filmstock caption .* first"):
         run.need("manifest", "captions")
+
+
+def test_tables_of_the_wrong_kind_or_without_rights_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run = open_run(tmp_path)
+    run.check_tables()  # none is there
+    run.selection.mkdir()
+    with pytest.raises(UserError, match="selection.parquet is a folder, .* filmstock select again"):
+        run.check_tables()
+    run.selection.rmdir()
+    run.captions.write_text("")
+    with pytest.raises(UserError, match="captions is a file, not a folder; remove it"):
+        run.check_tables()
+    run.captions.unlink()
+    run.manifest.mkdir()
+    run.check_tables()
+    monkeypatch.setattr(os, "access", lambda path, how: False)
+    with pytest.raises(UserError, match="manifest: there is no right to read it; change"):
+        run.check_tables()
 
 
 def test_kept_clips_come_in_source_order_and_their_bytes_from_clips_or_the_folder(tmp_path: Path):

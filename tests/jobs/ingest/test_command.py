@@ -244,8 +244,11 @@ def test_windows_of_four_sources_give_the_same_rows(
 
 
 def test_other_settings_are_refused(finished: Path, raw: Path, clip: OpenClipConfig) -> None:
+    lock = finished / ".lock"
+    lock.write_text("as it was")
     with pytest.raises(UserError, match="other .* settings; choose another --out"):
         run(IngestConfig(max_clip_s=3.0), clip, [str(raw)], finished)
+    assert lock.read_text() == "as it was", "who refuses leaves the lock alone, too"
 
 
 def test_wrong_settings_are_refused(raw: Path, clip: OpenClipConfig, tmp_path: Path) -> None:
