@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import socket
-import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
+from jobs.core.console import silent_stderr
 from jobs.core.errors import UserError
 from pipeline.store.paths import Location, ObjectPath, location
 
@@ -68,20 +66,6 @@ def join_cluster(address: str) -> None:
         raise UserError(
             f"the cluster at RAY_ADDRESS={address} runs other versions: {text}"
         ) from error
-
-
-@contextlib.contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 nowhere: what native code prints passes by ``sys.stderr``. Errors are raised anyway."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def show_token() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 PIPE_PERIOD_S = 5.0
 """Seconds between progress lines when stderr is not a terminal."""
@@ -30,6 +31,35 @@ def say(message: str = "") -> None:
 _held: list[str] | None = None
 _shown: list[Progress] = []
 """Lines of progress that are under way, the innermost last: it alone is said again while nothing is done."""
+
+
+_aside: TextIO | None = None
+
+
+def _stderr() -> TextIO:
+    return _aside or sys.stderr
+
+
+@contextlib.contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Send file descriptor 2 nowhere: what native code prints passes by ``sys.stderr``. Errors are raised anyway, and
+    lines of progress go on."""
+    global _aside
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        ours = sys.stderr.fileno() == 2
+    except OSError:  # a test's
+        ours = False
+    with os.fdopen(kept, "w", errors="backslashreplace") as aside:
+        try:
+            _aside = aside if ours else None
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            _aside = None
+            os.dup2(kept, 2)
+            os.close(nowhere)
 
 
 def _end_lines() -> None:
@@ -182,7 +212,7 @@ class Progress:
     def end_line(self) -> None:
         """End a line that is half drawn on a terminal; nothing happens where there is none."""
         if self._width:
-            print(file=sys.stderr)
+            print(file=_stderr())
             self._width = 0
 
     def close(self, note: str = "") -> None:
@@ -195,11 +225,11 @@ class Progress:
         text = self.line()
         if self._tty:
             pad = " " * max(0, self._width - len(text))
-            print(f"\r{text}{pad}", end=end, file=sys.stderr, flush=True)
+            print(f"\r{text}{pad}", end=end, file=_stderr(), flush=True)
             self._width = len(text)
         elif text != self._said:
             self._said = text
-            print(text, end=end, file=sys.stderr, flush=True)
+            print(text, end=end, file=_stderr(), flush=True)
 
     def tick(self) -> None:
         """Say the line where nothing has been said for a while."""

@@ -13,8 +13,8 @@ from jobs.core.cluster import (
     cluster_address,
     join_cluster,
     show_token,
-    silent_stderr,
 )
+from jobs.core.console import silent_stderr
 from jobs.core.errors import UserError
 from pipeline.store.paths import Location
 

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 import threading
 
 import pytest
 
 from jobs.core import console
-from jobs.core.console import Progress, busy, clock, held_warnings, logged_lines, say, warn
+from jobs.core.console import (
+    Progress,
+    busy,
+    clock,
+    held_warnings,
+    logged_lines,
+    say,
+    silent_stderr,
+    warn,
+)
 
 
 def test_results_go_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]):
@@ -217,3 +227,14 @@ def test_what_is_said_again_ends_with_the_block(monkeypatch: pytest.MonkeyPatch)
         assert said.wait(60)
         raise ValueError("no")
     assert progress._ticker is None and not console._shown
+
+
+def test_what_native_code_prints_is_silenced_and_progress_is_not(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sys, "stderr", os.fdopen(2, "w", closefd=False))  # as outside of tests
+    with silent_stderr():
+        os.write(2, b"noise of a core")
+        Progress("ingest", 3, "sources").close()
+    os.write(2, b"later\n")
+    assert capfd.readouterr().err == "ingest: 0/3 sources, 0s\nlater\n"
