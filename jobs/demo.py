@@ -16,7 +16,7 @@ from typing import Annotated
 from jobs.core.args import parse_args
 from jobs.core.console import clock, say
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.writable import check_folder
+from jobs.core.writable import check_own_folder
 from pipeline.bounds import Limits, Positive, Seed, check_bounds
 
 PROMPTS = (
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
 def run(args: Args) -> int:
     """Run every step in order; a finished step is not done again."""
     out = args.out
-    check_folder(out)
+    check_own_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     raw, data, dit, samples = out / "raw", out / "set", out / "dit", out / "samples"
     prompts = out / "prompts.txt"

@@ -12,6 +12,7 @@ from benchmarks.bad_input_cases import (
     models,
     newer,
     strange,
+    stranger,
 )
 from benchmarks.bad_input_cases.case import Case
 
@@ -41,4 +42,7 @@ def all_cases() -> list[Case]:
         *latest.training(),
         *latest.exchange(),
         *latest_shapes.shapes(),
+        *stranger.footage(),
+        *stranger.looking(),
+        *stranger.generating(),
     ]

@@ -29,7 +29,7 @@ def say(message: str = "") -> None:
 
 
 _held: list[str] | None = None
-_shown: list[Progress] = []
+shown: list[Progress] = []
 """Lines of progress that are under way, the innermost last: it alone is said again while nothing is done."""
 
 
@@ -63,7 +63,7 @@ def silent_stderr() -> Iterator[None]:
 
 
 def _end_lines() -> None:
-    for progress in _shown:
+    for progress in shown:
         progress.end_line()
 
 
@@ -236,22 +236,23 @@ class Progress:
         silent = TTY_SILENT_S if self._tty else PIPE_SILENT_S
         with self._lock:
             now = time.monotonic()
-            if now - self._last >= silent and _shown[-1:] == [self] and not self._over.is_set():
+            if now - self._last >= silent and shown[-1:] == [self] and not self._over.is_set():
                 self._last = now
                 self._draw(end="" if self._tty else "\n")
 
-    def _tick_on(self) -> None:
+    def keep_ticking(self) -> None:
+        """``tick`` until ``stop``."""
         while not self._over.wait(TTY_SILENT_S):
             self.tick()
 
     def start(self) -> None:
         """Show the line and keep it alive until ``stop``."""
         _end_lines()
-        _shown.append(self)
+        shown.append(self)
         self._over.clear()
         if self._tty:
             self._draw(end="")
-        self._ticker = threading.Thread(target=self._tick_on, daemon=True)
+        self._ticker = threading.Thread(target=self.keep_ticking, daemon=True)
         self._ticker.start()
 
     def stop(self) -> None:
@@ -259,7 +260,7 @@ class Progress:
         self._over.set()
         if self._ticker is not None:
             self._ticker.join()
-            _shown.remove(self)
+            shown.remove(self)
             self._ticker = None
 
     def __enter__(self) -> Self:

@@ -37,6 +37,7 @@ def check_folder(folder: Location, option: str = "--out") -> None:
 def check_run_folder(folder: Location, option: str = "--out") -> None:
     """The same for a run folder, which no folder of a training can be."""
     check_folder(folder, option)
+    check_no_table(folder, option)
     if isinstance(folder, Path) and (trainer := trainer_of(folder)):
         raise UserError(
             f"{option} {folder} holds a run of {trainer}; choose another folder for the clips"
@@ -47,12 +48,33 @@ OF_RUNS = (".ingest", "manifest", "selection.parquet", "shards.manifest.parquet"
 """What a folder of footage holds one of: other commands would replace its files."""
 
 
-def check_own_folder(folder: Location, option: str = "--out") -> None:
-    """The same for a folder that is to hold nothing else: neither a run of footage nor one of a training."""
-    check_folder(folder, option)
+TABLES = ("clips", "manifest", "embeddings", "captions", "truth", "shards", "latents")
+"""Folders of a run that hold one table each."""
+
+
+def check_no_table(folder: Location, option: str = "--out") -> None:
+    """UserError for a folder that is one of the tables of a run, or lies in one: what is put there spoils the table."""
     if not isinstance(folder, Path):
         return
-    if (trainer := trainer_of(folder)) or any((folder / name).exists() for name in OF_RUNS):
+    for place in (folder.absolute(), *folder.absolute().parents):
+        above = place.parent
+        if place.name in TABLES and place.is_dir() and any((above / n).exists() for n in OF_RUNS):
+            where = "is" if place == folder.absolute() else "lies in"
+            raise UserError(
+                f"{option} {folder} {where} the table {place.name} of the run {above}; choose another folder"
+            )
+
+
+def check_own_folder(folder: Location, option: str = "--out", *, own: tuple[str, ...] = ()) -> None:
+    """The same for a folder that is to hold nothing else: neither a run of footage nor one of a training; ``own`` are
+    names that the command itself puts there."""
+    check_folder(folder, option)
+    check_no_table(folder, option)
+    if not isinstance(folder, Path):
+        return
+    if (trainer := trainer_of(folder)) or any(
+        (folder / name).exists() for name in OF_RUNS if name not in own
+    ):
         raise UserError(
             f"{option} {folder} holds a run of {trainer or 'curate'}; choose another folder"
         )

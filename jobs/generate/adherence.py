@@ -18,7 +18,7 @@ from dit.config import SampleConfig, WeightFormat
 from jobs.core.args import Device, parse_args
 from jobs.core.console import Progress, clock, say
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.writable import check_folder
+from jobs.core.writable import check_own_folder
 from pipeline.bounds import Count, Limits, Seed
 from pipeline.store.atomic import write_bytes
 
@@ -86,7 +86,7 @@ def run(args: Args) -> dict[str, Any]:
 
     width, height = parse_size(args.size)
     if args.out is not None:
-        check_folder(args.out)
+        check_own_folder(args.out)
     args = settled(args, args.dit)
     guided = is_guided(args, args.dit)
     check_size(width, height, args.frames, dit=args.dit, vae=args.vae, guided=guided)

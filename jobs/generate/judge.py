@@ -109,7 +109,7 @@ def run(args: Args) -> int:
     check_prompt(args.prompt)
     videos = find_videos(args.paths)
     prompts = find_prompts(args.prompt, args.prompts, videos)
-    check_targets(args)
+    check_targets(args, videos)
     of = "" if args.clip_model == "none" else f" by CLIP {args.clip_model}"
     say(f"judge: {len(videos)} video{'s'[: len(videos) > 1]}{of}")
     model: OpenClipModel | None = None
@@ -155,13 +155,14 @@ def run(args: Args) -> int:
     return EXIT_OK if len(judged) == len(videos) else EXIT_PARTIAL
 
 
-def check_targets(args: Args) -> None:
-    """Refuse a CLIP that is not here, real videos that are none, and places that cannot be written."""
-    from jobs.core.writable import check_file, check_folder
+def check_targets(args: Args, videos: list[Path]) -> None:
+    """Refuse a CLIP that is not here, real videos that are none, and places that cannot be written or are read."""
+    from jobs.core.writable import check_file, check_folder, check_not_read
     from pipeline.openclip.find import find_openclip
 
     if args.out is not None:
         check_file(args.out, "--out")
+        check_not_read(args.out, videos, "--out")
     if args.vbench is not None:
         check_folder(args.vbench, "--vbench")
     if args.real is not None:

@@ -19,12 +19,12 @@ GB = 1e9
 
 def check(args: Any, width: int, height: int) -> None:
     """Refuse options of ``sample`` that cannot be, before a prompt is expanded or a model loaded."""
-    from jobs.core.writable import check_folder
+    from jobs.core.writable import check_own_folder
 
     check_shown(args)
     if args.like is not None and not args.expand:
         raise UserError("--like says what --expand is to write like; add --expand, or leave it out")
-    check_folder(args.out)
+    check_own_folder(args.out)
     if args.image is not None:
         from jobs.generate.inputs import read_picture
 

@@ -15,7 +15,7 @@ import tyro
 
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say
-from jobs.core.errors import EXIT_OK, EXIT_PARTIAL
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.recipe import folder_recipe, parse_overrides
 from jobs.core.run import open_run
 from jobs.core.writable import check_file, check_run_folder
@@ -60,6 +60,16 @@ def main(argv: list[str]) -> int:
     return EXIT_PARTIAL if found else EXIT_OK
 
 
+def check_not_inside(out: Path, source: Location) -> None:
+    """UserError for a file that is there and is of the dataset: audit changes nothing of it."""
+    if isinstance(source, Path) and out.exists():
+        there, here = out.resolve(), source.resolve()
+        if here == there or here in there.parents:
+            raise UserError(
+                f"--json {out} is a file of what is audited; choose another, or remove it first"
+            )
+
+
 def run(args: Args) -> list[Finding]:
     """Measure the dataset, print what is wrong with it, and return that."""
     from jobs.imports.command import run as measure
@@ -67,6 +77,7 @@ def run(args: Args) -> list[Finding]:
 
     if args.json is not None:
         check_file(args.json, "--json")
+        check_not_inside(args.json, args.source)
     options = ReadOptions(videos=args.videos, columns=parse_columns(args.column))
     with scratch(args.out) as out:
         recipe = folder_recipe(out, args.recipe, parse_overrides(args.set))

@@ -74,6 +74,8 @@ def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "ingest")
     recipe = load_recipe(args.recipe, parse_overrides(args.set))
+    check_run_folder(args.out)
+    check_apart(args.sources, args.out)
     what = ", ".join(args.sources[:3]) + (" ..." if len(args.sources) > 3 else "")
     span = f"{recipe.ingest.min_clip_s:g} to {recipe.ingest.max_clip_s:g} s"
     say(f"ingest: {what} into {args.out}: find shots, cut clips of {span}, score them")

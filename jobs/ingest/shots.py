@@ -156,10 +156,16 @@ def check_outputs(args: ShotsArgs) -> None:
             raise UserError(f"{path} does not exist; check the path")
         if path.exists() and not path.is_file():
             raise UserError(f"{path} is no file with bytes of its own; give a video file")
+    named: list[Path] = []
     for option in ("json", "full", "csv", "edl"):
         if (out := getattr(args, option)) is not None:
             check_file(out, f"--{option}")
             check_not_read(out, args.videos, f"--{option}")
+            if out.absolute() in named:
+                raise UserError(
+                    f"--{option} {out} is named twice; give each list a file of its own"
+                )
+            named.append(out.absolute())
     if args.thumbnails is not None:
         check_folder(args.thumbnails, "--thumbnails")
     if args.edl is not None and len(args.videos) > 1:

@@ -18,7 +18,7 @@ from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.keys import config_key
 from jobs.core.lock import locked
-from jobs.core.writable import check_folder
+from jobs.core.writable import check_own_folder
 from pipeline import schema as s
 from pipeline.store.atomic import sweep, write_bytes
 from pipeline.store.paths import Location
@@ -64,7 +64,7 @@ def run(args: Args) -> int:
     """Write what is missing; returns the number of clips without any caption, which are left out."""
     from pipeline.latents.store import LatentStore
 
-    check_folder(args.out)
+    check_own_folder(args.out)
     try:
         store = LatentStore(str(args.folder))
     except ValueError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jobs.core.errors import UserError
 from jobs.core.lock import check_free
-from jobs.core.writable import OF_RUNS, check_folder, trainer_of
+from jobs.core.writable import OF_RUNS, check_folder, check_no_table, trainer_of
 
 
 def check_out(
@@ -24,6 +24,7 @@ def check_out(
         UserError: OUT is a file, may not be written to, holds another trainer's run, or nothing to resume.
     """
     check_folder(out)
+    check_no_table(out)
     check_free(out)
     state = out / state_name
     other = trainer_of(out)

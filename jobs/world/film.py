@@ -17,7 +17,7 @@ from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage
-from jobs.core.writable import check_folder
+from jobs.core.writable import check_own_folder
 from pipeline.bounds import Count, Limits, Seed, Whole, check_bounds
 from pipeline.world.film import TRUTH_NAME, shoot
 from pipeline.world.film_plan import plan_films
@@ -57,7 +57,7 @@ def run(args: FilmArgs) -> Path:
         films = plan_films(**plan)
     except ValueError as error:
         raise UserError(str(error)) from None
-    check_folder(args.out)
+    check_own_folder(args.out)
     stage = Stage(args.out, "film", config_key(plan))
     truth_path = args.out / TRUTH_NAME
     if stage.info:

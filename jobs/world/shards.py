@@ -16,7 +16,7 @@ from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage
-from jobs.core.writable import check_folder
+from jobs.core.writable import check_own_folder
 from pipeline.bounds import Whole, check_bounds
 from pipeline.world.clips import WorldConfig, check_config, chunks, world_rows
 
@@ -75,7 +75,7 @@ def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
         check_config(config)
     except ValueError as error:
         raise UserError(str(error)) from None
-    check_folder(out)
+    check_own_folder(out, own=("shards.manifest.parquet",))
     shards = out / "shards"
     stage = Stage(out, "world", config_key(config))
     if stage.info:

@@ -20,6 +20,7 @@ from pipeline.training.state import save_state
 
 REFUSED = {
     "judge a.mp4 --real nowhere": "nowhere does not exist; give video files",
+    "judge a.mp4 --out a.mp4": "--out a.mp4 is also what is read; choose another file",
     "judge a.mp4 --out empty": "--out empty is a folder; give the name of a file",
     "judge a.mp4 --vbench a.mp4": "--vbench a.mp4",
     "judge a.mp4 --clip-model nowhere": "--clip-model: CLIP model 'nowhere' is unknown",
@@ -41,6 +42,12 @@ REFUSED = {
     "forget x --run empty": "empty holds no run; give the run folder",
     "export run --for videofolder --out new --template nowhere.j2": "nowhere.j2 is no file",
     "export run --for videofolder --out new --frames 0": "'0' is no list of counts; write",
+    "sample --prompt 'A red circle.' --out run": "--out run holds a run of curate; choose another folder",
+    "adherence --prompts 2 --out run": "--out run holds a run of curate; choose another folder",
+    "film run --minutes 1": "--out run holds a run of curate; choose another folder",
+    "world run --clips 4": "--out run holds a run of curate; choose another folder",
+    "demo --out run": "--out run holds a run of curate; choose another folder",
+    "curate a.mp4 --out run/manifest": "--out run/manifest is the table manifest of the run",
     "train-dit run --out run": "run is a run folder of filmstock curate; choose another",
     "serve embedded --device cuda:99": "device 'cuda:99' is not there",
     "train-dit run --out new --device cuda:99": "device 'cuda:99' is not there",

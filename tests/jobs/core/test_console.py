@@ -167,7 +167,7 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     text = io.StringIO()
     monkeypatch.setattr(text, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys, "stderr", text)
-    monkeypatch.setattr(Progress, "_tick_on", lambda self: None)
+    monkeypatch.setattr(Progress, "keep_ticking", lambda self: None)
     return text
 
 
@@ -209,7 +209,7 @@ def test_a_pipe_is_told_that_work_goes_on(
 ):
     now = [100.0]
     monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(Progress, "_tick_on", lambda self: None)
+    monkeypatch.setattr(Progress, "keep_ticking", lambda self: None)
     with busy("sample", "loading models"):
         pass
     assert capsys.readouterr().err == "", "nothing of what is soon over"
@@ -223,10 +223,10 @@ def test_what_is_said_again_ends_with_the_block(monkeypatch: pytest.MonkeyPatch)
     said = threading.Event()
     monkeypatch.setattr(console, "TTY_SILENT_S", 0.001)
     monkeypatch.setattr(Progress, "tick", lambda self: said.set())
-    with pytest.raises(ValueError, match="no"), Progress("pack", 3) as progress:
+    with pytest.raises(ValueError, match="no"), Progress("pack", 3):
         assert said.wait(60)
         raise ValueError("no")
-    assert progress._ticker is None and not console._shown
+    assert not console.shown
 
 
 def test_what_native_code_prints_is_silenced_and_progress_is_not(

@@ -12,6 +12,7 @@ from jobs.core.errors import UserError
 from jobs.core.writable import (
     check_file,
     check_folder,
+    check_no_table,
     check_not_read,
     check_own_folder,
     check_run_folder,
@@ -24,6 +25,26 @@ def test_a_folder_that_is_there_or_can_be_made_is_fine(tmp_path: Path) -> None:
     check_folder(tmp_path / "a" / "b")
     check_folder(location("s3://bucket/run"))
     check_file(tmp_path / "a.json", "--json")
+
+
+@pytest.mark.parametrize("check", [check_no_table, check_own_folder, check_run_folder])
+@pytest.mark.parametrize("out", ["run/shards", "run/manifest/deeper"])
+def test_nothing_is_put_into_a_table_of_a_run(check, out: str, tmp_path: Path) -> None:
+    (tmp_path / "run" / "manifest").mkdir(parents=True)
+    (tmp_path / "run" / "shards").mkdir()
+    (tmp_path / "shards").mkdir()
+    with pytest.raises(UserError, match=r"the table \w+ of the run .*run; choose another folder"):
+        check(tmp_path / out)
+    check_no_table(tmp_path / "run" / "samples")
+    check(tmp_path / "shards")  # a folder of that name beside no run
+
+
+def test_what_a_command_makes_itself_is_no_other_run(tmp_path: Path) -> None:
+    (tmp_path / "shards.manifest.parquet").touch()
+    check_own_folder(tmp_path, own=("shards.manifest.parquet",))
+    (tmp_path / ".ingest").mkdir()
+    with pytest.raises(UserError, match="holds a run of curate"):
+        check_own_folder(tmp_path, own=("shards.manifest.parquet",))
 
 
 def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:

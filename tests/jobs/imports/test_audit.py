@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from jobs.cli import main as cli
+from jobs.core.errors import UserError
+from jobs.imports.audit import Args, run
 from jobs.imports.findings import FIXES
 from tests.helpers.counter_media import write_video
 from tests.helpers.ingest_here import ingest_here
@@ -105,3 +107,14 @@ def test_a_sound_folder_ends_well_and_leaves_nothing_behind(
     assert "2 of 2 clips" in capsys.readouterr().out
     assert not list((tmp_path / "tmp").glob("filmstock-audit-*"))
     assert cli(["audit", str(few), "--json", str(tmp_path), *quick]) == 2
+
+
+def test_a_file_of_the_dataset_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    film, table = tmp_path / "set" / "a.mp4", tmp_path / "clips.csv"
+    for path in (film, table):
+        path.write_bytes(b"as it was")
+    for source, out in ((tmp_path / "set", film), (table, table)):
+        with pytest.raises(UserError, match="is a file of what is audited; choose another"):
+            run(Args(source=source, json=out))
+        assert out.read_bytes() == b"as it was"

@@ -95,3 +95,11 @@ def test_a_film_is_not_written_over(tmp_path, option):
     with pytest.raises(UserError, match=f"{option} .*film.mp4 is also what is read"):
         main([str(film), option, str(film)])
     assert film.read_bytes() == b"frames"
+
+
+def test_two_lists_are_not_written_over_one_another(tmp_path):
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"frames")
+    with pytest.raises(UserError, match="--edl .*a.txt is named twice"):
+        main([str(film), "--csv", str(tmp_path / "a.txt"), "--edl", str(tmp_path / "a.txt")])
+    assert not (tmp_path / "a.txt").exists()
