@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import logging.config
 import subprocess
 import sys
 from pathlib import Path
@@ -47,9 +48,11 @@ def test_options_are_checked_without_torch():
     assert not loaded & {"torch", "ray", "transformers", "open_clip"}
 
 
-def test_the_arrows_of_the_design_hold():
+def test_the_arrows_of_the_design_hold(monkeypatch):
     from importlinter import cli
 
+    # it would disable every logger that there is, and tests after this one look at ours
+    monkeypatch.setattr(logging.config, "dictConfig", lambda _: None)
     assert cli.lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
 
 
