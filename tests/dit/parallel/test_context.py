@@ -149,8 +149,10 @@ def test_outputs_gradients_and_samples_are_those_of_one_process(folder, in_four,
         for number, out in zip(found["packs"], found["out"], strict=True):
             torch.testing.assert_close(out, alone["out"][number], atol=1e-5, rtol=0)
         for weight, grad in alone["grad"].items():
+            # a sum in another order is off by some float32 steps of its largest numbers, 23 in `text.null`
+            near = 1e-5 + 2e-6 * float(grad.abs().max())
             torch.testing.assert_close(
-                found["grad"][weight], grad, atol=1e-5, rtol=0, msg=lambda m, w=weight: f"{w}: {m}"
+                found["grad"][weight], grad, atol=near, rtol=0, msg=lambda m, w=weight: f"{w}: {m}"
             )
         if not fsdp:
             for ours, theirs in zip(sampled, found["sample"], strict=True):
