@@ -32,7 +32,7 @@ from pipeline.bounds import Count, Limits, Seed, Whole, check_bounds
 from pipeline.export.target import Clip, Export, Target
 from pipeline.export.targets import find_target
 from pipeline.shards.read import Manifest, open_manifest
-from pipeline.store.atomic import write_bytes
+from pipeline.store.atomic import sweep, write_bytes
 from pipeline.store.paths import Location, ObjectPath, names_in
 
 COMMAND = "export"
@@ -161,6 +161,7 @@ def run(
     link = open_link(args.link) if args.link else None
     note_use(run_of(args.folder).path, COMMAND, out)
     with stage.working(), Progress(COMMAND, len(planned), "clips") as progress:
+        sweep(out)
         write_bytes(out / RECORDS / "key.json", (json.dumps({"key": key}) + "\n").encode())
         writer = Writer(out, manifest, settings, planned, workers=args.workers, link=link)
         rows = list(writer.rows(progress))

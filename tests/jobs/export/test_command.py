@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import main
+from pipeline.store.atomic import AtomicFile
 from tests.helpers.counter_media import numbers_of
 from tests.helpers.export_media import DENSE, export_shards, write_profile
 from tests.helpers.object_server import no_faults, object_server
@@ -121,7 +122,9 @@ def test_a_killed_export_goes_on_to_the_same_bytes(made, whole, tmp_path, monkey
     assert not (out / ".done").exists() and not (out / "export.csv").exists()
     monkeypatch.setattr("jobs.export.plan.GROUP_CLIPS", 2)
     written = record.stat().st_mtime_ns
+    AtomicFile(record).tmp.write_bytes(b"half")  # as kill -9 leaves it
     assert main(command) == 0
+    assert not list(out.rglob("*.tmp"))
     assert record.stat().st_mtime_ns == written
     same = content(whole)
     got = {n: d for n, d in content(out).items() if not n.startswith((".export", ".done"))}
