@@ -76,6 +76,7 @@ def run(args: Args) -> int:
             f"{args.folder} holds latents of {channels} channels, and {args.trainer} reads {wanted}: encode with "
             f"--vae diffusers:PATH of the VAE of {MODELS[args.trainer]} first"
         )
+    check_kind(store, args.caption)
     with locked(args.out, STAGE):
         claim(args, store)
         sweep(args.out)
@@ -94,9 +95,19 @@ def write_all(args: Args, store: LatentStore) -> int:
             progress.update(count)
     left = len(pairs) - len(usable)
     say(f"caches: {len(usable)} clips for {args.trainer} in {args.out}")
+    others = sum(store.kind(caption) != args.caption for _, caption in usable)
+    if others:
+        warn(f"{others} clips have no caption of kind {args.caption!r} and took another kind")
     if left:
         warn(f"{left} clips have no caption and were left out")
     return left
+
+
+def check_kind(store: LatentStore, kind: str) -> None:
+    """Refuse a kind of caption that no clip has."""
+    have = sorted(frozenset().union(*store.kind_sets()))
+    if have and kind not in have:
+        raise UserError(f"no clip has a caption of kind {kind!r}: there are {', '.join(have)}")
 
 
 def claim(args: Args, store: LatentStore) -> None:

@@ -58,6 +58,27 @@ def test_musubi_finds_every_clip_and_its_text(latents: Path, tmp_path: Path) -> 
         assert torch.equal(text, torch.from_numpy(store.text(dense)).bfloat16())
 
 
+def test_a_kind_that_no_clip_has_is_refused_before_anything_is_made(
+    latents: Path, tmp_path: Path
+) -> None:
+    args = Args(folder=latents, trainer="fastvideo", out=tmp_path / "new", caption="poem")
+    with pytest.raises(UserError, match="of kind 'poem': there are dense, short"):
+        run(args)
+    assert not args.out.exists()
+
+
+def test_clips_that_took_another_kind_are_counted(
+    latents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = LatentStore(latents)
+    have = [{store.kind(c) for c in store.captions_of(clip)} for clip in range(6)]
+    without = sum("short" not in kinds for kinds in have)
+    assert 0 < without < 6
+    run(Args(folder=latents, trainer="fastvideo", out=tmp_path, caption="short"))
+    said = capsys.readouterr().err
+    assert f"{without} clips have no caption of kind 'short' and took another kind" in said
+
+
 def test_fastvideo_rows_give_back_the_tensors(
     latents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
