@@ -89,7 +89,6 @@ def recipes() -> list[Case]:
             for text, says in sets.items()
         ),
         case("curate films --out new --set", "--set"),
-        case("curate films --out new --out new2 --recipe demmo", "demmo"),
         case("curate films films --out new --recipe demmo", "demmo"),
         case("recipe deep.toml", "keeep", "keep"),
         case("recipe sub", "sub"),

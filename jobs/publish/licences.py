@@ -65,7 +65,7 @@ def licence_of(kind: str, name: str = "", link: str = "") -> Licence:
     if found != OTHER:
         if found not in KNOWN:
             near = nearest(found, KNOWN)
-            hint = f"did you mean {near!r}?" if near else f"known: {', '.join(USUAL)} and others"
+            hint = f"did you mean {near!r}?" if near else f"known: {', '.join(USUAL)} and others."
             raise UserError(f"unknown licence {kind!r}; {hint} For terms of your own write {own}")
         if name or link:
             given = "--licence-name" if name else "--licence-link"

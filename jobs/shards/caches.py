@@ -76,7 +76,7 @@ def run(args: Args) -> int:
             f"{args.folder} holds latents of {channels} channels, and {args.trainer} reads {wanted}: encode with "
             f"--vae diffusers:PATH of the VAE of {MODELS[args.trainer]} first"
         )
-    check_kind(store, args.caption)
+    check_kind(args.folder, store, args.caption)
     with locked(args.out, STAGE):
         claim(args, store)
         sweep(args.out)
@@ -103,11 +103,13 @@ def write_all(args: Args, store: LatentStore) -> int:
     return left
 
 
-def check_kind(store: LatentStore, kind: str) -> None:
+def check_kind(folder: Location, store: LatentStore, kind: str) -> None:
     """Refuse a kind of caption that no clip has."""
     have = sorted(frozenset().union(*store.kind_sets()))
     if have and kind not in have:
-        raise UserError(f"no clip has a caption of kind {kind!r}: there are {', '.join(have)}")
+        raise UserError(
+            f"no clip of {folder} has a caption of kind {kind!r}: there are {', '.join(have)}"
+        )
 
 
 def claim(args: Args, store: LatentStore) -> None:
