@@ -40,7 +40,7 @@ HINT_TOPICS = ("camera", "movement", "light", "colours", "text")
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionConfig:
-    """How clips are described; every field but the last eight changes the captions, so it re-captions."""
+    """How clips are described; every field but the last nine changes the captions, so it re-captions."""
 
     backend: Name = "transformers"
     """``transformers`` (in this process), ``openai`` (any OpenAI-compatible server), ``vllm`` (its own extra), or
@@ -82,6 +82,9 @@ class CaptionConfig:
     clips end as ``out_of_domain``."""
     check: bool = False
     """Score each caption against its frames with the model of ``[openclip]``, and hold it against measurements."""
+    judge: bool = False
+    """Let a learned judge take talk that no rule finds out of English replies; now and then it takes words that are
+    seen, too. Replies that are stored already stay as they are."""
     retries_per_row: Whole = 1
     """Times that a reply which is empty, refused, looped, cut short or otherwise unusable is asked for again."""
     failure_budget: Share = 0.5

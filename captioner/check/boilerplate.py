@@ -74,9 +74,10 @@ _TIMED = re.compile(
     r"\b(?:beginning|start|end|opening|middle) of (?:the|this) (?:video|clip|footage)\b", re.I
 )
 _CAMERA = re.compile(r"\bcamera\b", re.I)
-_MEDIA_WORD = re.compile(
+MEDIA_WORD = re.compile(
     r"\b(video|clip|image|picture|photo|photograph|film|recording|screenshot|footage)s?\b", re.I
 )
+"""A medium; one that was spoken of before what is said of the video is a thing in the scene."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,13 +205,13 @@ def _as_subject(rest: str) -> str:
 def _strip_sentence(sentence: str, before: str, found: list[str], *, timed: bool) -> str:
     """A sentence without its phrases about the video; ``before`` is the text so far: a picture that was spoken of is a
     thing in the scene. ``timed``: the text tells the beginning or the end of the video."""
-    named = {word.lower() for word in _MEDIA_WORD.findall(before)}
+    named = {word.lower() for word in MEDIA_WORD.findall(before)}
     if timed and (hit := AROUND.match(sentence)):
         found.append(hit[0].strip(" ,"))
         return f"Midway, {sentence[hit.end() :]}"
     for pattern, replacement in (*TIMES, *CAMERA, *OPENINGS, *STYLES):
         hit = pattern.match(sentence)
-        if not hit or named & {word.lower() for word in _MEDIA_WORD.findall(hit[0])}:
+        if not hit or named & {word.lower() for word in MEDIA_WORD.findall(hit[0])}:
             continue
         if replacement == "then " and not before:
             replacement = ""
@@ -247,7 +248,7 @@ def _strip_sentence(sentence: str, before: str, found: list[str], *, timed: bool
     for pattern, replacement in (*LATER, *BESIDE, *ASIDES):
         for hit in pattern.finditer(sentence):
             if _POSITION.search(sentence[: hit.start()]) or named & {
-                word.lower() for word in _MEDIA_WORD.findall(hit[0])
+                word.lower() for word in MEDIA_WORD.findall(hit[0])
             }:
                 continue
             found.append(hit[0].strip(" ,"))
@@ -258,7 +259,7 @@ def _strip_sentence(sentence: str, before: str, found: list[str], *, timed: bool
 
 def _strip_clause(sentence: str, before: str, found: list[str]) -> str:
     """A sentence without the first clause whose role is to speak of the video, of its viewer, of doubt or of effect."""
-    named = {word.lower() for word in _MEDIA_WORD.findall(before)}
+    named = {word.lower() for word in MEDIA_WORD.findall(before)}
     if label := answer_label(sentence):
         found.append(label[0].strip())
         return sentence[label.end() :]

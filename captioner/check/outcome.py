@@ -20,6 +20,9 @@ ASK_AGAIN = frozenset(CaptionOutcome) - {
 
 MENDED_JSON = "json"
 STRIPPED = "boilerplate"
+JUDGED = "judged"
+FEWEST_WORDS = 3
+"""Words that the judge must leave of a caption."""
 UNMARKED = "markdown"
 NO_LIMITS = "limits"
 UNTHOUGHT = "thinking"
@@ -41,7 +44,8 @@ class CheckedReply:
     """Every defect of ``text``, gravest first."""
     repairs: tuple[str, ...]
     """What was done to it: ``asked_again``, ``schema_refused``, ``thinking``, ``json``, ``markdown``, ``limits``
-    (sentences about what the model cannot make out), ``boilerplate``."""
+    (sentences about what the model cannot make out), ``boilerplate``, ``judged`` (talk that only the learned judge
+    found)."""
     error: str | None
     """Why there is no answer."""
     frames_hash: str
@@ -49,11 +53,16 @@ class CheckedReply:
 
 
 def check_reply(
-    reply: Reply, *, before: CheckedReply | None = None, language: str = ENGLISH
+    reply: Reply,
+    *,
+    before: CheckedReply | None = None,
+    language: str = ENGLISH,
+    judge: bool = False,
 ) -> CheckedReply:
     """Repair a reply as far as its own words allow, and judge the result as a caption in ``language``.
 
     ``before`` is what an earlier answer to the same question checked to: the less defective of the two is taken.
+    ``judge``: of English prose, the learned judge takes out talk that no rule finds.
     """
     repairs: tuple[str, ...] = (NO_SCHEMA,) if reply.schema_refused else ()
     if reply.error is not None or reply.text is None:
@@ -61,7 +70,7 @@ def check_reply(
         done: list[str] = []
         verdict = judge_reply(reply.text, finish=reply.finish, error=reply.error)
     else:
-        text, verdict, done = _repaired(reply.text, reply.kind, reply.finish, language)
+        text, verdict, done = _repaired(reply, reply.text, language, judge)
     checked = CheckedReply(
         text=text,
         raw_text=reply.text if text != reply.text else None,
@@ -91,7 +100,7 @@ _ORDER = (
 
 
 def _repaired(
-    text: str, kind: str, finish: str | None, language: str
+    reply: Reply, text: str, language: str, judge: bool
 ) -> tuple[str, Verdict, list[str]]:
     from captioner.check.boilerplate import strip_boilerplate
     from captioner.check.derive import judge_structured
@@ -101,11 +110,11 @@ def _repaired(
     from captioner.check.refusal_languages import refuses_in, without_limits_in
     from captioner.check.talk_languages import strip_openings
 
-    done = []
+    done, finish = [], reply.finish
     answer = THINKING.sub("", text, count=1)
     if answer != text:
         done.append(UNTHOUGHT)
-    if kind == "structured":
+    if reply.kind == "structured":
         stored, verdict = judge_structured(answer, finish=finish, language=language)
         if CaptionOutcome.MALFORMED in verdict.checks and (mended := mend_json(answer)):
             again, better_verdict = judge_structured(mended, finish=finish, language=language)
@@ -124,6 +133,9 @@ def _repaired(
         if stripped.found and stripped.text is not None:
             prose = stripped.text
             done.append(STRIPPED)
+        if judge and (less := _judged(prose)) is not None:
+            prose = less
+            done.append(JUDGED)
     elif not refuses_in(prose, language) and (opened := strip_openings(prose, language)) != prose:
         prose = opened
         done.append(STRIPPED)
@@ -133,3 +145,14 @@ def _repaired(
     # What no repair saves stays as the model said it.
     verdict = judge_reply(answer, finish=finish, language=language)
     return answer, verdict, [UNTHOUGHT] if UNTHOUGHT in done else []
+
+
+def _judged(prose: str) -> str | None:
+    """What the judge leaves of a text, by the rules as well; None where it takes nothing out or leaves no caption."""
+    from captioner.check.boilerplate import strip_boilerplate
+    from captioner.check.judge import strip_learned
+
+    less, found = strip_learned(prose)
+    if not found or len(less.split()) < FEWEST_WORDS:
+        return None
+    return strip_boilerplate(less).text

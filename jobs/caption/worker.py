@@ -91,7 +91,10 @@ class CaptionWorker:
                     yield {"strays": 1}
                     continue
                 checked = check_reply(
-                    reply, before=held.pop(key, None), language=self.config.language
+                    reply,
+                    before=held.pop(key, None),
+                    language=self.config.language,
+                    judge=self.config.judge,
                 )
                 if checked.outcome in ASK_AGAIN and attempt < self.config.retries_per_row:
                     held[key], again[key] = checked, clip
