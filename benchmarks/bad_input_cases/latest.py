@@ -287,7 +287,6 @@ def exchange() -> list[Case]:
         case("caches run --for '' --out new", "--for"),
         case("caches dit --for musubi-tuner --out new", "dit"),
         case("caches films --for musubi-tuner --out new", "films"),
-        case(("push", "run", "--repo", "a/b", "--licence", "", "--dry-run"), "--licence"),
         case("push run --repo a/b --licence '  ' --dry-run", "--licence"),
         case("push run --repo a/b --licence 'wat is' --dry-run", "wat is"),
         case("push run --repo a/b --licence other --dry-run", "--licence-name"),

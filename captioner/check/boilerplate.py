@@ -47,7 +47,7 @@ _LEAD = re.compile(
     r"(?: thing)?[^.!:,\n\ue000]{0,20}[.!:,—]\s*)?"
     r"(?:(?:here(?: is|['’]s| are)|below is|the following is|what follows is)\b[^:.\n\ue000]{0,60}\b(?:captions?"
     r"|descriptions?|summary|answer|paragraph|analysis|breakdown|response|overview|it"
-    r"|what['’]?s?)\b[^:.\n\ue000]{0,40}[:.]\s+"
+    r"|what['’]?s?)\b[^:.\n\ue000]{0,40}[:.](?:\s+|$)"
     r"|here (?:you go|it is)[:.!]\s+)?"
     r"(?:(?![^.:\n]*\b(?:not|unable|cannot|can['’]?t|won['’]?t|sorry|but|don['’]?t)\b)(?:i['’]ll|i will|let me"
     r"|allow me to|i can|i['’]d(?: be (?:happy|glad) to)?|i have|i['’]ve)\b[^.:\n\ue000]{0,60}"
@@ -69,7 +69,8 @@ _NOT_ALONE = re.compile(
 )
 """Openings with which the rest of a sentence does not stand by itself."""
 _NOTHING_ELSE = re.compile(rf"^(?:in )?{BARE}(?: {SHOWS})?\W*$", re.I)
-_SPLIT = re.compile(r"(?<=[.!?])\s+(?=[\"'(“\ue000]?[A-Z\ue000])")
+_SPLIT = re.compile(r"(?<=[.!?])\s+(?=[\"'(“\ue000]?[A-Z\ue000])|(?<=\ue001)\s*\n\s*\n\s*(?=[A-Z])")
+"""Between sentences; a quote that stands as a paragraph keeps its own full stop inside."""
 _TIMED = re.compile(
     r"\b(?:beginning|start|end|opening|middle) of (?:the|this) (?:video|clip|footage)\b", re.I
 )
@@ -104,7 +105,7 @@ def strip_boilerplate(text: str) -> Stripped:
         found += once.found
         if once.text is None or not once.found:
             return Stripped(text=once.text, found=found)
-        left = once.text
+        left = _unwrapped(once.text)
     return Stripped(text=left, found=found)
 
 
@@ -296,9 +297,19 @@ def _strip_clause(sentence: str, before: str, found: list[str]) -> str:
         found.append(left[1].strip(" ,"))
         return left[0]
     if effect := effect_of_thing(sentence):
+        if _ALL_LOOK.fullmatch(effect["what"]):
+            found.append(sentence)
+            return ""
         found.append(effect[0][effect.end("what") :].strip())
         return effect["what"] + sentence[effect.end() :]
     return sentence
+
+
+_ALL_LOOK = re.compile(
+    r"(?:the|its|their) (?:colou?rs?|lines?|shapes?|tones?|textures?|contrasts?|details?|elements?|movements?)",
+    re.I,
+)
+"""Of these nothing is left to see without what they are said to do."""
 
 
 def _says_nothing(sentence: str) -> bool:

@@ -20,6 +20,8 @@ _RESIDUE = re.compile(
     re.IGNORECASE,
 )
 _ENDED = re.compile(r"[.!?…:;)\]\"'”’*]\W*$")
+_HANGS = re.compile(r"\b(?:the|an|and|or|their|its|into)\s*$")
+"""Words with which no English sentence ends."""
 ENGLISH = "en"
 LONG_WORDS = 12
 """A text of so many words that ends without a mark was cut off, when the server does not say how it ended."""
@@ -73,7 +75,7 @@ def judge_reply(
             (CaptionOutcome.EMPTY, not text.strip()),
             (CaptionOutcome.REFUSED, refused),
             (CaptionOutcome.LOOPED, is_looped(text)),
-            (CaptionOutcome.TRUNCATED, is_truncated(text, finish)),
+            (CaptionOutcome.TRUNCATED, is_truncated(text, finish) or (english and hangs(text))),
             (CaptionOutcome.MALFORMED, bool(text.strip()) and is_malformed(text)),
             (CaptionOutcome.OFF_LANGUAGE, is_off_language(text, language)),
             (CaptionOutcome.BOILERPLATE, english and not refused and has_boilerplate(text)),
@@ -95,6 +97,11 @@ def is_truncated(text: str, finish: str | None) -> bool:
     if finish is not None:
         return finish == "length"
     return len(text.split()) >= LONG_WORDS and not _ENDED.search(text)
+
+
+def hangs(text: str) -> bool:
+    """Ends with a word that needs another, whatever the server says of how it ended."""
+    return bool(_HANGS.search(text))
 
 
 def is_malformed(text: str) -> bool:

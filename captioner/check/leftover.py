@@ -83,7 +83,8 @@ GUESS = re.compile(
     r"|perhaps"
     r"|presumably|apparently|could|may|might|must|seems?|appears?|looks like|part of|excerpt|taken from"
     r"|from)\b)[^.;,:]*?\b(?:video|clip|footage|film|movie"
-    r"|commercial|advertisement|ad|tutorial|vlog|documentary|trailer|broadcast|episode|show|campaign|scene from"
+    r"|commercial|advertisement|ad|tutorial|vlog|documentary|trailer|broadcast|episode|show|campaign"
+    r"|scene from(?![^.;,:]* (?:in which|where|showing|featuring) (?:an?|the|two|some)\b)"
     r"|social media \w+|recording)\b"
     r"(?! (?:of|in which|where|showing|featuring) (?:an?|the|two|some)\b)(?! (?:screen|wall|game))[^.;,:]*[.!]?\s*$",
     re.I,

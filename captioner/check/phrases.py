@@ -227,8 +227,8 @@ OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "",
         ),
         (
-            rf"^(?:this|the) {EMPTY}*{MOVIE} (?:takes? place|is (?:set|taken|recorded|located)|unfolds|begins"
-            rf"|starts|opens) "
+            rf"^(?:this|the) {EMPTY}*{MOVIE}(?: narrative| story)? (?:takes? place|is (?:set|taken|recorded"
+            r"|located)|unfolds|begins|starts|opens) "
             r"(?=(?:in|on|at|inside|outside|under|near|by|along|beside|beneath|behind|between|above|over|within)\b)",
             "",
         ),

@@ -213,3 +213,29 @@ def test_what_is_repaired_is_boilerplate_no_more() -> None:
 )
 def test_thinking_aloud_goes_only_in_front_of_the_answer(reply: str, answer: str) -> None:
     assert THINKING.sub("", reply, count=1) == answer
+
+
+def test_where_it_unfolds_stays_whatever_unfolds() -> None:
+    text = "The video narrative unfolds in a bustling kitchen, where a chef sears scallops."
+    left = strip_boilerplate(text).text
+    assert left == "In a bustling kitchen, where a chef sears scallops."
+
+
+def test_a_scene_of_a_film_is_more_than_a_guess_at_its_source() -> None:
+    text = "This is a scene from an animated film in which a blue monster carries a girl."
+    left = strip_boilerplate(f"{text} He tiptoes.").text
+    assert left == "An animated film in which a blue monster carries a girl. He tiptoes."
+
+
+def test_a_quoted_caption_between_two_pieces_of_talk_is_the_caption() -> None:
+    text = 'Sure! Here is a caption for the video:\n\n"A dog runs on a beach."\n\nLet me know if you want another!'
+    assert strip_boilerplate(text).text == "A dog runs on a beach."
+
+
+def test_an_announcement_without_a_caption_is_none() -> None:
+    assert strip_boilerplate("Here is a detailed description of the video:").text is None
+
+
+def test_the_look_of_a_thing_goes_with_what_it_is_said_to_do() -> None:
+    text = "A girl dances. The colors symbolize unity and the triumph of good over evil."
+    assert strip_boilerplate(text).text == "A girl dances."

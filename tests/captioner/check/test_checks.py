@@ -259,3 +259,16 @@ def test_what_cannot_be_made_out_is_no_refusal_in_other_languages_either() -> No
 def test_pairs_without_a_brace_are_no_prose() -> None:
     assert judge_reply('"description": "A red balloon", "camera": "pan"').outcome == "malformed"
     assert "malformed" not in judge_reply('"Stop" says a sign by the road.').checks
+
+
+@pytest.mark.parametrize("end", ["to untie the", "starts to foam and", "an old man and an", "into"])
+def test_a_sentence_that_hangs_is_cut_whatever_the_server_says(end: str) -> None:
+    text = f"A man steps onto the nearest boat and goes {end}"
+    assert judge_reply(text, finish="stop").outcome == "truncated"
+    assert judge_reply(f"{text} rope.", finish="stop").outcome == "ok"
+
+
+def test_a_text_without_a_full_stop_need_not_hang() -> None:
+    text = "A man in a red coat walks along the snowy street that his dog pulls him to"
+    assert judge_reply(text, finish="stop").outcome == "ok"
+    assert judge_reply("Sie zündet eine Kerze an", finish="stop", language="de").outcome == "ok"
