@@ -1,6 +1,6 @@
 """Lines and branches of each package that the package's own tests run: measured by hand, printed by CI.
 
-    make coverage                       all packages: a suite with a tracer in it, an hour of a core
+    make coverage                       all packages: two idle cores take five minutes for all but jobs, which takes longer
     make coverage PACKAGE="vae dit"     these two
     python tests/coverage/measure.py --show
 
