@@ -1,6 +1,6 @@
 """Lines and branches of each package that the package's own tests run: measured by hand, printed by CI.
 
-    make coverage                       all packages: two idle cores take five minutes for all but jobs, which takes longer
+    make coverage                       all packages: five minutes of two idle cores, and jobs as long again
     make coverage PACKAGE="vae dit"     these two
     python tests/coverage/measure.py --show
 
