@@ -11,6 +11,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+from pipeline.shards.layout import manifest_of
 from pipeline.store.atomic import append_line
 from pipeline.store.paths import Location, absolute, location
 
@@ -37,7 +38,7 @@ def note_import(source: Location, out: Location) -> None:
         if (folder / RECORDS).is_dir():
             note_use(folder / RECORDS, IMPORT, out)
             return
-        if folder.name == "shards" and (folder.parent / "shards.manifest.parquet").is_file():
+        if folder.name == "shards" and manifest_of(folder).is_file():
             note_use(folder.parent, IMPORT, out)
             return
         folder = folder.parent

@@ -31,7 +31,7 @@ from jobs.trace.plan import Plan, make_plan, read_plan, receipt, save_plan
 from jobs.trace.search import remains
 from jobs.trace.sightings import check_trained, runs_of_steps
 from jobs.trace.targets import Names
-from pipeline.store.atomic import append_line
+from pipeline.store.atomic import append_line, sweep
 from pipeline.store.paths import Location, location
 
 RECEIPTS = "receipts.jsonl"
@@ -147,9 +147,7 @@ def carry_out(
     body = {"time_s": round(time.time(), 3), **receipt(plan, marks)}
     if not set(marks.values()) <= known_marks(run):
         append_line(run / FOLDER / RECEIPTS, json.dumps(body).encode() + b"\n")
-    if isinstance(run.path, Path):
-        for half in (run.path / FOLDER).glob(".*.tmp"):  # of a plan, or of what a kill left of one
-            half.unlink()
+    sweep(run.path / FOLDER)  # of a plan, or of what a kill left of one
     (run / FORGETTING).unlink(missing_ok=True)
     return left
 

@@ -273,9 +273,8 @@ def why_unreadable(uri: str) -> str | None:
         return None
     try:
         mode = os.stat(uri).st_mode
-        if stat.S_ISDIR(
-            mode
-        ):  # a folder is listed as a source itself only where it cannot be opened
+        # a folder is listed as a source itself only where it cannot be opened
+        if stat.S_ISDIR(mode):
             os.scandir(uri).close()
     except OSError as error:
         return error.strerror
