@@ -36,9 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.bad_input_cases import all_cases
 from benchmarks.bad_input_cases.case import Case
 from benchmarks.bad_input_cases.heavy import SECONDS, START_S, Asked
-from benchmarks.bad_input_cases.latest_places import latecomers
 from benchmarks.bad_input_cases.places import ROOT, build
-from benchmarks.bad_input_cases.strange_places import strangers
 
 MOST_S = 2.0
 """Processor time that a real process may take until it has said its line, seconds."""
@@ -306,10 +304,6 @@ def main() -> int:
         if not place.exists():
             build(place, ray=not options.without_run)
         warm()
-        if not options.without_run and not (place / "run-column").exists():
-            strangers(place)
-        if not options.without_run and not (place / "state-noise").exists():
-            latecomers(place)
         before, bad, late, rows = snapshot(place), 0, 0, []
         for number, case in enumerate(cases, 1):
             outcome = run_forked(case, place)

@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +24,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chaos_kill import VICTIMS, find, strike, sweep
+from benchmarks.chaos_kill import VICTIMS, kill_one, strike, sweep
 from captioner.config import CaptionConfig
 from jobs.caption.journal import left_over, read_journal
 from pipeline import schema as s
@@ -202,13 +200,7 @@ def kill_soon(
     while server.answered < target and child.poll() is None and time.monotonic() < end:
         time.sleep(0.005)
     time.sleep(rng.uniform(0, 0.1))
-    pids = find(child, victim)
-    if child.poll() is not None or not pids:
-        return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(rng.choice(pids), signal.SIGKILL)
-        return True
-    return False
+    return kill_one(child, victim, rng)
 
 
 if __name__ == "__main__":

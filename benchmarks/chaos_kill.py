@@ -31,6 +31,11 @@ def strike(
         if process.poll() is not None:
             return False
         time.sleep(0.01)
+    return kill_one(process, victim, rng)
+
+
+def kill_one(process: subprocess.Popen[bytes], victim: str, rng: random.Random) -> bool:
+    """Kill -9 one of the victims that are there now; False when the run ended before."""
     pids = find(process, victim)
     if process.poll() is not None or not pids:
         return False

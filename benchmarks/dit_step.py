@@ -38,8 +38,8 @@ TEXT = 32
 CASES = {"32 clips of 80 tokens": ((5, 8, 8), 32), "1 clip of 2,560 tokens": ((10, 32, 32), 1)}
 
 
-def wan(config: DiTConfig) -> nn.Module:
-    """The peer, of the same width, depth, heads and MLP."""
+def wan(config: DiTConfig, **options: object) -> nn.Module:
+    """The peer, of the same width, depth, heads and MLP; ``options`` are more of its own."""
     prepare_torchvision()
     from diffusers import WanTransformer3DModel
 
@@ -52,6 +52,7 @@ def wan(config: DiTConfig) -> nn.Module:
         text_dim=config.text_dim,
         ffn_dim=config.mlp_ratio * config.width,
         num_layers=config.depth,
+        **options,
     )
 
 

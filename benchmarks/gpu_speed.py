@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.dit_step import wan
 from benchmarks.gpu_data import MemoryPacks, clip, grid_of
 from dit.config import DiTConfig, TrainConfig
 from dit.costs import flops_of
@@ -153,23 +154,9 @@ def peer_speed(
     config: DiTConfig, tokens: int, *, recompute: bool = False, seconds: float = 6.0
 ) -> Speed:
     """The same of diffusers' Wan transformer: as wide, as deep, as many heads; float32 weights under autocast."""
-    from diffusers import WanTransformer3DModel
-
     free()
     torch.manual_seed(0)
-    model = WanTransformer3DModel(
-        patch_size=config.patch,
-        num_attention_heads=config.heads,
-        attention_head_dim=config.head_dim,
-        in_channels=config.latent_channels,
-        out_channels=config.latent_channels,
-        text_dim=config.text_dim,
-        freq_dim=256,
-        ffn_dim=config.mlp_ratio * config.width,
-        num_layers=config.depth,
-        cross_attn_norm=True,
-        qk_norm="rms_norm_across_heads",
-    ).cuda()
+    model = wan(config, freq_dim=256, cross_attn_norm=True, qk_norm="rms_norm_across_heads").cuda()
     if recompute:
         model.enable_gradient_checkpointing()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)

@@ -127,6 +127,12 @@ def world(scorer: Scorer, scenes: int) -> None:
     def of(kind: str, column: str) -> list[Any]:
         return [row[column] for row in found[kind]]
 
+    def higher(kind: str, column: str, than: str = "clean") -> str:
+        return auc(of(kind, column), of(than, column))
+
+    def lower(kind: str, column: str) -> str:
+        return auc(negated(of(kind, column)), negated(of("clean", column)))
+
     seen = [row for row in found["clean"] if row[s.CROP_W] is not None]
     false_crops = sum(
         (row[s.CROP_W], row[s.CROP_H]) != (row[s.WIDTH], row[s.HEIGHT]) for row in seen
@@ -140,22 +146,10 @@ def world(scorer: Scorer, scenes: int) -> None:
     told = sum(n for (_, said), n in cameras.items() if said)
     table(
         [
-            (
-                s.MOTION_MEAN,
-                "one frame held",
-                auc(negated(of("static", s.MOTION_MEAN)), negated(of("clean", s.MOTION_MEAN))),
-            ),
-            (
-                s.STATIC_SHARE,
-                "one frame held",
-                auc(of("static", s.STATIC_SHARE), of("clean", s.STATIC_SHARE)),
-            ),
-            (s.JITTER, "jumps at every frame", auc(of("shaking", s.JITTER), of("clean", s.JITTER))),
-            (
-                s.JITTER,
-                "tremor of 2 % of the side",
-                auc(of("tremor", s.JITTER), of("clean", s.JITTER)),
-            ),
+            (s.MOTION_MEAN, "one frame held", lower("static", s.MOTION_MEAN)),
+            (s.STATIC_SHARE, "one frame held", higher("static", s.STATIC_SHARE)),
+            (s.JITTER, "jumps at every frame", higher("shaking", s.JITTER)),
+            (s.JITTER, "tremor of 2 % of the side", higher("tremor", s.JITTER)),
             (
                 s.CAMERA,
                 "static, pan, tilt, zoom",
@@ -163,18 +157,10 @@ def world(scorer: Scorer, scenes: int) -> None:
             ),
             *((name, "speed", figure) for name, figure in rates.items()),
             (s.LUMA_MEAN, "pixels", f"mean error {np.mean(errors[s.LUMA_MEAN]):.4f}"),
-            (
-                s.LUMA_MEAN,
-                "black",
-                auc(negated(of("black", s.LUMA_MEAN)), negated(of("clean", s.LUMA_MEAN))),
-            ),
+            (s.LUMA_MEAN, "black", lower("black", s.LUMA_MEAN)),
             (s.OVEREXPOSED, "brighter by 1.7", f"mean error {np.mean(errors[s.OVEREXPOSED]):.4f}"),
             (s.UNDEREXPOSED, "darker", f"mean error {np.mean(errors[s.UNDEREXPOSED]):.4f}"),
-            (
-                s.BLUR,
-                "blurred by 1/12 of the side",
-                auc(negated(of("blurred", s.BLUR)), negated(of("clean", s.BLUR))),
-            ),
+            (s.BLUR, "blurred by 1/12 of the side", lower("blurred", s.BLUR)),
             (
                 s.BLUR,
                 "softened by 3x3, beside itself",
@@ -186,16 +172,8 @@ def world(scorer: Scorer, scenes: int) -> None:
                 f"{np.mean(np.array(errors['crop']) == 0):.1%} exact, worst {max(errors['crop']):.0f} px",
             ),
             ("crop_*", "no bars", f"{false_crops} of {len(seen)} cropped"),
-            (
-                s.TEXT_AREA,
-                "covered by text",
-                auc(of("text", s.TEXT_AREA), of("clean", s.TEXT_AREA)),
-            ),
-            (
-                s.TEXT_AREA,
-                "one line of 7 %",
-                auc(of("line", s.TEXT_AREA), of("clean", s.TEXT_AREA)),
-            ),
+            (s.TEXT_AREA, "covered by text", higher("text", s.TEXT_AREA)),
+            (s.TEXT_AREA, "one line of 7 %", higher("line", s.TEXT_AREA)),
             (
                 s.TEXT_AREA,
                 "its area",
@@ -205,7 +183,7 @@ def world(scorer: Scorer, scenes: int) -> None:
                 (
                     s.WATERMARK,
                     f"moving, {kind}",
-                    auc(of(kind, s.WATERMARK), of("unmarked", s.WATERMARK)),
+                    higher(kind, s.WATERMARK, "unmarked"),
                 )
                 for kind in sorted(found)
                 if kind.startswith("mark")

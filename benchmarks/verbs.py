@@ -13,7 +13,7 @@ import argparse
 import json
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +104,16 @@ class Bench:
         self.found[name] = value
         print(f"{name:<64}{value:>9.2f} {unit}", flush=True)
 
+    def tell_means(self, rows: list[tuple[float, ...]], units: Mapping[str, str]) -> None:
+        """The mean of each column of the rows, under its name and with its unit."""
+        for (name, unit), values in zip(units.items(), zip(*rows, strict=True), strict=True):
+            self.tell(name, mean(list(values)), unit)
+
+    def tell_seams(self, what: str, rows: list[tuple[float, ...]]) -> None:
+        """The means of what ``seam`` found."""
+        names = ("step across the seam", "position beyond", "velocity beyond")
+        self.tell_means(rows, {f"{what}: {name}, error": "px" for name in names})
+
     def through_vae(self, video: np.ndarray) -> np.ndarray:
         """The video encoded and decoded."""
         return self.models.decode(self.models.encode(padded(video, 4)))[: len(video)]
@@ -124,14 +134,15 @@ class Bench:
                     self.right(scene, made), self.right(scene, passed),
                 )
             )  # fmt: skip
-        for name, values, unit in zip(
-            (
-                "animate: PSNR of the first frame", "  the picture through the VAE",
-                "animate: frames right", "  truth through the VAE",
-            ),
-            zip(*rows, strict=True), ("dB", "dB", "", ""), strict=True,
-        ):  # fmt: skip
-            self.tell(name, mean(list(values)), unit)
+        self.tell_means(
+            rows,
+            {
+                "animate: PSNR of the first frame": "dB",
+                "  the picture through the VAE": "dB",
+                "animate: frames right": "",
+                "  truth through the VAE": "",
+            },
+        )
 
     def seam(self, made: np.ndarray, truth: np.ndarray, colour: str, at: int) -> tuple[float, ...]:
         """Errors at the seam before frame ``at``: step across it, position there, velocity over four frames beyond."""
@@ -163,22 +174,12 @@ class Bench:
                         )  # fmt: skip
                         rows.append(self.seam(made, truth[:25], colour, 17))
                 way = "backward" if backward else "forward"
-                for name, values in zip(
-                    ("step across the seam", "position beyond", "velocity beyond"),
-                    zip(*rows, strict=True), strict=True,
-                ):  # fmt: skip
-                    self.tell(
-                        f"extend {way}, context {context}: {name}, error", mean(list(values)), "px"
-                    )
+                self.tell_seams(f"extend {way}, context {context}", rows)
         rows = []
         for scene, _, truth in self.shots:
             passed = np.concatenate([truth[:17], self.through_vae(truth[:25])[17:]])
             rows.append(self.seam(passed, truth[:25], scene.objects[0].colour, 17))
-        for name, values in zip(
-            ("step across the seam", "position beyond", "velocity beyond"),
-            zip(*rows, strict=True), strict=True,
-        ):  # fmt: skip
-            self.tell(f"  truth through the VAE: {name}, error", mean(list(values)), "px")
+        self.tell_seams("  truth through the VAE", rows)
 
     def drift(self) -> None:
         """Five hops forward: what becomes of the ground's colour and of the frames, by way of handing on."""
@@ -217,14 +218,15 @@ class Bench:
             jump = lengths((where[0] - where[-1])[None])[0]
             cut_jump = lengths((where[0] - where[16])[None])[0]
             rows.append((wrap / inside, cut / inside, jump, cut_jump))
-        for name, values, unit in zip(
-            (
-                "loop: change at the wrap over that of a step", "  the video itself, cut to a loop",
-                "loop: the object's step at the wrap", "  the video itself, cut to a loop: step",
-            ),
-            zip(*rows, strict=True), ("", "", "px", "px"), strict=True,
-        ):  # fmt: skip
-            self.tell(name, mean(list(values)), unit)
+        self.tell_means(
+            rows,
+            {
+                "loop: change at the wrap over that of a step": "",
+                "  the video itself, cut to a loop": "",
+                "loop: the object's step at the wrap": "px",
+                "  the video itself, cut to a loop: step": "px",
+            },
+        )
 
     def connect(self) -> None:
         """Two parts of one shot, the seven frames between them left out: largest acceleration, and the truth."""
@@ -241,14 +243,15 @@ class Bench:
                 for v, a, b in ((made, 14, 27), (truth, 14, 27), (cut, 14, 20))
             ]
             rows.append((*bends, psnr(made[17:24], truth[17:24])))
-        for name, values, unit in zip(
-            (
-                "connect: largest acceleration", "  the shot itself", "  the two parts cut together",
-                "connect: PSNR of the frames between",
-            ),
-            zip(*rows, strict=True), ("px/frame^2",) * 3 + ("dB",), strict=True,
-        ):  # fmt: skip
-            self.tell(name, mean(list(values)), unit)
+        self.tell_means(
+            rows,
+            {
+                "connect: largest acceleration": "px/frame^2",
+                "  the shot itself": "px/frame^2",
+                "  the two parts cut together": "px/frame^2",
+                "connect: PSNR of the frames between": "dB",
+            },
+        )
 
     def edit(self) -> None:
         """Distance from the source by strength, and whether the object has the colour that is asked for."""

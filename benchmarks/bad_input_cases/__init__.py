@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-from benchmarks.bad_input_cases import (
-    curation,
-    fights,
-    hostile,
-    latest,
-    latest_shapes,
-    looking,
-    models,
-    newer,
-    strange,
-    stranger,
-)
+from benchmarks.bad_input_cases import odd, table
 from benchmarks.bad_input_cases.case import Case
+
+TABLES = (
+    "footage",
+    "stages",
+    "training",
+    "sampling",
+    "verbs",
+    "exchange",
+    "looking",
+    "shared",
+    "words",
+)
 
 
 def all_cases() -> list[Case]:
     """Every wrong input, in the order of the data flow."""
-    return [
-        *curation.footage(),
-        *curation.stages(),
-        *models.training(),
-        *models.sampling(),
-        *newer.verbs(),
-        *newer.exchange(),
-        *looking.looking(),
-        *hostile.paths(),
-        *hostile.files(),
-        *fights.exchange(),
-        *fights.training(),
-        *fights.words(),
-        *looking.command_line(),
-        *strange.numbers(),
-        *strange.places(),
-        *strange.versions(),
-        *strange.fights(),
-        *strange.shells(),
-        *latest.generating(),
-        *latest.training(),
-        *latest.exchange(),
-        *latest_shapes.shapes(),
-        *stranger.footage(),
-        *stranger.looking(),
-        *stranger.generating(),
-    ]
+    written = [case for name in TABLES for case in table.read(table.FOLDER / f"{name}.txt")]
+    return [*written, *odd.names(), *odd.texts(), *odd.shells()]

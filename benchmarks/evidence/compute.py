@@ -11,16 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.evidence.runs import (
-    Plan,
-    outcome,
-    plan,
-    save_sheet,
-    train,
-    world,
-    world_rows,
-    write_shards,
-)
+from benchmarks.evidence.runs import Plan, compare, plan, world, world_rows, write_shards
 from benchmarks.evidence.tables import falling, keep, table
 
 UNITS = (1, 2, 4, 8, 16)
@@ -43,16 +34,9 @@ def run(told: Plan) -> None:
     """Train, measure, print the table, and say how well the law foretold the longest runs."""
     unit = max(1, told.steps // 8)
     folder = write_shards(told.scratch / "world", world_rows(world(told.images, seed=31)))
-    arms: dict[str, list[dict[str, float]]] = {}
-    losses: dict[int, list[float]] = {}
-    outs = []
-    for seed in range(told.seeds):
-        for steps in (unit * times for times in UNITS):
-            out = train(folder, told.scratch / f"compute-{steps}-{seed}", steps, seed=seed)
-            found = outcome(out, told, seed=seed)
-            arms.setdefault(f"{steps} steps", []).append(found)
-            losses.setdefault(steps, []).append(found["held_out"])
-            outs += [out / "outcome-dense.png"] if seed == 0 else []
+    lengths = [unit * times for times in UNITS]
+    arms = compare(told, "compute", {f"{steps} steps": (folder, steps) for steps in lengths})
+    losses = {steps: [found["held_out"] for found in arms[f"{steps} steps"]] for steps in lengths}
     counts = np.array(list(losses), float)
     means = np.array([np.mean(each) for each in losses.values()])
     law = power_law(counts[:-1], means[:-1])
@@ -72,7 +56,6 @@ def run(told: Plan) -> None:
         "Held-out loss by steps; dashed: the law fitted without the longest runs", losses, law
     )
     keep(told.scratch, "compute", "\n".join(lines), svg, arms)
-    save_sheet(told.scratch / "compute.png", outs)
 
 
 if __name__ == "__main__":
