@@ -1,7 +1,17 @@
-"""One thread for tests of the DiT: sums are then the same in every process, and tiny tensors are quicker."""
+"""What tests of the DiT share: one thread (sums are then the same in every process), and a folder of latents."""
+
+from pathlib import Path
 
 import pytest
 import torch
+
+from tests.helpers.latents import write_folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Latents of some small clips, anew for each file of tests."""
+    return write_folder(tmp_path_factory.mktemp("latents"))
 
 
 @pytest.fixture(autouse=True, scope="session")

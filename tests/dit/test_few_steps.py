@@ -14,6 +14,7 @@ from dit.files import open_dit, read_config
 from dit.latents import LatentSpec
 from dit.model import DiT
 from dit.samplers import generate
+from tests.helpers.awake_dit import frozen_dit
 
 FEW = FewSteps(steps=3, teacher_steps=6, guidance=5.0, shift=3.0, teacher="abc")
 PLAIN = DiTConfig(width=24, depth=1, heads=2, mlp_ratio=2, latent_channels=4, text_dim=6)
@@ -21,17 +22,8 @@ SHAPES = [(3, 4, 4)]
 TEXT = torch.randn(5, 6, generator=torch.Generator().manual_seed(1))
 
 
-def awake(config: DiTConfig) -> DiT:
-    torch.manual_seed(1)
-    model = DiT(config)
-    for parameter in model.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.2)
-    return model.eval().requires_grad_(False)
-
-
 def few_model() -> DiT:
-    return awake(replace(PLAIN, few_steps=FEW))
+    return frozen_dit(replace(PLAIN, few_steps=FEW), seed=1)
 
 
 def test_a_checkpoint_remembers_its_steps(tmp_path: Path) -> None:
@@ -63,7 +55,7 @@ def test_without_settings_a_few_step_model_is_sampled_as_it_was_distilled() -> N
     """Three Euler steps with the caption alone, at the levels of the baked shift."""
     model = few_model()
     (ours,) = generate(model, SHAPES, [TEXT], seeds=[3])
-    plain = awake(PLAIN)
+    plain = frozen_dit(PLAIN, seed=1)
     plain.load_state_dict(model.state_dict())
     settings = SamplerConfig(steps=3, guidance=1.0, shift=3.0)
     (same,) = generate(plain, SHAPES, [TEXT], settings, seeds=[3])

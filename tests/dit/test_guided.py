@@ -1,5 +1,7 @@
 """The guided velocity of a pack: what is given has level 0, and the two copies differ by the caption alone."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from dit.conditioning import Condition, edited_latents, given_latents
 from dit.config import DiTConfig, SamplerConfig
 from dit.guided import guided_velocity, plan_pack
 from dit.model import DiT
+from tests.helpers.awake_dit import frozen_dit
 
 SMALL = DiTConfig(width=48, depth=2, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
 SHAPES = [(3, 4, 6), (1, 8, 8)]
@@ -26,12 +29,7 @@ def plan(**options):
 
 
 def awake() -> DiT:
-    torch.manual_seed(1)
-    model = DiT(SMALL)
-    for parameter in model.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.2)
-    return model.eval().requires_grad_(False)
+    return frozen_dit(SMALL, seed=1)
 
 
 def test_given_tokens_are_at_level_zero_in_both_copies():
@@ -98,13 +96,7 @@ def test_each_clip_has_the_noise_of_its_own_seed():
 
 
 def test_every_second_level_runs_the_inner_blocks_where_that_is_asked_for():
-    torch.manual_seed(1)
-    deep = DiTConfig(**{**vars(SMALL), "depth": 4})
-    model = DiT(deep)
-    for parameter in model.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.2)
-    model.eval().requires_grad_(False)
+    model = frozen_dit(replace(SMALL, depth=4), seed=1)
     found = plan(guided=False)
     calls: list[int] = []
     for number, block in enumerate(model.blocks):

@@ -9,6 +9,7 @@ from dit.config import DiTConfig, SamplerConfig
 from dit.int8 import in_blocks, int8_weights, weight_bytes
 from dit.model import DiT
 from dit.samplers import generate
+from tests.helpers.awake_dit import frozen_dit
 
 SHAPE = DiTConfig(width=64, depth=2, heads=2, mlp_ratio=2, latent_channels=4, text_dim=16)
 TEXT = torch.randn(5, 16, generator=torch.Generator().manual_seed(1))
@@ -16,12 +17,7 @@ torchao = pytest.mark.skipif(find_spec("torchao") is None, reason="extra quant i
 
 
 def awake() -> DiT:
-    torch.manual_seed(1)
-    model = DiT(SHAPE)
-    for parameter in model.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
-    return model.eval().requires_grad_(False)
+    return frozen_dit(SHAPE, seed=1, std=0.1)
 
 
 def test_matrices_of_blocks_and_of_the_refiner_are_meant_and_nothing_else() -> None:

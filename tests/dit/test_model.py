@@ -19,6 +19,7 @@ from dit.packing import (
 )
 from dit.rope import rope_turns, rotate
 from dit.segments import segments
+from tests.helpers.awake_dit import awake_dit
 
 SMALL = DiTConfig(width=48, depth=2, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
 VARIANTS = {
@@ -56,13 +57,8 @@ def test_each_axis_says_its_own_place_and_size():
 
 
 def awake(config: DiTConfig = SMALL, seed: int = 0) -> DiT:
-    """A model whose zero-initialised layers are random, so that every path matters."""
-    torch.manual_seed(seed)
-    model = DiT(config)
-    for parameter in model.parameters():
-        if parameter.abs().max() == 0:
-            torch.nn.init.normal_(parameter, std=0.2)
-    return model
+    """A model of the variant, with open gates."""
+    return awake_dit(config, seed=seed)
 
 
 def pack(config: DiTConfig = SMALL, shapes=SHAPES, lengths=LENGTHS):

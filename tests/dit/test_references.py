@@ -15,6 +15,7 @@ from dit.parallel.context import Context
 from dit.parallel.split import split_layout
 from dit.references import GAP, with_references
 from dit.samplers import generate
+from tests.helpers.awake_dit import frozen_dit
 
 PLAIN = DiTConfig(width=48, depth=2, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
 TAKES = replace(PLAIN, references=True)
@@ -22,12 +23,7 @@ SHAPES = [(3, 4, 6), (1, 8, 8), (2, 4, 4)]
 
 
 def awake(config: DiTConfig = TAKES) -> DiT:
-    torch.manual_seed(0)
-    model = DiT(config)
-    for parameter in model.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.2)
-    return model.eval().requires_grad_(False)
+    return frozen_dit(config)
 
 
 def pack(shapes=SHAPES, shown=None, seed: int = 1):

@@ -13,18 +13,14 @@ from dit.config import DiTConfig, SamplerConfig
 from dit.model import DiT
 from dit.samplers import generate, level_schedule
 from dit.schedules import schedule
+from tests.helpers.awake_dit import frozen_dit
 
 SMALL = DiTConfig(width=48, depth=1, heads=2, refiner_depth=0, latent_channels=4, text_dim=16)
 
 
 @pytest.fixture(scope="module")
 def model() -> DiT:
-    torch.manual_seed(0)
-    model = DiT(SMALL)
-    for parameter in model.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.2)
-    return model.eval().requires_grad_(False)
+    return frozen_dit(SMALL)
 
 
 def test_the_shift_grows_with_the_tokens_of_a_video(model: DiT) -> None:

@@ -21,7 +21,8 @@ from dit.train.loop import train
 from dit.train.parallel import is_shard, sum_gradients
 from dit.train.sharded.model import spread, weights_mesh
 from dit.train.training_packs import TrainingPacks
-from tests.helpers.latents import TEXT_DIM, write_folder
+from tests.helpers.awake_dit import awake_dit
+from tests.helpers.latents import TEXT_DIM
 from tests.helpers.packs import ragged_packs
 from tests.helpers.processes import end_processes, start_processes
 
@@ -51,16 +52,6 @@ RUNS = {
 }
 
 
-def awake(config: DiTConfig) -> DiT:
-    """A model whose gates are open: at its start no block does anything."""
-    torch.manual_seed(0)
-    model = DiT(config)
-    for parameter in model.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.2)
-    return model
-
-
 def outputs_and_gradients(model: DiT, packs: list[Batch], context: Context, total: float) -> dict:
     """Outputs of ``packs`` for all tokens, and gradients of the loss over all packs of all processes."""
     outs = []
@@ -80,7 +71,7 @@ def sample(config: DiTConfig, context: Context) -> list[torch.Tensor]:
     """A guided step and a half of Heun's, one clip starting from a given frame, one with a caption."""
     known = torch.full((4, 3, 4, 4), 0.5)
     return generate(
-        awake(config),
+        awake_dit(config),
         [(3, 4, 4), (1, 6, 4)],
         [None, torch.ones(3, TEXT_DIM)],
         SamplerConfig(steps=2, solver="heun", guidance=3.0, rule="apg", interval=(0.5, 1.0)),
@@ -107,7 +98,7 @@ def _found(rank: int, world: int, folder: str, root: str) -> None:
     for name, (size, config, fsdp) in GRIDS.items():
         context = open_context(size, config.heads, torch.device("cpu"))
         assert (context.size, context.rank) == (size, rank % size)
-        model = awake(config)
+        model = awake_dit(config)
         if fsdp:
             spread(model, CONFIG, weights_mesh(torch.device("cpu")), torch.float32)
         row, rows = data_place(size, rank, world)
@@ -119,11 +110,6 @@ def _found(rank: int, world: int, folder: str, root: str) -> None:
     for name, (options, stop) in RUNS.items():
         train_for_test(Path(folder), Path(root) / name.split()[0], options, stop, rank, world)
         dist.barrier()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("latents"))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +127,7 @@ def in_four(folder, tmp_path_factory) -> Path:
 def test_outputs_gradients_and_samples_are_those_of_one_process(folder, in_four, name):
     _, config, fsdp = GRIDS[name]
     packs = ragged_packs(folder, config)
-    alone = outputs_and_gradients(awake(config), packs, ALONE, sum(p.total for p in packs))
+    alone = outputs_and_gradients(awake_dit(config), packs, ALONE, sum(p.total for p in packs))
     sampled = sample(config, ALONE)
     assert all(p is not None and p.any() for p in alone["grad"].values()), "every weight is used"
     for rank in range(WORLD):

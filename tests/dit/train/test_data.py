@@ -12,13 +12,6 @@ from dit.packing import make_layout
 from dit.train.data import generator_for, in_layout_order, make_batch, token_weights
 from pipeline import schema as s
 from tests.dit.train.test_loop import CONFIG, MODEL, packs
-from tests.helpers.latents import write_folder
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("latents"))
-
 
 LAYOUT = make_layout([(3, 4, 4), (1, 4, 4)], [None, None], patch=(1, 2, 2), text_dim=8)
 

@@ -17,24 +17,14 @@ from dit.train.loop import train
 from dit.train.refusals import check_teacher
 from pipeline import schema as s
 from tests.dit.train.test_loop import CONFIG, MODEL, packs
-from tests.helpers.latents import write_folder
+from tests.helpers.awake_dit import awake_dit
 
 FEW = FewSteps(steps=2, teacher_steps=4, guidance=3.0)
 GIVEN = TrainConfig(condition_share=1.0)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_folder(tmp_path_factory.mktemp("latents"))
-
-
 def awake(config: DiTConfig = MODEL, seed: int = 1) -> DiT:
-    torch.manual_seed(seed)
-    model = DiT(config)
-    for parameter in model.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
-    return model
+    return awake_dit(config, seed=seed, std=0.1)
 
 
 def pack(folder, config: TrainConfig = GIVEN) -> tuple[list[dict], Batch]:

@@ -26,11 +26,6 @@ from tests.dit.train.test_loop import CONFIG, MODEL, packs
 from tests.helpers.latents import write_folder
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("latents"))
-
-
 def awake(model: DiT) -> DiT:
     """A new model predicts zero whatever it sees; with drawn weights every input matters."""
     generator = torch.Generator().manual_seed(5)

@@ -23,6 +23,7 @@ from dit.train.run import start_run
 from dit.train.training_packs import TrainingPacks
 from pipeline.training.ema import ema_decay
 from pipeline.training.state import load_state, save_state
+from tests.helpers.awake_dit import awake_dit
 from tests.helpers.latents import TEXT_DIM, write_folder
 from tests.helpers.processes import end_processes, start_processes
 
@@ -46,11 +47,6 @@ def packs(
         seed=config.seed,
         **options,
     )
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("latents"))
 
 
 def logged(out: Path) -> list[dict]:
@@ -144,13 +140,7 @@ def test_accumulated_packs_equal_one_pack(folder):
     """Gradients of two packs over their joint weight are those of one pack with all clips, for both loss units."""
     data = packs(folder)
     clips = [clip for unit in data.at(data.state).units for clip in unit]
-    torch.manual_seed(0)
-    from dit.model import DiT
-
-    model = DiT(MODEL)
-    for parameter in model.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
+    model = awake_dit(MODEL, std=0.1)
     for unit in ("token", "clip"):
         config = dataclasses.replace(CONFIG, loss_unit=unit, condition_share=0)
         grads = []

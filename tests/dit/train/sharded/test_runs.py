@@ -16,7 +16,6 @@ from dit.train.run import start_run
 from dit.train.saved import latest_state, step_folders
 from pipeline.training.state import load_state, save_state
 from tests.dit.train.test_loop import CONFIG, MODEL, logged, packs
-from tests.helpers.latents import write_folder
 from tests.helpers.processes import end_processes, start_processes
 
 ADAMW = {"fsdp": True, "optimizer": "adamw", "packs_per_step": 4, "recompute": True}
@@ -64,11 +63,6 @@ def _runs(rank: int, world: int, folder: str, root: str, runs: list) -> None:
     )
     held = [sum(p.to_local().numel() for p in m.parameters()) for m in (run.model, run.ema.model)]
     save_state(Path(root) / f"held-{world}-{rank}.pt", {"numbers": held})
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("latents"))
 
 
 @pytest.fixture(scope="module")
