@@ -13,9 +13,9 @@ import random
 import threading
 import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.helpers import loopback
 
 MODES = {
     "plain": "answers at once",
@@ -64,7 +64,7 @@ STRUCTURED = {
 }
 
 
-class FaultyServer:
+class FaultyServer(loopback.Loopback):
     """Counts what it was asked and answers as told; ``url`` is its ``base_url``."""
 
     def __init__(self) -> None:
@@ -80,12 +80,7 @@ class FaultyServer:
         self.lock = threading.Lock()
         owner = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
+        class Answers(loopback.Handler):
             def do_GET(self) -> None:
                 self.answer(200, {"data": []})
 
@@ -114,9 +109,8 @@ class FaultyServer:
                 self.wfile.write(raw[: int(part * len(raw))])
                 self.wfile.flush()
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+        super().__init__(Answers)
+        self.url += "/v1"
 
     def reply(self, handler: Any, body: dict[str, Any]) -> None:
         content = body["messages"][0]["content"]
@@ -190,19 +184,9 @@ class FaultyServer:
             message["content"] = f"A caption of {name} that"
         return {"message": message, "finish_reason": "length" if cut else "stop"}
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:
         self.stopping.set()
-        self.server.shutdown()
-        self.server.server_close()
+        super().__exit__(*raised)
 
 
 def pictures_hash(body: dict[str, Any]) -> str:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from tests.helpers import loopback
 
 LFS_FROM = 2048
 """Files from this size on are large files: known by sha256, small ones by git's hash."""
 
 
 @dataclass
-class HubServer:
+class HubServer(loopback.Loopback):
     """Serves ``repositories``: name -> (commit, folder, licence). ``url`` is what HF_ENDPOINT takes."""
 
     repositories: dict[str, tuple[str, Path, str]]
@@ -36,12 +36,7 @@ class HubServer:
     def __post_init__(self) -> None:
         owner = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
+        class Answers(loopback.Handler):
             def do_HEAD(self) -> None:
                 owner.answer(self, body=False)
 
@@ -53,9 +48,7 @@ class HubServer:
 
             do_PUT = do_POST
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        super().__init__(Answers)
 
     def answer(self, handler: BaseHTTPRequestHandler, *, body: bool) -> None:
         """Route one request."""
@@ -111,19 +104,6 @@ class HubServer:
         handler.wfile.write(sent)
         handler.close_connection = len(sent) < len(part)
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
 
 def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
@@ -148,28 +128,22 @@ def info(name: str, commit: str, folder: Path, licence: str) -> dict[str, Any]:
 
 
 def sibling(folder: Path, path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    entry: dict[str, Any] = {
-        "rfilename": str(path.relative_to(folder)),
-        "size": len(data),
-        "blobId": git_id(data),
-    }
-    if len(data) >= LFS_FROM:
-        entry["lfs"] = {"sha256": sha256(data), "size": len(data), "pointerSize": 134}
-    return entry
+    """A file as the list of a repository's files has it."""
+    return entry_of(folder, path, name="rfilename", small="blobId", large="sha256")
 
 
 def tree_entry(folder: Path, path: Path) -> dict[str, Any]:
+    """A file as the listing of a folder has it."""
+    return {"type": "file", **entry_of(folder, path, name="path", small="oid", large="oid")}
+
+
+def entry_of(folder: Path, path: Path, *, name: str, small: str, large: str) -> dict[str, Any]:
+    """Name, size and hashes of a file, under the keys of one of the hub's two lists."""
     data = path.read_bytes()
-    entry: dict[str, Any] = {
-        "type": "file",
-        "path": str(path.relative_to(folder)),
-        "size": len(data),
-        "oid": git_id(data),
-    }
-    if len(data) >= LFS_FROM:
-        entry["lfs"] = {"oid": sha256(data), "size": len(data), "pointerSize": 134}
-    return entry
+    entry = {name: str(path.relative_to(folder)), "size": len(data), small: git_id(data)}
+    if len(data) < LFS_FROM:
+        return entry
+    return {**entry, "lfs": {large: sha256(data), "size": len(data), "pointerSize": 134}}
 
 
 def sha256(data: bytes) -> str:

@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+
+from tests.helpers import loopback
 
 SLOW_DOWN = (
     b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code>'
@@ -104,18 +105,26 @@ def object_server(*buckets: str) -> Iterator[ObjectServer]:
     host, port = moto.get_host_and_port()
     for bucket in buckets:
         _forward(port, "PUT", f"/{bucket}", {"Host": f"{host}:{port}"}, b"")
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    proxy.daemon_threads = True
-    server = ObjectServer(url=f"http://127.0.0.1:{proxy.server_address[1]}")
+    proxy = loopback.Loopback(_Handler)
+    server = ObjectServer(url=proxy.url)
     server.backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-    proxy.store, proxy.moto_port = server, port  # type: ignore[attr-defined]
-    threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+    proxy.server.store, proxy.server.moto_port = server, port  # type: ignore[attr-defined]
     try:
-        yield server
+        with proxy:
+            yield server
     finally:
-        proxy.shutdown()
-        proxy.server_close()
         threading.Thread(target=moto.stop).start()  # it looks twice a second whether it should end
+
+
+def server_with(*buckets: str) -> Any:
+    """A fixture for a file of tests: one server for all of them, with ``buckets``."""
+
+    @pytest.fixture(scope="module")
+    def server() -> Iterator[ObjectServer]:
+        with object_server(*buckets) as started:
+            yield started
+
+    return server
 
 
 @contextmanager
@@ -148,8 +157,7 @@ def _forward(
         connection.close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(loopback.Handler):
     server: Any
 
     def _serve(self) -> None:
@@ -227,6 +235,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         self.close_connection = True
-
-    def log_message(self, *_: Any) -> None:
-        pass

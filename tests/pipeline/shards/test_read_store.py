@@ -21,14 +21,10 @@ from pipeline.shards.write import ShardWriter
 from pipeline.store import client as store_client
 from pipeline.store.paths import ObjectPath, matching
 from pipeline.tables import clips_schema, shards_schema
-from tests.helpers.object_server import Fault, ObjectServer, no_faults, object_server
+from tests.helpers.object_server import Fault, ObjectServer, no_faults, server_with
 from tests.helpers.shard_media import make_rows, make_shards
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ObjectServer]:
-    with object_server("shards") as started:
-        yield started
+server = server_with("shards")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -25,7 +24,7 @@ from pipeline.store.paths import ObjectPath
 from pipeline.video.probe import probe
 from pipeline.video.tags import container_tags
 from tests.helpers.counter_media import write_counter
-from tests.helpers.object_server import ObjectServer, no_faults, object_server
+from tests.helpers.object_server import ObjectServer, no_faults, server_with
 
 
 def with_tags(source: Path, target: Path, tags: dict[str, str]) -> Path:
@@ -135,10 +134,7 @@ def test_a_page_that_says_not_found_is_no_caption() -> None:
     )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ObjectServer]:
-    with object_server("originals") as started:
-        yield started
+server = server_with("originals")
 
 
 def test_sidecars_in_a_store_and_behind_a_link(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from pipeline.store import client as store_client
 from pipeline.store.addresses import SETTING, AddressRefused, addresses, allowed, is_public
 from pipeline.store.paths import ObjectPath
 from pipeline.store.staging import fetch_error
+from tests.helpers.loopback import Handler, Loopback
 
 
 @pytest.mark.parametrize(
@@ -60,7 +59,7 @@ def test_a_name_with_one_private_address_is_refused_whole(monkeypatch: pytest.Mo
         addresses("trap.example", 80)
 
 
-class Page(BaseHTTPRequestHandler):
+class Page(Handler):
     """Gives four bytes, or leads elsewhere."""
 
     asked: list[str] = []
@@ -70,6 +69,7 @@ class Page(BaseHTTPRequestHandler):
         if self.path == "/away.mp4":
             self.send_response(302)
             self.send_header("Location", f"http://localhost:{self.server.server_port}/x.mp4")  # type: ignore[attr-defined]
+            self.send_header("Content-Length", "0")
             self.end_headers()
             return
         self.send_response(206)
@@ -77,9 +77,6 @@ class Page(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "4")
         self.end_headers()
         self.wfile.write(b"film")
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture
@@ -90,11 +87,8 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         monkeypatch.delenv(name, raising=False)
     store_client._open.cache_clear()
     Page.asked.clear()
-    server = HTTPServer(("127.0.0.1", 0), Page)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
+    with Loopback(Page) as running:
+        yield running.server.server_port
     store_client._open.cache_clear()
 
 

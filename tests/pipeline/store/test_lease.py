@@ -17,13 +17,9 @@ import pytest
 from pipeline.store import lease
 from pipeline.store.lease import Held, leased
 from pipeline.store.paths import ObjectPath
-from tests.helpers.object_server import ObjectServer, no_faults, object_server
+from tests.helpers.object_server import ObjectServer, no_faults, server_with
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ObjectServer]:
-    with object_server("lease") as started:
-        yield started
+server = server_with("lease")
 
 
 @pytest.fixture

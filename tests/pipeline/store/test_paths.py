@@ -25,15 +25,12 @@ from pipeline.store.paths import (
     parquet_input,
     read_range,
 )
-from tests.helpers.object_server import Fault, ObjectServer, no_faults, object_server
+from tests.helpers.object_server import Fault, ObjectServer, no_faults, server_with
 
 DATA = bytes(range(256)) * 40
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ObjectServer]:
-    with object_server("store") as started:
-        yield started
+server = server_with("store")
 
 
 @pytest.fixture

@@ -16,13 +16,9 @@ from pipeline.source.listing import file_source_id, list_sources, source_stamp
 from pipeline.store import staging
 from pipeline.store.paths import ObjectPath
 from pipeline.store.staging import fetch_error, staged
-from tests.helpers.object_server import Fault, ObjectServer, no_faults, object_server
+from tests.helpers.object_server import Fault, ObjectServer, no_faults, server_with
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ObjectServer]:
-    with object_server("footage") as started:
-        yield started
+server = server_with("footage")
 
 
 @pytest.fixture

@@ -13,13 +13,9 @@ from pipeline.source.listing import file_source_id, list_sources, shown_uri, sou
 from pipeline.store.client import client
 from pipeline.store.paths import ObjectPath, location
 from pipeline.store.staging import staged
-from tests.helpers.object_server import Fault, ObjectServer, no_faults, object_server
+from tests.helpers.object_server import Fault, ObjectServer, no_faults, server_with
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ObjectServer]:
-    with object_server("web") as started:
-        yield started
+server = server_with("web")
 
 
 @pytest.fixture
