@@ -1,6 +1,7 @@
 """Objective, samplers and averaging against closed forms."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from dit.conditioning import given_frames, given_latents
 from dit.config import DiTConfig, SamplerConfig, TrainConfig
 from dit.model import DiT
-from dit.packing import make_layout, patchify, unpatchify
+from dit.packing import Layout, make_layout, patchify, unpatchify
 from dit.rectified_flow import (
     data_estimate,
     draw_times,
@@ -30,7 +31,11 @@ from dit.schedules import schedule
 from dit.train.optim import make_optimizer, parameter_groups
 from dit.train.rates import learning_rate
 from pipeline.training.ema import Ema, ema_decay
+from tests.helpers.awake_dit import awake_dit
 
+POINTS = DiTConfig(
+    width=32, depth=1, heads=2, mlp_ratio=2, refiner_depth=0, latent_channels=4, text_dim=8
+)
 SMALL = DiTConfig(width=48, depth=1, heads=2, refiner_depth=1, latent_channels=4, text_dim=16)
 
 
@@ -113,28 +118,35 @@ def test_the_best_velocity_reaches_the_floor_and_nothing_less():
         )
 
 
+def layout_of_points(clips: int) -> Layout:
+    """A pack of clips of one token each, without captions."""
+    return make_layout([(1, 2, 2)] * clips, [None] * clips, patch=POINTS.patch, text_dim=8)
+
+
+def learn(model: DiT, layout: Layout, draw: Callable[[], tuple[torch.Tensor, ...]], *, steps: int):
+    """Train on (x_t, target velocity, level) of ``draw``."""
+    settings = TrainConfig(
+        steps=steps, lr=8e-3, warmup_steps=20, decay_share=0.6, optimizer="adamw"
+    )
+    optimizer = make_optimizer(model, settings)
+    for step in range(steps):
+        x_t, target, t = draw()
+        (model(x_t, t, layout) - target).square().mean().backward()
+        optimizer.step(learning_rate(step / steps, step, settings))
+
+
 def test_the_model_learns_gaussian_data_to_its_floor():
     """The whole objective (model, target, loss, optimiser) ends within 2 % above (pi/2) s, never below."""
     torch.manual_seed(0)
     std, clips = 0.5, 128
-    config = DiTConfig(
-        width=32, depth=1, heads=2, mlp_ratio=2, refiner_depth=0, latent_channels=4, text_dim=8
-    )
-    model = DiT(config)
-    settings = TrainConfig(steps=200, lr=8e-3, warmup_steps=20, decay_share=0.6, optimizer="adamw")
-    optimizer = make_optimizer(model, settings)
-    layout = make_layout([(1, 2, 2)] * clips, [None] * clips, patch=config.patch, text_dim=8)
+    model, layout = DiT(POINTS), layout_of_points(clips)
 
     def draw():
         level = (torch.randperm(clips) + torch.rand(clips)) / clips
         x0, noise = std * torch.randn(clips, 16), torch.randn(clips, 16)
         return interpolate(x0, noise, level), target_velocity(x0, noise), level
 
-    for step in range(settings.steps):
-        x_t, target, t = draw()
-        loss = (model(x_t, t, layout) - target).square().mean()
-        loss.backward()
-        optimizer.step(learning_rate(step / settings.steps, step, settings))
+    learn(model, layout, draw, steps=200)
     with torch.no_grad():
         excess = []
         for _ in range(60):
@@ -169,14 +181,8 @@ def test_the_model_learns_a_finite_set_to_its_floor_and_what_leaks_falls_below_i
     """Excess over perfect memorisation of 4 clips: small once trained, below zero only for a model that cheats."""
     torch.manual_seed(0)
     clips, batch = 4, 128
-    config = DiTConfig(
-        width=32, depth=1, heads=2, mlp_ratio=2, refiner_depth=0, latent_channels=4, text_dim=8
-    )
     means, variances = 0.4 * torch.randn(clips, 16), torch.full((clips, 16), 0.3**2)
-    model = DiT(config)
-    settings = TrainConfig(steps=250, lr=8e-3, warmup_steps=20, decay_share=0.6, optimizer="adamw")
-    optimizer = make_optimizer(model, settings)
-    layout = make_layout([(1, 2, 2)] * batch, [None] * batch, patch=config.patch, text_dim=8)
+    model, layout = DiT(POINTS), layout_of_points(batch)
 
     def draw():
         t = (torch.randperm(batch) + torch.rand(batch)) / batch
@@ -185,10 +191,7 @@ def test_the_model_learns_a_finite_set_to_its_floor_and_what_leaks_falls_below_i
         noise = torch.randn(batch, 16)
         return interpolate(x0, noise, t), target_velocity(x0, noise), t
 
-    for step in range(settings.steps):
-        x_t, target, t = draw()
-        (model(x_t, t, layout) - target).square().mean().backward()
-        optimizer.step(learning_rate(step / settings.steps, step, settings))
+    learn(model, layout, draw, steps=250)
     losses = {"floor": 0.0, "model": 0.0, "blind": 0.0, "leak": 0.0}
     with torch.no_grad():
         for _ in range(80):
@@ -228,11 +231,7 @@ def test_ema_equals_its_closed_form():
 
 
 def test_generate_any_shapes_and_each_clip_from_its_own_seed():
-    torch.manual_seed(0)
-    model = DiT(SMALL)
-    for parameter in model.parameters():
-        if parameter.abs().max() == 0:
-            torch.nn.init.normal_(parameter, std=0.05)
+    model = awake_dit(SMALL, std=0.05)
     shapes = [(3, 4, 6), (1, 5, 7), (3, 4, 6)]
     texts = [torch.randn(4, 16), None, torch.randn(9, 16)]
     out = generate(model, shapes, texts, SamplerConfig(steps=3), seeds=[5, 6, 7])
@@ -286,11 +285,7 @@ def by_hand(model, shape, text, *, seed, steps, scale, shift, rule, solver):
 @torch.no_grad()
 def test_every_rule_and_solver_is_what_its_formula_says(rule, solver):
     """A rule that does not reach the sampler, or a solver that is another, gives samples that look right."""
-    torch.manual_seed(0)
-    model = DiT(SMALL)
-    for parameter in model.parameters():
-        if parameter.abs().max() == 0:
-            torch.nn.init.normal_(parameter, std=0.2)
+    model = awake_dit(SMALL)
     shapes, texts = [(3, 4, 6), (1, 5, 7)], [torch.randn(4, 16), torch.randn(9, 16)]
     config = SamplerConfig(steps=3, guidance=3.0, shift=1.5, rule=rule, solver=solver)
     made = generate(model, shapes, texts, config, seeds=[5, 6])

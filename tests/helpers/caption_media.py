@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -61,6 +62,13 @@ def make_run_folder(
     )
     write_selection(folder, ids, ids[: clips - rejected])
     return ids[: clips - rejected]
+
+
+def measure(folder: Path, scores: dict[str, Any]) -> None:
+    """Write scores into every row of the manifest."""
+    part = next((folder / "manifest").glob("*.parquet"))
+    rows = [row | scores for row in pq.read_table(part).to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, schema=manifest_schema()), part)
 
 
 def write_selection(folder: Path, ids: list[str], kept: list[str]) -> None:

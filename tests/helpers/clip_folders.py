@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from pipeline.config import OpenClipConfig
 from pipeline.openclip.tokenizer import EOS_ID, PAD_ID, save_tokenizer, train_bpe
 from pipeline.openclip.torchvision_compat import prepare_torchvision
 
@@ -68,3 +69,9 @@ def write_folder(folder: Path, config: dict[str, Any], **extra: Any) -> Path:
         save_tokenizer(tokenizer, folder, context_length=config["text_cfg"]["context_length"])
     assert (PAD_ID, EOS_ID) == (0, 2)
     return folder
+
+
+def stock_clip(folder: Path, *, frames: int) -> OpenClipConfig:
+    """A small CLIP of a stock class in ``folder``, asked for one concept of ``frames`` frames of a clip."""
+    write_folder(folder, VIT_LIKE)
+    return OpenClipConfig(model=str(folder), frames=frames, concepts={"blank": ("a black frame",)})

@@ -184,7 +184,7 @@ class FaultyServer(loopback.Loopback):
             message["content"] = f"A caption of {name} that"
         return {"message": message, "finish_reason": "length" if cut else "stop"}
 
-    def __exit__(self, *raised: Any) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.stopping.set()
         super().__exit__(*raised)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from dit.files import weights_file
 from jobs import cli
 from pipeline.store.machine import free_memory
+from pipeline.store.weights import METADATA, read_tensors, weights_header
 from pipeline.training.state import save_state
 
 REFUSED = {
@@ -77,10 +77,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("shape", "state"):
         (tmp_path / name).mkdir()
     save_state(tmp_path / "state" / "state.pt", {"epoch": 3, "weights": torch.zeros(3)})
-    with safe_open(weights_file("embedded"), "pt") as file:
-        metadata, names = file.metadata(), list(file.keys())
-        tensors = {name: file.get_tensor(name) for name in names}
-    save_file({**tensors, "given": torch.zeros(5)}, tmp_path / "shape/dit.safetensors", metadata)
+    ours = weights_file("embedded")
+    tensors = {**read_tensors(ours), "given": torch.zeros(5)}
+    save_file(tensors, tmp_path / "shape/dit.safetensors", weights_header(ours)[METADATA])
     return tmp_path
 
 

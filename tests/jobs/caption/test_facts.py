@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,7 +16,6 @@ from pipeline import schema as s
 from pipeline.config import MixConfig, PackConfig
 from pipeline.loader.mix import draw_shares
 from pipeline.shards.read import open_manifest
-from pipeline.tables import manifest_schema
 from tests.helpers import caption_media as media
 
 FACTS_ONLY = CaptionConfig(kinds=("facts",))
@@ -34,15 +32,8 @@ MEASURED: dict[str, Any] = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     media.make_run_folder(tmp_path / "run", clips=3, broken=(2,))
-    measure(tmp_path / "run", MEASURED)
+    media.measure(tmp_path / "run", MEASURED)
     return tmp_path / "run"
-
-
-def measure(folder: Path, scores: dict[str, Any]) -> None:
-    """Write scores into every row of the manifest."""
-    part = next((folder / "manifest").glob("*.parquet"))
-    rows = [row | scores for row in pq.read_table(part).to_pylist()]
-    pq.write_table(pa.Table.from_pylist(rows, schema=manifest_schema()), part)
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -89,7 +80,7 @@ def test_a_new_measurement_replaces_the_old_facts_and_the_same_one_does_nothing(
     run(FACTS_ONLY, open_run(folder))
     assert "nothing to do" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in (folder / "captions").iterdir()} == before
-    measure(folder, MEASURED | {s.COLOURS: ["green"]})
+    media.measure(folder, MEASURED | {s.COLOURS: ["green"]})
     run(FACTS_ONLY, open_run(folder))
     found = rows(folder)
     assert len(found) == 3 and all("colour is green" in row[s.TEXT] for row in found)

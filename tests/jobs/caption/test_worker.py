@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -24,7 +23,6 @@ from jobs.caption.rows import KINDS, recover, work_clips
 from jobs.caption.worker import COUNTS, CaptionWorker
 from jobs.core.run import open_run
 from pipeline import schema as s
-from pipeline.tables import manifest_schema
 from tests.helpers import caption_media as media
 from tests.helpers.faulty_server import FaultyServer, pictures_hash
 
@@ -269,7 +267,6 @@ def test_a_reply_that_was_cut_is_asked_for_again_with_more_room_and_not_lost(fol
 
 
 def test_hints_are_in_the_question_and_beside_the_caption(folder: Path) -> None:
-    part = next((folder / "manifest").glob("*.parquet"))
     measured = {
         s.CAMERA: "pan",
         s.CAMERA_PAN: 0.2,
@@ -278,8 +275,7 @@ def test_hints_are_in_the_question_and_beside_the_caption(folder: Path) -> None:
         s.LEGIBLE_TEXT: ["EXIT"],
         s.COLOURS: ["red"],
     }
-    rows = [row | measured for row in pq.read_table(part).to_pylist()]
-    pq.write_table(pa.Table.from_pylist(rows, schema=manifest_schema()), part)
+    media.measure(folder, measured)
     camera = "The view pans fast to the right, by 0.25 of the frame's diagonal."
     text = 'The text "EXIT" can be read.'
 

@@ -18,6 +18,7 @@ from tests.helpers.counter_media import write_video
 from tests.helpers.ingest_here import ingest_here
 from tests.helpers.moving_scenes import scene, to_uint8
 
+QUICK = ("--set", "ingest.text_frames=0", "--min-side", "90")
 GOOD = "A plain scene drifts to the left in soft light."
 
 
@@ -49,6 +50,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest_here(monkeypatch)
+
+
 def hashes(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -57,16 +63,11 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def test_planted_faults_are_found_and_nothing_is_touched(
-    dataset: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    dataset: Path, tmp_path: Path, here: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ingest_here(monkeypatch)
     before, told = hashes(dataset), tmp_path / "found.jsonl"
-    quick = ["--set", "ingest.text_frames=0", "--min-side", "90"]
     out = tmp_path / "run"
-    words = ["audit", str(dataset), "--json", str(told), "--out", str(out), *quick]
+    words = ["audit", str(dataset), "--json", str(told), "--out", str(out), *QUICK]
     assert cli(words) == 3
     found = [json.loads(line) for line in told.read_text().splitlines()]
     by_name: dict[str, set[str]] = {}
@@ -91,10 +92,10 @@ def test_planted_faults_are_found_and_nothing_is_touched(
 def test_a_sound_folder_ends_well_and_leaves_nothing_behind(
     dataset: Path,
     tmp_path: Path,
+    here: None,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ingest_here(monkeypatch)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -102,11 +103,10 @@ def test_a_sound_folder_ends_well_and_leaves_nothing_behind(
     few.mkdir()
     for name in ("good_1.mp4", "good_1.txt", "good_2.mp4", "good_2.txt"):
         shutil.copy(dataset / name, few / name)
-    quick = ["--set", "ingest.text_frames=0", "--min-side", "90"]
-    assert cli(["audit", str(few), *quick]) == 0
+    assert cli(["audit", str(few), *QUICK]) == 0
     assert "2 of 2 clips" in capsys.readouterr().out
     assert not list((tmp_path / "tmp").glob("filmstock-audit-*"))
-    assert cli(["audit", str(few), "--json", str(tmp_path), *quick]) == 2
+    assert cli(["audit", str(few), "--json", str(tmp_path), *QUICK]) == 2
 
 
 def test_a_file_of_the_dataset_is_not_written_over(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from pipeline.config import IngestConfig, OpenClipConfig
 from pipeline.shards.ranges import read_range
 from pipeline.source.listing import source_stamp
 from pipeline.video.decode import decode_clip
-from tests.helpers.clip_folders import VIT_LIKE, write_folder
+from tests.helpers.clip_folders import stock_clip
 from tests.helpers.counter_media import numbers_of, write_counter, write_sound, write_video
 from tests.helpers.moving_scenes import scene, to_uint8
 from tests.helpers.tiny_disk import needs_mount, tiny_disk
@@ -39,8 +39,7 @@ CONFIG = IngestConfig(min_clip_s=0.5, max_clip_s=2.0)
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> OpenClipConfig:
-    folder = write_folder(tmp_path_factory.mktemp("clip"), VIT_LIKE)
-    return OpenClipConfig(model=str(folder), frames=3, concepts={"blank": ("a black frame",)})
+    return stock_clip(tmp_path_factory.mktemp("clip"), frames=3)
 
 
 @pytest.fixture(scope="module")

@@ -171,11 +171,8 @@ def test_many_single_records_become_one_file_and_the_latest_counts(
     assert segment.parent.name == "records" and segment.name == "00000001.jsonl.gz"
     ledger.write({**ended("a"), s.OUTCOME: "quarantined"})
     ledger.write_all([{**ended("a"), s.OUTCOME: "forgotten"}, ended("d")])
-    assert [path.name for path in records(tmp_path)] == [
-        "00000001.jsonl.gz",
-        "00000002.jsonl.gz",
-        "00000003.jsonl.gz",
-    ]
+    segments = [f"0000000{number}.jsonl.gz" for number in (1, 2, 3)]
+    assert [path.name for path in records(tmp_path)] == segments
     ledger.write_all([])
     for again in (ledger, Ledger(tmp_path)):
         found = {record[s.SOURCE_URI]: record[s.OUTCOME] for record in again.all()}
@@ -183,10 +180,7 @@ def test_many_single_records_become_one_file_and_the_latest_counts(
     later = Ledger(tmp_path)
     later.write(ended("e"))
     later.write_all([{**ended("d"), s.OUTCOME: "quarantined"}])
-    assert [path.name for path in records(tmp_path)][:2] == [
-        "00000001.jsonl.gz",
-        "00000002.jsonl.gz",
-    ]
+    assert [path.name for path in records(tmp_path)][:2] == segments[:2]
     assert (Ledger(tmp_path).read("d") or {})[s.OUTCOME] == "quarantined"
     assert len(Ledger(tmp_path).path("e").name) == len("0" * 20 + ".json")
     assert Ledger(tmp_path).path("e").parent.name == Ledger(tmp_path).path("e").name[:2]

@@ -24,7 +24,7 @@ from jobs.ingest.command import run
 from pipeline import schema as s
 from pipeline.config import IngestConfig, OpenClipConfig
 from pipeline.store.paths import Location, ObjectPath, matching, parquet_input
-from tests.helpers.clip_folders import VIT_LIKE, write_folder
+from tests.helpers.clip_folders import stock_clip
 from tests.helpers.counter_media import write_counter, write_video
 from tests.helpers.moving_scenes import scene, to_uint8
 from tests.helpers.object_server import Fault, ObjectServer, no_faults, object_server
@@ -53,8 +53,7 @@ def server(own_ray: None) -> Iterator[ObjectServer]:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> OpenClipConfig:
-    folder = write_folder(tmp_path_factory.mktemp("clip"), VIT_LIKE)
-    return OpenClipConfig(model=str(folder), frames=2, concepts={"blank": ("a black frame",)})
+    return stock_clip(tmp_path_factory.mktemp("clip"), frames=2)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import torch
 
 from pipeline.training.facts import read_facts
 from pipeline.training.state import save_state
+from tests.helpers.unsafe_state import save_unsafe_state
 
 
 def state() -> dict:
@@ -59,12 +60,7 @@ def test_torch_is_not_imported(tmp_path: Path) -> None:
 
 def test_a_state_that_would_run_code_is_refused(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
-
-    class Code:
-        def __reduce__(self):
-            return Path.touch, (ran,)
-
-    torch.save({"step": 1, "w": Code()}, tmp_path / "state.pt")
+    save_unsafe_state(tmp_path / "state.pt", ran)
     with pytest.raises(ValueError, match="state.pt is not a readable training state"):
         read_facts(tmp_path / "state.pt")
     assert not ran.exists()

@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +13,7 @@ from pipeline.training.state import (
     save_state,
     sync_metrics,
 )
+from tests.helpers.unsafe_state import save_unsafe_state
 
 
 def test_a_failed_save_leaves_the_old_state_and_names_the_file(tmp_path):
@@ -48,12 +48,7 @@ def test_lines_behind_the_state_and_torn_ones_are_dropped(tmp_path):
 def test_a_state_that_would_run_code_is_refused(tmp_path):
     """States are copied from machine to machine; reading one must never start a program."""
     ran = tmp_path / "ran"
-
-    class Code:
-        def __reduce__(self):
-            return Path.touch, (ran,)
-
-    torch.save({"step": 1, "w": Code()}, tmp_path / "state.pt")
+    save_unsafe_state(tmp_path / "state.pt", ran)
     with pytest.raises(ValueError, match="state.pt is not a readable training state"):
         load_state(tmp_path / "state.pt")
     assert not ran.exists()

@@ -17,45 +17,26 @@ from av.format import Flags
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.motion.analysis import read_lowres
 from pipeline.video.clock import Clock
-from pipeline.video.cut import Span, cut
 from pipeline.video.probe import MediaError
 from tests.helpers.counter_media import (
-    clips_of,
     counter_frame,
     edit_mp4,
     numbers_of,
     write_counter,
     write_video,
 )
+from tests.helpers.cuts import clips_between, timeline
 
 X264 = {"g": "12", "bf": "3", "b_strategy": "0", "crf": "12", "preset": "veryfast"}
 TICK = Fraction(1, 90_000)
 
 
-def timeline(path: Path) -> tuple[np.ndarray, Fraction]:
-    """Timestamps of all frames and the end of the last one; the time base."""
-    parts = list(read_lowres(path))
-    return np.concatenate([*(stamps for _, stamps, _, _ in parts), [parts[-1][3]]]), parts[0][
-        0
-    ].time_base
-
-
 def pieces(path: Path, edges: Sequence[int]) -> list[list[int]]:
     """Frame numbers of the clips between frames ``edges``; also checks their times and counts."""
     marks, base = timeline(path)
-    spans = [
-        Span(
-            start_pts=int(marks[a]),
-            end_pts=int(marks[b]),
-            transition_in="cut",
-            transition_out="cut",
-        )
-        for a, b in zip(edges, edges[1:], strict=False)
-    ]
     found = []
-    for clip, a in zip(clips_of(cut(path, spans, marks[:-1])), edges, strict=False):
+    for clip, a in zip(clips_between(path, marks, edges), edges, strict=False):
         numbers, times, key = numbers_of(clip.video)
         assert key and clip.n_frames == len(numbers)
         expected = (marks[a : a + len(times)] - marks[a]) * float(base)
@@ -193,11 +174,7 @@ def test_the_last_frame_lasts_as_long_as_the_file_says(tmp_path: Path) -> None:
         container.mux(stream.encode())
     marks, base = timeline(path)
     np.testing.assert_allclose(marks * float(base), np.array(times) / 1000)
-    spans = [
-        Span(start_pts=int(a), end_pts=int(b), transition_in="cut", transition_out="cut")
-        for a, b in [(marks[0], marks[2]), (marks[2], marks[4])]
-    ]
-    for clip, length in zip(clips_of(cut(path, spans, marks[:-1])), [0.11, 0.51], strict=True):
+    for clip, length in zip(clips_between(path, marks, [0, 2, 4]), [0.11, 0.51], strict=True):
         with av.open(io.BytesIO(clip.video)) as container:
             *_, last = container.decode(video=0)
             assert float((last.pts + last.duration) * last.time_base) == pytest.approx(length)

@@ -10,12 +10,12 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.motion.analysis import read_lowres
-from pipeline.video.cut import Clip, Span, cut
+from pipeline.video.cut import Clip
 from pipeline.video.decode import decode_clip
 from pipeline.video.probe import MediaError
 from pipeline.video.sound import SoundReader
 from tests.helpers.counter_media import write_counter
+from tests.helpers.cuts import clips_between, timeline
 
 SECONDS = 6
 FPS = Fraction(30000, 1001)
@@ -73,18 +73,8 @@ def clapper(
 
 
 def clips_of(path: Path, edges: list[int], *, audio: bool = True) -> list[Clip]:
-    parts = list(read_lowres(path))
-    marks = np.concatenate([*(stamps for _, stamps, _, _ in parts), [parts[-1][3]]])
-    spans = [
-        Span(
-            start_pts=int(marks[a]),
-            end_pts=int(marks[b]),
-            transition_in="cut",
-            transition_out="cut",
-        )
-        for a, b in zip(edges, edges[1:], strict=False)
-    ]
-    return [clip for clip in cut(path, spans, marks[:-1], audio=audio) if isinstance(clip, Clip)]
+    marks, _ = timeline(path)
+    return clips_between(path, marks, edges, audio=audio)
 
 
 def events(mp4: bytes) -> tuple[list[float], list[float], float]:
