@@ -23,7 +23,7 @@ import pipeline
 import vae
 from dit.config import SampleConfig
 from dit.editing import cross_faded
-from dit.extension import backward_hops, forward_hops
+from dit.extension import Extension
 from dit.video_models import VideoModels, padded
 from pipeline.world.captions import caption
 from pipeline.world.claims import claims_of_scene
@@ -181,6 +181,15 @@ class Bench:
             rows.append(self.seam(passed, truth[:25], scene.objects[0].colour, 17))
         self.tell_seams("  truth through the VAE", rows)
 
+    def extension(
+        self, truth: np.ndarray, text: str, frames: int, *, seed: int = 0, carry: bool = True
+    ) -> Extension:
+        """The first window of a shot, extended."""
+        return Extension(
+            video=truth[:17], prompt=text, models=self.models, frames=frames, config=self.config, seed=seed,
+            carry=carry,
+        )  # fmt: skip
+
     def drift(self) -> None:
         """Five hops forward: what becomes of the ground's colour and of the frames, by way of handing on."""
         for carry in (True, False):
@@ -188,10 +197,7 @@ class Bench:
             right: list[list[float]] = [[] for _ in range(5)]
             contrast: list[list[float]] = [[] for _ in range(5)]
             for i, (scene, text, truth) in enumerate(self.shots):
-                hops = forward_hops(
-                    truth[:17], text, models=self.models, frames=60, config=self.config, seed=50 * i,
-                    carry=carry,
-                )  # fmt: skip
+                hops = self.extension(truth, text, 60, seed=50 * i, carry=carry).forward()
                 source = np.median(truth[:17].reshape(-1, 3), axis=0)
                 spread = truth[:17].std()
                 for hop, frames in enumerate(hops):
@@ -325,9 +331,7 @@ class Bench:
             shot for shot in shots(40) if shot[0].objects[0].motion in ("still", "bounce_h")
         )
         start, made, seconds = time.monotonic(), 0, []
-        for frames in forward_hops(
-            truth[:17], text, models=self.models, frames=480, config=self.config
-        ):
+        for frames in self.extension(truth, text, 480).forward():
             made += len(frames)
             seconds.append((made / FPS, self.right(scene, frames)))
             if made in (60, 120, 240, 480):
@@ -343,10 +347,7 @@ class Bench:
         for carry in (True, False):
             right: list[list[float]] = [[] for _ in range(3)]
             for i, (scene, text, truth) in enumerate(self.shots):
-                hops = backward_hops(
-                    truth[:17], text, models=self.models, frames=24, config=self.config, seed=50 * i,
-                    carry=carry,
-                )  # fmt: skip
+                hops = self.extension(truth, text, 24, seed=50 * i, carry=carry).backward()
                 for hop, frames in enumerate(hops):
                     right[hop].append(self.right(scene, frames))
             way = "latents carried" if carry else "encoded again"

@@ -7,6 +7,8 @@ All four give the model some latent frames and let it make the rest (``dit.condi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
@@ -45,90 +47,97 @@ def extend(
     Raises:
         ValueError: the video is too short or of a size that the VAE does not take, or the window holds no new frame.
     """
-    hops = backward_hops if backward else forward_hops
-    made = list(
-        hops(video, prompt, models=models, frames=frames, config=config, seed=seed, context=context)
+    extension = Extension(
+        video=video,
+        prompt=prompt,
+        models=models,
+        frames=frames,
+        config=config or SampleConfig(),
+        seed=seed,
+        context=context,
     )
-    return np.concatenate([*made[::-1], video] if backward else [video, *made])
+    if backward:
+        return np.concatenate([*[*extension.backward()][::-1], video])
+    return np.concatenate([video, *extension.forward()])
 
 
-def forward_hops(
-    video: np.ndarray,
-    prompt: str,
-    *,
-    models: VideoModels,
-    frames: int,
-    config: SampleConfig | None = None,
-    seed: int = 0,
-    context: int = 2,
-    carry: bool = True,
-) -> Iterator[np.ndarray]:
-    """The frames that follow a video, a hop at a time; memory holds one window, however long it goes on.
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """A video and how it is extended, a hop at a time; memory holds one window, however long it goes on."""
 
-    Arguments as in ``extend``. With ``carry`` the latents that the last hop ended with are given to the next one as
-    they are, and only the frame before them is encoded (the first latent frame of a window stands for one frame);
-    without it the frames are decoded and encoded again, which costs a pass through the VAE at each hop.
-    """
-    config = config or SampleConfig()
-    window = checked_window(models, config, context, least_new=1)
-    known = 1 + models.step * (context - 1)
-    models.check_video(video, known, f"extend it with {context} latent frames of context")
-    latents = models.encode(video[-known:])
-    hop = 0
-    while frames > 0:
+    video: np.ndarray
+    """uint8 RGB (T, H, W, 3)."""
+    prompt: str
+    """Caption of the whole; an empty one is none."""
+    models: VideoModels
+    """The models."""
+    frames: int
+    """New frames."""
+    config: SampleConfig = SampleConfig()
+    """``config.frames`` is the length of a window, given frames included."""
+    seed: int = 0
+    """Seed of the first hop's noise; the next ones count up."""
+    context: int = 2
+    """Latent frames that each hop is given."""
+    carry: bool = True
+    """Give the latents that a hop ended with to the next one as they are; without it frames are decoded and encoded
+    again, which costs a pass through the VAE at each hop."""
+
+    def forward(self) -> Iterator[np.ndarray]:
+        """The frames that follow the video.
+
+        Of what is carried over, only the frame before it is encoded: the first latent frame of a window stands for one
+        frame.
+        """
+        models, context = self.models, self.context
+        window = checked_window(models, self.config, context, least_new=1)
+        known = 1 + models.step * (context - 1)
+        models.check_video(self.video, known, f"extend it with {context} latent frames of context")
+        latents = models.encode(self.video[-known:])
+        left, seeds = self.frames, count(self.seed)
+        while left > 0:
+            made = self._hop(latents, window, "prefix", next(seeds))
+            decoded = models.decode(made)
+            new = decoded[known:][:left]
+            yield new
+            left -= len(new)
+            if self.carry and context > 1:
+                first = models.encode(decoded[-known][None])
+                latents = torch.cat((first, made[:, 1 - context :]), dim=1)
+            else:
+                latents = models.encode(decoded[-known:])
+
+    def backward(self) -> Iterator[np.ndarray]:
+        """The frames that precede the video, the last ones first.
+
+        The frame before the given ones is made, too, and left out: the video has it, and with it as what came before,
+        the given frames are encoded as they lie inside a video.
+        """
+        models, context = self.models, self.context
+        window = checked_window(models, self.config, context, least_new=2)
+        known = 1 + models.step * context
+        what = f"extend it backward with {context} latent frames of context"
+        models.check_video(self.video, known, what)
+        latents = inner_latents(self.video[:known], models)
+        new_frames = models.step * (window - context - 1)
+        left, seeds = self.frames, count(self.seed)
+        while left > 0:
+            made = self._hop(latents, window, "suffix", next(seeds))
+            decoded = models.decode(made)
+            new = decoded[:new_frames][-left:]
+            yield new
+            left -= len(new)
+            if self.carry:
+                latents = made[:, 1 : 1 + context]
+            else:
+                latents = inner_latents(decoded[:known], models)
+
+    def _hop(self, latents: torch.Tensor, window: int, where: str, seed: int) -> torch.Tensor:
+        """Latents of a window that has the given ones at its start or its end."""
         clean = empty_like(latents, window)
-        clean[:, :context] = latents
-        given = given_latents(clean, given_frames(window, "prefix", context))
-        made = models.sample(prompt, given, config, seed + hop)
-        decoded = models.decode(made)
-        new = decoded[known:][:frames]
-        yield new
-        frames -= len(new)
-        hop += 1
-        if carry and context > 1:
-            first = models.encode(decoded[-known][None])
-            latents = torch.cat((first, made[:, 1 - context :]), dim=1)
-        else:
-            latents = models.encode(decoded[-known:])
-
-
-def backward_hops(
-    video: np.ndarray,
-    prompt: str,
-    *,
-    models: VideoModels,
-    frames: int,
-    config: SampleConfig | None = None,
-    seed: int = 0,
-    context: int = 2,
-    carry: bool = True,
-) -> Iterator[np.ndarray]:
-    """The frames that precede a video, the last ones first, a hop at a time; arguments as in ``forward_hops``.
-
-    The frame before the given ones is made, too, and left out: the video has it, and with it as what came before, the
-    given frames are encoded as they lie inside a video.
-    """
-    config = config or SampleConfig()
-    window = checked_window(models, config, context, least_new=2)
-    known = 1 + models.step * context
-    models.check_video(video, known, f"extend it backward with {context} latent frames of context")
-    latents = inner_latents(video[:known], models)
-    new_frames = models.step * (window - context - 1)
-    hop = 0
-    while frames > 0:
-        clean = empty_like(latents, window)
-        clean[:, window - context :] = latents
-        given = given_latents(clean, given_frames(window, "suffix", context))
-        made = models.sample(prompt, given, config, seed + hop)
-        decoded = models.decode(made)
-        new = decoded[:new_frames][-frames:]
-        yield new
-        frames -= len(new)
-        hop += 1
-        if carry:
-            latents = made[:, 1 : 1 + context]
-        else:
-            latents = inner_latents(decoded[:known], models)
+        given = given_frames(window, where, self.context)
+        clean[:, given] = latents
+        return self.models.sample(self.prompt, given_latents(clean, given), self.config, seed)
 
 
 def connect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -67,18 +68,12 @@ class VAEConfig:
     @property
     def time_factor(self) -> int:
         """Frames per latent frame (after the first, which is one frame on its own)."""
-        factor = self.patch[0]
-        for time, _ in self.strides:
-            factor *= time
-        return factor
+        return self.patch[0] * math.prod(time for time, _ in self.strides)
 
     @property
     def space_factor(self) -> int:
         """Pixels per latent cell, along each side."""
-        factor = self.patch[1]
-        for _, space in self.strides:
-            factor *= space
-        return factor
+        return self.patch[1] * math.prod(space for _, space in self.strides)
 
     def latent_shape(self, n_frames: int, height: int, width: int) -> tuple[int, int, int, int]:
         """(C,T,H,W) of the latents of one clip."""

@@ -109,19 +109,28 @@ def unfold_space(x: Tensor, s: int) -> Tensor:
     return x.reshape(b, t, h * s, w * s, c // (s * s))
 
 
-class FoldTime(nn.Module):
-    """Groups of ``n`` frames into channels; the first frame is a group of n copies of itself.
-
-    (B, 1+k*n, H, W, C) -> (B, 1+k, H, W, n*C); later pieces of a stream have k*n frames.
-    """
+class FrameGroups(nn.Module):
+    """Moves between groups of ``n`` frames and channels; with groups of one frame there is nothing to do."""
 
     def __init__(self, n: int) -> None:
         super().__init__()
         self.n = n
 
     def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
-        if self.n == 1:
-            return x
+        return x if self.n == 1 else self.regroup(x, state)
+
+    def regroup(self, x: Tensor, state: StreamState | None) -> Tensor:
+        """What ``forward`` does where groups have several frames."""
+        raise NotImplementedError
+
+
+class FoldTime(FrameGroups):
+    """Groups of ``n`` frames into channels; the first frame is a group of n copies of itself.
+
+    (B, 1+k*n, H, W, C) -> (B, 1+k, H, W, n*C); later pieces of a stream have k*n frames.
+    """
+
+    def regroup(self, x: Tensor, state: StreamState | None) -> Tensor:
         if state is None or self not in state.past:
             x = torch.cat([x[:, :1].expand(-1, self.n - 1, -1, -1, -1), x], dim=1)
         if state is not None:
@@ -131,16 +140,10 @@ class FoldTime(nn.Module):
         return x.reshape(b, t // self.n, h, w, self.n * c)
 
 
-class UnfoldTime(nn.Module):
+class UnfoldTime(FrameGroups):
     """Inverse of ``FoldTime``: of the first group only the last frame is kept."""
 
-    def __init__(self, n: int) -> None:
-        super().__init__()
-        self.n = n
-
-    def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
-        if self.n == 1:
-            return x
+    def regroup(self, x: Tensor, state: StreamState | None) -> Tensor:
         b, t, h, w, c = x.shape
         x = x.reshape(b, t, h, w, self.n, c // self.n).permute(0, 1, 4, 2, 3, 5)
         x = x.reshape(b, t * self.n, h, w, c // self.n)

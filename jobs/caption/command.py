@@ -14,8 +14,8 @@ import tyro
 
 from jobs.caption import truth
 from jobs.caption.domain import HELP, foreign_clips, is_narrow, refuse
-from jobs.caption.facts import measured_captions, write_measured
-from jobs.caption.originals import original_captions, write_originals
+from jobs.caption.facts import measured_captions, measured_row
+from jobs.caption.originals import original_captions, original_row
 from jobs.caption.rows import (
     KINDS,
     Key,
@@ -27,6 +27,7 @@ from jobs.caption.rows import (
     stored,
     tidy,
     work_clips,
+    write_missing,
 )
 from jobs.caption.show import show_clip
 from jobs.caption.worker import CAUSE, COUNTS, CaptionWorker
@@ -34,8 +35,7 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.fresh import open_stage
-from jobs.core.recipe import parse_overrides
-from jobs.core.run import RunFolder, open_run
+from jobs.core.run import RunFolder, open_with_recipe
 from jobs.core.stage import Stage
 from jobs.core.systemic import Failures
 from pipeline import schema as s
@@ -88,10 +88,7 @@ class CaptionResult:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, STAGE)
-    folder = open_run(args.folder)
-    folder.need()
-    overrides = parse_overrides(args.set)
-    recipe = folder.recipe(args.recipe, overrides)
+    folder, recipe = open_with_recipe(args.folder, args.recipe, args.set)
     if args.show is not None:
         show_clip(recipe.caption, folder, args.show, args.show_to or Path(f"show-{args.show}"))
         return EXIT_OK
@@ -146,8 +143,8 @@ def describe(config: CaptionConfig, folder: RunFolder, model: str, stage: Stage)
         say(f"caption: {saved} answers of a run that was stopped are kept")
     made = {key: original.made for key, original in originals.items()}
     done = answered(table, wanted | made, foreign=is_narrow(config))
-    write_originals(table, originals, done)
-    write_measured(table, measured, done)
+    write_missing(table, originals, done, original_row)
+    write_missing(table, measured, done, measured_row)
     done |= measured.keys()
     done &= wanted.keys()
     if foreign := foreign_clips(kept, config):

@@ -6,9 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobs.caption.rows import Key, Made, clause_rows, measured_rows, write_part
+from jobs.caption.rows import Key, Made, clause_rows, measured_rows, unasked_row
 from pipeline import schema as s
-from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,31 +44,9 @@ def measured_captions(clips: pa.Table) -> dict[Key, Measured]:
     return found
 
 
-def write_measured(folder: Location, measured: dict[Key, Measured], done: set[Key]) -> None:
-    """Store those that are not stored yet."""
-    rows = [measured_row(key, each) for key, each in measured.items() if key not in done]
-    if rows:
-        write_part(folder, rows)
-
-
 def measured_row(key: Key, measured: Measured) -> dict[str, Any]:
     """A row of ``captions/``; a clip of which nothing is known for sure has an empty caption."""
-    model, digest, _, _, seed = measured.made
     outcome = s.CaptionOutcome.OK if measured.text else s.CaptionOutcome.EMPTY
-    return {
-        s.CLIP_ID: key[0],
-        s.KIND: key[1],
-        s.TEXT: measured.text,
-        s.RAW_TEXT: None,
-        s.OUTCOME: str(outcome),
-        s.CHECKS: [] if measured.text else [str(outcome)],
-        s.REPAIRS: [],
-        s.HINTS: [],
-        s.FACTS: clause_rows(measured.clauses),
-        s.ERROR_MESSAGE: None,
-        s.MODEL: model,
-        s.PROMPT_HASH: digest,
-        s.FRAMES_HASH: "",
-        s.SAMPLING_HASH: "",
-        s.SEED: seed,
-    }
+    checks = [] if measured.text else [str(outcome)]
+    clauses = clause_rows(measured.clauses)
+    return unasked_row(key, measured.made, measured.text, outcome, checks, clauses)

@@ -6,9 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobs.caption.rows import Key, Made, write_part
+from jobs.caption.rows import Key, Made, unasked_row
 from pipeline import schema as s
-from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,30 +48,7 @@ def original_captions(clips: pa.Table, language: str = "en") -> dict[Key, Origin
     return found
 
 
-def write_originals(folder: Location, originals: dict[Key, Original], done: set[Key]) -> None:
-    """Store those that are not stored yet."""
-    rows = [original_row(key, each) for key, each in originals.items() if key not in done]
-    if rows:
-        write_part(folder, rows)
-
-
 def original_row(key: Key, original: Original) -> dict[str, Any]:
     """A row of ``captions/``; nothing was shown to anyone, so it has no frames."""
-    model, digest, _, _, seed = original.made
-    return {
-        s.CLIP_ID: key[0],
-        s.KIND: key[1],
-        s.TEXT: original.text,
-        s.RAW_TEXT: None,
-        s.OUTCOME: str(original.verdict.outcome),
-        s.CHECKS: list(original.verdict.checks),
-        s.REPAIRS: [],
-        s.HINTS: [],
-        s.FACTS: [],
-        s.ERROR_MESSAGE: None,
-        s.MODEL: model,
-        s.PROMPT_HASH: digest,
-        s.FRAMES_HASH: "",
-        s.SAMPLING_HASH: "",
-        s.SEED: seed,
-    }
+    verdict = original.verdict
+    return unasked_row(key, original.made, original.text, verdict.outcome, verdict.checks)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobs.caption.journal import left_over, read_journal
 from pipeline import schema as s
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from captioner.config import CaptionConfig
     from captioner.facts import Clause
 
+T = TypeVar("T")
 Key = tuple[str, str]
 """(clip_id, kind)"""
 Made = tuple[str, str, str, str, int]
@@ -90,21 +91,40 @@ def caption_row(
     key: Key, checked: CheckedReply, made: Made, told: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """A row of ``captions/``; ``told`` is what the model was told of the clip."""
+    row = unasked_row(key, made, checked.text, checked.outcome, checked.checks, told)
+    return row | {
+        s.RAW_TEXT: checked.raw_text,
+        s.REPAIRS: list(checked.repairs),
+        s.HINTS: [each[s.FACT_CLAUSE] for each in told],
+        s.ERROR_MESSAGE: checked.error,
+        s.FRAMES_HASH: row[s.FRAMES_HASH] + checked.frames_hash[:16],
+    }
+
+
+def unasked_row(
+    key: Key,
+    made: Made,
+    text: str | None,
+    outcome: s.CaptionOutcome,
+    checks: Iterable[str],
+    facts: Iterable[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """A row of ``captions/`` as it is when nothing was asked of a model, shown to it or repaired."""
     model, prompt, frames, sampling, seed = made
     return {
         s.CLIP_ID: key[0],
         s.KIND: key[1],
-        s.TEXT: checked.text,
-        s.RAW_TEXT: checked.raw_text,
-        s.OUTCOME: str(checked.outcome),
-        s.CHECKS: list(checked.checks),
-        s.REPAIRS: list(checked.repairs),
-        s.HINTS: [each[s.FACT_CLAUSE] for each in told],
-        s.FACTS: told,
-        s.ERROR_MESSAGE: checked.error,
+        s.TEXT: text,
+        s.RAW_TEXT: None,
+        s.OUTCOME: str(outcome),
+        s.CHECKS: list(checks),
+        s.REPAIRS: [],
+        s.HINTS: [],
+        s.FACTS: list(facts),
+        s.ERROR_MESSAGE: None,
         s.MODEL: model,
         s.PROMPT_HASH: prompt,
-        s.FRAMES_HASH: frames + checked.frames_hash[:16],
+        s.FRAMES_HASH: frames,
         s.SAMPLING_HASH: sampling,
         s.SEED: seed,
     }
@@ -127,6 +147,18 @@ def write_part(folder: Location, rows: list[dict[str, Any]]) -> Location:
     path = folder / f"part-{digest.hexdigest()}.parquet"
     write_table(path, pa.Table.from_pylist(rows, schema=captions_schema()))
     return path
+
+
+def write_missing(
+    folder: Location,
+    found: Mapping[Key, T],
+    done: set[Key],
+    row_of: Callable[[Key, T], dict[str, Any]],
+) -> None:
+    """Store as one part the captions that are not stored yet."""
+    rows = [row_of(key, each) for key, each in found.items() if key not in done]
+    if rows:
+        write_part(folder, rows)
 
 
 def recover(folder: Location) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 EXIT_OK = 0
 EXIT_CRASH = 1
@@ -18,6 +19,17 @@ class UserError(ValueError):
 
 class Refused(UserError):
     """A prompt that is refused as unsafe, with its category; the CLI exits with 4."""
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Around code that refuses by ValueError: its words are an error that a person can fix."""
+    try:
+        yield
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def require(check: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.core.errors import UserError
+from jobs.core.errors import user_errors
 
 if TYPE_CHECKING:
     from dit.checkpoint import Loaded
@@ -35,11 +35,9 @@ def load_vae_for(spec: LatentSpec, path: str, device: str = "cpu") -> Vae:
     """The VAE at ``path``, which must be the one the latents were made with."""
     from dit.generation import check_vae
 
-    try:
+    with user_errors():
         vae = open_vae(path, device=device)
         check_vae(spec, vae)
-    except ValueError as error:
-        raise UserError(str(error)) from None
     return vae
 
 
@@ -51,12 +49,10 @@ def load_text_for(spec: LatentSpec, name: str, device: str = "cpu") -> TextEncod
     from dit.generation import check_text_encoder
     from pipeline.textencoder.open import load_text_encoder
 
-    try:
+    with user_errors():
         wanted = spec.text_encoder if name == "embedded" and spec.text_encoder else name
         encoder = load_text_encoder(wanted, device=device)
         check_text_encoder(spec, encoder)
-    except ValueError as error:
-        raise UserError(str(error)) from None
     return encoder
 
 
@@ -64,7 +60,5 @@ def load_dit_at(path: str, device: str = "cpu", weights: WeightFormat = "float")
     """The DiT at ``path`` on ``device``, in the number format that is fast there."""
     from dit.generation import load
 
-    try:
+    with user_errors():
         return load(path, device=device, weights=weights)
-    except ValueError as error:
-        raise UserError(str(error)) from None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.core.errors import UserError
+from jobs.core.errors import UserError, user_errors
 
 if TYPE_CHECKING:
     from dit.latents import LatentSpec
@@ -55,7 +55,7 @@ def check_vae(name: str) -> None:
     from vae.config import VAEConfig
     from vae.shapes import weight_shapes
 
-    try:
+    with user_errors():
         if is_foreign(name):
             check_foreign(name)
         elif is_extension(name):
@@ -63,8 +63,6 @@ def check_vae(name: str) -> None:
         else:
             shapes = weight_shapes(VAEConfig.from_dict(vae_header(name)))
             _check_weights(weights_file(name, "vae", NO_VAE), name, shapes)
-    except ValueError as error:
-        raise UserError(str(error)) from None
 
 
 def check_dit(name: str) -> None:
@@ -84,10 +82,8 @@ def check_pair(spec: LatentSpec, vae: str, of: str) -> None:
 
     if is_foreign(vae) or is_extension(vae):
         return
-    try:
+    with user_errors():
         found = stored_space_id(weights_file(vae, "vae", NO_VAE))
-    except ValueError as error:
-        raise UserError(str(error)) from None
     if found != spec.vae_id:
         named = f": --vae {spec.vae}" if spec.vae else ""
         raise UserError(
@@ -160,11 +156,9 @@ def _check_weights(file: Path, name: str, shapes: dict[str, tuple[int, ...]]) ->
 
     if name == "embedded":
         return
-    try:
+    with user_errors():
         check_shapes(shapes, stored_shapes(file), file)
         check_numbers(file)
-    except ValueError as error:
-        raise UserError(str(error)) from None
 
 
 def _config(

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
-from jobs.core.recipe import RESOLVED, Recipe, folder_recipe, save_recipe
+from jobs.core.recipe import RESOLVED, Recipe, folder_recipe, parse_overrides, save_recipe
 from jobs.core.stage import METRICS, Stage, done_info, stage_key
 from pipeline import schema as s
 from pipeline.store.paths import Location, location, matching, parquet_input
@@ -264,3 +264,16 @@ def run_of(table: Location | str) -> RunFolder:
 def open_run(folder: Location | str) -> RunFolder:
     """The run folder at a path or URI; nothing is read yet, and it need not be there."""
     return RunFolder(location(folder))
+
+
+def open_with_recipe(
+    folder: Location | str,
+    named: str | None,
+    settings: Iterable[str],
+    *tables: str,
+    more: Mapping[str, Any] | None = None,
+) -> tuple[RunFolder, Recipe]:
+    """A run folder with ``tables`` and the recipe of a stage of it, ``--set`` and ``more`` settings over it."""
+    run = open_run(folder)
+    run.need(*tables)
+    return run, run.recipe(named, {**parse_overrides(settings), **(more or {})})

@@ -16,7 +16,7 @@ import tyro
 
 from jobs.core.args import Device, parse_args
 from jobs.core.console import Progress, say, warn
-from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, user_errors
 from jobs.generate.judged_files import find_prompts, find_videos, real_windows
 from jobs.generate.texts import check_prompt
 from pipeline.store.atomic import write_bytes
@@ -181,10 +181,8 @@ def open_clip_for(name: str, device: str) -> OpenClipModel | None:
 
     if name == "none":
         return None
-    try:
+    with user_errors():
         return load_openclip(name, device=str(pick_device(device)))
-    except ValueError as error:
-        raise UserError(str(error)) from None
 
 
 def judge_video(

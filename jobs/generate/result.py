@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from jobs.core.console import say
-from jobs.core.errors import Refused, UserError
+from jobs.core.errors import Refused, UserError, user_errors
 from jobs.core.writable import check_file, check_folder
 from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
 from jobs.generate.limits import (
@@ -81,13 +81,11 @@ def load_models(
     audit = Audit(folder=args.out.parent)
     if args.dit == "embedded" and args.prompt:
         warn_of_other_worlds([args.prompt])
-    try:
+    with user_errors():
         vae = open_vae(args.vae, device=args.device)
         check_video(video, vae, least, what)
         loaded = load_dit_at(args.dit, args.device, args.weights)
         text = load_text_for(loaded.latents, args.text, args.device)
-    except ValueError as error:
-        raise UserError(str(error)) from None
     gate_prompts([args.prompt], audit, on=args.safety)
     return VideoModels(dit=loaded, vae=vae, text_encoder=text)
 
@@ -162,21 +160,6 @@ class VideoFile:
             write_bytes(self.path.with_suffix(".webp"), preview)
         made = how_made(verb, args, models, inputs, frames=self.frames, frames_kept=kept)
         write_bytes(self.path.with_suffix(".json"), json_bytes(made))
-
-
-def write_video(
-    verb: str,
-    args: VerbArgs,
-    models: VideoModels,
-    video: np.ndarray,
-    inputs: list[Path],
-    *,
-    kept: int,
-) -> None:
-    """A whole video at once."""
-    file = VideoFile(args.out, args.fps, marks=args.marks(models.dit), prompt=args.prompt)
-    file.add(video)
-    file.finish(verb, args, models, inputs, kept=kept)
 
 
 def json_bytes(made: dict[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import tyro
@@ -30,7 +30,7 @@ from jobs.generate.inputs import (
     span_mask,
 )
 from jobs.generate.limits import check_between, check_frames, check_window, few_steps_of
-from jobs.generate.result import VideoFile, checked, load_models, write_video
+from jobs.generate.result import VideoFile, checked, load_models
 from jobs.generate.verb_args import VerbArgs
 from pipeline.bounds import Count, Positive, Share
 
@@ -126,9 +126,7 @@ def animate(argv: list[str]) -> int:
     models = load_models(args, picture[None], least=1, what="animate it", frames=args.frames)
     video = one_video(
         "animate",
-        lambda: dit.animate(
-            picture, args.prompt, models=models, config=args.sampling(args.frames), seed=args.seed
-        ),
+        lambda: dit.animate(picture, args.prompt, **sampled_by(args, models, args.frames)),
     )
     return finish("animate", args, models, video, [args.picture], kept=0)
 
@@ -147,14 +145,18 @@ def extend(argv: list[str]) -> int:
     video = given("extend", args, args.video)
     least = 4 * args.context + (1 if args.backward else -3)
     models = load_models(args, video, least=least, what="extend it", frames=args.frames)
-    from dit.extension import backward_hops, forward_hops
+    from dit.extension import Extension
 
-    hops = (backward_hops if args.backward else forward_hops)(
-        video, args.prompt, models=models, frames=frames, config=args.sampling(args.frames),
-        seed=args.seed, context=args.context,
-    )  # fmt: skip
+    extension = Extension(
+        video=video,
+        prompt=args.prompt,
+        frames=frames,
+        context=args.context,
+        **sampled_by(args, models, args.frames),
+    )
+    hops = extension.backward() if args.backward else extension.forward()
     start = time.monotonic()
-    file = VideoFile(args.out, args.fps, marks=args.marks(models.dit), prompt=args.prompt)
+    file = video_file(args, models)
     with Progress("extend", frames, "frames") as progress, step_notes(progress):
         if args.backward:  # what is shown first is made last
             made = []
@@ -185,12 +187,7 @@ def loop(argv: list[str]) -> int:
     closed = one_video(
         "loop",
         lambda: dit.loop(
-            video,
-            args.prompt,
-            models=models,
-            frames=args.frames,
-            config=args.sampling(args.frames),
-            seed=args.seed,
+            video, args.prompt, frames=args.frames, **sampled_by(args, models, args.frames)
         ),
     )
     return finish("loop", args, models, closed, [args.video], kept=len(video))
@@ -211,13 +208,7 @@ def connect(argv: list[str]) -> int:
     video = one_video(
         "connect",
         lambda: dit.connect(
-            first,
-            second,
-            args.prompt,
-            models=models,
-            frames=args.frames,
-            config=args.sampling(args.frames),
-            seed=args.seed,
+            first, second, args.prompt, frames=args.frames, **sampled_by(args, models, args.frames)
         ),
     )
     kept = len(first) + len(second)
@@ -238,12 +229,7 @@ def edit(argv: list[str]) -> int:
     made = one_video(
         "edit",
         lambda: dit.edit(
-            video,
-            args.prompt,
-            models=models,
-            strength=args.strength,
-            config=args.sampling(len(video)),
-            seed=args.seed,
+            video, args.prompt, strength=args.strength, **sampled_by(args, models, len(video))
         ),
     )
     return finish("edit", args, models, made, [args.video], kept=0)
@@ -261,18 +247,17 @@ def inpaint(argv: list[str]) -> int:
     made = one_video(
         "inpaint",
         lambda: dit.inpaint(
-            video,
-            args.prompt,
-            mask,
-            models=models,
-            config=args.sampling(len(video)),
-            seed=args.seed,
-            keep=args.keep,
+            video, args.prompt, mask, keep=args.keep, **sampled_by(args, models, len(video))
         ),
     )
     inputs = [args.video, *([args.mask] if args.mask else [])]
     kept = int((~mask.any((1, 2))).sum())
     return finish("inpaint", args, models, made, inputs, kept=kept)
+
+
+def sampled_by(args: VerbArgs, models: VideoModels, frames: int) -> dict[str, Any]:
+    """What every function of ``dit`` takes beside its input: the models, and how a window of ``frames`` is sampled."""
+    return {"models": models, "config": args.sampling(frames), "seed": args.seed}
 
 
 def given(verb: str, args: VerbArgs, path: Path) -> np.ndarray:
@@ -315,6 +300,11 @@ def read_mask(args: InpaintArgs, video: np.ndarray) -> np.ndarray:
     return mask
 
 
+def video_file(args: VerbArgs, models: VideoModels) -> VideoFile:
+    """The file that a command writes."""
+    return VideoFile(args.out, args.fps, marks=args.marks(models.dit), prompt=args.prompt)
+
+
 def finish(
     verb: str,
     args: VerbArgs,
@@ -325,6 +315,8 @@ def finish(
     kept: int,
 ) -> int:
     """Write the video and what goes with it."""
-    write_video(verb, args, models, video, inputs, kept=kept)
+    file = video_file(args, models)
+    file.add(video)
+    file.finish(verb, args, models, inputs, kept=kept)
     say(f"{verb}: {len(video)} frames of {video.shape[2]}x{video.shape[1]}: {args.out}")
     return EXIT_OK

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dit.config import REFERENCE_SCALE, SampleConfig, WeightFormat
-from jobs.core.errors import UserError
+from jobs.core.errors import user_errors
 from jobs.core.models import load_dit_at, load_text_for, load_vae_for
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def generate_videos(
     from dit.generation import generate
 
     opened = models or open_models(dit, vae, text, device)
-    try:
+    with user_errors():
         return generate(
             prompts,
             dit=opened.dit,
@@ -90,5 +90,3 @@ def generate_videos(
             reference_scale=reference_scale,
             on_done=on_done,
         )
-    except ValueError as error:
-        raise UserError(str(error)) from error

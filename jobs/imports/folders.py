@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jobs.core.errors import UserError
+from jobs.core.errors import UserError, user_errors
 from jobs.imports.items import Item, ReadOptions, caption_text, captions_of, roles_of
 from jobs.imports.tables import read_table
 from pipeline.source.listing import list_sources
@@ -36,10 +36,8 @@ def read_folder(
         raise UserError(f"{source} is no folder")
     files: dict[str, dict[str, Any]] = {}
     start = len(str(source.absolute())) + 1
-    try:
+    with user_errors():
         found = sorted(list_sources([str(source)]))
-    except ValueError as error:
-        raise UserError(str(error)) from None
     for _, _, uri in found:
         path = location(uri)
         folder = str(path.parent)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.core.errors import UserError
+from jobs.core.errors import user_errors
 from jobs.core.run import RunFolder
 from jobs.report.progress import read_watched
 
@@ -64,10 +64,8 @@ def serve_status(run: RunFolder, body: Body, args: WebArgs) -> None:
     from jobs.web.server import access_of, bind, link, serve
 
     body(run)  # refuses what is no folder of ours
-    try:
+    with user_errors():
         access = access_of(args)
-    except ValueError as error:
-        raise UserError(str(error)) from None
     listener = bind(args.host, args.port)
     say(f"status: {run} at {link(listener, access)} (Ctrl-C ends it)")
     serve(make_app(status_routes(run, body, "/"), access, assets=(ASSETS,)), listener)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.core.args import parse_args
 from jobs.core.console import held_warnings, say
-from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.errors import EXIT_OK, user_errors
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage
 from jobs.reward.args import UNKEYED, Args, check, facts_of, weights_of
@@ -36,7 +36,7 @@ def run(args: Args) -> Path:
 
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
     weights = args.out / WEIGHTS_NAME
-    try:
+    with user_errors():
         with held_warnings():
             state = read_facts(path) if path.is_file() else None
             init = args.init or str((state or {}).get("init") or "embedded")
@@ -51,10 +51,6 @@ def run(args: Args) -> Path:
                 refuse_other(state, start, args.train, facts, path=path)
                 say(going_on(STAGE, path, state["step"], args.train.steps))
         _train(args, start, wanted, facts, stage)
-    except UserError:
-        raise
-    except ValueError as error:
-        raise UserError(str(error)) from error
     from jobs.reward.results import write_card
 
     write_card(args, weights)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobs.core.console import warn
-from jobs.core.errors import UserError, unknown
+from jobs.core.errors import UserError, unknown, user_errors
 from pipeline.extensions import is_extension, load_extension
 
 if TYPE_CHECKING:
@@ -34,10 +34,8 @@ def check_rewards(weights: Mapping[str, float], prompts: Iterable[str]) -> None:
                 f"--reward {name} {weight:g}: a weight must be above 0; leave the reward out instead"
             )
         if is_extension(name):
-            try:
+            with user_errors():
                 load_extension(name, "reward")
-            except ValueError as error:
-                raise UserError(str(error)) from None
     if not weights:
         raise UserError(
             f"--reward names none; give some of {', '.join(NAMES)}, each with its weight"

@@ -16,8 +16,7 @@ from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.fresh import open_stage
 from jobs.core.keys import files_key
-from jobs.core.recipe import parse_overrides
-from jobs.core.run import RunFolder, dropped_line, open_run
+from jobs.core.run import RunFolder, dropped_line, open_with_recipe
 from jobs.edits.apply import decide_by_hand, run_edits
 from jobs.edits.replay import Replayed
 from jobs.select.earlier import earlier_files, read_earlier
@@ -60,12 +59,9 @@ class Args:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "select")
-    folder = open_run(args.folder)
-    folder.need("manifest")
-    overrides = parse_overrides(args.set)
-    if args.dedup_against:
-        overrides["select.dedup_against"] = [str(folder) for folder in args.dedup_against]
-    recipe = folder.recipe(args.recipe, overrides)
+    against = [str(folder) for folder in args.dedup_against]
+    more = {"select.dedup_against": against} if against else None
+    folder, recipe = open_with_recipe(args.folder, args.recipe, args.set, "manifest", more=more)
     if args.what_if:
         if not all(text.strip() for text in args.what_if):
             raise UserError(

@@ -15,7 +15,7 @@ import tyro
 
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
-from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, user_errors
 from jobs.core.keys import config_key
 from jobs.core.lock import locked
 from jobs.core.writable import check_own_folder
@@ -65,10 +65,8 @@ def run(args: Args) -> int:
     from pipeline.latents.store import LatentStore
 
     check_own_folder(args.out)
-    try:
+    with user_errors():
         store = LatentStore(str(args.folder))
-    except ValueError as error:
-        raise UserError(str(error)) from None
     wanted = CHANNELS[args.trainer]
     channels = int(store.shapes[0][0]) if len(store.clip_ids) else 0
     if wanted and channels != wanted:

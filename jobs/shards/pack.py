@@ -13,8 +13,7 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL
 from jobs.core.fresh import open_stage
-from jobs.core.recipe import parse_overrides
-from jobs.core.run import RunFolder, open_run
+from jobs.core.run import RunFolder, open_with_recipe
 from jobs.edits.apply import check_decided, correct, run_edits
 from jobs.edits.replay import Replayed
 from pipeline import schema as s
@@ -58,10 +57,7 @@ class PackResult:
 def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, STAGE)
-    folder = open_run(args.folder)
-    folder.need()
-    overrides = parse_overrides(args.set)
-    recipe = folder.recipe(args.recipe, overrides)
+    folder, recipe = open_with_recipe(args.folder, args.recipe, args.set)
     result = run(recipe.pack, folder)
     folder.save_recipe(recipe)
     return EXIT_PARTIAL if result.unreadable or not result.packed else EXIT_OK

@@ -13,7 +13,7 @@ import tyro
 from captioner.train.finetune import TuneConfig
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
-from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.errors import EXIT_OK, UserError, user_errors
 from jobs.core.keys import config_key
 from jobs.core.lock import leave_nothing
 from jobs.core.run import open_run, run_of
@@ -21,8 +21,8 @@ from jobs.core.stage import Stage
 from jobs.core.uses import note_use
 from jobs.edits.apply import run_edits
 from jobs.train.checkpoints import check_out, going_on
-from pipeline.bounds import Count, check_bounds
-from pipeline.groups import DATA, DEVICES, OUTPUT
+from jobs.train.local_args import LocalArgs
+from pipeline.groups import DATA, OUTPUT
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ EDITS = "edits"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(LocalArgs):
     """Fine-tune a captioner on one kind of caption. OUT/weights is what `[caption] model = ` takes.
 
     As in the DALL-E 3 paper, run it twice from one base: once with --kind short, once with --kind dense. All weights
@@ -52,13 +52,6 @@ class Args:
     the captions that people corrected in `filmstock view`."""
     train: tyro.conf.OmitArgPrefixes[TuneConfig] = TuneConfig()
     """The fine-tuning."""
-    threads: Annotated[Count, DEVICES] = 1
-    """CPU threads for the arithmetic."""
-    resume: Annotated[bool, OUTPUT] = False
-    """Refuse to start anew: OUT must hold a checkpoint to go on from."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:
@@ -82,11 +75,9 @@ def run(args: Args) -> dict[str, Any]:
         raise UserError(
             f"caption kind {config.kind!r} cannot be learned; use one of {', '.join(ASKED_KINDS)}"
         )
-    try:
+    with user_errors():
         check_targets(find_captioner(config.model), config.lora_targets)
         examples = find_examples(args.data, config.kind, args.captions)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     key = config_key(config, examples_hash(examples), base_of(config))
     weights = args.out / "weights"
     stage = Stage(args.out, STAGE, key)
@@ -94,10 +85,8 @@ def run(args: Args) -> dict[str, Any]:
         say(f"train-captioner: nothing to do, {weights} was trained with these settings on these")
         return {}
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
-    try:
+    with user_errors():
         state = read_state(path, config, examples, read_facts)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     left_out = split(examples, config.held_out_share, MOST_HELD_OUT)[1]
     if state is not None:
         say(going_on(STAGE, path, state["step"], config.steps))

@@ -14,12 +14,12 @@ import tyro
 
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, say
-from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.errors import EXIT_OK, user_errors
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage, log_metrics
 from jobs.train.checkpoints import check_out, going_on
-from pipeline.bounds import Count, check_bounds
-from pipeline.groups import DEVICES, OUTPUT
+from jobs.train.local_args import LocalArgs
+from pipeline.groups import OUTPUT
 from pipeline.openclip.train import ClipTrainConfig
 
 STAGE = "train-clip"
@@ -29,7 +29,7 @@ MAY_CHANGE = {"checkpoint_every", "log_every"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(LocalArgs):
     """Train the small CLIP on rendered scenes and write an open_clip folder to OUT/model.
 
     The run ends at --steps or --minutes, whichever comes first; the learning rate is at zero by then. The same command
@@ -40,13 +40,6 @@ class Args:
     """Folder for the run: model/, state.pt, metrics.jsonl."""
     train: tyro.conf.OmitArgPrefixes[ClipTrainConfig] = ClipTrainConfig()
     """The training run."""
-    threads: Annotated[Count, DEVICES] = 1
-    """CPU threads for the arithmetic."""
-    resume: Annotated[bool, OUTPUT] = False
-    """Refuse to start anew: OUT must hold a checkpoint to go on from."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def run(args: Args) -> dict[str, Any]:
@@ -63,10 +56,8 @@ def run(args: Args) -> dict[str, Any]:
         say(f"{args.out / 'model'} is trained already; nothing to do")
         return {}
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
-    try:
+    with user_errors():
         state = read_state(path, config)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     limit = f" or {config.minutes:g} minutes" if config.minutes else ""
     say(
         f"train-clip: {config.steps} steps{limit} of {config.batch} clips from {config.scenes} scenes"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from jobs.core.args import parse_args
 from jobs.core.console import held_warnings, say, warn
-from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.errors import EXIT_OK, user_errors
 from jobs.core.fresh import check_fresh
 from jobs.core.keys import config_key
 from jobs.core.models import load_vae_for
@@ -49,11 +49,9 @@ def look(args: Args) -> None:
     from jobs.train import dit_doctor as dry_run
     from pipeline.latents.stale import refuse_stale
 
-    try:
+    with user_errors():
         refuse_stale(args.latents)
         dry_run.run(with_mix(args))
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def check_run(args: Args, data: TrainingPacks, path: Path) -> None:
@@ -112,7 +110,7 @@ def run(args: Args) -> Path:
     weights = args.out / WEIGHTS_NAME
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE, find=latest_state)
     args = settled(args)
-    try:
+    with user_errors():
         with held_warnings():
             check_device(args.device)
             refuse_stale(args.latents)
@@ -139,10 +137,6 @@ def run(args: Args) -> Path:
             fit(args)
         else:
             train_here(args, data)
-    except UserError:
-        raise
-    except ValueError as error:
-        raise UserError(str(error)) from error
     from jobs.train.dit_results import write_card
 
     write_card(args, weights)

@@ -12,7 +12,7 @@ import tyro
 from dit.config import DiTConfig, ModelKind, TrainConfig
 from dit.few_steps import USUAL_GUIDANCE, FewSteps
 from jobs.core.args import Data, Device
-from jobs.core.errors import UserError
+from jobs.core.errors import UserError, user_errors
 from jobs.core.named import check_dit
 from jobs.core.recipe import folder_recipe, section_from
 from pipeline.bounds import Count, NonNegative, check_bounds
@@ -91,10 +91,8 @@ def train_config(args: Args) -> TrainConfig:
 
 def model_config(args: Args, **changes: Any) -> DiTConfig:
     """The new model that the options name."""
-    try:
+    with user_errors():
         return DiTConfig.preset(args.preset, **vars(args.model), **own_size(args), **changes)
-    except ValueError as error:
-        raise UserError(str(error)) from None
 
 
 def own_size(args: Args) -> dict[str, int]:
@@ -152,10 +150,8 @@ def check_references(args: Args) -> None:
     """UserError for references that no model of this run reads, or none that it is shown."""
     from dit.files import read_config
 
-    try:
+    with user_errors():
         model = read_config(args.init) if args.init else None
-    except ValueError as error:
-        raise UserError(str(error)) from None
     takes = args.model.references or (model is not None and model.references)
     if args.train.reference_share and not takes:
         raise UserError(
@@ -215,11 +211,9 @@ def settled(args: Args) -> Args:
     if train.fsdp and args.workers < 2:
         raise UserError("--fsdp spreads the weights over several workers; add --workers N")
     if args.resume and not args.init:
-        try:
+        with user_errors():
             found = latest_state(args.out)
             state = state_facts(found) if found else None
-        except ValueError as error:
-            raise UserError(str(error)) from None
     if state is not None and "train_config" in state and "init" in state:
         trained = state["train_config"]
         if train.lr is None:  # its default hung on --init, which a resume may leave out

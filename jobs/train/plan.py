@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from dit.config import DiTConfig, TrainConfig
 from jobs.core.args import parse_args
 from jobs.core.console import say, warn
-from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.errors import EXIT_OK, user_errors
 from pipeline.bounds import Count, Positive, check_bounds
 
 if TYPE_CHECKING:
@@ -114,14 +114,12 @@ def main(argv: list[str]) -> int:
 
 def run(args: Args) -> Plan:
     """Print the plan, and return it."""
-    try:
+    with user_errors():
         shape_of(args)
         say(
             f"plan: preset {args.preset}, {args.clips:,} clips of {args.frames} x {args.size}, {args.gpus} x {args.gpu}"
         )
         made = plan(args)
-    except ValueError as error:
-        raise UserError(str(error)) from None
     tell(args, made)
     return made
 

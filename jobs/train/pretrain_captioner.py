@@ -12,18 +12,18 @@ import tyro
 from captioner.train.pretrain import TrainConfig
 from jobs.core.args import parse_args
 from jobs.core.console import say
-from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.errors import EXIT_OK, user_errors
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage
 from jobs.train.checkpoints import check_out, going_on
-from pipeline.bounds import Count, check_bounds
-from pipeline.groups import DEVICES, OUTPUT
+from jobs.train.local_args import LocalArgs
+from pipeline.groups import OUTPUT
 
 STAGE = "pretrain-captioner"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(LocalArgs):
     """Train the small captioner on rendered scenes and write a Hugging Face model folder to OUT/weights.
 
     The run ends at --steps or --minutes, whichever comes first. The same command goes on with a run that was stopped;
@@ -34,13 +34,6 @@ class Args:
     """Folder of the run: weights/, state.pt, metrics.jsonl, and the pool of rendered scenes."""
     train: tyro.conf.OmitArgPrefixes[TrainConfig] = TrainConfig()
     """The training run."""
-    threads: Annotated[Count, DEVICES] = 1
-    """CPU threads for the arithmetic."""
-    resume: Annotated[bool, OUTPUT] = False
-    """Refuse to start anew: OUT must hold a checkpoint to go on from."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def run(args: Args) -> dict[str, Any]:
@@ -55,10 +48,8 @@ def run(args: Args) -> dict[str, Any]:
         say(f"{args.out / 'weights'} is trained already; nothing to do")
         return {}
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
-    try:
+    with user_errors():
         state = read_state(path, config, read_facts)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     if state is not None:
         say(going_on(STAGE, path, state["step"], config.steps))
     ends = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, say, warn
-from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.errors import EXIT_OK, UserError, user_errors
 from jobs.core.keys import config_key, files_key
 from jobs.core.run import run_of
 from jobs.core.stage import Stage
@@ -41,10 +41,8 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
 
     ``command`` are the words of the command line, for the card. Everything is checked before anything is written.
     """
-    try:
+    with user_errors():
         check_device(args.device)
-    except ValueError as error:
-        raise UserError(str(error)) from None
     args = check_start(args)
     if args.train.batch % args.workers:
         raise UserError(
@@ -59,7 +57,7 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
     if stage.info:
         say(f"train-vae: {args.out} holds this VAE already; nothing to do")
         return {}
-    try:
+    with user_errors():
         check_run(args)
         stage.begin()
         args.out.mkdir(parents=True, exist_ok=True)
@@ -70,8 +68,6 @@ def run(args: Args, *, command: Sequence[str] = ()) -> dict[str, Any]:
         else:
             train_worker(args)
         step, figures = finish(args, command)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     if not figures:
         say(f"train-vae: stopped after step {step}; the same command goes on")
         return {}
@@ -147,10 +143,8 @@ def shards_folder(name: str) -> str:
     """``name`` or ``name/shards``, whichever holds a manifest."""
     from pipeline.shards.read import open_manifest
 
-    try:
+    with user_errors():
         return open_manifest(name).root
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def train_worker(args: Args, *, rank: int = 0, world: int = 1) -> None:

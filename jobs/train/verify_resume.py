@@ -17,7 +17,7 @@ import tyro
 
 from jobs.core.args import Data, parse_args
 from jobs.core.console import Progress, say, warn
-from jobs.core.errors import EXIT_CRASH, EXIT_OK, UserError
+from jobs.core.errors import EXIT_CRASH, EXIT_OK, UserError, user_errors
 from jobs.train.run_json import RUN_NAME, open_steps, read_run
 from pipeline.bounds import Count, Seed, Whole, check_bounds
 
@@ -103,7 +103,7 @@ def open_loader(folder: str, seed: int | None) -> Batches:
             train: Any = dataclasses.replace(settings.train, seed=seed)
             settings = dataclasses.replace(settings, train=train)
         return open_steps(settings)
-    try:
+    with user_errors():
         if is_latents(folder):
             return LatentPacks(
                 folder, token_budget=TOKENS_PER_PACK, packs_per_step=CLIPS_PER_STEP, seed=seed or 0
@@ -111,8 +111,6 @@ def open_loader(folder: str, seed: int | None) -> Batches:
         return VideoBatches(
             folder, samples_per_step=CLIPS_PER_STEP, seed=seed or 0, render=render_text
         )
-    except ValueError as error:
-        raise UserError(str(error)) from None
 
 
 def at_rank(loader: Batches, rank: int, world: int, state: LoaderState) -> Batches:

@@ -8,7 +8,7 @@ import tyro
 
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say
-from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.errors import EXIT_OK, UserError, user_errors
 from jobs.web.server import WebArgs, access_of, bind, link, serve
 
 
@@ -48,10 +48,8 @@ def run(args: Args) -> None:
 
     who = args.who or default_name()
     file_stem(who)  # refuses what is no name
-    try:
+    with user_errors():
         access = access_of(args, uploads=UPLOADS)
-    except ValueError as error:
-        raise UserError(str(error)) from None
     keep_little()
     listener = bind(args.host, args.port)
     try:

@@ -14,7 +14,7 @@ import tyro
 
 from jobs.core.args import parse_args
 from jobs.core.console import say
-from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.errors import EXIT_OK, UserError, user_errors
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage
 from jobs.core.writable import check_own_folder
@@ -53,10 +53,8 @@ def run(args: FilmArgs) -> Path:
         raise UserError(f"split {args.split!r} is unknown; use one of {', '.join(SPLITS)}")
     plan: dict[str, Any] = {"minutes": args.minutes, "files": args.files, "seed": args.seed}
     plan |= {"split": args.split, "corrupt": args.corrupt}
-    try:
+    with user_errors():
         films = plan_films(**plan)
-    except ValueError as error:
-        raise UserError(str(error)) from None
     check_own_folder(args.out)
     stage = Stage(args.out, "film", config_key(plan))
     truth_path = args.out / TRUTH_NAME

@@ -13,7 +13,7 @@ import tyro
 
 from jobs.core.args import parse_args
 from jobs.core.console import Progress, say
-from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.errors import EXIT_OK, UserError, user_errors
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage
 from jobs.core.writable import check_own_folder
@@ -71,10 +71,8 @@ def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
     from pipeline.shards.write import ShardWriter
     from pipeline.tables import shards_schema
 
-    try:
+    with user_errors():
         check_config(config)
-    except ValueError as error:
-        raise UserError(str(error)) from None
     check_own_folder(out, own=("shards.manifest.parquet",))
     shards = out / "shards"
     stage = Stage(out, "world", config_key(config))

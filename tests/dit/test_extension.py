@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from dit.config import SampleConfig
-from dit.extension import backward_hops, connect, extend, forward_hops, loop
+from dit.extension import Extension, connect, extend, loop
 from dit.video_models import VideoModels
 from tests.helpers.pixel_models import LetterEncoder, PixelVae, pixel_dit
 
@@ -35,6 +37,10 @@ def seen(models, monkeypatch) -> list:
     return conditions
 
 
+def extension(models: VideoModels, **settings: Any) -> Extension:
+    return Extension(video=VIDEO, prompt="abc", models=models, config=CONFIG, **settings)
+
+
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("frames", [1, 8, 12, 31])
 def test_the_video_stays_and_as_many_frames_as_asked_join_it(models, frames, backward):
@@ -46,7 +52,7 @@ def test_the_video_stays_and_as_many_frames_as_asked_join_it(models, frames, bac
 
 
 def test_a_hop_forward_is_given_the_last_frames_and_the_next_one_its_latents(models, seen):
-    list(forward_hops(VIDEO, "abc", models=models, frames=20, config=CONFIG, seed=7, context=2))
+    list(extension(models, frames=20, seed=7, context=2).forward())
     (first, seed, made), (second, next_seed, _) = seen
     assert (seed, next_seed) == (7, 8)
     assert first.start[:, 0, 0].tolist() == [0, 0, 1, 1, 1]
@@ -57,14 +63,13 @@ def test_a_hop_forward_is_given_the_last_frames_and_the_next_one_its_latents(mod
 
 
 def test_without_carrying_the_last_frames_are_encoded_again(models, seen):
-    hops = forward_hops(VIDEO, "abc", models=models, frames=20, config=CONFIG, carry=False)
-    list(hops)
+    list(extension(models, frames=20, carry=False).forward())
     (_, _, made), (second, _, _) = seen
     torch.testing.assert_close(second.clean[:, :2], models.encode(models.decode(made)[-5:]))
 
 
 def test_a_hop_backward_is_given_the_first_frames_and_the_next_one_its_latents(models, seen):
-    chunks = list(backward_hops(VIDEO, "abc", models=models, frames=13, config=CONFIG, context=2))
+    chunks = list(extension(models, frames=13, context=2).backward())
     assert [len(chunk) for chunk in chunks] == [8, 5]
     (first, seed, made), (second, next_seed, _) = seen
     assert next_seed == seed + 1, "else each hop repeats the noise of the one before"
@@ -77,7 +82,7 @@ def test_a_hop_backward_is_given_the_first_frames_and_the_next_one_its_latents(m
 
 
 def test_hops_are_made_one_at_a_time(models, seen):
-    hops = forward_hops(VIDEO, "abc", models=models, frames=10**9, config=CONFIG)
+    hops = extension(models, frames=10**9).forward()
     for _ in range(3):
         assert len(next(hops)) == 12
     assert len(seen) == 3

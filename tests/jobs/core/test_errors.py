@@ -1,8 +1,10 @@
-"""Suggestions: a near miss is named, a wild guess gets the list."""
+"""Suggestions: a near miss is named, a wild guess gets the list. Refusals from below become errors of the user."""
 
 from __future__ import annotations
 
-from jobs.core.errors import nearest, unknown
+import pytest
+
+from jobs.core.errors import Refused, UserError, nearest, unknown, user_errors
 
 KNOWN = ("max_clip_s", "min_clip_s", "crf")
 
@@ -16,3 +18,16 @@ def test_a_near_miss_is_suggested():
 def test_a_wild_guess_gets_the_list():
     assert nearest("zzz", KNOWN) is None
     assert unknown("key", "zzz", KNOWN) == "unknown key 'zzz'; known: crf, max_clip_s, min_clip_s"
+
+
+def test_a_refusal_of_the_code_below_becomes_one_that_a_person_can_fix():
+    with pytest.raises(UserError, match="^no such model$") as found, user_errors():
+        raise ValueError("no such model")
+    assert not isinstance(found.value, Refused)
+
+
+def test_what_is_a_user_error_already_and_what_is_a_crash_stay_as_they_are():
+    with pytest.raises(Refused, match="^unsafe$"), user_errors():
+        raise Refused("unsafe")
+    with pytest.raises(KeyError), user_errors():
+        raise KeyError("a")

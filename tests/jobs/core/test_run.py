@@ -10,7 +10,7 @@ import pytest
 
 from jobs.core.errors import UserError
 from jobs.core.recipe import load_recipe
-from jobs.core.run import dropped_line, open_run
+from jobs.core.run import dropped_line, open_run, open_with_recipe
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
 from pipeline.tables import captions_schema, dropped_schema, manifest_schema, selection_schema
@@ -118,3 +118,15 @@ def test_recipe_stages_and_last_figures(tmp_path: Path):
     assert run.stage_key("pack") is None
     stage.finish({})
     assert run.stage_key("pack") == "k" and run.done_info("pack") is not None
+
+
+def test_a_stage_opens_its_folder_with_the_recipe_and_what_is_set_over_it(tmp_path: Path):
+    folder = tmp_path / "run"
+    make_run_folder(folder, clips=1)
+    run, recipe = open_with_recipe(
+        folder, None, ["pack.shard_bytes=123"], "manifest", more={"pack.validation_share": 0.5}
+    )
+    assert run.path == folder
+    assert (recipe.pack.shard_bytes, recipe.pack.validation_share) == (123, 0.5)
+    with pytest.raises(UserError, match="no truth"):
+        open_with_recipe(folder, None, [], "truth")
