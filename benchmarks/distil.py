@@ -27,7 +27,7 @@ import vae
 from dit.checkpoint import Loaded
 from dit.conditioning import Condition
 from dit.config import SampleConfig
-from dit.generation import first_frame_given, sample_latents, text_features
+from dit.generation import ToSample, first_frame_given, sample_latents, text_features
 from dit.int8 import int8_weights, weight_bytes
 from dit.video_models import VideoModels
 from pipeline.world.captions import caption
@@ -85,10 +85,9 @@ def sampled(
 ) -> list[torch.Tensor]:
     """Latents of every scene."""
     found: dict[int, torch.Tensor] = {}
-    for part in sample_latents(
-        row.dit, texts, [SHAPE] * len(texts), seeds=[seed * 1000 + i for i in range(len(texts))],
-        config=row.config, conditions=conditions,
-    ):  # fmt: skip
+    seeds = [seed * 1000 + i for i in range(len(texts))]
+    asked = ToSample(texts=texts, shapes=[SHAPE] * len(texts), seeds=seeds, conditions=conditions)
+    for part in sample_latents(row.dit, asked, row.config):
         found |= part
     return [found[i] for i in range(len(texts))]
 

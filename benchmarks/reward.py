@@ -102,7 +102,7 @@ class Held:
 
     def measure(self, dit: str, guidance: float) -> dict[str, Any]:
         """Draw the scenes and judge them; draw the first few of them again for diversity."""
-        from dit.generation import load, sample_latents
+        from dit.generation import ToSample, load, sample_latents
 
         loaded = load(dit)
         config = SampleConfig(steps=self.args.eval_steps, guidance=guidance, fps=FPS)
@@ -111,13 +111,9 @@ class Held:
 
         def draw(numbers: list[int], seeds: list[int]) -> list[torch.Tensor]:
             found: dict[int, torch.Tensor] = {}
-            for part in sample_latents(
-                loaded,
-                [self.texts[i] for i in numbers],
-                [shape] * len(numbers),
-                seeds=seeds,
-                config=config,
-            ):
+            texts = [self.texts[i] for i in numbers]
+            asked = ToSample(texts=texts, shapes=[shape] * len(numbers), seeds=seeds)
+            for part in sample_latents(loaded, asked, config):
                 found |= part
             return [found[i] for i in range(len(numbers))]
 

@@ -25,7 +25,7 @@ import dit
 import pipeline
 import vae
 from dit.config import SampleConfig
-from dit.generation import sample_latents, text_features
+from dit.generation import ToSample, sample_latents, text_features
 from dit.video_models import VideoModels
 from pipeline.world.captions import caption
 from pipeline.world.claims import claims_of_scene
@@ -86,7 +86,8 @@ def draw(models: VideoModels, texts: list[Any], config: SampleConfig, seed: int)
     shapes = [(5, 8, 8)] * len(texts)
     found: dict[int, Any] = {}
     seeds = [seed * 1000 + i for i in range(len(texts))]
-    for part in sample_latents(models.dit, texts, shapes, seeds=seeds, config=config):
+    asked = ToSample(texts=texts, shapes=shapes, seeds=seeds)
+    for part in sample_latents(models.dit, asked, config):
         found |= part
     return [found[i] for i in range(len(texts))]
 

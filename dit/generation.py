@@ -6,8 +6,9 @@ The text encoder and the VAE come as objects (``pipeline.contracts``), so the Di
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import torch
@@ -53,6 +54,19 @@ def load(
 
         int8_weights(loaded.model)
     return loaded
+
+
+class VideoOptions(TypedDict, total=False):
+    """What ``generate`` takes beside prompts and models, for those that hand it on."""
+
+    width: int
+    height: int
+    config: SampleConfig | None
+    seed: int
+    first_frame: np.ndarray | None
+    references: Sequence[Sequence[np.ndarray]] | None
+    reference_scale: float
+    on_done: Callable[[int], object] | None
 
 
 def generate(
@@ -147,16 +161,15 @@ def sample_videos(
         uint8 RGB (T, H, W, 3) of each video, in order.
     """
     videos: dict[int, np.ndarray] = {}
-    for latents in sample_latents(
-        dit,
-        texts,
-        shapes,
+    asked = ToSample(
+        texts=texts,
+        shapes=shapes,
         seeds=seeds,
-        config=config,
         conditions=conditions,
         references=references,
         reference_scale=reference_scale,
-    ):
+    )
+    for latents in sample_latents(dit, asked, config):
         for i, latent in latents.items():
             videos[i] = vae.decode(dit.latents.denormalise(latent))
         if on_done:
@@ -164,22 +177,39 @@ def sample_videos(
     return [videos[i] for i in range(len(texts))]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ToSample:
+    """Videos to sample: of each list an entry a video, which mean what they mean in ``sample_videos``."""
+
+    texts: Sequence[Tensor | None]
+    shapes: Sequence[tuple[int, int, int]]
+    seeds: Sequence[int]
+    conditions: Sequence[Condition | None] | None = None
+    references: Sequence[Sequence[Tensor]] | None = None
+    reference_scale: float = REFERENCE_SCALE
+    """How strongly references are followed, in all of them."""
+
+    def pick(self, numbers: Sequence[int]) -> ToSample:
+        """Some of the videos, in that order."""
+        conditions, references = self.conditions, self.references
+        return ToSample(
+            texts=[self.texts[i] for i in numbers],
+            shapes=[self.shapes[i] for i in numbers],
+            seeds=[self.seeds[i] for i in numbers],
+            conditions=None if conditions is None else [conditions[i] for i in numbers],
+            references=None if references is None else [references[i] for i in numbers],
+            reference_scale=self.reference_scale,
+        )
+
+
 def sample_latents(
-    dit: Loaded,
-    texts: Sequence[Tensor | None],
-    shapes: Sequence[tuple[int, int, int]],
-    *,
-    seeds: Sequence[int],
-    config: SampleConfig,
-    conditions: Sequence[Condition | None] | None = None,
-    references: Sequence[Sequence[Tensor]] | None = None,
-    reference_scale: float = REFERENCE_SCALE,
+    dit: Loaded, asked: ToSample, config: SampleConfig
 ) -> Iterator[dict[int, Tensor]]:
-    """Normalised latents (C, T, H, W) by number of the video, a pack at a time; arguments as in ``sample_videos``."""
+    """Normalised latents (C, T, H, W) by number of the video, a pack at a time; ``config`` as in ``sample_videos``."""
     config = config.settled(dit.model.config.few_steps)
     on_cuda = next(dit.model.parameters()).is_cuda
-    lengths = [token_count(shape, dit.model.config.patch) for shape in shapes]
-    text_lengths = [0 if text is None else len(text) for text in texts]
+    lengths = [token_count(shape, dit.model.config.patch) for shape in asked.shapes]
+    text_lengths = [0 if text is None else len(text) for text in asked.texts]
     budget = max([TOKENS_PER_PACK, *lengths])
     # Videos of a pack share their noise levels, which hang on the number of tokens (``rectified_flow.shift_for``).
     alike: dict[int, list[int]] = {}
@@ -188,15 +218,16 @@ def sample_latents(
     packs = [pack for own in alike.values() for pack in plan_packs(lengths, own, budget)]
     for pack in packs:
         pack = sorted(pack, key=lambda i: (lengths[i], text_lengths[i]))
+        part = asked.pick(pack)
         latents = generate_latents(
             dit.model,
-            [shapes[i] for i in pack],
-            [texts[i] for i in pack],
+            part.shapes,
+            part.texts,
             config,
-            seeds=[seeds[i] for i in pack],
-            conditions=None if conditions is None else [conditions[i] for i in pack],
-            references=None if references is None else [references[i] for i in pack],
-            reference_scale=reference_scale,
+            seeds=part.seeds,
+            conditions=part.conditions,
+            references=part.references,
+            reference_scale=part.reference_scale,
             fps=config.fps,
             cuda_graph=on_cuda and config.step_count >= LEAST_GRAPH_STEPS,
         )

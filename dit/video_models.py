@@ -12,7 +12,7 @@ from torch import Tensor
 from dit.checkpoint import Loaded
 from dit.conditioning import Condition
 from dit.config import SampleConfig
-from dit.generation import check_text_encoder, check_vae, sample_latents, text_features
+from dit.generation import ToSample, check_text_encoder, check_vae, sample_latents, text_features
 
 if TYPE_CHECKING:
     from pipeline.contracts import TextEncoder, Vae
@@ -60,14 +60,13 @@ class VideoModels:
         """Normalised latents (C, T, H, W) of one clip. An empty prompt is no caption."""
         (text,) = text_features(self.text_encoder, [prompt]) if prompt.strip() else (None,)
         shape = condition.clean.shape[1:]
-        (made,) = sample_latents(
-            self.dit,
-            [text],
-            [(shape[0], shape[1], shape[2])],
+        asked = ToSample(
+            texts=[text],
+            shapes=[(shape[0], shape[1], shape[2])],
             seeds=[seed],
-            config=config,
             conditions=[condition],
         )
+        (made,) = sample_latents(self.dit, asked, config)
         return made[0]
 
     def check_video(self, video: np.ndarray, least: int, what: str) -> None:

@@ -10,28 +10,59 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def _score_fields(concepts: tuple[str, ...], extra: tuple[str, ...]) -> list[pa.Field]:
+SHAPE = ((s.N_FRAMES, "int32"), (s.FPS, "float64"), (s.WIDTH, "int32"), (s.HEIGHT, "int32"))
+"""Columns of a clip's size and length."""
+SPAN = ((s.SOURCE_URI, "string"), (s.START_S, "float64"), (s.END_S, "float64"))
+"""Columns that say which part of a source it is."""
+LATENT = (
+    (s.LATENT_SHAPE, "shape"),
+    (s.N_FRAMES, "int32"),
+    (s.WIDTH, "int32"),
+    (s.HEIGHT, "int32"),
+    (s.FPS, "float64"),
+)
+"""Columns of the size and length of latents and of the clip that they are of."""
+TOKENS = ((s.PAYLOAD_XXH3, "uint64"), (s.TEXT_LEN, "int32"), (s.TEXT_CUT, "int32"))
+"""Columns of the token features of a caption: their hash, how many they are, how many did not fit."""
+PLACE = (
+    (s.SHARD, "string"),
+    (s.BYTE_OFFSET, "int64"),
+    (s.BYTE_LENGTH, "int64"),
+    (s.VIDEO_XXH3, "string"),
+)
+"""Columns that say where the bytes of a clip lie, and their hash."""
+
+
+def _type(kind: str | pa.DataType) -> pa.DataType:
+    """A type by its name in Arrow, or ``words`` (a list of strings), ``index`` (few strings, often) and ``shape``."""
     import pyarrow as pa
 
-    scores = [
-        pa.field(name, pa.string() if name in s.WORD_SCORES else pa.float32())
-        for name in s.SCORE_COLUMNS
+    if not isinstance(kind, str):
+        return kind
+    own = {
+        "words": pa.list_(pa.string()),
+        "index": pa.dictionary(pa.int32(), pa.string()),
+        "shape": pa.list_(pa.int32(), 4),
+    }
+    return own.get(kind) or pa.type_for_alias(kind)
+
+
+def _schema(*columns: tuple[str, str | pa.DataType]) -> pa.Schema:
+    """A table of these columns, each with its type."""
+    import pyarrow as pa
+
+    return pa.schema([pa.field(name, _type(kind)) for name, kind in columns])
+
+
+def _scores(concepts: tuple[str, ...], extra: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Columns of every score, those of concepts and of scorers of a recipe's own last."""
+    own = (*(s.CONCEPT_PREFIX + name for name in concepts), *extra)
+    return [
+        *((name, "string" if name in s.WORD_SCORES else "float32") for name in s.SCORE_COLUMNS),
+        *((name, "int32") for name in s.CROP_COLUMNS),
+        *((name, "words") for name in s.LIST_COLUMNS),
+        *((name, "float32") for name in own),
     ]
-    boxes = [pa.field(name, pa.int32()) for name in s.CROP_COLUMNS]
-    lists = [pa.field(name, pa.list_(pa.string())) for name in s.LIST_COLUMNS]
-    return (
-        scores
-        + boxes
-        + lists
-        + [pa.field(s.CONCEPT_PREFIX + name, pa.float32()) for name in concepts]
-        + [pa.field(name, pa.float32()) for name in extra]
-    )
-
-
-def _fields(*pairs: tuple[str, pa.DataType]) -> list[pa.Field]:
-    import pyarrow as pa
-
-    return [pa.field(name, dtype) for name, dtype in pairs]
 
 
 def sources_schema() -> pa.Schema:
@@ -39,26 +70,22 @@ def sources_schema() -> pa.Schema:
 
     ``domain`` names the closed domain that a file says it shows (``video.tags.DOMAINS``); NULL is any other footage.
     """
-    import pyarrow as pa
-
-    return pa.schema(
-        _fields(
-            (s.SOURCE_ID, pa.string()),
-            (s.SOURCE_URI, pa.string()),
-            (s.OUTCOME, pa.string()),
-            (s.ERROR_STAGE, pa.string()),
-            (s.ERROR_TYPE, pa.string()),
-            (s.ERROR_MESSAGE, pa.string()),
-            (s.N_CLIPS, pa.int32()),
-            (s.DURATION_S, pa.float64()),
-            (s.CODEC, pa.string()),
-            (s.WIDTH, pa.int32()),
-            (s.HEIGHT, pa.int32()),
-            (s.FPS, pa.float64()),
-            (s.ROTATION, pa.int32()),
-            (s.SIZE_BYTES, pa.int64()),
-            (s.DOMAIN, pa.string()),
-        )
+    return _schema(
+        (s.SOURCE_ID, "string"),
+        (s.SOURCE_URI, "string"),
+        (s.OUTCOME, "string"),
+        (s.ERROR_STAGE, "string"),
+        (s.ERROR_TYPE, "string"),
+        (s.ERROR_MESSAGE, "string"),
+        (s.N_CLIPS, "int32"),
+        (s.DURATION_S, "float64"),
+        (s.CODEC, "string"),
+        (s.WIDTH, "int32"),
+        (s.HEIGHT, "int32"),
+        (s.FPS, "float64"),
+        (s.ROTATION, "int32"),
+        (s.SIZE_BYTES, "int64"),
+        (s.DOMAIN, "string"),
     )
 
 
@@ -68,20 +95,14 @@ def imports_schema() -> pa.Schema:
     ``row`` counts from 0 in the order of the input, ``given_id`` is the name that the input had for it. ``outcome`` is
     ``imported``, ``dropped`` or ``quarantined``; ``error_type`` and ``error_message`` say why there is no clip.
     """
-    import pyarrow as pa
-
-    return pa.schema(
-        _fields(
-            (s.ROW, pa.int64()),
-            (s.GIVEN_ID, pa.string()),
-            (s.SOURCE_URI, pa.string()),
-            (s.START_S, pa.float64()),
-            (s.END_S, pa.float64()),
-            (s.CLIP_ID, pa.string()),
-            (s.OUTCOME, pa.string()),
-            (s.ERROR_TYPE, pa.string()),
-            (s.ERROR_MESSAGE, pa.string()),
-        )
+    return _schema(
+        (s.ROW, "int64"),
+        (s.GIVEN_ID, "string"),
+        *SPAN,
+        (s.CLIP_ID, "string"),
+        (s.OUTCOME, "string"),
+        (s.ERROR_TYPE, "string"),
+        (s.ERROR_MESSAGE, "string"),
     )
 
 
@@ -91,35 +112,20 @@ def dropped_schema() -> pa.Schema:
     ``short`` is a shot of less than ``ingest.min_clip_s``; ``dissolve``, ``wipe`` and ``fade`` are frames that show two
     shots at once. Clips and dropped stretches together are the whole source.
     """
-    import pyarrow as pa
-
-    return pa.schema(
-        _fields(
-            (s.SOURCE_ID, pa.string()),
-            (s.SOURCE_URI, pa.string()),
-            (s.START_S, pa.float64()),
-            (s.END_S, pa.float64()),
-            (s.REASON, pa.string()),
-        )
+    return _schema(
+        (s.SOURCE_ID, "string"),
+        *SPAN,
+        (s.REASON, "string"),
     )
 
 
 def clips_schema() -> pa.Schema:
     """``clips/``: the encoded bytes and the few columns that make the file self-describing."""
-    import pyarrow as pa
-
-    return pa.schema(
-        _fields(
-            (s.CLIP_ID, pa.string()),
-            (s.VIDEO, pa.binary()),
-            (s.SOURCE_URI, pa.string()),
-            (s.START_S, pa.float64()),
-            (s.END_S, pa.float64()),
-            (s.N_FRAMES, pa.int32()),
-            (s.FPS, pa.float64()),
-            (s.WIDTH, pa.int32()),
-            (s.HEIGHT, pa.int32()),
-        )
+    return _schema(
+        (s.CLIP_ID, "string"),
+        (s.VIDEO, "binary"),
+        *SPAN,
+        *SHAPE,
     )
 
 
@@ -128,41 +134,29 @@ def manifest_schema(concepts: tuple[str, ...] = (), extra: tuple[str, ...] = ())
 
     ``training_forbidden`` is what a C2PA manifest in the source says; NULL: it has one that could not be read here.
     """
-    import pyarrow as pa
-
-    return pa.schema(
-        _fields(
-            (s.CLIP_ID, pa.string()),
-            (s.SOURCE_ID, pa.string()),
-            (s.SOURCE_URI, pa.string()),
-            (s.START_PTS, pa.int64()),
-            (s.END_PTS, pa.int64()),
-            (s.TIME_BASE_NUM, pa.int64()),
-            (s.TIME_BASE_DEN, pa.int64()),
-            (s.START_S, pa.float64()),
-            (s.END_S, pa.float64()),
-            (s.TRANSITION_IN, pa.string()),
-            (s.TRANSITION_OUT, pa.string()),
-            (s.SHOT, pa.int32()),
-            (s.N_FRAMES, pa.int32()),
-            (s.FPS, pa.float64()),
-            (s.WIDTH, pa.int32()),
-            (s.HEIGHT, pa.int32()),
-            (s.AUDIO, pa.string()),
-            (s.CAPTION_ORIGINAL, pa.string()),
-            (s.DOMAIN, pa.string()),
-            (s.TRAINING_FORBIDDEN, pa.bool_()),
-        )
-        + _score_fields(concepts, extra)
-        + _fields(
-            (s.PHASH, pa.uint64()),
-            (s.LOOK, pa.string()),
-            (s.SHARD, pa.string()),
-            (s.BYTE_OFFSET, pa.int64()),
-            (s.BYTE_LENGTH, pa.int64()),
-            (s.VIDEO_XXH3, pa.string()),
-            (s.ERROR, pa.string()),
-        )
+    return _schema(
+        (s.CLIP_ID, "string"),
+        (s.SOURCE_ID, "string"),
+        (s.SOURCE_URI, "string"),
+        (s.START_PTS, "int64"),
+        (s.END_PTS, "int64"),
+        (s.TIME_BASE_NUM, "int64"),
+        (s.TIME_BASE_DEN, "int64"),
+        (s.START_S, "float64"),
+        (s.END_S, "float64"),
+        (s.TRANSITION_IN, "string"),
+        (s.TRANSITION_OUT, "string"),
+        (s.SHOT, "int32"),
+        *SHAPE,
+        (s.AUDIO, "string"),
+        (s.CAPTION_ORIGINAL, "string"),
+        (s.DOMAIN, "string"),
+        (s.TRAINING_FORBIDDEN, "bool"),
+        *_scores(concepts, extra),
+        (s.PHASH, "uint64"),
+        (s.LOOK, "string"),
+        *PLACE,
+        (s.ERROR, "string"),
     )
 
 
@@ -170,9 +164,7 @@ def embeddings_schema(dim: int) -> pa.Schema:
     """``embeddings/``: one unit-norm CLIP vector of ``dim`` float16 per clip."""
     import pyarrow as pa
 
-    return pa.schema(
-        _fields((s.CLIP_ID, pa.string()), (s.CLIP_EMBEDDING, pa.list_(pa.float16(), dim)))
-    )
+    return _schema((s.CLIP_ID, "string"), (s.CLIP_EMBEDDING, pa.list_(pa.float16(), dim)))
 
 
 def selection_schema() -> pa.Schema:
@@ -180,16 +172,12 @@ def selection_schema() -> pa.Schema:
 
     ``duplicate_of`` is the clip_id kept instead, ``duplicate_in`` the earlier dataset it is in (NULL: this one).
     """
-    import pyarrow as pa
-
-    return pa.schema(
-        _fields(
-            (s.CLIP_ID, pa.string()),
-            (s.DECISION, pa.string()),
-            (s.REASONS, pa.list_(pa.string())),
-            (s.DUPLICATE_OF, pa.string()),
-            (s.DUPLICATE_IN, pa.string()),
-        )
+    return _schema(
+        (s.CLIP_ID, "string"),
+        (s.DECISION, "string"),
+        (s.REASONS, "words"),
+        (s.DUPLICATE_OF, "string"),
+        (s.DUPLICATE_IN, "string"),
     )
 
 
@@ -201,25 +189,23 @@ def captions_schema() -> pa.Schema:
     """
     import pyarrow as pa
 
-    fact = pa.struct(_fields((s.FACT_CLAUSE, pa.string()), (s.FACT_COLUMNS, pa.list_(pa.string()))))
-    return pa.schema(
-        _fields(
-            (s.CLIP_ID, pa.string()),
-            (s.KIND, pa.string()),
-            (s.TEXT, pa.string()),
-            (s.RAW_TEXT, pa.string()),
-            (s.OUTCOME, pa.string()),
-            (s.CHECKS, pa.list_(pa.string())),
-            (s.REPAIRS, pa.list_(pa.string())),
-            (s.HINTS, pa.list_(pa.string())),
-            (s.FACTS, pa.list_(fact)),
-            (s.ERROR_MESSAGE, pa.string()),
-            (s.MODEL, pa.string()),
-            (s.PROMPT_HASH, pa.string()),
-            (s.FRAMES_HASH, pa.string()),
-            (s.SAMPLING_HASH, pa.string()),
-            (s.SEED, pa.int64()),
-        )
+    fact = pa.struct(list(_schema((s.FACT_CLAUSE, "string"), (s.FACT_COLUMNS, "words"))))
+    return _schema(
+        (s.CLIP_ID, "string"),
+        (s.KIND, "string"),
+        (s.TEXT, "string"),
+        (s.RAW_TEXT, "string"),
+        (s.OUTCOME, "string"),
+        (s.CHECKS, "words"),
+        (s.REPAIRS, "words"),
+        (s.HINTS, "words"),
+        (s.FACTS, pa.list_(fact)),
+        (s.ERROR_MESSAGE, "string"),
+        (s.MODEL, "string"),
+        (s.PROMPT_HASH, "string"),
+        (s.FRAMES_HASH, "string"),
+        (s.SAMPLING_HASH, "string"),
+        (s.SEED, "int64"),
     )
 
 
@@ -229,19 +215,15 @@ def truth_schema() -> pa.Schema:
     ``truth_min`` and ``truth_mean`` over the caption's assertions, ``worst_assertion`` the one with the least score;
     NULL where nothing could be scored. ``text_hash`` is of the caption's text, ``model`` the CLIP model's id.
     """
-    import pyarrow as pa
-
-    return pa.schema(
-        _fields(
-            (s.CLIP_ID, pa.string()),
-            (s.KIND, pa.string()),
-            (s.TEXT_HASH, pa.string()),
-            (s.TRUTH_MIN, pa.float32()),
-            (s.TRUTH_MEAN, pa.float32()),
-            (s.WORST_ASSERTION, pa.string()),
-            (s.CHECKS, pa.list_(pa.string())),
-            (s.MODEL, pa.string()),
-        )
+    return _schema(
+        (s.CLIP_ID, "string"),
+        (s.KIND, "string"),
+        (s.TEXT_HASH, "string"),
+        (s.TRUTH_MIN, "float32"),
+        (s.TRUTH_MEAN, "float32"),
+        (s.WORST_ASSERTION, "string"),
+        (s.CHECKS, "words"),
+        (s.MODEL, "string"),
     )
 
 
@@ -251,51 +233,32 @@ def shards_schema(concepts: tuple[str, ...] = (), extra: tuple[str, ...] = ()) -
     ``source_uri`` is a URI, or the name of a local file without its folders. ``shot_id`` is the same for clips cut from
     one shot, ``split`` (``train`` or ``validation``) for all clips of a source.
     """
-    import pyarrow as pa
-
-    return pa.schema(
-        _fields(
-            (s.CLIP_ID, pa.string()),
-            (s.VIDEO, pa.binary()),
-            (s.CAPTION_SHORT, pa.string()),
-            (s.CAPTION_DENSE, pa.string()),
-            (s.CAPTION_STRUCTURED, pa.string()),
-            (s.CAPTION_ORIGINAL, pa.string()),
-            (s.CAPTION_FACTS, pa.string()),
-            (s.N_FRAMES, pa.int32()),
-            (s.FPS, pa.float64()),
-            (s.WIDTH, pa.int32()),
-            (s.HEIGHT, pa.int32()),
-        )
-        + _score_fields(concepts, extra)
-        + _fields(
-            (s.SOURCE_ID, pa.string()),
-            (s.SOURCE_URI, pa.string()),
-            (s.SHOT_ID, pa.string()),
-            (s.SPLIT, pa.string()),
-            (s.START_S, pa.float64()),
-            (s.END_S, pa.float64()),
-            (s.DOMAIN, pa.string()),
-            (s.PHASH, pa.uint64()),
-            (s.LOOK, pa.string()),
-        )
+    return _schema(
+        (s.CLIP_ID, "string"),
+        (s.VIDEO, "binary"),
+        (s.CAPTION_SHORT, "string"),
+        (s.CAPTION_DENSE, "string"),
+        (s.CAPTION_STRUCTURED, "string"),
+        (s.CAPTION_ORIGINAL, "string"),
+        (s.CAPTION_FACTS, "string"),
+        *SHAPE,
+        *_scores(concepts, extra),
+        (s.SOURCE_ID, "string"),
+        (s.SOURCE_URI, "string"),
+        (s.SHOT_ID, "string"),
+        (s.SPLIT, "string"),
+        (s.START_S, "float64"),
+        (s.END_S, "float64"),
+        (s.DOMAIN, "string"),
+        (s.PHASH, "uint64"),
+        (s.LOOK, "string"),
     )
 
 
 def shard_manifest_schema(concepts: tuple[str, ...] = ()) -> pa.Schema:
     """``shards.manifest.parquet``: every column of the shards but the bytes, plus their byte range."""
-    import pyarrow as pa
-
-    fields = [field for field in shards_schema(concepts) if field.name != s.VIDEO]
-    return pa.schema(
-        fields
-        + _fields(
-            (s.SHARD, pa.string()),
-            (s.BYTE_OFFSET, pa.int64()),
-            (s.BYTE_LENGTH, pa.int64()),
-            (s.VIDEO_XXH3, pa.string()),
-        )
-    )
+    shared = [(each.name, each.type) for each in shards_schema(concepts) if each.name != s.VIDEO]
+    return _schema(*shared, *PLACE)
 
 
 def latents_schema() -> pa.Schema:
@@ -304,21 +267,13 @@ def latents_schema() -> pa.Schema:
     ``posterior`` holds bfloat16 numbers: the mean (C, T, H, W) of ``latent_shape``, then the log-variance of the same
     shape where it is kept. ``payload_xxh3`` is the xxh3-64 of these bytes.
     """
-    import pyarrow as pa
-
-    return pa.schema(
-        _fields(
-            (s.CLIP_ID, pa.string()),
-            (s.SOURCE_ID, pa.string()),
-            (s.CACHE_KEY, pa.string()),
-            (s.POSTERIOR, pa.binary()),
-            (s.PAYLOAD_XXH3, pa.uint64()),
-            (s.LATENT_SHAPE, pa.list_(pa.int32(), 4)),
-            (s.N_FRAMES, pa.int32()),
-            (s.WIDTH, pa.int32()),
-            (s.HEIGHT, pa.int32()),
-            (s.FPS, pa.float64()),
-        )
+    return _schema(
+        (s.CLIP_ID, "string"),
+        (s.SOURCE_ID, "string"),
+        (s.CACHE_KEY, "string"),
+        (s.POSTERIOR, "binary"),
+        (s.PAYLOAD_XXH3, "uint64"),
+        *LATENT,
     )
 
 
@@ -328,26 +283,18 @@ def texts_schema() -> pa.Schema:
     ``text_key`` names caption and text encoder. ``text_features`` holds ``text_len`` tokens as bfloat16, or as float8
     after a float32 scale for each. ``text_cut`` is how many tokens did not fit the encoder; NULL where it cannot say.
     """
-    import pyarrow as pa
-
-    return pa.schema(
-        _fields(
-            (s.TEXT_KEY, pa.string()),
-            (s.CAPTION, pa.string()),
-            (s.TEXT_FEATURES, pa.binary()),
-            (s.PAYLOAD_XXH3, pa.uint64()),
-            (s.TEXT_LEN, pa.int32()),
-            (s.TEXT_CUT, pa.int32()),
-        )
+    return _schema(
+        (s.TEXT_KEY, "string"),
+        (s.CAPTION, "string"),
+        (s.TEXT_FEATURES, "binary"),
+        *TOKENS,
     )
 
 
 def latents_manifest_schema() -> pa.Schema:
     """``latents/manifest.parquet``: which clip shows which caption, and the parts that hold them; the commit record."""
-    import pyarrow as pa
-
     names = (s.CLIP_ID, s.KIND, s.CACHE_KEY, s.TEXT_KEY, s.SHARD, s.TEXT_SHARD)
-    return pa.schema(_fields(*((name, pa.string()) for name in names)))
+    return _schema(*((name, "string") for name in names))
 
 
 def latent_index_schema() -> pa.Schema:
@@ -357,40 +304,26 @@ def latent_index_schema() -> pa.Schema:
     ``caption_mask`` has a bit for each kind of caption that the clip has, in the order of the metadata's ``kinds``.
     ``source_draw`` is a hash of the source, by which sources are held out.
     """
-    import pyarrow as pa
-
-    return pa.schema(
-        _fields(
-            (s.CLIP_ID, pa.string()),
-            (s.SOURCE_ID, pa.dictionary(pa.int32(), pa.string())),
-            (s.SOURCE_DRAW, pa.uint32()),
-            (s.SHARD, pa.dictionary(pa.int32(), pa.string())),
-            (s.BYTE_OFFSET, pa.int64()),
-            (s.PAYLOAD_XXH3, pa.uint64()),
-            (s.LATENT_SHAPE, pa.list_(pa.int32(), 4)),
-            (s.N_FRAMES, pa.int32()),
-            (s.WIDTH, pa.int32()),
-            (s.HEIGHT, pa.int32()),
-            (s.FPS, pa.float64()),
-            (s.FIRST_CAPTION, pa.int64()),
-            (s.CAPTION_MASK, pa.uint16()),
-        )
+    return _schema(
+        (s.CLIP_ID, "string"),
+        (s.SOURCE_ID, "index"),
+        (s.SOURCE_DRAW, "uint32"),
+        (s.SHARD, "index"),
+        (s.BYTE_OFFSET, "int64"),
+        (s.PAYLOAD_XXH3, "uint64"),
+        *LATENT,
+        (s.FIRST_CAPTION, "int64"),
+        (s.CAPTION_MASK, "uint16"),
     )
 
 
 def caption_index_schema() -> pa.Schema:
     """``latents/captions.arrow``: a row a clip and kind, where its text features and its text lie."""
-    import pyarrow as pa
-
-    return pa.schema(
-        _fields(
-            (s.KIND, pa.dictionary(pa.int32(), pa.string())),
-            (s.TEXT_SHARD, pa.dictionary(pa.int32(), pa.string())),
-            (s.BYTE_OFFSET, pa.int64()),
-            (s.PAYLOAD_XXH3, pa.uint64()),
-            (s.TEXT_LEN, pa.int32()),
-            (s.TEXT_CUT, pa.int32()),
-            (s.CAPTION_OFFSET, pa.int64()),
-            (s.CAPTION_LENGTH, pa.int32()),
-        )
+    return _schema(
+        (s.KIND, "index"),
+        (s.TEXT_SHARD, "index"),
+        (s.BYTE_OFFSET, "int64"),
+        *TOKENS,
+        (s.CAPTION_OFFSET, "int64"),
+        (s.CAPTION_LENGTH, "int32"),
     )

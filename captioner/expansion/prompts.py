@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import overload
+from typing import TypedDict, Unpack, overload
 
 from captioner.expansion.expand import Example, Expansion, Library, example_of
 from captioner.expansion.expand import expand as expand_by
@@ -20,29 +20,24 @@ MOST_CAPTIONS = 20_000
 log = logging.getLogger(__name__)
 
 
+class ExpandOptions(TypedDict, total=False):
+    """What ``expand`` takes beside prompts."""
+
+    like: str | Location | None
+    base_url: str | None
+    model: str
+    warn: Callable[[str], object]
+    library: Library | None
+    examples: Sequence[Example]
+
+
 @overload
-def expand(
-    prompts: str,
-    *,
-    like: str | Location | None = ...,
-    base_url: str | None = ...,
-    model: str = ...,
-    warn: Callable[[str], object] = ...,
-    library: Library | None = ...,
-    examples: Sequence[Example] = ...,
-) -> Expansion: ...
+def expand(prompts: str, **options: Unpack[ExpandOptions]) -> Expansion: ...
 
 
 @overload
 def expand(
-    prompts: list[str] | tuple[str, ...],
-    *,
-    like: str | Location | None = ...,
-    base_url: str | None = ...,
-    model: str = ...,
-    warn: Callable[[str], object] = ...,
-    library: Library | None = ...,
-    examples: Sequence[Example] = ...,
+    prompts: list[str] | tuple[str, ...], **options: Unpack[ExpandOptions]
 ) -> list[Expansion]: ...
 
 

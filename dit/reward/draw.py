@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dit.checkpoint import Loaded
-from dit.generation import sample_latents, text_features
+from dit.generation import ToSample, sample_latents, text_features
 from dit.latents import LatentSpec
 from dit.model import DiT
 from dit.reward.config import RewardConfig
@@ -105,13 +105,12 @@ def draw_step(
     every = [i for i in range(len(asks)) for _ in range(config.group)]
     loaded = Loaded(model=policy, latents=spec, id="", info={})
     latents: dict[int, Tensor] = {}
-    for part in sample_latents(
-        loaded,
-        [features[i] for i in every],
-        [asks[i].shape for i in every],
+    asked = ToSample(
+        texts=[features[i] for i in every],
+        shapes=[asks[i].shape for i in every],
         seeds=[generator_for(config.seed, DRAW, step, n).initial_seed() for n in range(len(every))],
-        config=config.sampler,
-    ):
+    )
+    for part in sample_latents(loaded, asked, config.sampler):
         latents |= part
         if on_done:
             on_done(len(part))

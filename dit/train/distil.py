@@ -13,21 +13,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dit.config import DiTConfig, SamplerConfig, TrainConfig
+from dit.config import DiTConfig, SamplerConfig
 from dit.distil import step_pairs
 from dit.few_steps import FewSteps
 from dit.guided import Plan, guided_velocity
 from dit.levels import levels_of
 from dit.model import DiT
 from dit.packing import Patch, make_layout
-from dit.parallel.context import Context, data_place
+from dit.parallel.context import data_place
 from dit.rectified_flow import shift_for, weighted_loss
 from dit.schedules import schedule
 from dit.solvers import Velocity
 from dit.train.data import Batch, generator_for, make_batch
+from dit.train.heldout import HeldOut
 from dit.train.parallel import all_sum, rank_and_world
 from dit.train.refusals import check_teacher
-from dit.train.training_packs import TrainingPacks
 
 
 class Distillation:
@@ -76,24 +76,16 @@ class Distillation:
             return guided_velocity(self.teacher, plan, self.guidance)
 
     @torch.no_grad()
-    def held_out(
-        self,
-        model: DiT,
-        packs: Sequence[list[dict[str, Any]]],
-        data: TrainingPacks,
-        config: TrainConfig,
-        *,
-        most: int | None,
-        context: Context,
-    ) -> dict[str, Any]:
+    def held_out(self, model: DiT, held: HeldOut) -> dict[str, Any]:
         """``held_out``: mean loss per number over all steps, from fixed noise; that of each as ``step1``."""
-        rank, world = data_place(context.size, *rank_and_world())
-        count = min(len(packs), most or len(packs))
+        packs, config = held.packs, held.config
+        rank, world = data_place(held.context.size, *rank_and_world())
+        count = min(len(packs), held.most or len(packs))
         steps = self.few.steps
         table = torch.zeros(count, steps + 1, dtype=torch.float64)
         for number in range(rank, count, world):
             batch = make_batch(
-                packs[number], data.spec(), model.config, config,
+                packs[number], held.data.spec(), model.config, config,
                 generator_for(config.seed, -1, number), times=torch.full((len(packs[number]),), 0.5),
             )  # fmt: skip
             there = batch.to(next(model.parameters()).device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,6 +18,22 @@ from dit.train.training_packs import TrainingPacks
 
 EVAL_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Noise levels at which the held-out loss is measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """What a held-out loss is measured on; the same for every objective."""
+
+    packs: Sequence[list[dict[str, Any]]]
+    """Packs of held-out clips."""
+    data: TrainingPacks
+    """The data that they are of."""
+    config: TrainConfig
+    """Settings of the training."""
+    context: Context = ALONE
+    """The processes that share a pack."""
+    most: int | None = None
+    """How many packs are looked at; None: all."""
 
 
 def pack_loss(model: DiT, batch: Batch) -> torch.Tensor:

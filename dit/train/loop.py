@@ -11,6 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from dit.config import DiTConfig, TrainConfig
 from dit.model import DiT
 from dit.parallel.context import data_place
 from dit.train.feed import Feed, Ready
-from dit.train.heldout import packs_within
+from dit.train.heldout import HeldOut, packs_within
 from dit.train.metrics import Window
 from dit.train.objective import Objective, PathObjective
 from dit.train.parallel import (
@@ -39,10 +40,7 @@ from dit.train.saving import Keeper, keeper_for
 from dit.train.training_packs import TrainingPacks
 from pipeline.training.device import same_bits
 from pipeline.training.interrupt import Interrupts
-from pipeline.training.state import (
-    add_metrics,
-    keep_metrics,
-)
+from pipeline.training.state import add_metrics, keep_metrics
 
 log = logging.getLogger(__name__)
 
@@ -260,12 +258,12 @@ def evaluate(
 
     The first time one pack is timed, and as many are looked at from then on as fit ``eval_seconds``.
     """
+    whole = HeldOut(packs=held, data=data, config=config, context=run.context)
     if run.eval_packs is None:
-        objective.held_out(
-            run.ema.model, held, data, config, most=1, context=run.context
-        )  # nothing is loaded or compiled by then
+        one = replace(whole, most=1)
+        objective.held_out(run.ema.model, one)  # nothing is loaded or compiled after it
         began = time.monotonic()
-        objective.held_out(run.ema.model, held, data, config, most=1, context=run.context)
+        objective.held_out(run.ema.model, one)
         _, rows = data_place(run.context.size, *rank_and_world())
         took = agreed(time.monotonic() - began)
         run.eval_packs = packs_within(config.eval_seconds, took, len(held), rows)
@@ -276,9 +274,7 @@ def evaluate(
                 len(held),
                 config.eval_seconds,
             )
-    run.held_out = objective.held_out(
-        run.ema.model, held, data, config, most=run.eval_packs, context=run.context
-    )
+    run.held_out = objective.held_out(run.ema.model, replace(whole, most=run.eval_packs))
     warn_of_leaks(run)
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from torch import Tensor
 
-from dit.config import TrainConfig
 from dit.model import DiT
-from dit.parallel.context import Context
 from dit.rectified_flow import zero_loss
 from dit.train.data import Batch
-from dit.train.heldout import held_out_loss, pack_loss
-from dit.train.training_packs import TrainingPacks
+from dit.train.heldout import HeldOut, held_out_loss, pack_loss
 
 
 class Objective(Protocol):
@@ -28,16 +25,7 @@ class Objective(Protocol):
         """Parts of the weighted sum of token losses of a pack, which lies where the model is."""
         ...
 
-    def held_out(
-        self,
-        model: DiT,
-        packs: Sequence[list[dict[str, Any]]],
-        data: TrainingPacks,
-        config: TrainConfig,
-        *,
-        most: int | None,
-        context: Context,
-    ) -> dict[str, Any]:
+    def held_out(self, model: DiT, held: HeldOut) -> dict[str, Any]:
         """As ``dit.train.heldout.held_out_loss``."""
         ...
 
@@ -54,15 +42,8 @@ class PathObjective:
         """One part."""
         yield pack_loss(model, batch)
 
-    def held_out(
-        self,
-        model: DiT,
-        packs: Sequence[list[dict[str, Any]]],
-        data: TrainingPacks,
-        config: TrainConfig,
-        *,
-        most: int | None,
-        context: Context,
-    ) -> dict[str, Any]:
+    def held_out(self, model: DiT, held: HeldOut) -> dict[str, Any]:
         """At fixed levels and noise."""
-        return held_out_loss(model, packs, data, config, most=most, context=context)
+        return held_out_loss(
+            model, held.packs, held.data, held.config, most=held.most, context=held.context
+        )
