@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -34,13 +34,13 @@ from dit.parallel.spread import gathered
 from dit.paths import seen, velocity_of
 from dit.references import with_references
 from dit.solvers import Velocity
-from pipeline.training.device import to_device
+from pipeline.training.device import OnDevice
 
 GUIDANCES = tuple(RULES)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanPart:
+class PlanPart(OnDevice):
     """Of a plan, the part that is one process's (``dit.parallel``)."""
 
     layout: Layout
@@ -50,13 +50,9 @@ class PlanPart:
     context: Context
     """The processes."""
 
-    def to(self, device: torch.device | str) -> PlanPart:
-        """The same with its tensors on ``device``."""
-        return replace(self, layout=self.layout.to(device), levels=self.levels.to(device))
-
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(OnDevice):
     """What stays the same over all steps of a pack."""
 
     clips: int
@@ -81,10 +77,6 @@ class Plan:
     """(N,) of one copy: level at which each token starts, see ``Condition``."""
     part: PlanPart | None = None
     """What this process works on, where several share the pack; all of them hold everything else."""
-
-    def to(self, device: torch.device | str) -> Plan:
-        """The same with its tensors on ``device``."""
-        return replace(self, **to_device(vars(self), device))
 
     def first(self, t: float) -> Tensor:
         """(N, token_dim) tokens of one copy at time ``t``, before the first step."""

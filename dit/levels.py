@@ -9,11 +9,11 @@ from torch import Tensor
 
 from dit.fused import Rows, rows_of
 from dit.packing import References
-from pipeline.training.device import to_device
+from pipeline.training.device import OnDevice
 
 
 @dataclass(frozen=True, kw_only=True)
-class Levels:
+class Levels(OnDevice):
     """Neighbouring tokens of a clip that have the same level share a row of the table."""
 
     value: Tensor
@@ -24,10 +24,6 @@ class Levels:
     """Row of each token."""
     among: Rows | None = None
     """Row of each token where those of references stand among them (``References.order``); None without references."""
-
-    def to(self, device: torch.device | str) -> Levels:
-        """The same with its tensors on ``device``."""
-        return Levels(**to_device(vars(self), device))
 
     def at(self, value: Tensor) -> Levels:
         """The same rows at other levels ``value`` (rows,)."""

@@ -7,14 +7,14 @@ not multiples of the patch are padded by repeating the edge; ``unpatchify`` crop
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dit.segments import Segments, segments
-from pipeline.training.device import to_device
+from pipeline.training.device import OnDevice
 
 Shape = tuple[int, int, int]
 Patch = tuple[int, int, int]
@@ -72,7 +72,7 @@ def grid_coords(grid: Shape) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextRows:
+class TextRows(OnDevice):
     """Where the tokens of a pack's captions stand once every clip without a caption has the null token."""
 
     segments: Segments
@@ -87,12 +87,6 @@ class TextRows:
     """(M', 1) int64: place of each row in its caption."""
     counts: Tensor
     """(clips,) int64: rows of each caption."""
-
-    def to(self, device: torch.device | str) -> TextRows:
-        """The same with its tensors on ``device``."""
-        return replace(
-            self, **{name: to_device(value, device) for name, value in vars(self).items()}
-        )
 
 
 def text_rows(lengths: Sequence[int]) -> TextRows:
@@ -113,7 +107,7 @@ def text_rows(lengths: Sequence[int]) -> TextRows:
 
 
 @dataclass(frozen=True, kw_only=True)
-class References:
+class References(OnDevice):
     """Tokens of reference pictures and videos, and where they stand once each follows the clip that it is shown to."""
 
     tokens: Tensor
@@ -135,15 +129,9 @@ class References:
     places: Tensor
     """(N + R,) int64: inverse of ``order``."""
 
-    def to(self, device: torch.device | str) -> References:
-        """The same with its tensors on ``device``."""
-        return replace(
-            self, **{name: to_device(value, device) for name, value in vars(self).items()}
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class Layout(OnDevice):
     """What the transformer needs to know of a pack besides the numbers in its tokens."""
 
     shapes: tuple[Shape, ...]
@@ -175,12 +163,6 @@ class Layout:
     def n_clips(self) -> int:
         """Clips in the pack."""
         return len(self.shapes)
-
-    def to(self, device: torch.device | str) -> Layout:
-        """The same layout with its tensors on ``device``."""
-        return replace(
-            self, **{name: to_device(value, device) for name, value in vars(self).items()}
-        )
 
 
 def make_layout(

@@ -70,7 +70,7 @@ def check_reply(
         done: list[str] = []
         verdict = judge_reply(reply.text, finish=reply.finish, error=reply.error)
     else:
-        text, verdict, done = _repaired(reply, reply.text, language, judge)
+        text, verdict, done = _repaired(reply, language, judge)
     checked = CheckedReply(
         text=text,
         raw_text=reply.text if text != reply.text else None,
@@ -99,9 +99,7 @@ _ORDER = (
 )
 
 
-def _repaired(
-    reply: Reply, text: str, language: str, judge: bool
-) -> tuple[str, Verdict, list[str]]:
+def _repaired(reply: Reply, language: str, judge: bool) -> tuple[str, Verdict, list[str]]:
     from captioner.check.boilerplate import strip_boilerplate
     from captioner.check.derive import judge_structured
     from captioner.check.markdown import plain_prose
@@ -111,8 +109,8 @@ def _repaired(
     from captioner.check.talk_languages import strip_openings
 
     done, finish = [], reply.finish
-    answer = THINKING.sub("", text, count=1)
-    if answer != text:
+    answer = THINKING.sub("", reply.text or "", count=1)
+    if answer != reply.text:
         done.append(UNTHOUGHT)
     if reply.kind == "structured":
         stored, verdict = judge_structured(answer, finish=finish, language=language)

@@ -18,11 +18,11 @@ from dit.packing import Layout, make_layout, patchify, real_share, token_count
 from dit.paths import draw_levels
 from dit.reward.config import RewardConfig
 from pipeline.loader.packs import plan_packs
-from pipeline.training.device import to_device
+from pipeline.training.device import OnDevice
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noised:
+class Noised(OnDevice):
     """A pack of noised videos."""
 
     x_t: Tensor
@@ -41,10 +41,6 @@ class Noised:
     """(N, 1) optimality of each token's video."""
     real: Tensor | None
     """(N, token_dim) bool, False on edge padding; None when there is none."""
-
-    def to(self, device: torch.device | str) -> Noised:
-        """The same with its tensors on ``device``."""
-        return replace(self, **to_device(vars(self), device))
 
 
 def packs_of(

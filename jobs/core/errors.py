@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 EXIT_OK = 0
@@ -46,6 +46,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     folded = {choice.replace("_", "-").lower(): choice for choice in choices}
     close = difflib.get_close_matches(name.replace("_", "-").lower(), folded, n=1, cutoff=0.5)
     return folded[close[0]] if close else None
+
+
+def no_kind(kind: str, have: Collection[str], of: str = "") -> UserError:
+    """What is wrong with a kind of caption that no clip (``of`` something) has, where ``have`` are there."""
+    there = f"there are {', '.join(have)}" if have else "there are no captions at all"
+    return UserError(f"no clip{of} has a caption of kind {kind!r}: {there}")
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

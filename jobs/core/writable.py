@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from jobs.core.errors import UserError
+from pipeline.shards.layout import MANIFEST_SUFFIX
 from pipeline.store.client import WEB
 from pipeline.store.paths import Location, ObjectPath
 
@@ -44,7 +45,7 @@ def check_run_folder(folder: Location, option: str = "--out") -> None:
         )
 
 
-OF_RUNS = (".ingest", "manifest", "selection.parquet", "shards.manifest.parquet")
+OF_RUNS = (".ingest", "manifest", "selection.parquet", f"shards{MANIFEST_SUFFIX}")
 """What a folder of footage holds one of: other commands would replace its files."""
 
 

@@ -15,7 +15,7 @@ import tyro
 
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say
-from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, unknown
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, no_kind, unknown
 from jobs.core.keys import config_key
 from jobs.core.lock import LOCK
 from jobs.core.run import run_of
@@ -260,8 +260,7 @@ def check_kind(manifest: Manifest, kind: str) -> None:
         and column.null_count < len(column)
     ]
     if kind != MIX and kind not in have:
-        there = f"there are {', '.join(have)}" if have else "there are no captions at all"
-        raise UserError(f"no clip has a caption of kind {kind!r}: {there}")
+        raise no_kind(kind, have)
 
 
 def settings_key(args: Args, settings: Settings, manifest: Manifest) -> str:

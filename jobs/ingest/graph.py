@@ -61,7 +61,7 @@ def execute(
 ) -> Iterator[Row]:
     """Rows of the sources of one window, in any order; the end of each with the stamp of its file."""
     stamps = {source.order: source.stamp for source, _ in window}
-    for batch in dataset(folder, config, openclip, window, given).iter_batches(
+    for batch in dataset(folder, config, openclip, rows_of(window, given)).iter_batches(
         batch_size=None, batch_format="pyarrow", prefetch_batches=0
     ):
         columns = (batch[name].to_pylist() for name in (KIND, ORDER, BODY, EMBEDDING))
@@ -70,19 +70,8 @@ def execute(
             yield Row(kind, order, json.loads(body) | end, vector)
 
 
-def dataset(
-    folder: Location,
-    config: IngestConfig,
-    openclip: OpenClipConfig,
-    window: list[tuple[Source, str]],
-    given: GivenSources | None = None,
-) -> ray.data.Dataset:
-    """The pipeline: a splitter for every core that the cluster has by now, a scorer and an embedder for every eight.
-    A block is one source, so that none waits for another."""
-    import ray
-
-    splitters = splitters_of()
-    # URIs go through Ray as bytes: Arrow's text takes no name that is not UTF-8
+def rows_of(window: list[tuple[Source, str]], given: GivenSources | None) -> list[dict[str, Any]]:
+    """A row a source of a window; its URI goes through Ray as bytes, for Arrow's text takes only names in UTF-8."""
     rows: list[dict[str, Any]] = [
         {ORDER: source.order, s.SOURCE_URI: os.fsencode(source.uri), s.SOURCE_ID: content}
         for source, content in window
@@ -90,6 +79,17 @@ def dataset(
     if given is not None:
         for row, (source, _) in zip(rows, window, strict=True):
             row[GIVEN] = given.payload(source.uri)
+    return rows
+
+
+def dataset(
+    folder: Location, config: IngestConfig, openclip: OpenClipConfig, rows: list[dict[str, Any]]
+) -> ray.data.Dataset:
+    """The pipeline: a splitter for every core that the cluster has by now, a scorer and an embedder for every eight.
+    A block is one source, so that none waits for another."""
+    import ray
+
+    splitters = splitters_of()
     split = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         Splitter,
         fn_constructor_args=(str(folder.absolute()), config, openclip.frames),

@@ -20,10 +20,9 @@ from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.run import RunFolder, open_run
 from jobs.report.data import read_run
-from jobs.report.page import MAX_BYTES, TEMPLATE
+from jobs.report.page import TEMPLATE, write_smaller
 from jobs.report.pictures import StillCache
 from pipeline import schema as s
-from pipeline.store.atomic import write_bytes
 from pipeline.store.paths import Location
 
 REPORT = "captions.html"
@@ -75,13 +74,13 @@ def write_report(folder: RunFolder) -> Location:
         "growth": [(kind, *growth(texts)) for kind, texts in good.items()],
     }
     stills = StillCache(run)
-    for shown in (WORST_SHOWN, WORST_SHOWN // 2, WORST_SHOWN // 4, 0):
-        page = template.render(**tables, worst=worst(stills, rows, checked, shown)).encode()
-        if len(page) < MAX_BYTES:
-            break
-    target = folder / REPORT
-    write_bytes(target, page)
-    return target
+    return write_smaller(
+        folder / REPORT,
+        (
+            template.render(**tables, worst=worst(stills, rows, checked, shown))
+            for shown in (WORST_SHOWN, WORST_SHOWN // 2, WORST_SHOWN // 4, 0)
+        ),
+    )
 
 
 def page_style() -> Any:

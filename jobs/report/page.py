@@ -9,6 +9,7 @@ nothing from anywhere and says so to the browser. A clip whose bytes cannot be r
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,13 +100,22 @@ def write_report(folder: RunFolder) -> Location:
     """Write ``folder/report.html`` from the tables that exist and return its path."""
     run = read_run(folder)
     edges, stills, facts, template = find_edges(run), StillCache(run), _facts(run), _template()
-    for scale in (1.0, 0.6, 0.3, 0.0):
-        pictures = _pictures(stills, edges, scale)
-        page = template.render(**facts, **pictures, **_scores(run, edges)).encode()
-        if len(page) < MAX_BYTES:
+    return write_smaller(
+        folder / REPORT,
+        (
+            template.render(**facts, **_pictures(stills, edges, scale), **_scores(run, edges))
+            for scale in (1.0, 0.6, 0.3, 0.0)
+        ),
+    )
+
+
+def write_smaller(target: Location, pages: Iterable[str]) -> Location:
+    """Write the first of ever smaller pages that is small enough, else the last; returns ``target``."""
+    for page in pages:
+        body = page.encode()
+        if len(body) < MAX_BYTES:
             break
-    target = folder / REPORT
-    write_bytes(target, page)
+    write_bytes(target, body)
     return target
 
 

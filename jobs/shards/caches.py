@@ -15,7 +15,7 @@ import tyro
 
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
-from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, user_errors
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, no_kind, user_errors
 from jobs.core.keys import config_key
 from jobs.core.lock import locked
 from jobs.core.writable import check_own_folder
@@ -105,9 +105,7 @@ def check_kind(folder: Location, store: LatentStore, kind: str) -> None:
     """Refuse a kind of caption that no clip has."""
     have = sorted(frozenset().union(*store.kind_sets()))
     if have and kind not in have:
-        raise UserError(
-            f"no clip of {folder} has a caption of kind {kind!r}: there are {', '.join(have)}"
-        )
+        raise no_kind(kind, have, f" of {folder}")
 
 
 def claim(args: Args, store: LatentStore) -> None:

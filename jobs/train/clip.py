@@ -16,9 +16,9 @@ from jobs.core.args import parse_args
 from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, user_errors
 from jobs.core.keys import config_key
-from jobs.core.stage import Stage, log_metrics
+from jobs.core.stage import log_metrics
 from jobs.train.checkpoints import check_out, going_on
-from jobs.train.local_args import LocalArgs
+from jobs.train.local_args import LocalArgs, untrained
 from pipeline.groups import OUTPUT
 from pipeline.openclip.train import ClipTrainConfig
 
@@ -50,10 +50,8 @@ def run(args: Args) -> dict[str, Any]:
     from pipeline.training.state import keep_metrics, load_state
 
     config = args.train
-    key = config_key(config, "train-clip 2")
-    stage = Stage(args.out, STAGE, key)
-    if stage.info:
-        say(f"{args.out / 'model'} is trained already; nothing to do")
+    stage = untrained(args, STAGE, config_key(config, "train-clip 2"), "model")
+    if stage is None:
         return {}
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
     with user_errors():

@@ -1,4 +1,4 @@
-"""Options of the trainers that run in this process: of CLIP and of the captioner."""
+"""What the trainers that run in this process have in common: of CLIP and of the captioner."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from jobs.core.console import say
+from jobs.core.stage import Stage
 from pipeline.bounds import Count, check_bounds
 from pipeline.groups import DEVICES, OUTPUT
 
@@ -23,3 +25,12 @@ class LocalArgs:
 
     def __post_init__(self) -> None:
         check_bounds(self)
+
+
+def untrained(args: LocalArgs, name: str, key: str, output: str) -> Stage | None:
+    """The stage of a run that is to be trained; None, and a line that says so, where ``OUT/output`` is trained."""
+    stage = Stage(args.out, name, key)
+    if stage.info:
+        say(f"{args.out / output} is trained already; nothing to do")
+        return None
+    return stage

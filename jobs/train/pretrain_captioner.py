@@ -14,9 +14,8 @@ from jobs.core.args import parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, user_errors
 from jobs.core.keys import config_key
-from jobs.core.stage import Stage
 from jobs.train.checkpoints import check_out, going_on
-from jobs.train.local_args import LocalArgs
+from jobs.train.local_args import LocalArgs, untrained
 from pipeline.groups import OUTPUT
 
 STAGE = "pretrain-captioner"
@@ -42,10 +41,8 @@ def run(args: Args) -> dict[str, Any]:
     from pipeline.training.facts import read_facts
 
     config = args.train
-    key = config_key(config, "pretrain-captioner 2")
-    stage = Stage(args.out, STAGE, key)
-    if stage.info:
-        say(f"{args.out / 'weights'} is trained already; nothing to do")
+    stage = untrained(args, STAGE, config_key(config, "pretrain-captioner 2"), "weights")
+    if stage is None:
         return {}
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
     with user_errors():

@@ -18,6 +18,7 @@ from jobs.core.keys import config_key
 from jobs.core.stage import Stage
 from jobs.core.writable import check_own_folder
 from pipeline.bounds import Whole, check_bounds
+from pipeline.shards.layout import manifest_of
 from pipeline.world.clips import WorldConfig, check_config, chunks, world_rows
 
 CHUNK = 100
@@ -73,8 +74,9 @@ def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
 
     with user_errors():
         check_config(config)
-    check_own_folder(out, own=("shards.manifest.parquet",))
     shards = out / "shards"
+    manifest = manifest_of(shards).name
+    check_own_folder(out, own=(manifest,))
     stage = Stage(out, "world", config_key(config))
     if stage.info:
         say(f"world: {out} holds these {config.clips} clips already; nothing to do")
@@ -100,7 +102,7 @@ def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
             for row in rows:
                 writer.add(row)
             progress.update(len(rows), f"{writer.n_bytes / 1e6:.1f} MB")
-    stage.finish({"outputs": ["shards.manifest.parquet"], "clips": config.clips})
+    stage.finish({"outputs": [manifest], "clips": config.clips})
     say(f"world: {config.clips} clips of split {config.split} in {shards}")
     return shards
 

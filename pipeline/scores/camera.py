@@ -29,7 +29,6 @@ TRIMMED = 0.05
 """Share of the steps, the worst, that jitter leaves out."""
 WINDOW, LONG_WINDOW = 5, 11
 """Steps, of about 0.1 s, over which movement is averaged: what is quicker is jitter, what stays is the speed."""
-CAMERA_SCORES = (s.JITTER, s.CAMERA, s.CAMERA_PAN, s.CAMERA_TILT, s.CAMERA_ZOOM)
 
 
 def camera_scores(analysis: Analysis, first: int, stop: int) -> dict[str, float | str | None]:
@@ -47,7 +46,7 @@ def camera_scores(analysis: Analysis, first: int, stop: int) -> dict[str, float 
     ends = np.arange(first, stop)[np.isfinite(analysis.camera[first:stop, 0])]
     ends = ends[ends - every >= first]
     if len(ends) < WINDOW:
-        return dict.fromkeys(CAMERA_SCORES)
+        return dict.fromkeys(s.CAMERA_COLUMNS)
     steps = analysis.camera[ends].astype(np.float64)
     times = analysis.times_s
     speed = steps[:, :3] / (times[ends] - times[ends - every])[:, None]
@@ -61,10 +60,10 @@ def camera_scores(analysis: Analysis, first: int, stop: int) -> dict[str, float 
     net = speed.mean(0)
     kind = classify(amount, np.abs(net) * scale, jitter)
     if kind != STATIC and spread < LEAST_SPREAD:
-        return dict.fromkeys(CAMERA_SCORES)
+        return dict.fromkeys(s.CAMERA_COLUMNS)
     # the picture moves against the camera
     values = (jitter, kind, -float(net[0]), float(net[1]), float(net[2]))
-    return dict(zip(CAMERA_SCORES, values, strict=True))
+    return dict(zip(s.CAMERA_COLUMNS, values, strict=True))
 
 
 def upright(shifts: np.ndarray, analysis: Analysis) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 from pipeline import schema as s
 from pipeline.config import IngestConfig
 from pipeline.motion.analysis import Analysis, analyse
-from pipeline.scores.camera import CAMERA_SCORES, camera_scores
+from pipeline.scores.camera import camera_scores
 from pipeline.scores.colours import main_colours
 from pipeline.scores.look import activity, clip_look, perceptual_hash
 from pipeline.scores.pixels import (
@@ -157,7 +157,7 @@ PASSAGE_SCORERS: tuple[Scorer, ...] = (
         lambda seen: luma_scores(seen.analysis, seen.first, seen.stop),
     ),
     FunctionScorer(
-        CAMERA_SCORES,
+        s.CAMERA_COLUMNS,
         "passage",
         lambda seen: camera_scores(seen.analysis, seen.first, seen.stop),
     ),
@@ -206,11 +206,9 @@ def clip_source(
     plan = plan_clips(analysis, config)
     if mend is not None:
         plan = mend(plan, analysis)
-    if is_cut_short(path):
-        plan = replace(plan, partial=missing(plan))
+    plan = marked(plan, path)
     yield plan
-    passing = make_named(config.scorers, "passage")
-    paired = make_named(config.scorers, "neighbours")
+    passing, paired = own_scorers(config)
     pieces = cut(
         path,
         plan.spans,
@@ -226,6 +224,16 @@ def clip_source(
     )
     for clip in pieces:
         yield clip_record(clip, analysis, passing, paired) if isinstance(clip, Clip) else clip
+
+
+def marked(plan: Plan, path: str) -> Plan:
+    """The plan, with what is missing of a file that is cut short."""
+    return replace(plan, partial=missing(plan)) if is_cut_short(path) else plan
+
+
+def own_scorers(config: IngestConfig) -> tuple[list[Scorer], list[Scorer]]:
+    """The recipe's own scorers of passages, and those of neighbouring frames."""
+    return make_named(config.scorers, "passage"), make_named(config.scorers, "neighbours")
 
 
 def clip_record(

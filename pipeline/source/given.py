@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +18,6 @@ import numpy as np
 from pipeline import schema as s
 from pipeline.config import IngestConfig
 from pipeline.motion.analysis import Analysis
-from pipeline.scores.scorer import make_named
 from pipeline.shots.boundaries import shots_between
 from pipeline.source.clips import (
     ClipRecord,
@@ -28,7 +27,8 @@ from pipeline.source.clips import (
     clip_record,
     find_boxes,
     frame_range,
-    missing,
+    marked,
+    own_scorers,
 )
 from pipeline.video.cut import (
     SQUARE_TOLERANCE,
@@ -91,12 +91,9 @@ def clip_given(
 ) -> Iterator[Plan | ClipRecord | float]:
     """Yield the source's ``Plan``, then a ``ClipRecord`` for each distinct clip; before and between, seconds done."""
     analysis = yield from analysed(path, config.shot_detector)
-    plan = plan_given(analysis, given)
-    if is_cut_short(path):
-        plan = replace(plan, partial=missing(plan))
+    plan = marked(plan_given(analysis, given), path)
     yield plan
-    passing = make_named(config.scorers, "passage")
-    paired = make_named(config.scorers, "neighbours")
+    passing, paired = own_scorers(config)
     whole = whole_file(analysis)
     for track in tracks(plan.spans):
         for clip in cut_track(path, analysis, track, whole, config, samples, given, bool(paired)):

@@ -7,7 +7,8 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     import torch
@@ -87,6 +88,17 @@ def to_device(value: T, device: torch.device | str) -> T:
         return item.to(device) if hasattr(item, "to") else item
 
     return move(value)
+
+
+class OnDevice:
+    """A dataclass that goes to a device whole."""
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same with its tensors on ``device``."""
+        whole: Any = self
+        held = {each.name: getattr(whole, each.name) for each in fields(whole)}
+        moved: Self = replace(whole, **to_device(held, device))
+        return moved
 
 
 def device_line(device: torch.device) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.world.judge import MIN_AREA, MIN_CHROMA, MIN_SATURATION, chroma_of, grow, hue_names
 from pipeline.world.outline import nearest_shape, on_grid
 from pipeline.world.render import signed_distance
-from pipeline.world.scene import COLOURS
+from pipeline.world.scene import COLOUR_NAMES
 
 FRINGE_SHARE = 0.4
 """A component smaller than this share of a neighbour that it lies along is that neighbour's fringe."""
@@ -26,7 +26,6 @@ TOUCH = 2
 """Pixels between two objects within which neither shows its whole outline."""
 CUT_COVERAGE = 0.85
 """Coverage of pixels on the frame's border from which an object is cut off; one that only comes near covers less."""
-_COLOUR_NAMES = tuple(COLOURS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +89,7 @@ def view_frame(frame: np.ndarray) -> FrameView:
     relative = chroma - ground.astype(np.float32)
     found = [
         (index, part)
-        for index in range(len(_COLOUR_NAMES))
+        for index in range(len(COLOUR_NAMES))
         for part in components(names == index)
         if part.sum() >= least
     ]
@@ -151,7 +150,7 @@ def _blobs(
         border = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
         blobs.append(
             Blob(
-                colour=_COLOUR_NAMES[index],
+                colour=COLOUR_NAMES[index],
                 shape=nearest_shape(on_grid(alpha, x, y, area), area**0.5),
                 x=x,
                 y=y,

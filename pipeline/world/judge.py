@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.world.camera import read_camera
 from pipeline.world.captions import Attributes
 from pipeline.world.outline import nearest_shape, on_grid
-from pipeline.world.scene import BACKGROUNDS, COLOURS, SLOW, Scene
+from pipeline.world.scene import BACKGROUNDS, COLOUR_NAMES, COLOURS, SLOW, Scene
 
 MAX_FRAMES = 40
 """Frames looked at; longer videos are thinned evenly."""
@@ -32,7 +32,6 @@ FRINGE_SHARE = 0.4
 """A colour smaller than this share of one that it always touches is that one's fringe, not an object."""
 TURN = 0.07
 """Frame fraction by which a path must come back to count as a bounce."""
-_COLOUR_NAMES = tuple(COLOURS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +116,7 @@ def find_tracks(video: np.ndarray) -> list[Track]:
         np.median(grounds[:: max(1, len(grounds) // 5000)], axis=0) if len(grounds) else np.zeros(2)
     )
     tracks = []
-    for index, colour in enumerate(_COLOUR_NAMES):
+    for index, colour in enumerate(COLOUR_NAMES):
         mask = names == index
         counts = mask.sum(axis=(1, 2))
         if np.mean(counts >= least) < MIN_PRESENCE:
@@ -137,7 +136,7 @@ def _follow(
     """Centre, area and soft coverage of one hue in every frame."""
     count, height, width = mask.shape
     ys, xs = np.mgrid[:height, :width].astype(np.float32)
-    index = _COLOUR_NAMES.index(colour)
+    index = COLOUR_NAMES.index(colour)
     near = np.zeros_like(mask)
     alpha = np.zeros(mask.shape, np.float32)
     x = np.full(count, np.nan)

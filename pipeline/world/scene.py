@@ -28,6 +28,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "purple": (142, 46, 204),
     "pink": (246, 108, 182),
 }
+COLOUR_NAMES = tuple(COLOURS)
 SHAPES = ("circle", "square", "triangle", "diamond", "cross", "ring")
 SIZES: dict[str, tuple[float, float]] = {
     "small": (0.125, 0.145),

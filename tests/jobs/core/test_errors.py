@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.core.errors import Refused, UserError, nearest, unknown, user_errors
+from jobs.core.errors import Refused, UserError, nearest, no_kind, unknown, user_errors
 
 KNOWN = ("max_clip_s", "min_clip_s", "crf")
 
@@ -31,3 +31,12 @@ def test_what_is_a_user_error_already_and_what_is_a_crash_stay_as_they_are():
         raise Refused("unsafe")
     with pytest.raises(KeyError), user_errors():
         raise KeyError("a")
+
+
+def test_a_kind_of_caption_that_no_clip_has_is_named_beside_those_that_are_there():
+    assert str(no_kind("dense", ["short", "facts"])) == (
+        "no clip has a caption of kind 'dense': there are short, facts"
+    )
+    assert str(no_kind("dense", [], " of a")) == (
+        "no clip of a has a caption of kind 'dense': there are no captions at all"
+    )

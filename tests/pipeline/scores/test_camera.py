@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import schema as s
 from pipeline.motion.analysis import analyse
-from pipeline.scores.camera import CAMERA_SCORES, camera_scores, classify, smooth
+from pipeline.scores.camera import camera_scores, classify, smooth
 from pipeline.world.junk import junk_shot
 from pipeline.world.render import render
 from pipeline.world.scene import Obj, Scene, random_scene
@@ -94,7 +94,7 @@ def test_a_big_object_under_a_static_camera(tmp_path: Path) -> None:
 
 def test_over_a_flat_ground_nothing_is_claimed(tmp_path: Path) -> None:
     moving = shot(a_scene("static", texture="plain", light="even"))
-    assert scores_of(tmp_path, moving) == dict.fromkeys(CAMERA_SCORES)
+    assert scores_of(tmp_path, moving) == dict.fromkeys(s.CAMERA_COLUMNS)
     assert scores_of(tmp_path, np.repeat(moving[:1], N, axis=0))[s.CAMERA] == "static"
 
 
@@ -113,8 +113,8 @@ def test_repeated_frames_are_no_jitter(tmp_path: Path) -> None:
 
 def test_a_glimpse_is_not_measured(tmp_path: Path) -> None:
     frames = shot(a_scene("pan_left"))
-    assert scores_of(tmp_path, frames, stop=1) == dict.fromkeys(CAMERA_SCORES)
-    assert scores_of(tmp_path, frames, stop=8) == dict.fromkeys(CAMERA_SCORES)
+    assert scores_of(tmp_path, frames, stop=1) == dict.fromkeys(s.CAMERA_COLUMNS)
+    assert scores_of(tmp_path, frames, stop=8) == dict.fromkeys(s.CAMERA_COLUMNS)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 9, 30])

@@ -1,11 +1,12 @@
 """A device is found or refused by name, and everything with tensors in it gets there."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pytest
 import torch
 
-from pipeline.training.device import device_line, pick_device, same_bits, to_device
+from pipeline.training.device import OnDevice, device_line, pick_device, same_bits, to_device
 
 
 def test_auto_is_the_best_there_is():
@@ -50,3 +51,25 @@ def test_sums_in_order_are_a_gpus_affair():
     before = torch.are_deterministic_algorithms_enabled()
     with same_bits(torch.device("cpu")):
         assert torch.are_deterministic_algorithms_enabled() == before
+
+
+def test_a_bundle_of_tensors_moves_whole_and_what_is_cached_in_it_stays_behind():
+    @dataclass(frozen=True, kw_only=True)
+    class Inner(OnDevice):
+        rows: torch.Tensor
+
+    @dataclass(frozen=True, kw_only=True)
+    class Bundle(OnDevice):
+        name: str
+        inner: Inner
+        rows: torch.Tensor | None = None
+
+        @cached_property
+        def length(self) -> int:
+            return len(self.name)
+
+    bundle = Bundle(name="abc", inner=Inner(rows=torch.ones(2)))
+    assert bundle.length == 3
+    moved = bundle.to("meta")
+    assert (moved.name, moved.rows, moved.inner.rows.device.type) == ("abc", None, "meta")
+    assert isinstance(moved, Bundle) and bundle.inner.rows.device.type == "cpu"
