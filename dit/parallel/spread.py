@@ -22,6 +22,7 @@ from dit.segments import Segments
 from pipeline.training.device import to_device
 
 Attend = Callable[[Tensor, Tensor, Tensor, Segments, Segments], Tensor]
+Exchange = Callable[[Tensor, Context], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ def attend_spread(q: Tensor, k: Tensor, v: Tensor, clips: Spread, attend: Attend
     """
     context, tokens = clips.context, clips.ends[-1]
     mine = torch.stack((q, k, v), dim=1)
-    whole = _ToHeads.apply(mine, context)
+    whole = _Exchange.apply(mine, context, to_heads, to_tokens)
     filled = len(whole)
     q, k, v = whole[:tokens].unbind(1)
     if clips.order is not None:
@@ -72,34 +73,21 @@ def attend_spread(q: Tensor, k: Tensor, v: Tensor, clips: Spread, attend: Attend
     if clips.order is not None:
         out = Pick.apply(out, clips.back, clips.order)
     out = F.pad(out, (0, 0, 0, 0, 0, filled - tokens))
-    result: Tensor = _ToTokens.apply(out[:, None], context)
+    result: Tensor = _Exchange.apply(out[:, None], context, to_tokens, to_heads)
     return result[:, 0]
 
 
-class _ToHeads(torch.autograd.Function):
-    """(tokens of this process, K, all heads, D) -> (all tokens, K, heads of this process, D)."""
+class _Exchange(torch.autograd.Function):
+    """``there`` of this process's part; its gradient comes by ``back``, the inverse."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, context: Context) -> Tensor:  # type: ignore[override]
-        ctx.context = context
-        return to_heads(x, context)
+    def forward(ctx: Any, x: Tensor, context: Context, there: Exchange, back: Exchange) -> Tensor:  # type: ignore[override]
+        ctx.context, ctx.back = context, back
+        return there(x, context)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        return to_tokens(grad, ctx.context), None
-
-
-class _ToTokens(torch.autograd.Function):
-    """Inverse of ``_ToHeads``."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, context: Context) -> Tensor:  # type: ignore[override]
-        ctx.context = context
-        return to_tokens(x, context)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        return to_heads(grad, ctx.context), None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+        return ctx.back(grad, ctx.context), None, None, None
 
 
 def to_heads(x: Tensor, context: Context) -> Tensor:
