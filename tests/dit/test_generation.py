@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 
 import numpy as np
 import pytest
 
 from dit.checkpoint import Loaded
 from dit.config import SampleConfig
-from dit.generation import generate, reference_latents, sample_videos
+from dit.generation import (
+    ToSample,
+    VideoOptions,
+    generate,
+    reference_latents,
+    sample_videos,
+)
 from dit.model import DiT
 from tests.helpers.pixel_models import LetterEncoder, PixelVae, pixel_dit
 
@@ -112,3 +119,22 @@ def test_of_a_longer_reference_the_start_is_shown_and_of_a_larger_one_the_middle
     assert latents.shape == (3, 2, 4, 8)
     assert (latents[:, 1] == 1).all(), "frames beyond the last whole step are left out at the end"
     np.testing.assert_allclose(latents[:, 0], 51 / 127.5 - 1, rtol=1e-6)
+
+
+def test_what_is_handed_on_to_generate_is_all_that_it_takes_beside_prompts_and_models():
+    own = {"prompts", "dit", "vae", "text_encoder"}
+    assert set(inspect.signature(generate).parameters) - own == set(VideoOptions.__annotations__)
+
+
+def test_some_of_the_videos_to_sample_keep_what_is_theirs():
+    shapes = [(2, 6, 8), (1, 4, 4), (3, 2, 8)]
+    asked = ToSample(
+        texts=[None] * 3,
+        shapes=shapes,
+        seeds=[1, 2, 3],
+        references=[[], [], []],
+        reference_scale=2.0,
+    )
+    some = asked.pick([2, 0])
+    assert (some.shapes, some.seeds) == ([shapes[2], shapes[0]], [3, 1])
+    assert (some.conditions, some.references, some.reference_scale) == (None, [[], []], 2.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from captioner import expand
@@ -36,3 +38,11 @@ def test_a_server_that_is_not_there_is_warned_of_and_does_not_matter(
 def test_a_folder_without_captions_is_an_error(tmp_path):
     with pytest.raises(ValueError):
         expand("a red circle", like=tmp_path)
+
+
+def test_its_overloads_know_all_that_it_takes_beside_prompts():
+    from captioner.expansion.prompts import ExpandOptions
+    from captioner.expansion.prompts import expand as written
+
+    parameters = inspect.signature(written).parameters
+    assert set(parameters) - {"prompts"} == set(ExpandOptions.__annotations__)
