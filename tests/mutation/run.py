@@ -4,19 +4,23 @@
 
 Runs mutmut in a scratch folder, ``.mutants/``, with the module's own tests (``modules.toml`` names further ones). A
 second run asks again only for mutants of functions that changed and for those that survived; remove the folder to
-start anew, as after weakening tests. Survivors that change nothing a user could see are in ``accepted.toml``, each
-with its reason; the rest is printed as a diff. The exit code is 1 when fewer than 85 % of the others are killed.
+start anew, as after weakening tests. ``SAMPLE=150`` before it asks for as many mutants of each module, drawn by their
+names and always the same. Survivors that change nothing a user could see are in ``accepted.toml``, each with its
+reason; the rest is printed as a diff. The exit code is 1 when fewer than 85 % of the others are killed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import tomllib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +29,18 @@ SCRATCH = ROOT / ".mutants"
 PACKAGES = ("pipeline", "captioner", "vae", "dit", "jobs")
 LEAST = 0.85
 """Share of the mutants that are not accepted that must be killed."""
+SEED = 0
+"""Seed of the draw of a sample of mutants."""
+GENERATE = (
+    "import mutmut.__main__ as m\n"
+    "m.set_mutant_under_test('mutant_generation')\nm.copy_src_dir()\nm.copy_also_copy_files()\n"
+    "m.setup_source_paths()\nm.create_mutants(1)\n"
+)
+"""What mutmut does before it runs mutants; afterwards their names are known."""
 SURVIVED, UNTESTED = 0, 33
 """mutmut's exit codes of a mutant that all tests passed, and of one that no test reached."""
+HUNG = (-24, 24, 36, 152, 255)
+"""Its exit codes of a mutant that was stopped: an endless loop, or tests that hang in a fork whatever is planted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +72,20 @@ def tests_of(module: str) -> list[str]:
     return [str(own)] * (ROOT / own).exists() + further
 
 
+def left_out(module: str) -> list[str]:
+    """Tests among them that take too long for each mutant, from ``modules.toml``."""
+    named: list[str] = tomllib.loads((HERE / "modules.toml").read_text())["left_out"].get(
+        module, []
+    )
+    return named
+
+
+def drawn(names: Iterable[str], size: int) -> set[str]:
+    """So many of the mutants, or all where there are no more: the same ones whenever they are asked for."""
+    ordered = sorted(names)
+    return set(random.Random(SEED).sample(ordered, min(size, len(ordered))))
+
+
 def prepare(module: str) -> Path:
     """A folder with links to the checkout and a configuration of its own; survivors of an earlier run are forgotten."""
     folder = SCRATCH / module.removesuffix(".py").replace("/", ".")
@@ -73,7 +101,10 @@ def prepare(module: str) -> Path:
         "source_paths": [package],
         "only_mutate": [module],
         "also_copy": [name for name in others if name != package],
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-m", "not slow"],
+        "pytest_add_cli_args": [
+            *("-p", "no:cacheprovider", "-m", "not slow"),
+            *(f"--deselect={test}" for test in left_out(module)),
+        ],
         "pytest_add_cli_args_test_selection": tests_of(module),
         "use_setproctitle": False,
         "use_git_change_detection": False,
@@ -100,10 +131,16 @@ def meta_of(folder: Path, module: str) -> Path:
     return folder / "mutants" / f"{module}.meta"
 
 
-def survivors(folder: Path, module: str) -> list[Mutant]:
-    """Mutants that no test noticed."""
-    codes = json.loads(meta_of(folder, module).read_text())["exit_code_by_key"]
-    names = [name for name, code in codes.items() if code in (SURVIVED, UNTESTED)]
+def codes_of(meta: Path) -> dict[str, int | None]:
+    """What became of each mutant, by its name: mutmut's exit code, None where it was not asked."""
+    found: dict[str, int | None] = {}
+    return json.loads(meta.read_text())["exit_code_by_key"] if meta.exists() else found
+
+
+def survivors(folder: Path, module: str, asked: set[str]) -> list[Mutant]:
+    """Mutants, of those asked for, that no test noticed."""
+    codes = codes_of(meta_of(folder, module))
+    names = [n for n, code in codes.items() if n in asked and code in (SURVIVED, UNTESTED)]
     code = (
         "import sys\nfrom mutmut.mutation.diff_apply import get_diff_for_mutant\n"
         "for name in sys.stdin.read().split():\n"
@@ -130,29 +167,32 @@ def survivors(folder: Path, module: str) -> list[Mutant]:
     return found
 
 
-def mutate(module: str) -> tuple[int, int, list[Mutant]]:
-    """Run mutmut over one module: mutants in all, accepted ones among the survivors, and the other survivors."""
+def mutate(module: str) -> tuple[int, int, int, list[Mutant]]:
+    """Run mutmut over one module: mutants asked for, those that hung, accepted survivors, and the other survivors."""
     folder = prepare(module)
-    digits = os.environ.get("SAMPLE", "")
-    sample = [f"*__mutmut_*[{digits}]"] if digits else []
-    with (folder / "log.txt").open("w") as log:
-        done = subprocess.run(
-            [sys.executable, "-m", "mutmut", "run", "--max-children", "1", *sample],
-            cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False,
-            env={**os.environ, "FILMSTOCK_TESTS_PYTHON": sys.executable},  # no warm one a mutant
-        )  # fmt: skip
+    python = partial(
+        subprocess.run, cwd=folder, stderr=subprocess.STDOUT, check=False,
+        env={**os.environ, "FILMSTOCK_TESTS_PYTHON": sys.executable},  # no warm one a mutant
+    )  # fmt: skip
     meta = meta_of(folder, module)
-    codes = json.loads(meta.read_text())["exit_code_by_key"] if meta.exists() else {}
-    if digits:
-        codes = {name: code for name, code in codes.items() if name[-1] in digits}
+    with (folder / "log.txt").open("w") as log:
+        (folder / "mutants").mkdir(exist_ok=True)
+        done = python([sys.executable, "-c", GENERATE], stdout=log)
+        codes = codes_of(meta)
+        asked = drawn(codes, int(os.environ.get("SAMPLE") or len(codes)))
+        if open_ones := sorted(name for name in asked if codes[name] is None):
+            run = [sys.executable, "-m", "mutmut", "run", "--max-children", "1", *open_ones]
+            done = python(run, stdout=log)
+    codes = {name: code for name, code in codes_of(meta).items() if name in asked}
     if not codes or None in codes.values():
         sys.exit(
             f"{module}: mutmut ended with {done.returncode} before its end; see {folder}/log.txt"
         )
-    found = survivors(folder, module)
+    found = survivors(folder, module, asked)
     known = accepted(module)
     return (
         len(codes),
+        sum(code in HUNG for code in codes.values()),
         sum(one in known for one in found),
         [one for one in found if one not in known],
     )
@@ -170,14 +210,14 @@ def main(modules: list[str]) -> int:
             )
         if not tests_of(module):
             sys.exit(f"{module} has no tests; name some in tests/mutation/modules.toml")
-        total, equivalent, open_ones = mutate(module)
+        total, hung, equivalent, open_ones = mutate(module)
         for one in open_ones:
             print(f"{module} {one.function}\n  - {one.old}\n  + {one.new}")
         rate = 1 - len(open_ones) / max(1, total - equivalent)
         low += [module] * (rate < LEAST)
         by_function = Counter(one.function for one in open_ones)
         print(
-            f"{module}: {total} mutants, {equivalent} accepted, {len(open_ones)} survived"
+            f"{module}: {total} mutants, {hung} hung, {equivalent} accepted, {len(open_ones)} survived"
             f" ({', '.join(f'{name} {n}' for name, n in by_function.most_common())}):"
             f" {rate:.0%} killed",
             flush=True,
