@@ -286,3 +286,44 @@ def test_whatever_is_said_the_reply_itself_is_kept(said: str, kind: str) -> None
     if kind == "dense":
         assert bool(checked.repairs) == (checked.text != said) or "thinking" in checked.repairs
     assert check_reply(reply(said, kind)) == checked
+
+
+@pytest.mark.parametrize(
+    ("left", "text", "repairs"),
+    [
+        ("A dog runs home.", "A dog runs home.", ("judged",)),
+        ("A dog runs.", "A dog runs.", ("judged",)),
+        ("The video shows a dog that runs.", "A dog that runs.", ("judged",)),
+        ("A dog.", "A dog runs home. Quite so.", ()),
+        ("", "A dog runs home. Quite so.", ()),
+    ],
+)
+def test_what_the_judge_leaves_is_the_caption_if_it_still_is_one(
+    monkeypatch: pytest.MonkeyPatch, left: str, text: str, repairs: tuple[str, ...]
+) -> None:
+    """Asked for, and only then; less than three words are not a caption, and the rules look at what it leaves."""
+    said, asked = "A dog runs home. Quite so.", []
+
+    def strip_learned(prose: str) -> tuple[str, tuple[str, ...]]:
+        asked.append(prose)
+        return (left, ("Quite so.",)) if prose == said else (prose, ())
+
+    monkeypatch.setattr("captioner.check.judge.strip_learned", strip_learned)
+    checked = check_reply(reply(said), judge=True)
+    assert (checked.text, checked.outcome, checked.repairs) == (text, "ok", repairs)
+    assert checked.raw_text == (said if repairs else None)
+    marked = check_reply(reply(f"**{said}**"), judge=True)
+    assert marked.repairs == ("markdown", *repairs), "it is asked of what the rules leave"
+    assert asked == [said, said]
+    for words, how in ((said, {}), (said, {"language": "de", "judge": True})):
+        assert "judged" not in check_reply(reply(words), **how).repairs
+    assert check_reply(reply("A cat sleeps."), judge=True).repairs == () and len(asked) == 3
+
+
+def test_talk_in_another_language_is_recorded_as_a_repair() -> None:
+    """What was taken out is counted by these words in every report."""
+    checked = check_reply(reply("El video muestra una mujer."), language="es")
+    assert (checked.text, checked.repairs) == ("Una mujer.", ("boilerplate",))
+    refused = "Lo siento, pero no puedo describir esta imagen."
+    kept = check_reply(reply(refused), language="es")
+    assert (kept.text, kept.outcome, kept.repairs) == (refused, "refused", ())
