@@ -48,8 +48,9 @@ class Tombstones:
 
 
 def mark(source: str) -> str:
-    """Mark of a source: 32 hex digits that its id cannot be read from."""
-    return hashlib.blake2b(b"forgotten:" + source.encode(), digest_size=16).hexdigest()
+    """Mark of a source, by its id or a name: 32 hex digits that it cannot be read from."""
+    name = source.encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(b"forgotten:" + name, digest_size=16).hexdigest()
 
 
 def read_tombstones(folder: Location) -> Tombstones:
