@@ -56,6 +56,7 @@ def test_a_part_of_several_groups_is_listed_whole(tmp_path: Path) -> None:
     (part,) = folder.glob("*.parquet")
     assert groups_of(part) == GROUPS
     manifest, raw = pq.read_table(manifest_of(folder)).to_pylist(), part.read_bytes()
+    assert pq.read_schema(manifest_of(folder)).field("score").type == pa.int16()
     cells = [raw[r[s.BYTE_OFFSET] : r[s.BYTE_OFFSET] + r[s.BYTE_LENGTH]] for r in manifest]
     assert cells == [row[s.VIDEO] for row in rows]
     assert [row["score"] for row in manifest] == [None, 1, None, 3, None, 5, None]
