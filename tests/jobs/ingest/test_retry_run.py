@@ -1,4 +1,4 @@
-"""What ``filmstock retry`` hands to ingest, counts and says, with ingest put aside: each failure, order, number, word."""
+"""What ``filmstock retry`` hands to ingest, counts and says, with ingest put aside: every failure, number and word."""
 
 from __future__ import annotations
 
