@@ -357,3 +357,9 @@ def test_what_a_world_video_shows_is_told_when_asked(
     assert "0.mp4: saw (4, 8.0)\n" in capsys.readouterr().out
     assert judge.main(words) == EXIT_OK
     assert "saw" not in capsys.readouterr().out
+
+
+def test_its_help_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        judge.main(["--help"])
+    assert "usage: filmstock judge [" in capsys.readouterr().out

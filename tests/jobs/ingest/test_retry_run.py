@@ -115,6 +115,7 @@ THERE = "there are 2 decode/timeout, 1 cut/timeout, 1 decode/invalid_data"
     ("words", "says"),
     [
         ([], f"name a type of failure with --only; {THERE}"),
+        (["--only", "timeuot"], f"--only: unknown type 'timeuot'; did you mean 'timeout'?; {THERE}"),
         (["--only", "timeout", "--stage", "open"], f"--stage: no source failed with open/timeout; {THERE}"),
         (
             ["--only", "timeout", "--set", "ingest.crf=3"],
@@ -170,3 +171,10 @@ def test_the_list_as_it_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture
         "      1  cut/timeout",
         "      1  decode/invalid_data",
     ]
+
+
+def test_its_help_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is copied from there must be what can be typed."""
+    with pytest.raises(SystemExit):
+        retry.main(["--help"])
+    assert "usage: filmstock retry [" in capsys.readouterr().out

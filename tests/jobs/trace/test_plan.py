@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.caption.rows import write_part
+from jobs.core.errors import UserError
 from jobs.core.run import FORGETTING, RunFolder, open_run
 from jobs.core.uses import note_use
 from jobs.ingest.tombstones import mark
@@ -326,3 +327,26 @@ def test_buckets_are_asked_about_the_run_and_each_export(
     for remove in (False, True):
         assert forget.bucket_lines(run, exports, remove=remove) == [f"{exports[0]} keeps"]
     assert asked == [(name, r) for r in (False, True) for name in (str(tmp_path), *exports)]
+
+
+def test_its_help_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        forget.main(["--help"])
+    assert "usage: filmstock forget [" in capsys.readouterr().out
+
+
+def test_what_is_no_run_is_refused_word_for_word(tmp_path: Path) -> None:
+    for folder, says in (
+        (tmp_path / "none", "is no folder; give the run folder that ingest wrote"),
+        (tmp_path, "holds no run; give the run folder that ingest wrote"),
+    ):
+        with pytest.raises(UserError) as told:
+            forget.main(["quay.mp4", "--run", str(folder)])
+        assert str(told.value) == f"{folder} {says}"
+    (tmp_path / "shards").mkdir()
+    with pytest.raises(UserError, match=r"--trained .*gone is no folder"):
+        forget.main(["quay.mp4", "--run", str(tmp_path), "--trained", str(tmp_path / "gone")])
+    with pytest.raises(UserError) as told:
+        forget.main(["--run", str(tmp_path)])
+    said = f"name what to forget: filmstock forget SOURCE|CLIP ... --run {tmp_path}"
+    assert str(told.value) == said
