@@ -140,6 +140,45 @@ def test_a_pixel_of_an_object_is_strong_in_colour(colour: tuple[int, ...], seen:
     assert bool(j.find_tracks(video)) == seen
 
 
+def test_an_object_that_comes_back_is_followed_on_and_ranked_by_what_it_shows() -> None:
+    """One that is hidden for a while is the largest all the same."""
+    video = ground(10)
+    for t in range(10):
+        box(video, t, 30, 40, 12, "blue")
+    for t in (0, 1, 7, 8):
+        box(video, t, 5, 5, 16, "red")
+    red, blue = j.find_tracks(video)
+    assert (red.colour, blue.colour) == ("red", "blue")
+    assert np.flatnonzero(red.area).tolist() == [0, 1, 7, 8]
+    assert np.flatnonzero(~np.isnan(red.x)).tolist() == [0, 1, 7, 8]
+
+
+def test_a_picture_of_one_colour_alone_is_an_object() -> None:
+    """There is no ground to compare it with."""
+    (red,) = j.find_tracks(ground(2, 40, 40, COLOURS["red"]))
+    assert red.colour == "red" and (red.area > 1000).all()
+
+
+def test_a_glint_counts_as_one_pixel_and_a_half_at_most() -> None:
+    video = ground(1)
+    video[0, 10:26, 10:26] = (150, 94, 94)
+    video[0, 16:18, 16:18] = (255, 0, 0)
+    (red,) = j.find_tracks(video)
+    assert red.alpha.max() == 1.5
+
+
+def test_a_coloured_edge_is_not_listed_as_an_object() -> None:
+    """Chroma of a codec bleeds: a red box with an orange rim is one object."""
+    video = ground(2)
+    for t in range(2):
+        box(video, t, 10, 10, 20, "red")
+        box(video, t, 10, 30, 2, "orange", tall=20)
+    assert [one.colour for one in j.find_tracks(video)] == ["red"]
+    for t in range(2):
+        box(video, t, 10, 44, 12, "orange")
+    assert [one.colour for one in j.find_tracks(video)] == ["red", "orange"]
+
+
 def test_single_pixels_of_colour_are_noise() -> None:
     video = ground(1)
     video[0, ::2, ::2] = COLOURS["red"]
@@ -187,7 +226,7 @@ def test_frames_that_show_an_object_whole() -> None:
     mask[0, 10:20, 10:20] = True
     mask[1, 0:10, 10:20] = True  # at the edge
     mask[2, 10:20, 10:20] = True  # beside another
-    mask[3, 10:20, 10:14] = True  # two fifths of it
+    mask[3, 10:20, 10:15] = True  # half of it
     mask[4, 10:20, 20:30] = True
     near = np.zeros(mask.shape, bool)
     near[2, 10:20, 21:25] = True
@@ -258,6 +297,8 @@ def test_motion_is_read_in_shares_of_the_frame_where_the_object_shows() -> None:
     assert j.read_motion(track(mask, area, x=x, y=y), 0.1) == "down"
     assert j.read_motion(track(mask, area, x=x, y=np.full(6, 20.0)), 5) == "right"
     assert j.read_motion(track(mask, area, x=x, y=np.full(6, 20.0)), 1) == "still", "in five seconds"  # fmt: skip
+    x6 = np.linspace(20, 26, 6)  # six frames at five a second are one second: 0.05 is the least
+    assert j.read_motion(track(mask, area, x=x6, y=np.full(6, 20.0)), 5) == "right"
     half = [100.0, 100, 100, 59, 0, 61]
     x = np.array([20, 20, 20, 90, np.nan, 20.0])
     assert j.read_motion(track(mask, half, x=x, y=np.full(6, 20.0)), 5) == "still"
@@ -278,6 +319,7 @@ def test_motion_is_read_in_shares_of_the_frame_where_the_object_shows() -> None:
         ([0.5, 0.7, 0.64, 0.7], 0),
         ([0.5, 0.7, 0.5, 0.7, 0.5], 3),
         ([0.5, 0.3, 0.5, 0.3], 2),
+        ([0.5, 0.55, 0.45, 0.53], 1),
         ([0.5], 0),
     ],
 )
