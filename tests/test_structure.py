@@ -287,7 +287,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/report/compare.py": ("jobs/report/test_diff.py", "what two runs differ in"),
     "jobs/report/diff_page.py": ("jobs/report/test_diff.py", "the page of a diff"),
     "jobs/trace/lineage.py": ("jobs/trace/test_sightings.py", "lines of a clip"),
-    "jobs/trace/plan.py": ("jobs/trace/test_forget.py", WHOLE),
     "jobs/trace/rest.py": ("jobs/trace/test_forget.py", WHOLE),
     "jobs/trace/tables.py": ("jobs/trace/test_forget.py", WHOLE),
     "jobs/trace/targets.py": ("jobs/trace/test_forget.py", WHOLE),

@@ -108,7 +108,7 @@ def find_tracks(video: np.ndarray) -> list[Track]:
     top, low = video.max(axis=-1), video.min(axis=-1)
     vivid = (top - low > MIN_CHROMA) & (top - low > MIN_SATURATION * top)
     chroma = chroma_of(video)
-    names = np.where(vivid & (_neighbours(vivid) >= 5), hue_names(chroma), -1)
+    names = np.where(vivid & (neighbours(vivid) >= 5), hue_names(chroma), -1)
     side = min(video.shape[1:3])
     least = max(4.0, MIN_AREA * side * side)
     grounds = chroma[~vivid]
@@ -125,7 +125,7 @@ def find_tracks(video: np.ndarray) -> list[Track]:
         if np.mean(track.area >= least) >= MIN_PRESENCE:
             tracks.append(track)
     tracks = [
-        t for t in tracks if not any(_is_fringe(t, other) for other in tracks if other is not t)
+        t for t in tracks if not any(is_fringe(t, other) for other in tracks if other is not t)
     ]
     return sorted(tracks, key=lambda t: -float(np.median(t.area[t.area > 0])))
 
@@ -162,7 +162,7 @@ def _follow(
     return Track(colour=colour, mask=near, area=area, x=x, y=y, alpha=alpha)
 
 
-def _neighbours(mask: np.ndarray) -> np.ndarray:
+def neighbours(mask: np.ndarray) -> np.ndarray:
     """How many of the 3x3 pixels around (and at) each pixel of ``mask`` (T, H, W) are set."""
     wide = np.pad(mask, ((0, 0), (1, 1), (1, 1)), mode="edge").astype(np.int8)
     rows = wide[:, :-2] + wide[:, 1:-1] + wide[:, 2:]
@@ -182,7 +182,7 @@ def grow(mask: np.ndarray, pixels: int) -> np.ndarray:
     return out
 
 
-def _is_fringe(track: Track, other: Track) -> bool:
+def is_fringe(track: Track, other: Track) -> bool:
     """Whether ``track`` is only the edge of a larger, other-coloured object."""
     mine, theirs = track.mask.sum(), other.mask.sum()
     if mine >= FRINGE_SHARE * theirs:
@@ -195,19 +195,19 @@ def read_shape(track: Track, others: list[Track]) -> str:
 
     A VAE smears what moves: through one, the sharpest sixth told 85 of 95 shapes, all frames together 78.
     """
-    whole = _whole_frames(track, others)
-    edges = [_edge_energy(track.alpha[t]) / track.area[t] ** 0.5 for t in whole]
+    whole = whole_frames(track, others)
+    edges = [edge_energy(track.alpha[t]) / track.area[t] ** 0.5 for t in whole]
     best = whole[np.argsort(edges)[::-1][: max(2, len(whole) // 6)]]
     masks = [on_grid(track.alpha[t], track.x[t], track.y[t], track.area[t]) for t in best]
     return nearest_shape(np.mean(masks, axis=0), float(np.mean(track.area[best])) ** 0.5)
 
 
-def _edge_energy(alpha: np.ndarray) -> float:
+def edge_energy(alpha: np.ndarray) -> float:
     """Sum of squared slopes of a coverage (H, W): large for a crisp outline."""
     return float(np.sum(np.diff(alpha, axis=0) ** 2) + np.sum(np.diff(alpha, axis=1) ** 2))
 
 
-def _whole_frames(track: Track, others: list[Track]) -> np.ndarray:
+def whole_frames(track: Track, others: list[Track]) -> np.ndarray:
     """Frames that show the object away from the frame's edge and from other objects, else those that show most."""
     seen = np.nonzero(track.area > 0)[0]
     edge = track.mask.copy()
@@ -237,7 +237,7 @@ def read_motion(track: Track, fps: float) -> str:
 
 def path_motion(x: np.ndarray, y: np.ndarray, duration_s: float) -> str:
     """Motion along a path of frame fractions that takes ``duration_s`` seconds."""
-    x, y = _smooth(x), _smooth(y)
+    x, y = smooth(x), smooth(y)
     least = float(np.clip(0.5 * SLOW[0] * duration_s, 0.03, 0.11))
     spans = float(np.ptp(x)), float(np.ptp(y))
     if max(spans) < least:
@@ -252,7 +252,7 @@ def path_motion(x: np.ndarray, y: np.ndarray, duration_s: float) -> str:
     return names[1] if path[-1] < path[0] else names[2]
 
 
-def _smooth(path: np.ndarray) -> np.ndarray:
+def smooth(path: np.ndarray) -> np.ndarray:
     """Median of three, ends kept: drops single misread frames."""
     if len(path) < 5:
         return path

@@ -63,8 +63,8 @@ def test_neighbours_are_counted_with_the_pixel_itself() -> None:
     mask = np.zeros((1, 4, 5), bool)
     mask[0, 1, 1] = mask[0, 1, 2] = mask[0, 3, 4] = True
     want = [[1, 2, 2, 1, 0], [1, 2, 2, 1, 0], [1, 2, 2, 2, 2], [0, 0, 0, 2, 4]]
-    assert j._neighbours(mask)[0].tolist() == want
-    assert j._neighbours(np.ones((2, 3, 3), bool)).tolist() == [[[9] * 3] * 3] * 2
+    assert j.neighbours(mask)[0].tolist() == want
+    assert j.neighbours(np.ones((2, 3, 3), bool)).tolist() == [[[9] * 3] * 3] * 2
 
 
 def test_a_mask_grows_in_the_four_directions() -> None:
@@ -206,18 +206,18 @@ def test_the_edge_of_an_object_in_another_colour_is_no_object() -> None:
         return track(small), track(large)
 
     for width, gap, fringe in ((2, 0, True), (2, 1, False), (3, 0, False), (1, 1, True), (1, 2, False)):  # fmt: skip
-        assert j._is_fringe(*masks(width, gap)) is fringe, (width, gap)
-    assert not j._is_fringe(*reversed(masks(2, 0))), "the large one is not the small one's"
+        assert j.is_fringe(*masks(width, gap)) is fringe, (width, gap)
+    assert not j.is_fringe(*reversed(masks(2, 0))), "the large one is not the small one's"
     wide = np.zeros((1, 40, 60), bool)
     wide[0, 10:30, 28:36] = True  # 160 of 400 pixels, most of them near: too many for a fringe
-    assert not j._is_fringe(track(wide), masks(1, 0)[1])
+    assert not j.is_fringe(track(wide), masks(1, 0)[1])
 
 
 def test_the_crispest_outline_has_most_energy() -> None:
     alpha = np.float32([[0, 1, 0.5], [0, 1, 0.5]])
-    assert j._edge_energy(alpha) == pytest.approx(2 * (1 + 0.25))
-    assert j._edge_energy(alpha.T) == pytest.approx(2 * (1 + 0.25))
-    assert j._edge_energy(np.float32([[0, 2], [1, 5]])) == pytest.approx(4 + 16 + 1 + 9)
+    assert j.edge_energy(alpha) == pytest.approx(2 * (1 + 0.25))
+    assert j.edge_energy(alpha.T) == pytest.approx(2 * (1 + 0.25))
+    assert j.edge_energy(np.float32([[0, 2], [1, 5]])) == pytest.approx(4 + 16 + 1 + 9)
 
 
 def test_frames_that_show_an_object_whole() -> None:
@@ -230,28 +230,28 @@ def test_frames_that_show_an_object_whole() -> None:
     mask[4, 10:20, 20:30] = True
     near = np.zeros(mask.shape, bool)
     near[2, 10:20, 21:25] = True
-    whole = j._whole_frames(track(mask), [track(near)])
+    whole = j.whole_frames(track(mask), [track(near)])
     assert whole.tolist() == [0, 4]
-    assert j._whole_frames(track(mask), []).tolist() == [0, 2, 4]
+    assert j.whole_frames(track(mask), []).tolist() == [0, 2, 4]
     near[4, 10:11, 31:33] = True  # it grazes one pixel of a hundred
-    assert j._whole_frames(track(mask), [track(near)]).tolist() == [0, 4]
+    assert j.whole_frames(track(mask), [track(near)]).tolist() == [0, 4]
     near[4, 10:14, 31:33] = True
-    assert j._whole_frames(track(mask), [track(near)]).tolist() == [0]
+    assert j.whole_frames(track(mask), [track(near)]).tolist() == [0]
     cut = np.zeros((9, 40, 40), bool)
     for t in range(1, 9):
         cut[t, :10, 5 : 5 + 2 * t] = True
         cut[t, 0, 5 : 5 + 2 * t - (t == 3)] = True
     cut[3, 0, 5:9] = False  # least of it at the edge
-    assert j._whole_frames(track(cut), [])[0] == 3 and len(j._whole_frames(track(cut), [])) == 2
+    assert j.whole_frames(track(cut), [])[0] == 3 and len(j.whole_frames(track(cut), [])) == 2
     alone = cut[1:2]
-    assert j._whole_frames(track(alone), []).tolist() == [0]
+    assert j.whole_frames(track(alone), []).tolist() == [0]
 
 
 def test_a_path_is_smoothed_by_the_median_of_three() -> None:
     path = np.array([5.0, 1, 9, 2, 8, 3])
-    assert j._smooth(path).tolist() == [5, 5, 2, 8, 3, 3]
-    assert j._smooth(path[:4]).tolist() == [5, 1, 9, 2], "too few to tell what is misread"
-    assert j._smooth(path[:5]).tolist() == [5, 5, 2, 8, 8]
+    assert j.smooth(path).tolist() == [5, 5, 2, 8, 3, 3]
+    assert j.smooth(path[:4]).tolist() == [5, 1, 9, 2], "too few to tell what is misread"
+    assert j.smooth(path[:5]).tolist() == [5, 5, 2, 8, 8]
 
 
 def line(start: float, end: float, n: int = 9) -> np.ndarray:
