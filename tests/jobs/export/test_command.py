@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -197,6 +198,24 @@ def test_of_a_linked_file_it_is_told_that_its_sound_was_lost(made, tmp_path):
     assert (mute / media).samefile(linked / media)
     notes = [rows_of(out)["fast25"]["notes"] for out in (mute, linked)]
     assert "sound_lost" in notes[0] and notes[0] == notes[1]
+
+
+def test_a_linked_file_of_other_frames_is_refused_and_does_not_stay(made, whole, tmp_path):
+    """The trainer would find a video that the table does not name, and whose length nobody planned."""
+    other, out = tmp_path / "other", tmp_path / "linked"
+    shutil.copytree(whole, other)
+    table = (other / "export.csv").read_text()
+    frames = rows_of(other)["tall"]["n_frames"]
+    (line,) = (line for line in table.splitlines() if line.startswith("tall,"))
+    wrong = line.replace(f",{frames},", ",5,", 1)
+    assert wrong != line
+    (other / "export.csv").write_text(table.replace(line, wrong))
+    assert export(made, "--link", str(other), out=out) == 3
+    rows = rows_of(out)
+    assert (rows["tall"]["refusal"], rows["tall"]["n_frames"]) == ("frames_differ", "5")
+    assert rows["exact33"]["refusal"] == ""
+    assert not (out / "videos" / "tall.mp4").exists() and (other / "videos" / "tall.mp4").exists()
+    assert "tall.mp4" not in json.loads((out / "videos" / "captions.json").read_text())
 
 
 def test_a_clip_that_is_damaged_is_said_and_the_rest_is_written(tmp_path):

@@ -168,6 +168,18 @@ def test_a_clip_goes_and_its_neighbours_keep_their_bytes(light: Path) -> None:
     assert run.dropped()["forgotten"] == (1, pytest.approx(90 / 80))
 
 
+def test_no_picture_of_any_kind_stays_in_the_folder(light: Path) -> None:
+    """No search of bytes finds a clip in pictures of it, so all that may show one go."""
+    shown = ("html", "png", "jpg", "jpeg", "JPG", "webp", "gif", "pdf", "svg", "mp4", "webm", "npy")
+    folder = light / "run" / "looked-at"
+    folder.mkdir()
+    for kind in shown:
+        (folder / f"a.{kind}").write_bytes(b"pixels")
+    (folder / "notes.toml").write_text("a = 1\n")
+    assert run_forget(light, clips_of(open_run(light / "run"), "quay")[0][:10]) == 0
+    assert [path.name for path in folder.iterdir()] == ["notes.toml"]
+
+
 def test_duplicates_of_what_is_gone_are_set_free(light: Path, capsys: Any) -> None:
     run = open_run(light / "run")
     kept, twin = clips_of(run, "harbour-at-dawn")[0], clips_of(run, "quay")[0]
