@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from starlette.requests import Request
@@ -110,6 +112,33 @@ def test_a_body_is_bounded_with_and_without_a_length() -> None:
         assert bounded.post("/api/size", content=pieces).status_code == 413
         assert bounded.post("/api/upload/film", content=b"x" * 5000).json() == {"bytes": 5000}
         assert bounded.post("/api/upload/film", content=b"x" * 5001).status_code == 413
+
+
+def test_pieces_of_a_body_are_counted_together() -> None:
+    """A body of small pieces without a length would fill the memory; the client above sends its pieces as one."""
+    app = make_app(ROUTES, Access(max_body=1000))
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/size", "raw_path": b"/api/size", "query_string": b"",
+        "headers": [(b"host", b"localhost")], "http_version": "1.1", "scheme": "http", "asgi": {"version": "3.0"},
+    }  # fmt: skip
+
+    def status_of(pieces: int) -> tuple[int, int]:
+        asked: list[int] = []
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            asked.append(400)
+            more = len(asked) < pieces
+            return {"type": "http.request", "body": b"x" * 400, "more_body": more}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        asyncio.run(app(dict(scope), receive, send))
+        return sent[0]["status"], len(asked)
+
+    assert status_of(2) == (200, 2)
+    assert status_of(50) == (413, 3), "and no more of it is read"
 
 
 def test_elsewhere_a_token_is_needed() -> None:

@@ -78,6 +78,18 @@ def test_a_prune_that_was_killed_before_it_removed_the_old_part_ends_the_same(tm
     assert {c for keys in parts.clip_keys(folder).values() for c in keys} == set(wanted)
 
 
+def test_a_clip_that_lies_in_two_parts_is_kept_once(tmp_path):
+    """Twice, training would see it twice as often as the others, and forget would have to find both."""
+    folder = make_latents(tmp_path / "latents", n=8, per_part=100)
+    again = [row for row in latent_rows(8) if row[s.CLIP_ID] in ("clip0002", "clip0005")]
+    parts.write_clips(folder, [row for row in again if row[s.KIND] == "dense"], METADATA)
+    assert sorted(map(len, parts.clip_keys(folder).values())) == [2, 8]
+    wanted = {row[s.CLIP_ID]: row[s.CACHE_KEY] for row in latent_rows(8)}
+    assert parts.prune_clips(folder, wanted) == (set(wanted), 2)
+    found = [clip for keys in parts.clip_keys(folder).values() for clip in keys]
+    assert sorted(found) == sorted(wanted)
+
+
 @pytest.mark.parametrize("error", [ConnectionError("no answer"), PermissionError("denied")])
 def test_a_part_that_a_store_does_not_give_is_not_taken_for_damaged(tmp_path, monkeypatch, error):
     """It would be removed as stale: an hour of a GPU for each minute that a store was silent."""

@@ -6,11 +6,12 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 
-from pipeline.source.listing import same_sidecars, source_stamp
+from pipeline.source.listing import SIDECARS, same_sidecars, source_stamp
 from pipeline.source.sidecars import (
     LONGEST,
     joined,
@@ -145,8 +146,21 @@ def test_sidecars_in_a_store_and_behind_a_link(
         assert read_sidecars(video) is None
         (video.parent / "a film.txt").write_bytes(b"A man walks.")
         assert read_sidecars(video) == "A man walks."
+        asked: list[str] = []
+
+        def ask(beside: Any, start: int, length: int) -> bytes:
+            asked.append(str(beside))
+            raise FileNotFoundError(str(beside))
+
+        monkeypatch.setattr("pipeline.source.sidecars.read_range", ask)
+        plain = ObjectPath("https://example.invalid/raw/x.mp4")
+        assert read_sidecars(plain) is None and len(asked) == len(SIDECARS)
+        asked.clear()
         signed = ObjectPath("https://example.invalid/raw/x.mp4?X-Amz-Signature=abc")
-        assert read_sidecars(signed) is None, "not asked for: its neighbours are not signed"
+        assert read_sidecars(signed) is None
+        assert not asked, (
+            "its neighbours are not signed, and would be asked for with its own signature"
+        )
 
 
 def test_a_sidecar_of_a_store_that_came_changed_or_went_changes_the_stamp(
