@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from captioner.expansion.prompts import expand
@@ -95,6 +96,24 @@ def test_a_caption_corrected_by_hand_is_the_one_that_is_used(own: tuple[Path, li
     )
     answer = open_retrieval(folder).nearest(PROMPT, 3)
     assert text in [each.caption for each in answer.found]
+
+
+def test_a_caption_that_failed_its_checks_is_neither_shown_nor_an_example(
+    own: tuple[Path, list[str]],
+) -> None:
+    """A refusal would become a part of the prompt that is sampled from."""
+    folder, ids = own
+    text = "I am sorry, but I cannot describe a red circle that moves to the right."
+    for path in (folder / "captions").glob("part-*.parquet"):
+        rows = pq.read_table(path).to_pylist()
+        for row in rows:
+            if row[s.CLIP_ID] == ids[0]:
+                row[s.TEXT], row[s.OUTCOME] = text, str(s.CaptionOutcome.REFUSED)
+        write_table(path, pa.Table.from_pylist(rows, schema=pq.read_schema(path)))
+    answer = open_retrieval(folder).nearest(PROMPT, 7)
+    shown = {each.clip_id: each.caption for each in answer.found}
+    assert shown[ids[0]] == "" and TEXTS[2] in shown.values()
+    assert text not in [each.text for each in answer.examples]
 
 
 def test_retrieved_captions_are_the_examples_of_an_expansion(made: tuple[Path, list[str]]) -> None:
