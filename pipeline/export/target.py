@@ -168,7 +168,11 @@ def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     rows = list(rows)
     out = io.StringIO()
     if rows:
-        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+        bare = any("\r" in str(value) for row in rows for value in row.values())
+        how = (
+            csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
+        )  # which does not quote that end of a line
+        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n", quoting=how)
         writer.writeheader()
         writer.writerows(rows)
     return out.getvalue()
@@ -182,7 +186,7 @@ def to_toml(value: Mapping[str, Any]) -> str:
 
 
 def to_yaml(value: Any, indent: int = 0) -> str:
-    """YAML of dicts, lists and scalars; scalars are written as JSON, which YAML reads."""
+    """YAML of dicts, lists and scalars."""
     pad = "  " * indent
     if isinstance(value, Mapping):
         lines = []
@@ -190,7 +194,7 @@ def to_yaml(value: Any, indent: int = 0) -> str:
             nested = isinstance(item, Mapping) or (
                 isinstance(item, list) and any(isinstance(part, Mapping) for part in item)
             )
-            text = "\n" + to_yaml(item, indent + 1) if nested else f" {json.dumps(item)}\n"
+            text = "\n" + to_yaml(item, indent + 1) if nested else f" {_yaml_scalar(item)}\n"
             lines.append(f"{pad}{key}:{text}")
         return "".join(lines)
     if isinstance(value, list):
@@ -198,4 +202,10 @@ def to_yaml(value: Any, indent: int = 0) -> str:
             f"{pad}- {to_yaml(item, indent + 1).removeprefix('  ' * (indent + 1))}"
             for item in value
         )
-    return f"{pad}{json.dumps(value)}\n"
+    return f"{pad}{_yaml_scalar(value)}\n"
+
+
+def _yaml_scalar(value: Any) -> str:
+    """As JSON, which YAML reads, but for what JSON escapes in two halves, and for line ends of YAML alone."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
