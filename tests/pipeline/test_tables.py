@@ -109,6 +109,23 @@ def test_rows_come_back_through_every_reader(name: str, tmp_path: Path) -> None:
         assert (list(value) if isinstance(expected, list) else value) == expected, column
 
 
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_rows_come_back_through_datasets(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Videos as videos, everything else as it was written; its own cache is another copy of the rows."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    schema = SCHEMAS[name]
+    rows = [{field.name: example(field.type) for field in schema}, dict.fromkeys(schema.names)]
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "t.parquet")
+    found = datasets.Dataset.from_parquet(
+        str(tmp_path / "t.parquet"), cache_dir=str(tmp_path / "cache")
+    )
+    assert found.column_names == schema.names
+    assert found.data.table.to_pylist() == rows
+
+
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 COLUMNS = {
     pa.string(): ANY_TEXT,

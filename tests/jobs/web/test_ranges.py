@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -57,6 +59,25 @@ def test_what_is_no_single_range_gives_the_whole(asking: TestClient, header: str
 def test_a_range_outside_is_416(asking: TestClient, header: str) -> None:
     answer = asking.get("/film", headers={"Range": header})
     assert answer.status_code == 416 and answer.headers["content-range"] == f"bytes */{len(DATA)}"
+
+
+@given(size=st.integers(0, 12), first=st.integers(0, 14) | st.none(), last=st.integers(0, 14) | st.none())  # fmt: skip
+def test_any_range_is_that_of_counting(size: int, first: int | None, last: int | None) -> None:
+    """RFC 9110: both ends belong to it; without a first it is so many at the end; what lies beyond is left out."""
+    header = f"bytes={'' if first is None else first}-{'' if last is None else last}"
+    backwards = first is not None and last is not None and last < first
+    if (first is None and last is None) or backwards:
+        assert parse_range(header, size) is None, "it means nothing, so the whole is given"
+        return
+    if first is None:
+        wanted = list(range(size))[-last:] if last else []
+    else:
+        wanted = [at for at in range(size) if first <= at and (last is None or at <= last)]
+    if wanted:
+        assert list(range(*parse_range(header, size) or ())) == wanted
+    else:
+        with pytest.raises(ValueError, match="lies outside"):
+            parse_range(header, size)
 
 
 def test_head_and_known_tags_send_no_bytes(asking: TestClient) -> None:
