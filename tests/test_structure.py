@@ -84,7 +84,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/export/profiles.py": ("pipeline/export/test_profile.py", "profiles by name"),
     "jobs/export/report.py": ("jobs/export/test_command.py", WHOLE),
     "jobs/export/write.py": ("jobs/export/test_command.py", WHOLE),
-    "pipeline/export/target.py": ("jobs/export/test_targets.py", "every target is read back"),
     "pipeline/export/targets/diffusion_pipe.py": (
         "jobs/export/test_targets.py",
         "its files are read back",
@@ -244,7 +243,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/imports/folders.py": ("jobs/imports/test_readers.py", "folders of every format"),
     "jobs/imports/formats.py": ("jobs/imports/test_readers.py", "formats by name"),
     "jobs/imports/tables.py": ("jobs/imports/test_readers.py", "tables of every format"),
-    "pipeline/store/members.py": ("jobs/imports/test_packed.py", "members of tars and tables"),
     "jobs/imports/findings.py": ("jobs/imports/test_audit.py", "findings of the command"),
     "jobs/imports/plan.py": ("jobs/imports/test_command.py", WHOLE),
     "jobs/imports/results.py": ("jobs/imports/test_command.py", WHOLE),
@@ -281,7 +279,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/web/paths.py": ("jobs/web/test_app.py", "paths that lead out of a folder"),
     "jobs/web/render.py": ("jobs/web/test_app.py", "templates that escape"),
     "jobs/serve/command.py": ("jobs/serve/test_browser.py", "the command as a user starts it"),
-    "jobs/serve/inputs.py": ("jobs/serve/test_app.py", "uploads and results as inputs"),
     "jobs/serve/openapi.py": ("jobs/serve/test_app.py", "the description of the API"),
     "jobs/report/status_page.py": ("jobs/report/test_progress.py", "the page and its pictures"),
     "jobs/report/compare.py": ("jobs/report/test_diff.py", "what two runs differ in"),

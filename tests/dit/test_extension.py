@@ -71,7 +71,7 @@ def test_without_carrying_the_last_frames_are_encoded_again(models, seen):
 def test_a_hop_backward_is_given_the_first_frames_and_the_next_one_its_latents(models, seen):
     chunks = list(extension(models, frames=13, context=2).backward())
     assert [len(chunk) for chunk in chunks] == [8, 5]
-    (first, seed, made), (second, next_seed, _) = seen
+    (first, seed, made), (second, next_seed, last) = seen
     assert next_seed == seed + 1, "else each hop repeats the noise of the one before"
     assert first.start[:, 0, 0].tolist() == [1, 1, 1, 0, 0]
     torch.testing.assert_close(first.clean[:, 3:], models.encode(VIDEO[:9])[:, 1:])
@@ -79,6 +79,9 @@ def test_a_hop_backward_is_given_the_first_frames_and_the_next_one_its_latents(m
         "not the one that the video begins with"
     )
     assert torch.equal(second.clean[:, 3:], made[:, 1:3]), "carried as they are"
+    assert np.array_equal(chunks[1], models.decode(last)[3:8]), (
+        "of more frames than are asked for, those that lead into the video stay"
+    )
 
 
 def test_hops_are_made_one_at_a_time(models, seen):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -52,3 +53,33 @@ def test_an_exception_comes_in_its_place_and_an_early_end_stops_the_work() -> No
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert len(done) < 20
+
+
+def test_what_has_not_begun_at_an_early_end_never_does_and_what_has_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A clip that is read after the end of a stage is read from a folder that may be gone."""
+    called_off, begun, done = threading.Event(), [], []
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            called_off.set()
+            super().shutdown(wait=wait)
+
+    monkeypatch.setattr("captioner.ask.prefetch.ThreadPoolExecutor", Pool)
+    second = threading.Event()
+
+    def make(item: int) -> int:
+        begun.append(item)
+        if item:
+            second.set()
+            assert called_off.wait(300)
+        done.append(item)
+        return item
+
+    stream = ahead(range(100), make, threads=1, depth=4)
+    assert next(iter(stream)) == 0
+    assert second.wait(300)
+    stream.close()  # type: ignore[attr-defined]
+    assert begun == done == [0, 1]
