@@ -267,7 +267,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/generate/retrieved.py": ("jobs/generate/test_shown.py", "lines about what was found"),
     "jobs/view/box_child.py": ("jobs/view/test_box.py", "the child of the box"),
     "jobs/view/clip.py": ("jobs/view/test_app.py", "everything about one clip"),
-    "jobs/search/dataset.py": ("jobs/view/test_app.py", "the tables behind every route"),
     "jobs/view/edits_api.py": ("jobs/view/test_edits.py", "edits made through the page"),
     "jobs/view/facets.py": ("jobs/view/test_app.py", "counts of all and some"),
     "jobs/view/label.py": ("jobs/view/test_steer.py", "queues and their estimate"),

@@ -94,6 +94,22 @@ def test_interpolation_keeps_the_frames_it_goes_between(models):
         interpolate(VIDEO[:1], "abc", models=models)
 
 
+def test_an_interpolation_is_told_that_its_first_frame_is_known(models, monkeypatch):
+    """Untold, the model makes that frame anew, and what moves from there does not begin where it was."""
+    seen = []
+    sample = VideoModels.sample
+
+    def watched(self, prompt, condition, config, seed):
+        seen.append(condition.start.clone())
+        return sample(self, prompt, condition, config, seed)
+
+    monkeypatch.setattr(VideoModels, "sample", watched)
+    interpolate(VIDEO[:3], "abc", models=models, config=CONFIG, strength=0.4)
+    (start,) = seen
+    assert (start[0] == 0).all()
+    assert np.allclose(start[1:], 0.4)
+
+
 def test_models_of_another_family_are_refused():
     class Other(PixelVae):
         id = "other"

@@ -27,6 +27,12 @@ def test_frames_are_the_centres_of_equal_spans(n: int, k: int, centres: list[int
     assert shown.seconds == pytest.approx(n / 10)
 
 
+def test_frames_without_times_are_the_centres_of_equal_spans_too() -> None:
+    """A prompt says when each was: told from the start of its span, events come too early."""
+    shown = from_pixels(np.zeros((4, 8, 8, 3), np.uint8), 4.0)
+    assert shown.times_s == pytest.approx((0.5, 1.5, 2.5, 3.5))
+
+
 def test_frames_are_scaled_down_with_their_aspect_and_never_up() -> None:
     shown = clip_frames(clip(4), n_frames=4, fps=10.0, width=96, height=64, frames=2, side=48)
     assert shown.images.shape == (2, 32, 48, 3)

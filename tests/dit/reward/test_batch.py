@@ -32,11 +32,12 @@ def test_noised_videos_and_their_targets_lead_back_to_the_data():
 
 
 def test_without_captions_is_the_same_noise():
-    pack = noise_pack(latents(), texts(), torch.ones(3), MODEL, CONFIG, torch.Generator())
+    config = RewardConfig(fps=24.0)
+    pack = noise_pack(latents(), texts(), torch.ones(3), MODEL, config, torch.Generator())
     bare = without_captions(pack, MODEL)
     assert bare.x_t is pack.x_t and len(bare.layout.text) == 0
     assert bare.layout.shapes == pack.layout.shapes
-    assert torch.equal(bare.layout.fps, pack.layout.fps)
+    assert bare.layout.fps.tolist() == pack.layout.fps.tolist() == [24.0] * 3
 
 
 def test_an_anchor_has_no_caption_or_frames_given():
