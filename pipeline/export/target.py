@@ -169,10 +169,12 @@ def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     out = io.StringIO()
     if rows:
         bare = any("\r" in str(value) for row in rows for value in row.values())
-        how = (
-            csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
-        )  # which does not quote that end of a line
-        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n", quoting=how)
+        writer = csv.DictWriter(
+            out,
+            list(rows[0]),
+            lineterminator="\n",
+            quoting=csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL,  # which does not quote that one
+        )
         writer.writeheader()
         writer.writerows(rows)
     return out.getvalue()

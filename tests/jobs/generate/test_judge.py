@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.generate import judge
 from jobs.generate.distractors import distractors
 from jobs.generate.judged_files import find_prompts
+from pipeline.quality.overall import overall
 from pipeline.video.encode import encode_mp4
 from pipeline.world.captions import caption
 from pipeline.world.render import render
@@ -44,8 +46,10 @@ def test_figures_of_a_folder(
     assert rows["0.mp4"]["wrong"] == [] and rows["2.mp4"]["wrong"] != []
     assert rows["0.mp4"]["relevance"] > rows["2.mp4"]["relevance"]
     summary = found["summary"]
-    assert all(0 <= summary[name] <= 1 for name in ("coherence", "fluency", "relevance"))
-    assert 0 < summary["creativity"] < 1 and 0 < summary["overall"] < 1
+    for name in ("coherence", "fluency", "relevance"):
+        assert summary[name] == pytest.approx(np.mean([row[name] for row in rows.values()]))
+    assert rows["0.mp4"]["relevance"] > 0.85 > 0.7 > rows["2.mp4"]["relevance"]
+    assert summary["overall"] == pytest.approx(overall(summary)) and summary["creativity"] > 0.01
     assert summary["frechet_distance"] == pytest.approx(0, abs=1e-6)
     assert json.loads((vbench / "prompts.json").read_text())["1.mp4"] == TEXTS[1]
     assert (vbench / "videos" / "1.mp4").read_bytes() == (folder / "1.mp4").read_bytes()

@@ -25,9 +25,11 @@ from jobs.ingest.ledger import STAMP, Ledger, check_settings, exclusive
 from jobs.ingest.plan import is_settled, name_contents
 from pipeline import schema as s
 from pipeline.config import IngestConfig, OpenClipConfig
+from pipeline.openclip.model import load_openclip
+from pipeline.scores.concepts import ConceptScorer
 from pipeline.shards.ranges import read_range
 from pipeline.source.listing import source_stamp
-from pipeline.video.decode import decode_clip
+from pipeline.video.decode import decode_clip, sample_indices
 from tests.helpers.clip_folders import stock_clip
 from tests.helpers.counter_media import numbers_of, write_counter, write_sound, write_video
 from tests.helpers.moving_scenes import scene, to_uint8
@@ -139,13 +141,20 @@ def test_long_shot_is_split_without_losing_a_frame(finished: Path) -> None:
     assert pieces[0][s.END_PTS] == pieces[1][s.START_PTS]
 
 
-def test_scores_and_embeddings(finished: Path) -> None:
+def test_scores_and_embeddings(finished: Path, clip: OpenClipConfig) -> None:
     manifest, embeddings = rows(finished, "manifest"), rows(finished, "embeddings")
     assert [row[s.CLIP_ID] for row in manifest] == [row[s.CLIP_ID] for row in embeddings]
+    model = load_openclip(clip.model)
+    blank = ConceptScorer(model, clip.concepts, clip.neutral)
     for row, vector in zip(manifest, embeddings, strict=True):
         assert np.linalg.norm(vector[s.CLIP_EMBEDDING]) == pytest.approx(1, abs=1e-2)
         assert row[s.AESTHETIC] is None and row[s.ERROR] is None
-        assert 0 <= row[s.CONCEPT_PREFIX + "blank"] <= 1
+        video = read_range(finished / "clips", row[s.SHARD], row[s.BYTE_OFFSET], row[s.BYTE_LENGTH])
+        shown = sample_indices(row[s.N_FRAMES], clip.frames)
+        pixels, _ = decode_clip(video, indices=shown)
+        mean = model.embed_clip(pixels)
+        assert vector[s.CLIP_EMBEDDING] @ mean > 0.99, "of this clip's frames"
+        assert row[s.CONCEPT_PREFIX + "blank"] == pytest.approx(float(blank(mean)["blank"]), abs=0.05)  # fmt: skip
         for name in (
             *(s.MOTION_MEAN, s.MOTION_P95, s.STATIC_SHARE, s.LUMA_MEAN, s.LUMA_STD, s.BLUR),
             *(s.OVEREXPOSED, s.UNDEREXPOSED, s.TEXT_AREA),
