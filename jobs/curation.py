@@ -20,7 +20,7 @@ from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.recipe import Recipe, parse_overrides
 from jobs.core.run import RunFolder, dropped_line, open_run
 from jobs.core.writable import check_run_folder
-from pipeline.bounds import Count, check_bounds
+from pipeline.bounds import Bounded, Count
 from pipeline.source.listing import check_apart
 from pipeline.store.paths import Location, location
 
@@ -29,7 +29,7 @@ NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(Bounded):
     """Ingest, select, caption and pack: raw videos to training shards."""
 
     sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SRC ...")]
@@ -45,9 +45,6 @@ class Args:
     """Take only the first N sources, in order; without it a later run takes the rest."""
     dry_run: bool = False
     """Write nothing: say how many sources there are, by which recipe and models they would go, and what is done."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)

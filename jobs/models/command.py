@@ -11,7 +11,7 @@ from jobs.core.args import parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, unknown
 from jobs.core.recipe import Recipe, load_recipe
-from pipeline.bounds import Positive, check_bounds
+from pipeline.bounds import Bounded, Positive
 
 if TYPE_CHECKING:
     from jobs.models.needs import Need
@@ -48,16 +48,13 @@ class GetArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckArgs:
+class CheckArgs(Bounded):
     """Load every model of a recipe and run it once on this device: memory, seconds a clip, hours for your footage."""
 
     recipe: str = "laptop"
     """Recipe file, or name of one of ours."""
     hours: Positive = 1.0
     """Hours of footage to reckon with."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:

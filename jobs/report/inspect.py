@@ -17,7 +17,7 @@ from jobs.core.tables import TableFiles, find_tables, open_tables
 from jobs.core.writable import check_file
 from jobs.report.status import incomplete
 from pipeline import schema as s
-from pipeline.bounds import Count, Limits, Whole, check_bounds
+from pipeline.bounds import Bounded, Count, Limits, Whole
 from pipeline.store.paths import Location
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(Bounded):
     """Show rows, hours, schema, scores and captions of a run folder, a table folder or a Parquet file."""
 
     path: tyro.conf.Positional[Folder]
@@ -47,9 +47,6 @@ class Args:
     """Show clips, those with the largest value of this column first; a - in front turns it round: --sort=-blur."""
     top: Count = 20
     """With --where or --sort: most clips shown."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:

@@ -15,11 +15,11 @@ from jobs.core.args import Device
 from jobs.core.errors import UserError
 from jobs.reward.asks import FilePrompts, Wanted, WorldPrompts, read_prompts
 from jobs.reward.rewards import check_rewards
-from pipeline.bounds import Count, Limits, Share, check_bounds
+from pipeline.bounds import Bounded, Count, Limits, Share
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(Bounded):
     """Fine-tune a DiT by reward: draw videos, score them, train on what sets the good ones apart (DiffusionNFT).
 
     Prompts are scenes of the synthetic world that never come twice, or those of a file. The same command goes on with a
@@ -59,9 +59,6 @@ class Args:
     """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     threads: Count | None = None
     """CPU threads; default: all cores."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 UNKEYED = {"out", "resume", "device", "threads", "init", "reward", "prompts"}

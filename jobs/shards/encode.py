@@ -26,7 +26,7 @@ from jobs.shards.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encod
 from jobs.shards.encode_settings import keep_settings, note_settings
 from jobs.shards.encode_view import memory_lines, view_lines
 from pipeline import schema as s
-from pipeline.bounds import Whole, check_bounds
+from pipeline.bounds import Bounded, Whole
 from pipeline.config import EncodeConfig
 from pipeline.loader.mix import rendering_name
 from pipeline.shards.layout import MANIFEST_NAME
@@ -47,7 +47,7 @@ CLIPS_PER_WORKER = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(Bounded):
     """Encode shards to latents and text features; rerunning encodes only what changed."""
 
     folder: tyro.conf.Positional[Folder]
@@ -72,9 +72,6 @@ class Args:
     """Recipe file or name; its [encode] section is used. Default: the folder's own recipe."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Override a setting: --set encode.max_pixels=16384; may be repeated."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 COUNTED_AT_ONCE = 512

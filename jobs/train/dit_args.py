@@ -15,13 +15,13 @@ from jobs.core.args import Data, Device
 from jobs.core.errors import UserError, user_errors
 from jobs.core.named import check_dit
 from jobs.core.recipe import folder_recipe, section_from
-from pipeline.bounds import Count, NonNegative, check_bounds
+from pipeline.bounds import Bounded, Count, NonNegative
 from pipeline.config import MixConfig
 from pipeline.groups import DATA, DEVICES, EVALUATION, MODEL, OBJECTIVE, OUTPUT
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(Bounded):
     """Train the diffusion transformer from latents.
 
     The same command goes on with a run that was stopped: Ctrl-C saves the step in hand, a kill loses at most the steps
@@ -73,9 +73,6 @@ class Args:
     """Also write the metrics and sheets to OUT/tensorboard."""
     vae: Annotated[str, EVALUATION] = "embedded"
     """VAE that decodes the contact sheets; it must be the one that made the latents."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 UNKEYED = {

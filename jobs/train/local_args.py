@@ -8,12 +8,12 @@ from typing import Annotated
 
 from jobs.core.console import say
 from jobs.core.stage import Stage
-from pipeline.bounds import Count, check_bounds
+from pipeline.bounds import Bounded, Count
 from pipeline.groups import DEVICES, OUTPUT
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalArgs:
+class LocalArgs(Bounded):
     """A trainer's folder, its threads, and whether it must go on with a run."""
 
     out: Annotated[Path, OUTPUT]
@@ -22,9 +22,6 @@ class LocalArgs:
     """CPU threads for the arithmetic."""
     resume: Annotated[bool, OUTPUT] = False
     """Refuse to start anew: OUT must hold a checkpoint to go on from."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def untrained(args: LocalArgs, name: str, key: str, output: str) -> Stage | None:

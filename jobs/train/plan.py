@@ -9,7 +9,7 @@ from dit.config import DiTConfig, TrainConfig
 from jobs.core.args import parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, user_errors
-from pipeline.bounds import Count, Positive, check_bounds
+from pipeline.bounds import Bounded, Count, Positive
 
 if TYPE_CHECKING:
     from dit.costs import Memory, Speed
@@ -29,7 +29,7 @@ SCALING = (0.75, 0.9, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(Bounded):
     """What a training of the DiT takes: memory a GPU, tokens a second, days, disk and money, each with an interval.
 
     Speed comes from measured steps on an H100; what is assumed beyond them is said.
@@ -67,9 +67,6 @@ class Args:
     """What is kept of a clip's latents, see [encode] posterior."""
     optimizer: Literal["muon", "adamw"] = "adamw"
     """Muon keeps one moment of a matrix, AdamW two; the measured speeds are AdamW's."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)

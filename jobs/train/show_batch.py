@@ -19,7 +19,7 @@ from jobs.core.writable import check_file
 from jobs.train.batch_sheet import ALARM, FAINT, INK, Cell, Strip, draw_cells
 from jobs.train.run_json import open_steps, open_vae_data, read_run
 from pipeline import schema as s
-from pipeline.bounds import Count, check_bounds
+from pipeline.bounds import Bounded, Count
 from pipeline.store.atomic import write_bytes
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShowArgs:
+class ShowArgs(Bounded):
     """Draw the clips of a training step as it saw them: frames, captions as drawn, noise levels."""
 
     run: tyro.conf.Positional[Path]
@@ -49,9 +49,6 @@ class ShowArgs:
     """Most clips drawn; all are listed."""
     vae: str | None = None
     """VAE that decodes latents; default: the run's own --vae."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:

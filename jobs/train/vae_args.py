@@ -9,13 +9,13 @@ from typing import Annotated
 import tyro
 
 from jobs.core.args import Data, Device
-from pipeline.bounds import Count, Whole, check_bounds
+from pipeline.bounds import Bounded, Count, Whole
 from pipeline.groups import DEVICES, EVALUATION, MODEL, OUTPUT, SCHEDULE
 from vae.config import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(Bounded):
     """Train the causal video VAE on video shards; writes vae.safetensors, CARD.md and a contact sheet to OUT.
 
     The same command goes on with a run that was stopped; Ctrl-C saves the step in hand.
@@ -45,9 +45,6 @@ class Args:
     """Stop after this step, with a checkpoint, as if interrupted."""
     resume: Annotated[bool, OUTPUT] = False
     """Refuse to start anew: OUT must hold a checkpoint to go on from."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
     @property
     def measured_on(self) -> str:

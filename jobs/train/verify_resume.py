@@ -19,7 +19,7 @@ from jobs.core.args import Data, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_CRASH, EXIT_OK, UserError, user_errors
 from jobs.train.run_json import RUN_NAME, open_steps, read_run
-from pipeline.bounds import Count, Seed, Whole, check_bounds
+from pipeline.bounds import Bounded, Count, Seed, Whole
 
 if TYPE_CHECKING:
     from pipeline.loader.order import LoaderState
@@ -31,7 +31,7 @@ TOKENS_PER_PACK = 2560
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerifyArgs:
+class VerifyArgs(Bounded):
     """Replay the order of training data for several world sizes, resuming at every step, and print its hash."""
 
     folder: tyro.conf.Positional[Data]
@@ -46,9 +46,6 @@ class VerifyArgs:
     """Global steps whose clips are also read and hashed; 0 reads nothing."""
     seed: Seed | None = None
     """Seed of the order; default: the run's own, or 0."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def main(argv: list[str]) -> int:

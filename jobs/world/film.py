@@ -18,14 +18,14 @@ from jobs.core.errors import EXIT_OK, UserError, user_errors
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage
 from jobs.core.writable import check_own_folder
-from pipeline.bounds import Count, Limits, Seed, Whole, check_bounds
+from pipeline.bounds import Bounded, Count, Limits, Seed, Whole
 from pipeline.world.film import TRUTH_NAME, shoot
 from pipeline.world.film_plan import plan_films
 from pipeline.world.scene import SPLITS
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmArgs:
+class FilmArgs(Bounded):
     """Film raw videos of the synthetic world into OUT: cuts, transitions, junk, a broken file, truth.json."""
 
     out: Annotated[Path, tyro.conf.Positional]
@@ -42,9 +42,6 @@ class FilmArgs:
     """How many of the files are broken recordings."""
     workers: Whole = 0
     """Processes; 0 means one per CPU core."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def run(args: FilmArgs) -> Path:

@@ -17,7 +17,7 @@ from jobs.core.errors import EXIT_OK, UserError, user_errors
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage
 from jobs.core.writable import check_own_folder
-from pipeline.bounds import Whole, check_bounds
+from pipeline.bounds import Bounded, Whole
 from pipeline.shards.layout import manifest_of
 from pipeline.world.clips import WorldConfig, check_config, chunks, world_rows
 
@@ -26,7 +26,7 @@ CHUNK = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorldArgs:
+class WorldArgs(Bounded):
     """Render clips of the synthetic world to OUT/shards, with true captions."""
 
     out: Annotated[Path, tyro.conf.Positional]
@@ -51,9 +51,6 @@ class WorldArgs:
     """H.264 quality; lower is better."""
     workers: Whole = 0
     """Processes; 0 means one per CPU core."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def parse_sizes(text: str) -> tuple[tuple[int, int], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pipeline.bounds import Count, NonNegative, Positive, Seed, Steps, Whole, check_bounds
+from pipeline.bounds import Bounded, Count, NonNegative, Positive, Seed, Steps, Whole
 from pipeline.groups import DEVICES, OPTIMISATION, OUTPUT, SCHEDULE
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -13,7 +13,7 @@ OptimizerName = Literal["muon", "adamw"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaseTrainConfig:
+class BaseTrainConfig(Bounded):
     """What the training of any model here depends on, beside its data."""
 
     steps: Annotated[Steps, SCHEDULE] = 2000
@@ -32,6 +32,3 @@ class BaseTrainConfig:
     """Steps between checkpoints."""
     log_every: Annotated[Count, OUTPUT] = 10
     """Steps between lines of metrics.jsonl."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from pipeline import schema as s
-from pipeline.bounds import Count, Limits, Rate, Seed, Share, check_bounds
+from pipeline.bounds import Bounded, Count, Limits, Rate, Seed, Share
 from pipeline.video.tags import WORLD
 from pipeline.world.captions import caption, structured
 from pipeline.world.render import render
@@ -30,7 +30,7 @@ MAX_OBJECTS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorldConfig:
+class WorldConfig(Bounded):
     """A set of world clips."""
 
     clips: Count = 1000
@@ -51,9 +51,6 @@ class WorldConfig:
     """Most objects in a scene."""
     crf: Annotated[int, Limits(least=0, most=51)] = 18
     """H.264 quality; lower is better."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 def check_config(config: WorldConfig) -> None:

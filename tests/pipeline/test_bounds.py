@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 
 from pipeline.bounds import (
+    Bounded,
     BoundsError,
     Count,
     Decay,
@@ -18,12 +19,11 @@ from pipeline.bounds import (
     Positive,
     Share,
     Whole,
-    check_bounds,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Bounded):
     count: Count = 1
     whole: Whole = 0
     rate: Positive = 1.0
@@ -38,9 +38,6 @@ class Settings:
     maybe: Literal["c"] | None = None
     flag: bool = False
     model: Name = "embedded"
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
 
 @pytest.mark.parametrize(
