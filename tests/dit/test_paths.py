@@ -9,7 +9,7 @@ from dit.conditioning import given_latents
 from dit.config import DiTConfig, SamplerConfig
 from dit.model import DiT
 from dit.paths import draw_levels, first_level, known_floor, noised, seen, velocity_of, vp_levels
-from dit.rectified_flow import gaussian_velocity, interpolate, target_velocity
+from dit.rectified_flow import draw_times, gaussian_velocity, interpolate, target_velocity
 from dit.samplers import generate
 from dit.schedules import schedule
 from dit.solvers import euler
@@ -40,6 +40,33 @@ def test_every_step_is_drawn_equally_often():
     drawn = draw_levels("vp", 5000, 3.0, torch.Generator().manual_seed(0))
     counts = torch.bincount(torch.searchsorted(vp_levels(), drawn), minlength=1000)
     assert counts.tolist() == [5] * 1000
+
+
+@pytest.mark.parametrize("path", ["flow", "vp"])
+def test_levels_hang_on_the_generator_alone(path):
+    """A training that goes on after a kill draws the levels that it would have drawn."""
+    drawn = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(len(drawn))
+        drawn.append(draw_levels(path, 64, 3.0, torch.Generator().manual_seed(seed)))
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+    assert drawn[0].shape == (64,) and drawn[0].dtype == torch.float32
+
+
+def test_levels_of_the_flow_are_its_shifted_times():
+    """Each size of video has a shift of its own; a level drawn by another is a model trained on other noise."""
+    shift = torch.linspace(1, 6, 32)
+    for each in (3.0, shift):
+        want = draw_times(32, each, torch.Generator().manual_seed(5))
+        assert torch.equal(draw_levels("flow", 32, each, torch.Generator().manual_seed(5)), want)
+    assert first_level("flow") == 1.0
+
+
+def test_a_draw_that_rounds_up_to_the_end_is_the_last_step(monkeypatch):
+    """One draw of many millions; it would end a training of days."""
+    almost = 1 - 2**-24
+    monkeypatch.setattr(torch, "rand", lambda n, generator=None: torch.full((n,), almost))
+    assert float(draw_levels("vp", 5000, 3.0).max()) == float(vp_levels()[-1])
 
 
 def test_the_floor_of_a_known_clip_is_its_posterior_s_own_noise():

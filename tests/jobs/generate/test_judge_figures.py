@@ -239,7 +239,8 @@ class Files:
         def read_window(path: Path, *, sandbox: Any) -> Window:
             assert sandbox == "sandbox"
             if not (grey := Path(path).read_text()):
-                raise MediaError("open", "invalid_data", "no video")
+                where = f" in {path}" if Path(path).name == "1.mp4" else ""
+                raise MediaError("open", "invalid_data", f"no video{where}")
             return Window(frames=np.full((4, 2, 2, 3), int(grey), np.uint8), fps=8.0)
 
         monkeypatch.setattr("pipeline.video.window.read_window", read_window)
@@ -247,6 +248,7 @@ class Files:
         quality = SimpleNamespace(coherence=0.5, fluency=0.5, motion=0.5)
         monkeypatch.setattr("pipeline.quality.motion.motion_quality", lambda frames: quality)
         monkeypatch.setattr("pipeline.openclip.find.find_openclip", lambda name: None)
+        monkeypatch.setattr("jobs.generate.distractors.distractors", lambda *_, world: ["grey"])
         self.loaded: list[str] = []
 
         def load(name: str, *, device: str) -> Model:
@@ -266,14 +268,17 @@ def test_every_video_is_judged_by_its_own_prompt_and_told(
     words = [str(files.folder), "--out", str(out), "--json", "--device", "cpu"]
     assert judge.main(words) == EXIT_PARTIAL
     printed = capsys.readouterr()
-    assert f"{files.folder}/1.mp4: " in printed.err and "no video" in printed.err
+    assert f"no video in {files.folder}/1.mp4\n" in printed.err
     lines = printed.out.splitlines()
     assert lines[0] == "judge: 3 videos by CLIP embedded"
     rows = [json.loads(line) for line in lines if line.startswith("{")]
     found = json.loads(out.read_text())
     assert found["videos"] == rows and len(rows) == 2 and found["summary"]["videos"] == 2
     assert [(Path(r["path"]).name, r["prompt"]) for r in rows] == list(named.items())
-    assert lines[-1].startswith("judge: 2 videos: overall ") and out.read_text().endswith("}\n")
+    assert lines[-1].startswith("judge: 2 videos: overall ")
+    assert out.read_text().startswith('{\n "summary"') and out.read_text().endswith("}\n")
+    assert [row["relevance"] for row in rows] == [0.5, 0.5], "neither knows red: a tie"
+    assert printed.err.count(f"{files.folder}/1.mp4") == 1
     assert files.loaded == ["embedded cpu"], "the model is loaded once"
     one = [str(files.folder / "0.mp4"), "--clip-model", "none", "--prompt", RED]
     assert judge.main(one) == EXIT_OK
@@ -303,7 +308,9 @@ def test_real_videos_are_a_second_set_of_the_same_features(
     words = [str(files.folder), "--real", str(real.folder), "--out", str(out)]
     assert judge.main(words) == EXIT_OK
     assert json.loads(out.read_text())["summary"]["frechet_distance"] == pytest.approx(900)
-    assert "frechet distance 900.000" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.startswith("judge: 2 videos by CLIP embedded\n")
+    assert "frechet distance 900.000" in printed
     assert judge.main([*words, "--clip-model", "none"]) == EXIT_OK
     assert "frechet_distance" not in json.loads(out.read_text())["summary"]
     empty = Files(tmp_path / "broken", monkeypatch, None, None)
