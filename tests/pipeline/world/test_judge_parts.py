@@ -247,6 +247,18 @@ def test_frames_that_show_an_object_whole() -> None:
     assert j.whole_frames(track(alone), []).tolist() == [0]
 
 
+def test_a_shape_is_read_from_the_sharpest_sixth() -> None:
+    """What moves is smeared: eighteen frames of a square, fifteen of which look like a blurred disc."""
+    alpha = np.zeros((18, 40, 40), np.float32)
+    ys, xs = np.mgrid[:40, :40] - 19.5
+    alpha[:] = np.clip((9 - np.hypot(ys, xs)) / 4 + 0.5, 0, 1)
+    alpha[[2, 9, 17]] = 0
+    alpha[[2, 9, 17], 13:27, 13:27] = 1
+    area = alpha.sum(axis=(1, 2))
+    given = {"x": np.full(18, 20.0), "y": np.full(18, 20.0), "alpha": alpha}
+    assert j.read_shape(track(alpha > 0.5, list(area), **given), []) == "square"
+
+
 def test_a_path_is_smoothed_by_the_median_of_three() -> None:
     path = np.array([5.0, 1, 9, 2, 8, 3])
     assert j.smooth(path).tolist() == [5, 5, 2, 8, 3, 3]
@@ -282,6 +294,8 @@ STILL = np.full(9, 0.5)
         (line(0.2, 0.225), STILL, 0.1, "still"),
         (STILL, line(0.2, 0.315), 60, "down"),
         (STILL, line(0.2, 0.305), 60, "still"),
+        # where it ends, not where it was just before
+        (np.array([0.5, 0.52, 0.52, 0.52, 0.52, 0.48]), np.full(6, 0.5), 0.1, "left"),
     ],
 )
 def test_what_a_path_is(x: np.ndarray, y: np.ndarray, seconds: float, motion: str) -> None:
@@ -299,6 +313,14 @@ def test_motion_is_read_in_shares_of_the_frame_where_the_object_shows() -> None:
     assert j.read_motion(track(mask, area, x=x, y=np.full(6, 20.0)), 1) == "still", "in five seconds"  # fmt: skip
     x6 = np.linspace(20, 26, 6)  # six frames at five a second are one second: 0.05 is the least
     assert j.read_motion(track(mask, area, x=x6, y=np.full(6, 20.0)), 5) == "right"
+    far, low = np.linspace(20, 40, 6), np.linspace(20, 24, 6)
+    assert j.read_motion(track(mask, area, x=far, y=low), 5) == "right"
+    away, part = (
+        np.float64([20, 20, 20, 90, 90, 20, 20, 20]),
+        [100.0] * 3 + [59.0] * 2 + [100.0] * 3,
+    )
+    eight = np.zeros((8, 50, 100), bool)
+    assert j.read_motion(track(eight, part, x=away, y=np.full(8, 20.0)), 5) == "still"
     half = [100.0, 100, 100, 59, 0, 61]
     x = np.array([20, 20, 20, 90, np.nan, 20.0])
     assert j.read_motion(track(mask, half, x=x, y=np.full(6, 20.0)), 5) == "still"
@@ -320,6 +342,7 @@ def test_motion_is_read_in_shares_of_the_frame_where_the_object_shows() -> None:
         ([0.5, 0.7, 0.5, 0.7, 0.5], 3),
         ([0.5, 0.3, 0.5, 0.3], 2),
         ([0.5, 0.55, 0.45, 0.53], 1),
+        ([0.9, 0.5, 0.6, 0.7], 1),
         ([0.5], 0),
     ],
 )
