@@ -175,3 +175,53 @@ def test_whatever_is_left_is_told_and_is_no_success(
         assert said in error
     assert forget.forget(aside.run, aside.args(old_versions=True)) == code, "asks for no name"
     assert [remove for _, remove in asked] == [False, True]
+
+
+def test_what_is_farthest_from_the_source_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in between, what is left still says what the rest was made from; each place is told what goes."""
+    run, base = open_run(tmp_path / "run"), full_plan()
+    asked: list[Any] = []
+
+    def note(name: str) -> Any:
+        def step(*args: Any, **named: Any) -> Any:
+            asked.append((name, *args, *named.items()))
+            yield name
+
+        return step
+
+    for name in ("take_out_of_training", "take_out_records", "take_out_rest"):
+        monkeypatch.setattr(forget.rest, name, note(name))
+    for name in ("take_out_shards", "take_out_latents", "take_out_clips"):
+        monkeypatch.setattr(forget.tables, name, note(name))
+    monkeypatch.setattr(forget, "take_out_of_export", note("take_out_of_export"))
+    for name in ("dit", "vae", "plain", "export"):
+        (tmp_path / name).mkdir()
+    seen = [
+        forget.replace(base.sightings[0], folder=str(tmp_path / name), command=what, held_out=held)
+        for name, what, held in (
+            ("dit", "train-dit", ("c2",)),
+            ("vae", "train-vae", ()),
+            ("plain", "train-dit", ()),
+            ("gone", "train-dit", ()),
+        )
+    ]
+    exports = (str(tmp_path / "export"), str(tmp_path / "moved"))
+    plan = forget.replace(base, sightings=tuple(seen), exports=exports)
+    names = list(forget.steps(run, plan))
+    gone = asked[3][2]
+    assert (list(gone.clips), gone.sources) == (["c1", "c2"], ("s1",))
+    training = "take_out_of_training"
+    assert asked == [
+        (training, tmp_path / "dit", True, plan.names()),
+        (training, tmp_path / "vae", True, plan.names()),
+        (training, tmp_path / "plain", False, plan.names()),
+        ("take_out_of_export", tmp_path / "export", gone, plan.needles()),
+        ("take_out_shards", run, gone),
+        ("take_out_latents", run, gone, ("in_line", True)),
+        ("take_out_clips", run, gone),
+        ("take_out_records", run, gone, plan.targets.clips),
+        ("take_out_rest", run, gone, plan.needles()),
+    ]
+    assert names == [name for name, *_ in asked], "each file that changes is told"

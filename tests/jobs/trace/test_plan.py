@@ -245,6 +245,11 @@ def test_what_a_training_saw_is_told_step_by_step() -> None:
         "  began with the weights of /old, which saw some of them",
         "  why",
     ]
+    held = Sighting(folder="/vae", command="train-vae", steps_done=0, held_out=("c1", "c2"))
+    assert list(forget.sighting_lines(held)) == [
+        "train-vae /vae (no checkpoint, 0 steps)",
+        "  measured on c1, c2 (held out, never trained on)",
+    ]
     bare = Sighting(
         folder="/vae", command="train-vae", steps_done=None, seen={"c2": [3], "c1": [0]}
     )
