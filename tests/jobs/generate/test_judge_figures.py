@@ -278,6 +278,7 @@ def test_every_video_is_judged_by_its_own_prompt_and_told(
     assert lines[-1].startswith("judge: 2 videos: overall ")
     assert out.read_text().startswith('{\n "summary"') and out.read_text().endswith("}\n")
     assert [row["relevance"] for row in rows] == [0.5, 0.5], "neither knows red: a tie"
+    assert [row["failed"] for row in rows] == [[], []], "which is no failure"
     assert printed.err.count(f"{files.folder}/1.mp4") == 1
     assert files.loaded == ["embedded cpu"], "the model is loaded once"
     one = [str(files.folder / "0.mp4"), "--clip-model", "none", "--prompt", RED]
@@ -285,6 +286,12 @@ def test_every_video_is_judged_by_its_own_prompt_and_told(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "judge: 1 video" and lines[1].startswith("video ") and len(lines) == 4
     assert len(files.loaded) == 1
+    handed: list[Any] = []
+    monkeypatch.setattr("jobs.generate.vbench.export_vbench", lambda *what: handed.append(what))
+    assert judge.main([*one, "--json", "--vbench", str(tmp_path / "vbench")]) == EXIT_OK
+    row = json.loads(capsys.readouterr().out.splitlines()[1])
+    assert row["prompt"] == RED and row["relevance"] is None
+    assert handed == [(tmp_path / "vbench", {files.folder / "0.mp4": RED})]
 
 
 def test_what_cannot_be_read_at_all_ends_before_a_model_is_loaded(

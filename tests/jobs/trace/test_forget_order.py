@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs.core.errors import EXIT_OK, EXIT_PARTIAL
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
 from jobs.core.run import FORGETTING, RunFolder, open_run
 from jobs.ingest.tombstones import mark, read_tombstones
 from jobs.trace import forget
@@ -123,6 +124,39 @@ def test_what_was_cut_short_is_finished_first_and_its_words_are_not_asked_again(
     for word in ("mill.mp4", "quay.mp4"):
         assert f"forget: {word} was forgotten before; nothing to do\n" in out
     assert "new.mp4 was forgotten" not in out
+
+
+def test_what_an_earlier_forgetting_left_is_told_with_the_later_one_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = Aside(tmp_path, monkeypatch)
+    save_plan(aside.run, aside.plan)
+    left = forget.take_out(aside.run, aside.args("quay.mp4", "mill.mp4"))
+    assert left.count(("a.txt", "needle")) == 2 and len(left) == 6
+
+
+def test_a_run_folder_is_changed_by_one_command_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = Aside(tmp_path, monkeypatch)
+    held: list[tuple[str, str]] = []
+
+    def locked(path: Path, what: str) -> Any:
+        held.append((str(path.relative_to(tmp_path)), what))
+        return nullcontext()
+
+    monkeypatch.setattr(forget, "locked", locked)
+    save_plan(aside.run, aside.plan)
+    assert forget.main(["--run", str(aside.run.path), "--no-verify"]) == EXIT_OK
+    assert held == [("run", "forget"), ("other", "forget")]
+
+
+@pytest.mark.parametrize("name", ["manifest", "clips", "shards", ".ingest"])
+def test_a_folder_with_any_table_of_clips_is_a_run(tmp_path: Path, name: str) -> None:
+    """Shards alone were copied somewhere: a work must leave them, too."""
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match="^name what to forget: "):
+        forget.main(["--run", str(tmp_path)])
 
 
 def test_a_run_that_imports_and_is_imported_is_gone_through_once(

@@ -218,6 +218,25 @@ def test_what_was_up_to_date_is_noted_and_what_was_not_is_not(home: Path) -> Non
     assert plan_for(run, "quay.mp4").latents_in_line is False, "there are none"
 
 
+def test_latents_that_are_those_of_the_shards_are_brought_along(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they were called stale after it, and encoded again for nothing; stale ones must stay so."""
+    asked: list[str] = []
+
+    def refuse_stale(folder: str) -> None:
+        asked.append(folder)
+        if len(asked) > 1:
+            raise ValueError("stale")
+
+    monkeypatch.setattr("pipeline.latents.stale.refuse_stale", refuse_stale)
+    run = open_run(home / "run")
+    (home / "run" / "latents").mkdir()
+    assert plan_for(run, "quay.mp4").latents_in_line is True
+    assert plan_for(run, "quay.mp4").latents_in_line is False
+    assert asked == [str(home / "run" / "latents")] * 2
+
+
 def test_duplicates_of_what_goes_are_counted_once_and_those_that_go_too_are_not(home: Path) -> None:
     run = open_run(home / "run")
     one, two = clips_of(run, "quay")
