@@ -262,7 +262,7 @@ def name_refusal(message: str) -> str:
     """What one of our types says of a value, without the parser's words around it; any other message as it is."""
     found = re.search(
         r"^Error parsing (\S+): (?:no type matching .+? Got errors: - .+\)\]: )?"
-        r"(.*;.*?) (?:Argument helptext: |For full ).*$",
+        r"(.*?;.*?) (?:Argument helptext: |For full ).*$",
         message,
     )
     if found is None:

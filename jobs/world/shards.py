@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -17,40 +17,12 @@ from jobs.core.errors import EXIT_OK, UserError, user_errors
 from jobs.core.keys import config_key
 from jobs.core.stage import Stage
 from jobs.core.writable import check_own_folder
-from pipeline.bounds import Bounded, Whole
+from pipeline.bounds import Whole
 from pipeline.shards.layout import manifest_of
 from pipeline.world.clips import WorldConfig, check_config, chunks, world_rows
 
 CHUNK = 100
 """Clips per task of a worker process."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorldArgs(Bounded):
-    """Render clips of the synthetic world to OUT/shards, with true captions."""
-
-    out: Annotated[Path, tyro.conf.Positional]
-    """Folder to make; shards go to OUT/shards."""
-    clips: int = 1000
-    """How many clips."""
-    seed: int = 1
-    """Which clips: other seeds give other scenes."""
-    split: str = "train"
-    """Stream of scenes: train, heldout or novel."""
-    sizes: str = "64x64,64x64,80x48,48x80"
-    """WIDTHxHEIGHT list in pixels, drawn evenly; repeat one to draw it more often."""
-    frames: int = 17
-    """Frames of a video clip; 1 + 4k suits the VAE."""
-    fps: float = 8.0
-    """Frames per second."""
-    image_share: float = 0.1
-    """Share of clips that are single images."""
-    max_objects: int = 3
-    """Most objects in a scene."""
-    crf: int = 18
-    """H.264 quality; lower is better."""
-    workers: Whole = 0
-    """Processes; 0 means one per CPU core."""
 
 
 def parse_sizes(text: str) -> tuple[tuple[int, int], ...]:
@@ -62,6 +34,28 @@ def parse_sizes(text: str) -> tuple[tuple[int, int], ...]:
             raise UserError(f"size {item!r} is not WIDTHxHEIGHT; write sizes like 64x64,80x48")
         sizes.append((int(width), int(height)))
     return tuple(sizes)
+
+
+SIZES = tyro.constructors.PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="STR",
+    instance_from_str=lambda words: parse_sizes(words[0]),
+    is_instance=lambda value: isinstance(value, tuple),
+    str_from_instance=lambda sizes: [",".join(f"{width}x{height}" for width, height in sizes)],
+)
+"""How sizes stand on the command line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldArgs(WorldConfig):
+    """Render clips of the synthetic world to OUT/shards, with true captions."""
+
+    sizes: Annotated[tuple[tuple[int, int], ...], SIZES] = WorldConfig.sizes
+    """WIDTHxHEIGHT list in pixels, drawn evenly; repeat one to draw it more often."""
+    out: Annotated[Path, tyro.conf.Positional]
+    """Folder to make; shards go to OUT/shards."""
+    workers: Whole = 0
+    """Processes; 0 means one per CPU core."""
 
 
 def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
@@ -107,7 +101,6 @@ def run(config: WorldConfig, out: Path, *, workers: int = 0) -> Path:
 def main(argv: list[str]) -> int:
     """Command line of ``filmstock world``."""
     args = parse_args(WorldArgs, argv, "world")
-    fields = {k: v for k, v in vars(args).items() if k not in ("out", "workers", "sizes")}
-    config = replace(WorldConfig(**fields), sizes=parse_sizes(args.sizes))
+    config = WorldConfig(**{each.name: getattr(args, each.name) for each in fields(WorldConfig)})
     run(config, args.out, workers=args.workers)
     return EXIT_OK

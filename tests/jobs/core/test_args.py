@@ -66,7 +66,7 @@ class Typed:
     port: int | None = None
     """Which."""
     device: Device = "cpu"
-    """On what."""
+    """On what; a help may have a semicolon, too."""
     out: Folder | None = None
     """To where."""
 
@@ -88,6 +88,7 @@ def test_what_our_types_say_of_a_value_is_told_without_the_parsers_words(
         parse_args(Typed, argv, "do")
     assert str(caught.value).startswith(says)
     assert "Error parsing" not in str(caught.value) and "Got errors" not in str(caught.value)
+    assert "helptext" not in str(caught.value) and "semicolon" not in str(caught.value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,3 +41,19 @@ def test_impossible_configs_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="multiple of 16"):
         run(WorldConfig(clips=1, sizes=((50, 50),)), tmp_path)
     assert not (tmp_path / "shards").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--clips", "0"], "--clips 0: it must be at least 1"),
+        (["--sizes", "64"], "--sizes: size '64' is not WIDTHxHEIGHT; write sizes like 64x64,80x48"),
+    ],
+)
+def test_the_command_line_names_the_option_that_is_wrong(
+    words: list[str], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as caught:
+        main([str(tmp_path / "out"), *words])
+    assert str(caught.value) == says
+    assert not (tmp_path / "out").exists()
