@@ -94,8 +94,9 @@ Device = Annotated[
         is_instance=lambda value: isinstance(value, str),
         str_from_instance=lambda value: [value],
     ),
+    tyro.conf.arg(help="Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."),
 ]
-"""Option that names a device: auto, cpu, cuda or cuda:N."""
+"""Option that names a device, with its help: auto, cpu, cuda or cuda:N."""
 
 
 def parse_args(cls: type[T], argv: list[str], command: str) -> T:

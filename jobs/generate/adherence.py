@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from dit.config import SampleConfig, WeightFormat
+from dit.config import SampleConfig
 from jobs.core.args import Device, parse_args
 from jobs.core.console import Progress, clock, say
 from jobs.core.errors import EXIT_OK, UserError
+from jobs.core.model_options import DitName, TextName, VaeName, Weights
 from jobs.core.writable import check_own_folder
 from pipeline.bounds import Count, Limits, Seed
 from pipeline.store.atomic import write_bytes
@@ -48,16 +49,11 @@ class Args(SampleConfig):
     """WIDTHxHEIGHT in pixels."""
     max_objects: Annotated[int, Limits(least=1, most=3)] = 3
     """Most objects in a scene."""
-    dit: str = "embedded"
-    """embedded, a dit.safetensors, or a folder of train-dit."""
-    weights: WeightFormat = "float"
-    """How the DiT's matrices lie in memory: float, or int8 for a quarter of that (`pip install 'filmstock[quant]'`)."""
-    vae: str = "embedded"
-    """VAE the DiT was trained with."""
-    text: str = "embedded"
-    """Text encoder the DiT was trained with; embedded gives way to the one that the DiT names."""
+    dit: DitName = "embedded"
+    weights: Weights = "float"
+    vae: VaeName = "embedded"
+    text: TextName = "embedded"
     device: Device = "auto"
-    """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     out: Path | None = None
     """Folder for adherence.json and a contact sheet; default: print only."""
 

@@ -57,8 +57,9 @@ class Args:
     """JSON file for all figures."""
     json: bool = False
     """Print one JSON object a video instead of a table."""
-    device: Device = "auto"
-    """Where CLIP computes: auto, cpu, cuda or cuda:N."""
+    device: Annotated[
+        Device, tyro.conf.arg(help="Where CLIP computes: auto, cpu, cuda or cuda:N.")
+    ] = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
-from dit.config import REFERENCE_SCALE, SampleConfig, WeightFormat
+from dit.config import REFERENCE_SCALE, SampleConfig
 from jobs.core.args import Device, Folder, parse_args
 from jobs.core.console import Progress, busy, clock, say, warn
 from jobs.core.errors import EXIT_OK, Refused, UserError
+from jobs.core.model_options import DitName, TextName, VaeName, Weights
 from jobs.core.steps import step_notes
 from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
 from jobs.generate.inputs import check_there
@@ -63,16 +64,11 @@ class Args(SampleConfig):
     """Picture that every video starts from."""
     out: Annotated[Path, OUTPUT] = Path("samples")
     """Folder for the videos and pictures."""
-    dit: Annotated[str, MODELS] = "embedded"
-    """embedded, a dit.safetensors, or a folder of train-dit."""
-    weights: Annotated[WeightFormat, MODELS] = "float"
-    """How the DiT's matrices lie in memory: float, or int8 for a quarter of that (`pip install 'filmstock[quant]'`)."""
-    vae: Annotated[str, MODELS] = "embedded"
-    """VAE the DiT was trained with."""
-    text: Annotated[str, MODELS] = "embedded"
-    """Text encoder the DiT was trained with; embedded gives way to the one that the DiT names."""
+    dit: Annotated[DitName, MODELS] = "embedded"
+    weights: Annotated[Weights, MODELS] = "float"
+    vae: Annotated[VaeName, MODELS] = "embedded"
+    text: Annotated[TextName, MODELS] = "embedded"
     device: Annotated[Device, DEVICES] = "auto"
-    """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     best_of: Annotated[Count, CHOICE] = 1
     """Videos drawn for each prompt; the one that `filmstock judge` finds best is kept."""
     refine: Annotated[bool, CHOICE] = False

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from dit.config import SampleConfig, SamplerConfig, WeightFormat
+from dit.config import SampleConfig, SamplerConfig
 from jobs.core.args import Device
+from jobs.core.model_options import DitName, TextName, VaeName, Weights
 from jobs.generate.marks import Marks, marks_of, open_credentials
 from pipeline.bounds import Rate, Seed
 from pipeline.groups import DEVICES, MODELS, OUTPUT, PROMPTS, SAFETY, VIDEO
@@ -31,16 +32,11 @@ class VerbArgs(SamplerConfig):
     """Seed of the noise."""
     out: Annotated[Path, OUTPUT] = Path("out.mp4")
     """MP4 to write; beside it previews (.png, .webp) and how it was made (.json)."""
-    dit: Annotated[str, MODELS] = "embedded"
-    """embedded, a dit.safetensors, or a folder of train-dit."""
-    weights: Annotated[WeightFormat, MODELS] = "float"
-    """How the DiT's matrices lie in memory: float, or int8 for a quarter of that (`pip install 'filmstock[quant]'`)."""
-    vae: Annotated[str, MODELS] = "embedded"
-    """VAE the DiT was trained with."""
-    text: Annotated[str, MODELS] = "embedded"
-    """Text encoder the DiT was trained with; embedded gives way to the one that the DiT names."""
+    dit: Annotated[DitName, MODELS] = "embedded"
+    weights: Annotated[Weights, MODELS] = "float"
+    vae: Annotated[VaeName, MODELS] = "embedded"
+    text: Annotated[TextName, MODELS] = "embedded"
     device: Annotated[Device, DEVICES] = "auto"
-    """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     c2pa_cert: Annotated[Path | None, SAFETY] = None
     """PEM of your certificate and its issuers: the MP4 gets a signed C2PA manifest."""
     c2pa_key: Annotated[Path | None, SAFETY] = None

@@ -13,6 +13,7 @@ import tyro
 from dit.reward.config import RewardConfig
 from jobs.core.args import Device
 from jobs.core.errors import UserError
+from jobs.core.model_options import TextName, VaeName
 from jobs.reward.asks import FilePrompts, Wanted, WorldPrompts, read_prompts
 from jobs.reward.rewards import check_rewards
 from pipeline.bounds import Bounded, Count, Limits, Share
@@ -49,14 +50,11 @@ class Args(Bounded):
     """The run; with prompts, rewards and the weights it begins with it determines every weight."""
     clip_model: str = "embedded"
     """CLIP that relevance asks: embedded (knows the synthetic world), or one as in a recipe."""
-    vae: str = "embedded"
-    """VAE the DiT was trained with."""
-    text: str = "embedded"
-    """Text encoder the DiT was trained with; embedded gives way to the one that the DiT names."""
+    vae: VaeName = "embedded"
+    text: TextName = "embedded"
     resume: bool = False
     """Refuse to start anew: OUT must hold a checkpoint to go on from."""
     device: Device = "auto"
-    """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     threads: Count | None = None
     """CPU threads; default: all cores."""
 

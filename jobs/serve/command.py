@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from dit.config import WeightFormat
 from jobs.core.args import parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.lock import check_free, locked
+from jobs.core.model_options import DitName, TextName, VaeName, Weights
 from jobs.core.writable import check_own_folder
 from jobs.generate.marks import open_credentials
 from jobs.web.server import WebArgs, access_of, bind, link, serve
@@ -30,18 +30,14 @@ if TYPE_CHECKING:
 class Args(WebArgs):
     """Sample from a checkpoint in the browser, or by HTTP. Ctrl-C ends it; what waits is there at the next start."""
 
-    dit: tyro.conf.Positional[str] = "embedded"
-    """embedded, a dit.safetensors, or a folder of train-dit."""
+    dit: tyro.conf.Positional[DitName] = "embedded"
     out: Path = Path("served")
     """Folder of the queue and of the results; a new start goes on with it."""
     queue: Count = 64
     """Most jobs that wait; a client that comes then is told when to ask again (429, Retry-After)."""
-    weights: WeightFormat = "float"
-    """How the DiT's matrices lie in memory: float, or int8 for a quarter of that (`pip install 'filmstock[quant]'`)."""
-    vae: str = "embedded"
-    """VAE the DiT was trained with."""
-    text: str = "embedded"
-    """Text encoder the DiT was trained with; embedded gives way to the one that the DiT names."""
+    weights: Weights = "float"
+    vae: VaeName = "embedded"
+    text: TextName = "embedded"
     c2pa_cert: Path | None = None
     """PEM of your certificate and its issuers: every video gets a signed C2PA manifest."""
     c2pa_key: Path | None = None

@@ -67,7 +67,6 @@ class Args(Bounded):
     workers: Whole = 0
     """Ray workers; 1 encodes in this process; 0 decides by the number of clips."""
     device: Device = "auto"
-    """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     recipe: str | None = None
     """Recipe file or name; its [encode] section is used. Default: the folder's own recipe."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()

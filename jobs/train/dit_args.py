@@ -64,7 +64,6 @@ class Args(Bounded):
     resume: Annotated[bool, OUTPUT] = False
     """Refuse to start anew: OUT must hold a checkpoint to go on from, whose --init and --lr need not be given again."""
     device: Annotated[Device, DEVICES] = "auto"
-    """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     workers: Annotated[Count, DEVICES] = 1
     """Processes; more than one run through Ray Train."""
     threads: Annotated[Count | None, DEVICES] = None

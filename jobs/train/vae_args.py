@@ -40,7 +40,6 @@ class Args(Bounded):
     threads: Annotated[Count, DEVICES] = 1
     """CPU threads per process."""
     device: Annotated[Device, DEVICES] = "auto"
-    """Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."""
     stop_at: Annotated[Count | None, SCHEDULE] = None
     """Stop after this step, with a checkpoint, as if interrupted."""
     resume: Annotated[bool, OUTPUT] = False
