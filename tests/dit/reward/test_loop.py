@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dit.checkpoint import load_dit
+from dit.checkpoint import load_dit, save_dit
 from dit.reward.config import RewardConfig
 from dit.reward.draw import Ask, Judges
 from dit.reward.loop import train
@@ -60,6 +60,9 @@ def test_it_learns_what_is_rewarded(tmp_path, guidance, gain):
     assert found[-1]["reward_bright"] == found[-1]["reward"]
     kept = load_dit(tmp_path)
     assert kept.info["started_from"] == "begun" and kept.info["steps"] == done.step == 8
+    models = {"averaged": done.policy.model, "raw": done.model}
+    ids = {name: save_dit(m, kept.latents, tmp_path / name / "x") for name, m in models.items()}
+    assert kept.id == ids["averaged"] != ids["raw"], "it drew its videos with the averaged ones"
 
 
 def test_resume_is_bitwise_equal(tmp_path):

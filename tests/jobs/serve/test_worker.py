@@ -11,6 +11,7 @@ import pytest
 
 from jobs.serve import worker
 from jobs.serve.store import State
+from pipeline.video.decode import decode_clip
 from tests.helpers.served import FAST, open_api
 
 
@@ -39,6 +40,17 @@ def test_what_is_sampled_from_is_gated_and_not_only_what_was_asked(served: Any) 
     served.work(job)
     assert job.state == State.FAILED and "refused as gore" in job.why
     assert not served.store.file(job.id, "video.mp4").exists()
+
+
+def test_a_video_plays_at_the_rate_that_was_asked_for(served: Any) -> None:
+    """At the usual rate, what was made for 24 frames a second would move at a third of its speed."""
+    for fps in (24.0, 8.0):
+        served.store.submit("sample", {**FAST, "fps": fps}, "a dog", "")
+        job = served.store.take(0)
+        served.work(job)
+        assert job.state == State.DONE and job.result["fps"] == fps
+        _, pts = decode_clip(served.store.file(job.id, "video.mp4").read_bytes())
+        assert np.diff(np.asarray(pts, float)) == pytest.approx(1 / fps, abs=1e-3)
 
 
 def test_a_video_that_the_output_gate_refuses_is_given_to_nobody(
