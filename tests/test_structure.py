@@ -205,7 +205,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "captioner/train/world_data.py": ("captioner/train/test_pretrain.py", WHOLE),
     "vae/card.py": ("vae/test_embedded.py", "the card of the shipped weights"),
     "vae/config.py": ("vae/test_model.py", VALUES),
-    "vae/evaluate.py": ("vae/test_embedded.py", "quality of the shipped weights"),
     "vae/state.py": ("vae/test_train.py", "what a training resumes from"),
     "dit/attention.py": ("dit/test_model.py", "each way equals the plain one"),
     "dit/config.py": ("dit/test_model.py", VALUES),

@@ -37,6 +37,15 @@ def test_failures_past_the_budget_stop() -> None:
         failures.add(0, ["no video"] * 2)
 
 
+def test_the_budget_is_asked_from_the_fiftieth_answer_on_and_not_before() -> None:
+    failures = Failures("caption", "captions", budget=0.2)
+    failures.add(LEAST - 12, ["no video"] * 11)
+    with pytest.raises(UserError, match=f"11 of {LEAST} captions failed"):
+        failures.add(1)
+    just = Failures("caption", "captions", budget=0.2)
+    just.add(LEAST - 10, ["no video"] * 10)  # a fifth, and no more
+
+
 def test_what_differs_from_row_to_row_does_not_count() -> None:
     assert alike("clip 3fa9c0de: 7 of 9 bytes at /a/b.mp4") == alike(
         "clip 99aa01bc: 1 of 2 bytes at /c/d.mp4"
