@@ -51,6 +51,13 @@ def test_streaming_the_embedded_vae_equals_whole(vae, heldout):
     torch.testing.assert_close(frames, vae.decode(whole), atol=1e-5, rtol=0)
 
 
+def test_what_stands_still_gives_one_latent_frame_all_along(vae, heldout):
+    """Before the first frame it has stood still: of zeros, every video would begin with a flash."""
+    still = torch.from_numpy(heldout[0][:1])[None].permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+    latents = vae.encode(still.expand(-1, -1, 9, -1, -1)).mean
+    torch.testing.assert_close(latents, latents[:, :, :1].expand_as(latents), atol=1e-4, rtol=0)
+
+
 def test_file_is_small_and_has_a_card():
     assert EMBEDDED.stat().st_size <= 4_000_000
     assert "held-out PSNR" in EMBEDDED.with_name("CARD.md").read_text()
