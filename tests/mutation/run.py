@@ -102,7 +102,7 @@ def prepare(module: str) -> Path:
         "only_mutate": [module],
         "also_copy": [name for name in others if name != package],
         "pytest_add_cli_args": [
-            *("-p", "no:cacheprovider", "-m", "not slow"),
+            *("-p", "no:cacheprovider", "-p", "tests.mutation.forgetful", "-m", "not slow"),
             *(f"--deselect={test}" for test in left_out(module)),
         ],
         "pytest_add_cli_args_test_selection": tests_of(module),
