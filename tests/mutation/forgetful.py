@@ -14,7 +14,7 @@ from tests.mutation.run import PACKAGES
 
 def pytest_sessionstart() -> None:
     """Empty every ``functools`` cache of our packages."""
-    for each in gc.get_objects():
-        if type(each) is functools._lru_cache_wrapper:
-            if str(each.__module__).partition(".")[0] in PACKAGES:
-                each.cache_clear()
+    caches = [each for each in gc.get_objects() if type(each) is functools._lru_cache_wrapper]
+    for each in caches:
+        if str(each.__module__).partition(".")[0] in PACKAGES:
+            each.cache_clear()
