@@ -7,14 +7,17 @@ answer; no mutant behind it would ever be called.
 from __future__ import annotations
 
 import functools
-import gc
+import sys
 
 from tests.mutation.run import PACKAGES
 
 
 def pytest_sessionstart() -> None:
-    """Empty every ``functools`` cache of our packages."""
-    caches = [each for each in gc.get_objects() if type(each) is functools._lru_cache_wrapper]
-    for each in caches:
-        if str(each.__module__).partition(".")[0] in PACKAGES:
-            each.cache_clear()
+    """Empty the ``functools`` caches of our modules."""
+    ours = [module for name, module in sys.modules.items() if name.partition(".")[0] in PACKAGES]
+    for (
+        module
+    ) in ours:  # the collector does not list them: mutmut freezes what there is before it forks
+        for each in vars(module).values():
+            if type(each) is functools._lru_cache_wrapper:
+                each.cache_clear()
