@@ -239,3 +239,26 @@ def test_an_announcement_without_a_caption_is_none() -> None:
 def test_the_look_of_a_thing_goes_with_what_it_is_said_to_do() -> None:
     text = "A girl dances. The colors symbolize unity and the triumph of good over evil."
     assert strip_boilerplate(text).text == "A girl dances."
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (
+            "A cat sits on a wall. As the video continues, a dog runs.",
+            "A cat sits on a wall. Then a dog runs.",
+        ),
+        ("The video shows them walking home.", "They are walking home."),
+        ("We see him stepping back from the door.", "He is stepping back from the door."),
+        ("This animated clip shows a man.", "An animated clip of a man."),
+        ("This colorful clip shows a man.", "A colorful clip of a man."),
+        (
+            "A cat sits. The focal point of the clip is a boat drifting past the pier.",
+            "A cat sits. A boat is drifting past the pier.",
+        ),
+        ("A dog runs. The video shows a man walking home.", "A dog runs. A man is walking home."),
+    ],
+)
+def test_what_is_left_is_a_sentence_again(text: str, left: str) -> None:
+    """Captions in pieces teach a model to write in pieces."""
+    assert strip_boilerplate(text).text == left
