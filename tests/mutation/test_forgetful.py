@@ -14,7 +14,11 @@ from tests.mutation.forgetful import pytest_sessionstart
 
 def test_caches_of_our_modules_are_emptied_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mutants behind a cached function survived whatever the tests asked."""
-    kinds = {"pipeline.made_up": cache, "captioner.made_up": lru_cache(maxsize=8), "numpy_made_up": cache}
+    kinds = {
+        "pipeline.made_up": cache,
+        "captioner.made_up": lru_cache(maxsize=8),
+        "numpy_made_up": cache,
+    }
     functions = []
     for name, keep in kinds.items():
         module = ModuleType(name)
