@@ -1,6 +1,6 @@
 """Precision and recall of the defect detectors on templates that were not used to write them.
 
-    python -m benchmarks.caption_checks [--split heldout|dev] [--lists] [--corpus FILE]
+    python -m benchmarks.caption_checks [--split heldout|dev] [--lists] [--corpus FILE] [--rules]
 
 Each template is filled with several subjects, actions and places. A detector is right when the defect is among a
 reply's ``checks``; false alarms are counted on true captions, innocents that resemble defects and captions of the
@@ -66,6 +66,7 @@ def main() -> None:
         "--lists", action="store_true", help="print what was missed or flagged wrongly"
     )
     parser.add_argument("--corpus", type=Path, default=LABELS / "vlm_captions.txt")
+    parser.add_argument("--rules", action="store_true", help="the corpus without the learned judge")
     args = parser.parse_args()
     data = json.loads((LABELS / f"caption_defects_{args.split}.json").read_text())
     replies = [
@@ -107,7 +108,8 @@ def main() -> None:
     print(
         f"clean: {flagged} of {total['clean']} flagged ({tricky} innocents that resemble defects)"
     )
-    report(measure(read_corpus(args.corpus)), lists=args.lists)
+    corpus = read_corpus(args.corpus)
+    report(measure(corpus, judge=not args.rules), lists=args.lists)
 
 
 if __name__ == "__main__":

@@ -89,15 +89,15 @@ def parse_line(outcome: str, language: str, marked: str) -> Labelled:
 
 def words_of(text: str) -> str:
     """A text as its words alone: letter case, marks and spacing do not matter."""
-    return " " + " ".join(re.findall(r"[\u3040-\u9fff]|[^\W_]+", text.lower())) + " "
+    return " " + " ".join(re.findall(r"[\u3040-\u9fff]|[^\W_\u3040-\u9fff]+", text.lower())) + " "
 
 
-def measure(corpus: list[Labelled]) -> Tally:
-    """What becomes of each caption."""
+def measure(corpus: list[Labelled], *, judge: bool = False) -> Tally:
+    """What becomes of each caption by the rules alone, or with the learned ``judge``."""
     tally = Tally()
     for one in corpus:
         reply = Reply(clip_id="c", kind="dense", frames_hash="", text=one.text, finish="stop")
-        checked = check_reply(reply, language=one.language)
+        checked = check_reply(reply, language=one.language, judge=judge)
         told = f"{one.text!r} -> {checked.outcome} {list(checked.checks)} {checked.text!r}"
         if one.outcome != "ok":
             tally.bad += 1
@@ -111,11 +111,11 @@ def measure(corpus: list[Labelled]) -> Tally:
             phrase for phrase in one.kept if words_of(phrase) not in words_of(checked.text or "")
         ]:
             tally.lost.append(f"{lost} of {told}")
-        judge(one, checked, told, tally)
+        count_talk(one, checked, told, tally)
     return tally
 
 
-def judge(one: Labelled, checked: CheckedReply, told: str, tally: Tally) -> None:
+def count_talk(one: Labelled, checked: CheckedReply, told: str, tally: Tally) -> None:
     """Count the talk of a good caption, found or not."""
     if one.talk:
         tally.talk += 1

@@ -1,27 +1,30 @@
-"""Sentences with the words that are talk, for the judge of talk: from labelled captions, clauses and clean texts."""
+"""Captions with the letters that are talk, for the judge of talk: labelled ones and made ones."""
 
 from __future__ import annotations
 
+import json
 import random
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from captioner.check.judge_tokens import Token, sentences_of
+from captioner.check.judge import LANGUAGES
 
 LABELS = Path(__file__).with_name("labels")
+CORPORA = ("", *(f"_{number}" for number in range(2, 12)))
+WRITTEN = ("a", "b", "c", "d", "e", "f", "g", "de", "es", "fr", "zh")
+"""Names of the corpora that were written to train on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One sentence: its tokens, which of them are talk, and whether it opens and ends its caption."""
+    """A caption, which of its letters are talk, and how often it is drawn beside others."""
 
-    tokens: list[Token]
+    text: str
     talk: list[bool]
-    first: bool
-    last: bool
-    source: str
+    weight: float
 
 
 def spans(marked: str) -> tuple[str, list[bool]]:
@@ -36,32 +39,6 @@ def spans(marked: str) -> tuple[str, list[bool]]:
         text.append(part)
         talk += [inside] * len(part)
     return "".join(text), talk
-
-
-def of_marked(marked: str, source: str) -> list[Example]:
-    """The sentences of a marked caption."""
-    text, talk = spans(marked)
-    return of_text(text, talk, source)
-
-
-def of_text(text: str, talk: list[bool], source: str) -> list[Example]:
-    """The sentences of a text of which each letter is talk or not."""
-    cut = sentences_of(text)
-    return [
-        Example(
-            tokens=tokens,
-            talk=[sum(talk[t.start : t.end]) * 2 > t.end - t.start for t in tokens],
-            first=at == 0,
-            last=at == len(cut) - 1,
-            source=source,
-        )
-        for at, tokens in enumerate(cut)
-    ]
-
-
-def of_clean(text: str, source: str) -> list[Example]:
-    """The sentences of a text without talk."""
-    return of_text(text, [False] * len(text), source)
 
 
 def transferred(text: str, talk: list[bool], other: str) -> list[bool]:
@@ -82,39 +59,39 @@ def without_talk(marked: str) -> str:
     return re.sub(r"[ ]{2,}", " ", text)
 
 
-def marked_of(path: Path, language: str = "en") -> list[str]:
-    """The marked good captions of a corpus in one language."""
-    found = []
+def marked_of(path: Path) -> list[tuple[str, str]]:
+    """The language and the marked text of a corpus' good captions, of the languages that the judge reads."""
+    found: list[tuple[str, str]] = []
     for line in path.read_text().splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         outcome, said, marked = line.split(" ", 2)
-        if outcome == "ok" and said == language:
-            found.append(marked.replace("\\n", "\n"))
+        if outcome == "ok" and said in LANGUAGES:
+            found.append((said, marked.replace("\\n", "\n")))
     return found
 
 
-def of_captions(captions: list[str], source: str) -> list[Example]:
-    """Every sentence of marked captions: as prose, as the rules leave it, and without its talk."""
-    from captioner.check.boilerplate import strip_boilerplate
+def forms(marked: str, language: str) -> list[Example]:
+    """A marked caption as a model said it, as prose, as the rules leave it, and without its talk."""
     from captioner.check.markdown import plain_prose
+    from captioner.check.outcome import by_rules
 
-    found: list[Example] = []
-    for marked in captions:
-        text, talk = spans(marked)
-        forms = [(text, talk)]
-        prose = plain_prose(text)
-        if prose != text:
-            forms = [(prose, transferred(text, talk, prose))]
-        stripped = strip_boilerplate(prose).text or ""
-        if stripped and stripped != prose:
-            forms.append((stripped, transferred(text, talk, stripped)))
-        for form, its in forms:
-            found += of_text(form, its, source)
-        if any(talk):
-            clean = plain_prose(without_talk(marked))
-            if clean not in [form for form, _ in forms]:
-                found += of_clean(clean, source)
+    text, talk = spans(marked)
+    found = [Example(text=text, talk=talk, weight=0.4)]
+
+    def add(other: str, its: list[bool], weight: float) -> None:
+        if other and all(one.text != other for one in found):
+            found.append(Example(text=other, talk=its, weight=weight))
+
+    prose = plain_prose(text)
+    add(prose, transferred(text, talk, prose), 0.5)
+    stripped = by_rules(prose, language) or ""
+    add(stripped, transferred(text, talk, stripped), 0.8)
+    if any(talk):
+        clean = plain_prose(without_talk(marked))
+        add(clean, [False] * len(clean), 0.4)
+    if len(found) == 1:
+        return [replace(found[0], weight=1.0)]
     return found
 
 
@@ -204,62 +181,45 @@ def without_any(clauses: dict[str, list[str]], rng: random.Random, *, times: int
     return found
 
 
-CORPORA = ("", "_2", "_3", "_4", "_5", "_6", "_7", "_8")
-WRITTEN = ("a", "b")
-"""Names of the corpora that were written to train on."""
-THIRDS = 3
-
-
-def training_examples(without: str | None = None) -> tuple[list[Example], list[float]]:
-    """All sentences to train on and how often each is drawn; ``without`` a corpus, and then without the third of the
-    other texts that is measured beside it."""
-    import json
-
+def training_examples(without: Sequence[str] = ()) -> list[Example]:
+    """All captions to train on; ``without`` the corpora of these file names."""
     from benchmarks.caption_checks import texts, world_captions
 
-    out = None if without is None else ("6", "7", "8").index(without)
     rng = random.Random(0)
-    examples: list[Example] = []
-    weights: list[float] = []
-
-    def add(more: list[Example], talk: float, clean: float) -> None:
-        examples.extend(more)
-        weights.extend(talk if any(one.talk) else clean for one in more)
-
-    def kept(all_of: list[str]) -> list[str]:
-        return [one for at, one in enumerate(all_of) if out is None or at % THIRDS != out]
-
+    names = [f"vlm_captions{name}" for name in CORPORA]
+    names += [f"talk_captions_{letter}" for letter in WRITTEN]
     captions = [
-        marked
-        for name in CORPORA
-        if name != f"_{without}"
-        for marked in marked_of(LABELS / f"vlm_captions{name}.txt")
+        pair for name in names if name not in without for pair in marked_of(LABELS / f"{name}.txt")
     ]
-    for name in WRITTEN:
-        captions += kept(marked_of(LABELS / f"talk_captions_{name}.txt"))
-    add(of_captions(captions, "captions"), 2.0, 1.0)
-    seen = kept(lines_of(LABELS / "seen_sentences.txt"))
-    clauses = {tag: kept(said) for tag, said in tagged(LABELS / "seen_clauses.txt").items()}
+    found = [one for language, marked in captions for one in forms(marked, language)]
+
+    def clean(text: str, weight: float) -> None:
+        found.append(Example(text=text, talk=[False] * len(text), weight=weight))
+
+    seen = lines_of(LABELS / "seen_sentences.txt")
     plain = [
         sentence
-        for marked in captions
+        for language, marked in captions
+        if language == "en"
         for sentence in re.split(r"(?<=[.!?]) (?=[A-Z])", without_talk(marked))
         if len(sentence.split()) >= 5 and not re.search(r"[\n*]", sentence)
     ]
     plain += [one for one in seen if len(one.split()) > 5]
-    plain += [f"{one}." for one in clauses["open"]]
+
+    def beside(text: str, most: int) -> str:
+        return " ".join([*rng.choices(plain, k=rng.randint(0, most)), text])
+
     for marked in with_talk(tagged(LABELS / "talk_clauses.txt"), plain, rng):
-        add(of_marked(marked, "clauses"), 0.6, 0.1)
-    for text in without_any(clauses, rng):
-        add(of_clean(text, "seen"), 1.0, 0.8)
+        text, talk = spans(beside(marked, 2))
+        found.append(Example(text=text, talk=talk, weight=0.35))
+    for text in without_any(tagged(LABELS / "seen_clauses.txt"), rng):
+        clean(text, 0.35)
     for text in seen:
-        add(of_clean(text, "seen"), 1.0, 1.5)
-        add(of_clean(f"{text} {rng.choice(plain)}", "seen"), 1.0, 0.4)
-        add(of_clean(f"{rng.choice(plain)} {text}", "seen"), 1.0, 0.4)
+        clean(beside(text, 2), 0.8)
     templates = json.loads((LABELS / "caption_defects_dev.json").read_text())
     for entry in templates["clean"]:
         for text in texts(entry, templates):
-            add(of_clean(text, "templates"), 1.0, 0.7)
-    for text in world_captions(150):
-        add(of_clean(text, "world"), 1.0, 0.2)
-    return examples, weights
+            clean(text, 0.15)
+    for text in world_captions(100):
+        clean(text, 0.1)
+    return found

@@ -82,9 +82,9 @@ class CaptionConfig:
     clips end as ``out_of_domain``."""
     check: bool = False
     """Score each caption against its frames with the model of ``[openclip]``, and hold it against measurements."""
-    judge: bool = False
-    """Let a learned judge take talk that no rule finds out of English replies; now and then it takes words that are
-    seen, too. Replies that are stored already stay as they are."""
+    judge: bool = True
+    """Let a learned judge take talk that no rule finds out of English replies. Replies that are stored already stay as
+    they are; the embedded captioner's are not read."""
     retries_per_row: Whole = 1
     """Times that a reply which is empty, refused, looped, cut short or otherwise unusable is asked for again."""
     failure_budget: Share = 0.5
@@ -159,6 +159,11 @@ class CaptionConfig:
                 "backend 'openai' needs the name of a model its server has; "
                 "the embedded captioner runs with backend 'transformers'"
             )
+
+    @property
+    def judges(self) -> bool:
+        """Whether the learned judge reads replies: the embedded captioner says what is seen and nothing else."""
+        return self.judge and self.model != "embedded"
 
     @property
     def asked(self) -> tuple[str, ...]:

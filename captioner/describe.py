@@ -84,7 +84,7 @@ def ask(backend: Backend, config: CaptionConfig, frames: ClipFrames) -> dict[str
         ]
         for reply in backend.caption(requests):
             checked[reply.kind] = check_reply(
-                reply, before=checked.get(reply.kind), language=config.language, judge=config.judge
+                reply, before=checked.get(reply.kind), language=config.language, judge=config.judges
             )
         pending = [kind for kind in pending if checked[kind].outcome in ASK_AGAIN]
         if not pending:

@@ -102,7 +102,9 @@ TAILS = tuple(
         r"|the) (?:[\w-]+ ){1,3}(?:that|which) |which )?(?:allow|let|lett|giv|help|invit|enabl|encourag"
         r"|leav|mak|draw|pull|transport|remind|immers|keep|ask|tempt|lull|lead|guid|offer|grant|plac|put"
         r"|provid)(?:ing|e?s) (?:us|you|viewers?|the (?:viewer|audience|observer|onlooker)s?|anyone"
-        rf"|everyone|one)(?:['’]s?)?\b{_ON}{{0,120}}?{_END}",
+        r"|everyone|one(?=['’]| (?:to|feel|wonder|imagine|think|see|sense|curious|hungry|in awe|in suspense"
+        r"|with (?:an?|the) (?:sense|feeling|impression))\b))"
+        rf"(?:['’]s?)?\b{_ON}{{0,120}}?{_END}",
         # ... and creating an inviting mood
         rf",? and {_HOW}{_forms(_BOTH, _ING)} {_ON}{{0,60}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
         # ..., underscoring anything: no such verb is seen

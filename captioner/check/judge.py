@@ -1,26 +1,26 @@
 """Take out talk that no rule finds: a learned judge reads every word, and only whole clauses that it is sure of go.
 
-The nets give each word log-odds of being talk. What goes is a piece between marks or joining words: a sentence, the
+A net gives each word log-odds of being talk. What goes is a piece between marks or joining words: a sentence, the
 end of one, its opening, or what stands between two marks. Each kind has a limit of its own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from captioner.check.boilerplate import MEDIA_WORD
+from captioner.check.checks import ENGLISH
 from captioner.check.effects import SEEN
 from captioner.check.grammar import as_sentence
-from captioner.check.judge_net import load_judge, scores
+from captioner.check.judge_net import Judge, letter_odds, load_judge
 from captioner.check.judge_tokens import DASH, Token, sentences_of
 
-Scorer = Callable[[list[list[Token]]], list[np.ndarray]]
-"""Sentences of a caption -> log-odds that each token is talk."""
+Scorer = Callable[[str, list[list[Token]]], list[np.ndarray]]
+"""A caption and its sentences -> log-odds that each token is talk."""
 MARKS = frozenset((",", ";", ":", "(", DASH))
 JOINS = frozenset(
     re.findall(
@@ -51,35 +51,35 @@ _GOES_ON = frozenset(
 )
 """Words before which a comma stays when what stood before it goes."""
 _ROUNDS = 4
-LONGEST = 150
+LANGUAGES = frozenset((ENGLISH, "de", "es", "fr", "zh"))
+"""Languages that the judge has learned from."""
+LONGEST = 250
 """Tokens of a sentence from which on it is left alone: no caption has such, loops have."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """How sure the nets must be of a piece: on average, and of its least sure word."""
+    """How sure the net must be of a piece: on average, and of its least sure word."""
 
     mean: float
     least: float
 
 
 LIMITS = {
-    "whole": Limit(mean=3.0, least=1.5),
-    "tail": Limit(mean=1.5, least=-0.5),
-    "open": Limit(mean=2.0, least=-0.5),
-    "mid": Limit(mean=2.0, least=-0.5),
+    "whole": Limit(mean=1.0, least=-2.0),
+    "tail": Limit(mean=1.0, least=-1.5),
+    "open": Limit(mean=1.0, least=-1.5),
+    "mid": Limit(mean=1.0, least=-1.5),
 }
 FEWEST_ODDS = min(limit.mean for limit in LIMITS.values())
 """A sentence none of whose words reaches this holds nothing to take out."""
 LOOKS = 1.2
 """What the average must be more where a piece names a camera, light, colours or a style."""
-SOMEBODY = frozenset(("he", "she", "they"))
-"""A sentence of which one of these is the subject stays: somebody does something in it."""
-SUBJECTS = frozenset(("a", "an", "the", "another", "two", "three", "his", "her", "one"))
-"""Words that a subject begins with."""
-REST = -0.5
+FOREIGN, FRAME_WORDS = Limit(mean=3.0, least=1.0), 4
+"""Limits in other languages than English, and the most words of a piece there that no mark sets off."""
+REST = 0.5
 """Log-odds that the words that stay may have at most on average."""
-NEXT, NEXT_MARKED = 0.0, 1.0
+NEXT, NEXT_MARKED = 1.0, 2.0
 """The same of the two words on either side, without and with a mark between."""
 
 
@@ -94,7 +94,7 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A piece and what the nets say of it."""
+    """A piece and what the net says of it."""
 
     piece: Piece
     mean: float
@@ -106,46 +106,56 @@ class Told:
     gain: float
 
 
-def strip_learned(text: str, score: Scorer | None = None) -> tuple[str, tuple[str, ...]]:
+def strip_learned(
+    text: str, score: Scorer | None = None, *, language: str = ENGLISH
+) -> tuple[str, tuple[str, ...]]:
     """A text without the talk that the judge is sure of, and what went; "" where nothing stays."""
-    if score is None:
-        score = _scored
+    score = score or scored
+    english = language == ENGLISH
     found: list[str] = []
     for _ in range(_ROUNDS):
         sentences = sentences_of(text)
         cuts: list[tuple[list[Token], Piece]] = []
-        things: set[str] = set()  # media that are seen in the scene
-        for sentence, told in zip(sentences, score(sentences), strict=True):
-            piece = best_piece(sentence, told)
-            if piece is not None and not things & _media(sentence[piece.start : piece.end]):
+        things: set[str] = set()
+        for sentence, told in zip(sentences, score(text, sentences), strict=True):
+            piece = best_piece(sentence, told, english=english)
+            if piece is not None and not things & media_in(sentence[piece.start : piece.end]):
                 cuts.append((sentence, piece))
-            things |= _media([one for one, odds in zip(sentence, told, strict=True) if odds < 0])
+            things |= media_in(
+                [one if odds < 0 else None for one, odds in zip(sentence, told, strict=True)]
+            )
         if not cuts:
             break
         phrases = []
         for sentence, piece in reversed(cuts):  # places before a cut stay where they are
-            text, phrase = without(text, sentence, piece)
+            text, phrase = without(text, sentence, piece, english=english)
             phrases.append(phrase)
         found += reversed(phrases)
     return text, tuple(found)
 
 
-def _media(tokens: list[Token]) -> set[str]:
-    """The media that tokens name."""
-    return {token.name.removesuffix("s") for token in tokens if MEDIA_WORD.fullmatch(token.name)}
+def media_in(tokens: Sequence[Token | None]) -> set[str]:
+    """The media that tokens name as things of the scene, not as where something is: "the left of the image"."""
+    names = [token.name if token else "" for token in tokens]
+    return {
+        name.removesuffix("s")
+        for at, name in enumerate(names)
+        if MEDIA_WORD.fullmatch(name) and names[max(0, at - 2) : at] != ["of", "the"]
+    }
 
 
-@lru_cache(maxsize=1)
-def _scorer() -> Scorer:
-    judge = load_judge()
-    return lambda sentences: scores(judge, sentences)
+def scored(text: str, sentences: list[list[Token]], judge: Judge | None = None) -> list[np.ndarray]:
+    """For each sentence of a text the log-odds that each token is talk: the mean of its letters'."""
+    odds = letter_odds(judge or load_judge(), text)
+    return [np.array([_mean(odds[token.start : token.end]) for token in one]) for one in sentences]
 
 
-def _scored(sentences: list[list[Token]]) -> list[np.ndarray]:
-    return _scorer()(sentences)
+def _mean(odds: np.ndarray) -> float:
+    known = odds[~np.isnan(odds)]
+    return float(known.mean()) if len(known) else 0.0
 
 
-def best_piece(sentence: list[Token], told: np.ndarray) -> Piece | None:
+def best_piece(sentence: list[Token], told: np.ndarray, *, english: bool = True) -> Piece | None:
     """The piece of a sentence that goes, or None."""
     best: Told | None = None
     if len(sentence) > LONGEST or told.max() < FEWEST_ODDS:
@@ -153,6 +163,8 @@ def best_piece(sentence: list[Token], told: np.ndarray) -> Piece | None:
     for piece in pieces_of(sentence):
         one = judged(piece, sentence, told)
         limit = LIMITS[piece.kind]
+        if not english and not _sure_abroad(one, sentence):
+            continue
         if one.mean < limit.mean:
             continue
         if one.mean < limit.mean + LOOKS and SEEN.search(said(piece, sentence)):
@@ -168,10 +180,25 @@ def best_piece(sentence: list[Token], told: np.ndarray) -> Piece | None:
     return best.piece if best else None
 
 
+def _sure_abroad(one: Told, sentence: list[Token]) -> bool:
+    """Whether a piece may go in another language than English, of which the net saw less."""
+    if one.piece.kind == "whole":
+        return True
+    words = len(said(one.piece, sentence).split())
+    frame = one.piece.kind == "open" and words <= FRAME_WORDS
+    return (
+        one.mean >= FOREIGN.mean
+        and one.least >= FOREIGN.least
+        and (frame or _is_marked(one.piece, sentence))
+    )
+
+
 def _is_marked(piece: Piece, sentence: list[Token]) -> bool:
     """Whether a mark stands between a piece and what stays."""
     if piece.kind == "open":
         return sentence[piece.end - 1].kind == "mark"
+    if piece.kind == "whole":
+        return True
     return sentence[piece.start].kind == "mark"
 
 
@@ -183,7 +210,7 @@ def said(piece: Piece, sentence: list[Token]) -> str:
 
 
 def judged(piece: Piece, sentence: list[Token], told: np.ndarray) -> Told:
-    """What the nets say of a piece and of the words beside it."""
+    """What the net says of a piece and of the words beside it."""
     words = [at for at, token in enumerate(sentence) if token.kind != "mark"]
     inside = [float(told[at]) for at in words if piece.start <= at < piece.end]
     first = next(at for at in words if at >= piece.start)
@@ -206,16 +233,14 @@ def judged(piece: Piece, sentence: list[Token], told: np.ndarray) -> Told:
 
 
 def pieces_of(sentence: list[Token]) -> list[Piece]:
-    """Every piece of a sentence that could go, whatever the nets say of it."""
+    """Every piece of a sentence that could go, whatever the net says of it."""
     words = [at for at, token in enumerate(sentence) if token.kind != "mark"]
     if not words:
         return []
     stop = len(sentence)
     while stop > 0 and sentence[stop - 1].name in (".", "!", "?"):
         stop -= 1
-    found = []
-    if sentence[words[0]].name not in SOMEBODY and not _has_clause(sentence):
-        found.append(Piece(kind="whole", start=0, end=len(sentence)))
+    found = [Piece(kind="whole", start=0, end=len(sentence))]
     marks = [at for at in range(1, stop) if sentence[at].name in MARKS]
     starts = [
         at for at in marks if sentence[at].name != ":"
@@ -243,22 +268,15 @@ def pieces_of(sentence: list[Token]) -> list[Piece]:
     return [one for one in found if _has_words(one, sentence)]
 
 
-def _has_clause(sentence: list[Token]) -> bool:
-    """Whether a clause with a subject of its own follows, which may be seen."""
-    names = [token.name for token in sentence]
-    return any(
-        mark in (",", ";") and join in ("and", "while", "as", "but") and first in SUBJECTS
-        for mark, join, first in zip(names, names[1:], names[2:], strict=False)
-    )
-
-
 def _has_words(piece: Piece, sentence: list[Token]) -> bool:
     """At least two words, or one before a comma."""
     count = sum(token.kind == "word" for token in sentence[piece.start : piece.end])
     return count >= 2 or (count == 1 and sentence[piece.end - 1].name in (",", ":"))
 
 
-def without(text: str, sentence: list[Token], piece: Piece) -> tuple[str, str]:
+def without(
+    text: str, sentence: list[Token], piece: Piece, *, english: bool = True
+) -> tuple[str, str]:
     """A text without a piece of one of its sentences, and what went."""
     start, end = sentence[piece.start].start, sentence[piece.end - 1].end
     before, after = text[:start], text[end:]
@@ -278,7 +296,7 @@ def without(text: str, sentence: list[Token], piece: Piece) -> tuple[str, str]:
         after = after.lstrip()
         if piece.kind == "open":
             rest = text[end : sentence[-1].end].lstrip()
-            said_so = as_sentence(rest) if before.strip() else rest
+            said_so = as_sentence(rest) if english and before.strip() else rest
             after = said_so[:1].upper() + said_so[1:] + text[sentence[-1].end :]
     phrase = text[start:end].strip(" ,;:-–—")
     return (before + after).rstrip() if before.strip() else (before + after).strip(), phrase

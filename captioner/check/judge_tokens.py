@@ -1,25 +1,26 @@
-"""Sentences of a caption as the judge of talk reads them: tokens, where they stand, and what is looked up of each."""
+"""Sentences of a caption as the judge of talk reads them: tokens and where they stand."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from zlib import crc32
 
 from captioner.check.language import QUOTED
 
+CJK = r"[\u3040-\u30ff\u3400-\u9fff]"
+"""A letter that is a token by itself, for no space parts the words."""
 _TOKEN = re.compile(
-    rf"(?P<quoted>{QUOTED.pattern})|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)?)|(?P<number>\d+(?:[.:,]\d+)*)"
+    rf"(?P<quoted>{QUOTED.pattern})|(?P<word>{CJK}|(?:(?!{CJK})[^\W\d_])+(?:['’][^\W\d_]+)?)|(?P<number>\d+(?:[.:,]\d+)*)"
     r"|(?P<line>\n+)|(?P<mark>[^\w\s*#_`])"
 )
-_ENDS = frozenset(".!?")
-SUFFIXES = 512
-"""Places that the ends of words are hashed to."""
-SHAPES = 8
-"""Numbers that say how a token is written and where it stands."""
+_ENDS = frozenset(".!?。！？")
+_WIDE = frozenset("。！？")
+"""Ends after which no space stands."""
 DASH = "--"
 """Name of a dash between words, which no hyphen is."""
-MARK_NAMES = {"—": DASH, "–": DASH, "“": '"', "”": '"', "’": "'", "‘": "'", "…": "."}
+MARK_NAMES = {"—": DASH, "–": DASH, "“": '"', "”": '"', "’": "'", "‘": "'", "…": "."} | dict(
+    zip("，。；：！？（）", ",.;:!?()", strict=True)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Token:
     """A word or a mark of a caption, and its place there."""
 
     name: str
-    """What is looked up: lower case, without an ending in 's."""
+    """Lower case, without an ending in 's."""
     start: int
     end: int
     kind: str
@@ -75,34 +76,19 @@ def sentences_of(text: str) -> list[list[Token]]:
             continue
         now.append(token)
         after = tokens[at + 1] if at + 1 < len(tokens) else None
+        ends = token.name in _ENDS or (token.kind == "quoted" and text[token.end - 2] in _ENDS)
         if (
-            token.name in _ENDS
+            ends
             and after is not None
-            and after.start > token.end
-            and (after.capital or after.kind in ("quoted", "number"))
+            and (
+                text[token.end - 1 - (token.kind == "quoted")] in _WIDE
+                or (
+                    after.start > token.end
+                    and (after.capital or after.kind in ("quoted", "number"))
+                )
+            )
         ):
             found.append(now)
             now = []
     found.append(now)
     return [one for one in found if one]
-
-
-def suffix_of(token: Token) -> int:
-    """The place of a word's end among ``SUFFIXES``; 0 for what is no word."""
-    if token.kind != "word" or len(token.name) < 4:
-        return 0
-    return 1 + crc32(token.name[-3:].encode()) % (SUFFIXES - 1)
-
-
-def shape_of(token: Token, at: int, sentence: list[Token], first: bool, last: bool) -> list[float]:
-    """How a token is written, and where it stands in its sentence and in the caption."""
-    return [
-        float(token.capital and at > 0),
-        float(token.kind == "number"),
-        float(token.kind == "mark"),
-        float(at == 0),
-        float(at == len(sentence) - 1),
-        float(first),
-        float(last),
-        min(at, 20) / 20,
-    ]

@@ -57,7 +57,7 @@ def check_reply(
     *,
     before: CheckedReply | None = None,
     language: str = ENGLISH,
-    judge: bool = False,
+    judge: bool = True,
 ) -> CheckedReply:
     """Repair a reply as far as its own words allow, and judge the result as a caption in ``language``.
 
@@ -100,13 +100,11 @@ _ORDER = (
 
 
 def _repaired(reply: Reply, language: str, judge: bool) -> tuple[str, Verdict, list[str]]:
-    from captioner.check.boilerplate import strip_boilerplate
     from captioner.check.derive import judge_structured
     from captioner.check.markdown import plain_prose
     from captioner.check.mend_json import mend_json
     from captioner.check.refusal import is_refusal, without_limits
     from captioner.check.refusal_languages import refuses_in, without_limits_in
-    from captioner.check.talk_languages import strip_openings
 
     done, finish = [], reply.finish
     answer = THINKING.sub("", reply.text or "", count=1)
@@ -126,17 +124,14 @@ def _repaired(reply: Reply, language: str, judge: bool) -> tuple[str, Verdict, l
     if told is not None:
         prose = told
         done.append(NO_LIMITS)
-    if language == ENGLISH and not is_refusal(prose):
-        stripped = strip_boilerplate(prose)
-        if stripped.found and stripped.text is not None:
-            prose = stripped.text
+    refused = is_refusal(prose) if language == ENGLISH else refuses_in(prose, language)
+    if not refused:
+        if (ruled := by_rules(prose, language)) is not None:
+            prose = ruled
             done.append(STRIPPED)
-        if judge and (less := _judged(prose)) is not None:
+        if judge and (less := _judged(prose, language)) is not None:
             prose = less
             done.append(JUDGED)
-    elif not refuses_in(prose, language) and (opened := strip_openings(prose, language)) != prose:
-        prose = opened
-        done.append(STRIPPED)
     verdict = judge_reply(prose, finish=finish, language=language)
     if verdict.outcome == CaptionOutcome.OK:
         return prose, verdict, done
@@ -145,12 +140,27 @@ def _repaired(reply: Reply, language: str, judge: bool) -> tuple[str, Verdict, l
     return answer, verdict, [UNTHOUGHT] if UNTHOUGHT in done else []
 
 
-def _judged(prose: str) -> str | None:
+def by_rules(prose: str, language: str) -> str | None:
+    """What the rules leave of a text; None where they find nothing or leave nothing."""
+    from captioner.check.boilerplate import strip_boilerplate
+    from captioner.check.talk_languages import strip_openings
+
+    if language != ENGLISH:
+        opened = strip_openings(prose, language)
+        return opened if opened != prose else None
+    stripped = strip_boilerplate(prose)
+    return stripped.text if stripped.found else None
+
+
+def _judged(prose: str, language: str) -> str | None:
     """What the judge leaves of a text, by the rules as well; None where it takes nothing out or leaves no caption."""
     from captioner.check.boilerplate import strip_boilerplate
-    from captioner.check.judge import strip_learned
+    from captioner.check.judge import LANGUAGES, strip_learned
+    from captioner.check.judge_tokens import tokens_of
 
-    less, found = strip_learned(prose)
-    if not found or len(less.split()) < FEWEST_WORDS:
+    if language not in LANGUAGES:
         return None
-    return strip_boilerplate(less).text
+    less, found = strip_learned(prose, language=language)
+    if not found or sum(token.kind == "word" for token in tokens_of(less)) < FEWEST_WORDS:
+        return None
+    return strip_boilerplate(less).text if language == ENGLISH else less

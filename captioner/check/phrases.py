@@ -39,6 +39,12 @@ _NO_SHOT = r"(?!(?:this|the) shots?\b)"
 OPENINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), replacement)
     for pattern, replacement in (
+        # The video shows how to change a tire: what is done stays
+        (
+            rf"^{BARE} (?:shows?|demonstrates?|explains?|illustrates?|teaches|details) (?:(?:us|you|viewers?|step"
+            r" by step|in detail) )?how to (?=\w)",
+            "how to ",
+        ),
         (
             rf"^(?:in|within|across|during|from) {BARE},?\s*there (?:is|are) "
             r"(?=(?:an?|two|three|several|some|many)\b)",

@@ -55,12 +55,18 @@ _TASK = re.compile(
 )
 """What the model was asked to do: to decline that is to decline."""
 _TALK = re.compile(r"\b(?:I|I['’](?:m|d|ll|ve)|you|your|my|me)\b", re.I)
+_SEES = re.compile(r"(?:^|(?<=[.!?] ))I (?:can )?(?:see|notice|observe)\b", re.I)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 def is_refusal(text: str) -> bool:
     """The model declines, or finds nothing to describe; what a sign or a person says in quotes is no refusal."""
     return _refuses(unquoted(text)) and without_limits(text) is None
+
+
+def _speaks(text: str) -> bool:
+    """The model speaks of itself or to whoever asked, other than by "I can see"."""
+    return bool(_TALK.search(_SEES.sub("", text)))
 
 
 def without_limits(text: str) -> str | None:
@@ -76,7 +82,7 @@ def without_limits(text: str) -> str | None:
     left = " ".join(filter(None, map(_seen, sentences)))
     if not limits or any(_TASK.search(sentence) for sentence in limits):
         return None
-    if len(left.split()) < LEAST_WORDS or _TALK.search(left):
+    if len(left.split()) < LEAST_WORDS or _speaks(left):
         return None
     return re.sub("\ue000(\\d+)\ue001", lambda m: quotes[int(m[1])], left)
 
@@ -87,7 +93,8 @@ def _seen(sentence: str) -> str:
         return sentence
     _, _, rest = sentence.partition(",")
     rest = re.sub(r"^\s*(?:but|however,?|though|yet)\s+", "", rest).strip()
-    alone = len(rest.split()) >= LEAST_CLAUSE and re.match(
+    long = len(rest.split()) >= LEAST_CLAUSE or "\ue000" in rest  # what is quoted was read
+    alone = long and re.match(
         r"(?:an?|the|two|three|four|several|some|in|on|at|he|she|they|there|it|both|his|her|their|people)\b",
         rest,
         re.I,

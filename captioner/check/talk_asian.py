@@ -73,6 +73,9 @@ ZH = (
         rf"(?:{_ZH_MOVIE}|画面)(?:片段)?[,:]?(?:其中|内容)?(?:{_ZH_SHOWS}|是)?,?",
         "",
     ),
+    # What a surveillance camera recorded is a style.
+    (rf"^{_ZH_SUMMING}(?:这|{_ZH_THIS}{_ZH_MOVIE})是(一?段[^,.:]{{0,12}}?(?:监控|记录仪)(?:视频|录像))(?=[,:.]|$)",
+     r"\1"),
     (
         rf"^{_ZH_SUMMING}(?:这|{_ZH_THIS}{_ZH_MOVIE})(?:似乎|看起来|好像|应该)?是(?:一段|一个|一部|一则|一条"
         rf"|段)(?:短)?(?:关于|有关)?"

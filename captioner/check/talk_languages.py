@@ -18,7 +18,14 @@ _SPLIT = re.compile(r"(?<=[.!?])(?!\d)(\s*)(?=\S)")
 _LEAST = 4
 """Letters that must be left of a sentence."""
 _PASSES = 4
-_WEAK = {"jungen": "Junge", "löwen": "Löwe", "hasen": "Hase", "affen": "Affe", "bären": "Bär"}
+_WEAK = {
+    "jungen": "Junge",
+    "herrn": "Herr",
+    "löwen": "Löwe",
+    "hasen": "Hase",
+    "affen": "Affe",
+    "bären": "Bär",
+}
 """German nouns that change as an object."""
 
 

@@ -94,7 +94,7 @@ class CaptionWorker:
                     reply,
                     before=held.pop(key, None),
                     language=self.config.language,
-                    judge=self.config.judge,
+                    judge=self.config.judges,
                 )
                 if checked.outcome in ASK_AGAIN and attempt < self.config.retries_per_row:
                     held[key], again[key] = checked, clip

@@ -262,3 +262,18 @@ def test_the_look_of_a_thing_goes_with_what_it_is_said_to_do() -> None:
 def test_what_is_left_is_a_sentence_again(text: str, left: str) -> None:
     """Captions in pieces teach a model to write in pieces."""
     assert strip_boilerplate(text).text == left
+
+
+def test_one_of_two_arms_is_no_viewer():
+    text = "She bends backward, and lets one arm trail behind her. Light falls through a window."
+    assert strip_boilerplate(text).text == text
+    assert strip_boilerplate("A dog yawns on a mat, making one feel sleepy.").text == (
+        "A dog yawns on a mat."
+    )
+
+
+def test_what_a_video_shows_how_to_do_stays():
+    text = "The video shows how to change a flat tire. A hand flips the lever of the wheel."
+    assert strip_boilerplate(text).text == (
+        "How to change a flat tire. A hand flips the lever of the wheel."
+    )

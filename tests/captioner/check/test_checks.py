@@ -217,6 +217,8 @@ SHORTEST = "A man walks past two shops."
         (f"I cannot tell the time, which would need a clock on the wall. {SCENE}", SCENE),
         (f"I cannot tell who they are, Two men in red coats are sitting there. {SCENE}",
          f"Two men in red coats are sitting there. {SCENE}"),
+        (f'{SCENE} I cannot read it all, but the heading reads "Bread."', f'{SCENE} The heading reads "Bread."'),
+        (f"I can see a dog on a mat. {SCENE} I cannot read the sign.", f"I can see a dog on a mat. {SCENE}"),
         (f"{SCENE} I cannot describe this video.", None),
         (f"{SCENE} Let me know if you need more. I cannot read the sign.", None),
     ],

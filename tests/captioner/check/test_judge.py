@@ -32,7 +32,7 @@ SEEN = [
 def talk_at(*words: str) -> Scorer:
     """A judge that is sure of these words, and of all others that they are seen."""
 
-    def score(sentences: list[list[Token]]) -> list[np.ndarray]:
+    def score(text: str, sentences: list[list[Token]]) -> list[np.ndarray]:
         return [
             np.array([6.0 if token.name in words else -6.0 for token in one]) for one in sentences
         ]
@@ -76,7 +76,7 @@ def test_what_is_seen_stays(text):
 
 
 def test_a_medium_in_the_scene_is_no_recording():
-    text = "A boy watches a video on a phone. The video shows a cat."
+    text = "A boy watches a video on a phone. The video on it shows a cat that falls off a shelf."
     assert strip_learned(text) == (text, ())
 
 
@@ -92,26 +92,32 @@ TALK = [
 ]
 
 
-@pytest.mark.parametrize(("text", "word"), TALK)
-def test_talk_that_no_rule_finds_goes_where_the_judge_is_asked_for(text, word):
-    on, off = checked(text, judge=True), checked(text)
-    assert word not in on.text and JUDGED in on.repairs and on.raw_text == text
-    assert on.outcome == "ok"
-    assert off.text == text and JUDGED not in off.repairs
+def test_talk_that_no_rule_finds_goes_unless_the_judge_is_off():
+    for text, word in TALK:
+        on, off = checked(text), checked(text, judge=False)
+        assert word not in on.text and JUDGED in on.repairs and on.raw_text == text
+        assert on.outcome == "ok"
+        assert off.text == text and JUDGED not in off.repairs
 
 
 def test_a_caption_of_talk_alone_stays_as_it_is():
     text = "The energy is infectious."
-    assert checked(text, judge=True).text == text
+    assert checked(text).text == text
 
 
-def test_it_is_off_by_default_and_loads_nothing_then():
-    assert CaptionConfig().judge is False
+def test_the_embedded_captioner_is_not_read():
+    assert CaptionConfig().judge and not CaptionConfig().judges
+    assert CaptionConfig(model="org/some-vlm").judges
+    assert not CaptionConfig(model="org/some-vlm", judge=False).judges
+
+
+def test_nothing_is_loaded_where_it_is_off():
     code = (
         "import sys; from captioner.backends.base import Reply; "
         "from captioner.check.outcome import check_reply; "
-        f"check_reply(Reply(clip_id='c', kind='dense', frames_hash='', text={TALK[0][0]!r}, finish='stop')); "
-        "sys.exit('captioner.check.judge_net' in sys.modules)"
+        f"check_reply(Reply(clip_id='c', kind='dense', frames_hash='', text={TALK[0][0]!r}, finish='stop'), "
+        "judge=False); "
+        "sys.exit('captioner.check.judge_net' in sys.modules or 'onnxruntime' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=300).returncode == 0
 
@@ -119,4 +125,4 @@ def test_it_is_off_by_default_and_loads_nothing_then():
 def test_other_languages_and_structured_replies_are_not_judged():
     text = "La energía es contagiosa y un zorro cruza la carretera."
     reply = Reply(clip_id="c", kind="dense", frames_hash="", text=text, finish="stop")
-    assert JUDGED not in check_reply(reply, language="es", judge=True).repairs
+    assert JUDGED not in check_reply(reply, language="es").repairs

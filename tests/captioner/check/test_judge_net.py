@@ -1,47 +1,58 @@
-"""The judge's weights load, stay small, and read every sentence for itself."""
+"""The judge's net loads, tells talk from what is seen, and reads texts of any length."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from captioner.check.judge_net import WEIGHTS, load_judge, packed, packed_vectors, scores
-from captioner.check.judge_tokens import sentences_of
+from captioner.check.judge_net import FOLDER, MOST_LETTERS, letter_odds, load_judge, windows
 
-MOST_BYTES = 400_000
+MOST_BYTES = 20_000_000
 
 
-def test_the_weights_are_small_and_hold_no_code():
-    assert WEIGHTS.stat().st_size <= MOST_BYTES
-    judge = load_judge()
-    assert len(judge.words) + 1 == len(judge.vectors)
-    assert judge.nets
-    assert np.isfinite(judge.vectors).all()
+def test_the_weights_are_small_and_load_at_once():
+    assert sum(one.stat().st_size for one in FOLDER.iterdir()) <= MOST_BYTES
+    assert load_judge() is load_judge()
 
 
 def test_talk_scores_higher_than_what_is_seen():
-    told = scores(
-        load_judge(),
-        sentences_of("A man waters roses. This clip leaves a lasting impression on its viewers."),
+    text = "A man waters roses. This clip leaves a lasting impression on its viewers."
+    odds = letter_odds(load_judge(), text)
+    cut = text.index("This")
+    assert odds.shape == (len(text),)
+    assert np.nanmax(odds[:cut]) < 0 < np.nanmin(odds[cut:-1])
+
+
+def test_the_same_words_are_read_in_their_sentence():
+    seen, talk = (
+        letter_odds(load_judge(), text)
+        for text in (
+            "The blade slides through the rind, revealing the red flesh of a melon.",
+            "He looks away from his brother, revealing the depth of his grief and longing.",
+        )
     )
-    assert told[0].max() < 0 < told[1][:-1].mean()
+    assert np.nanmean(seen[40:]) < 0 < np.nanmean(talk[40:])
 
 
-def test_a_sentence_is_read_alike_beside_any_other():
-    judge = load_judge()
-    texts = ("A man waters roses. A dog barks.", "The sea is rough and grey today. A dog barks.")
-    one, other = (scores(judge, sentences_of(text))[1] for text in texts)
-    assert np.allclose(one, other, atol=1e-4)
+def test_letters_between_words_have_no_odds():
+    odds = letter_odds(load_judge(), "A dog  runs.")
+    assert np.isnan(odds[[1, 5, 6]]).all() and np.isfinite(odds[[0, 2, 3, 4, 7]]).all()
+    assert letter_odds(load_judge(), "").shape == (0,)
+    assert np.isnan(letter_odds(load_judge(), " \n ")).all()
 
 
-def test_nothing_has_no_scores():
-    assert scores(load_judge(), []) == []
+def test_a_long_text_is_read_in_whole_sentences():
+    sentence = "A man in a grey coat carries a ladder across the yard and leans it on a wall. "
+    text = sentence * 40
+    spans = list(windows(text))
+    assert spans[0][0] == 0 and spans[-1][1] == len(text.rstrip())
+    assert all(end == start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(stop - start <= MOST_LETTERS for start, stop in spans)
+    assert all(text[stop - 1] == "." for _, stop in spans)
+    odds = letter_odds(load_judge(), text)
+    assert np.isfinite(odds[[0, len(text) // 2 // len(sentence) * len(sentence), -3]]).all()
 
 
-def test_packed_numbers_come_back_near():
-    values = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
-    small, scale = packed(values)
-    assert np.abs(small * scale - values).max() <= scale.max() / 2 + 1e-6
-    levels = packed_vectors(values)
-    assert levels.shape == (6, 2) and levels.dtype == np.uint8
-    back = np.stack([(levels & 15).astype(int) - 8, (levels >> 4).astype(int) - 8], axis=2)
-    assert np.abs(back.reshape(6, 4) / 2.5 - np.clip(values, -2.8, 2.8)).max() <= 0.2 + 1e-6
+def test_a_sentence_without_an_end_is_read_as_far_as_the_net_goes():
+    text = "dog " * 3000
+    odds = letter_odds(load_judge(), text)
+    assert np.isfinite(odds[0]) and np.isnan(odds[-2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from captioner.check.judge_tokens import SUFFIXES, sentences_of, suffix_of, tokens_of
+from captioner.check.judge_tokens import sentences_of, tokens_of
 
 
 def test_a_token_is_what_stands_at_its_place():
@@ -26,8 +26,16 @@ def test_sentences_end_before_a_capital_and_at_lines():
     ]
 
 
-def test_an_end_of_a_word_has_one_place():
-    running, singing, the = (tokens_of(word)[0] for word in ("running", "singing", "the"))
-    assert suffix_of(running) == suffix_of(singing)
-    assert 0 < suffix_of(running) < SUFFIXES
-    assert suffix_of(the) == 0
+def test_a_quote_may_end_a_sentence():
+    told = sentences_of('A sign reads "Mind the gap." It is red. A "Go!" sign')
+    assert [len(one) for one in told] == [4, 4, 3]
+
+
+def test_a_chinese_letter_is_a_token_and_no_space_ends_a_sentence():
+    told = sentences_of("画面中，一只猫跳下。它跑了！招牌写着“小心。”然后离开")
+    assert ["".join(token.name for token in one) for one in told] == [
+        "画面中,一只猫跳下.",
+        "它跑了!",
+        "招牌写着<quoted>",
+        "然后离开",
+    ]

@@ -301,10 +301,10 @@ def test_whatever_is_said_the_reply_itself_is_kept(said: str, kind: str) -> None
 def test_what_the_judge_leaves_is_the_caption_if_it_still_is_one(
     monkeypatch: pytest.MonkeyPatch, left: str, text: str, repairs: tuple[str, ...]
 ) -> None:
-    """Asked for, and only then; less than three words are not a caption, and the rules look at what it leaves."""
+    """Unless it is off; less than three words are no caption, and the rules look at what it leaves."""
     said, asked = "A dog runs home. Quite so.", []
 
-    def strip_learned(prose: str) -> tuple[str, tuple[str, ...]]:
+    def strip_learned(prose: str, **_: str) -> tuple[str, tuple[str, ...]]:
         asked.append(prose)
         return (left, ("Quite so.",)) if prose == said else (prose, ())
 
@@ -315,7 +315,7 @@ def test_what_the_judge_leaves_is_the_caption_if_it_still_is_one(
     marked = check_reply(reply(f"**{said}**"), judge=True)
     assert marked.repairs == ("markdown", *repairs), "it is asked of what the rules leave"
     assert asked == [said, said]
-    for words, how in ((said, {}), (said, {"language": "de", "judge": True})):
+    for words, how in ((said, {"judge": False}), (said, {"language": "it"})):
         assert "judged" not in check_reply(reply(words), **how).repairs
     assert check_reply(reply("A cat sleeps."), judge=True).repairs == () and len(asked) == 3
 
