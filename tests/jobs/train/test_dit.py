@@ -20,6 +20,8 @@ from dit.model import DiT
 from jobs.core.errors import UserError
 from jobs.generate import adherence, sample, verbs
 from jobs.train import dit as train_dit
+from pipeline.latents.codec import to_bf16
+from pipeline.latents.store import LatentStore
 from pipeline.training.state import load_state
 from pipeline.video.decode import decode_clip
 from tests.helpers.latents import TEXT_DIM, write_folder
@@ -323,6 +325,20 @@ def test_a_vae_the_dit_was_not_trained_with_is_refused(tmp_path, models, dit_fil
         sample.main(
             ["--prompt", "x", "--dit", str(dit_file), "--vae", str(tmp_path / "other.safetensors")]
         )
+
+
+def test_a_damaged_clip_is_left_out_and_listed_beside_the_run(tmp_path):
+    """Without the list nobody learns which latents to make anew."""
+    folder = write_folder(tmp_path / "latents")
+    store = LatentStore(str(folder))
+    payload = to_bf16(store.posterior(3)[0])
+    (part,) = (p for p in folder.glob("part-*.parquet") if payload in p.read_bytes())
+    damaged = bytearray(part.read_bytes())
+    damaged[damaged.index(payload)] ^= 0x55
+    part.write_bytes(damaged)
+    assert train(folder, tmp_path / "dit", "--held-out-share", "0", "--steps", "6") == 0
+    lines = (tmp_path / "dit" / "quarantine.jsonl").read_text().splitlines()
+    assert [json.loads(line)["clip_id"] for line in lines] == [store.clip_ids[3]]
 
 
 def test_adherence_scores_generated_videos_beside_their_ceilings(tmp_path, models, capsys):
