@@ -189,7 +189,7 @@ def _expanded(hit: re.Match[str], replacement: str) -> str:
     if not named and (replacement.startswith(r"\1\2") or replacement == r"\1 of "):
         medium = out.removesuffix(" of ").split()[-1]
         if medium.lower() not in ("footage", "images", "pictures"):
-            out = f"{'an' if out[0].lower() in 'aeio' else 'a'} {out}"
+            out = f"{'an' if _VOWEL.match(out) else 'a'} {out}"
     return out
 
 
@@ -323,6 +323,8 @@ _LINKS = re.compile(
     r"|of note|on the whole|at (?:its|the) (?:core|heart)|\w+ly),? (?=\w)",
     re.I,
 )
+_VOWEL = re.compile(r"[aeio]|u(?:n(?!i)|[lpr])", re.I)
+"""Beginnings of words that are said with ``an``: ``underwater``, and not ``unique``."""
 _ABOUT = re.compile(rf"^(?:in summary, |overall, )?(?:{BARE}|{SURE})(?= )", re.I)
 _IT = re.compile(r"^It\b(?= (?:then |also |later |finally |now |eventually |first )?[a-z]+)")
 """What stands for the recording after a sentence about it."""
