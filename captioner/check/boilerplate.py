@@ -139,9 +139,11 @@ def _strip_once(text: str) -> Stripped:
     for sentence in _SPLIT.split(own):
         shorter = sentence
         if about and (it := _IT.match(sentence)):
-            told = _strip_sentence(f"The video{sentence[it.end() :]}", "x", found, timed=False)
+            said: list[str] = []
+            told = _strip_sentence(f"The video{sentence[it.end() :]}", "x", said, timed=False)
             if not told.startswith(("The video", "It ", "The camera")):
                 shorter = told
+                found += said
         about = bool(_ABOUT.match(sentence)) or (about and sentence.startswith("It "))
         if (hedge := HEDGE.search(sentence)) and len(sentence[: hedge.start()].split()) >= 3:
             found.append(hedge[0].strip(" ,"))
@@ -259,7 +261,10 @@ def _strip_sentence(sentence: str, before: str, found: list[str], *, timed: bool
 
 
 def _strip_clause(sentence: str, before: str, found: list[str]) -> str:
-    """A sentence without the first clause whose role is to speak of the video, of its viewer, of doubt or of effect."""
+    """A sentence without the first clause whose role is to speak of the video, of its viewer, of doubt or of effect.
+
+    "" where it says nothing else; who asks records the whole sentence.
+    """
     named = {word.lower() for word in MEDIA_WORD.findall(before)}
     if label := answer_label(sentence):
         found.append(label[0].strip())
@@ -286,7 +291,6 @@ def _strip_clause(sentence: str, before: str, found: list[str]) -> str:
     if link := _LINKS.match(sentence):
         rest = sentence[link.end() :][:1].upper() + sentence[link.end() + 1 :]
         if _says_nothing(rest):
-            found.append(sentence)
             return ""
         again = _strip_sentence(rest, before, found, timed=False)
         if again == rest:
@@ -294,11 +298,11 @@ def _strip_clause(sentence: str, before: str, found: list[str]) -> str:
         if again != rest:
             return again
     if left := left_of(sentence, named):
-        found.append(left[1].strip(" ,"))
-        return left[0]
+        rest, gone = left
+        found += [gone.strip(" ,")] * bool(rest.strip(" .!"))
+        return rest
     if effect := effect_of_thing(sentence):
         if _ALL_LOOK.fullmatch(effect["what"]):
-            found.append(sentence)
             return ""
         found.append(effect[0][effect.end("what") :].strip())
         return effect["what"] + sentence[effect.end() :]
