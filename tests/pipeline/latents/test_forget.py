@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pyarrow.parquet as pq
 
 from pipeline import schema as s
 from pipeline.latents.forget import take_out
-from pipeline.latents.layout import committed
+from pipeline.latents.layout import SHARDS_HASH, TEXTS, committed
 from pipeline.latents.parts import clip_keys, text_keys
 from pipeline.latents.store import LatentStore
 from tests.helpers.latents import write_folder
@@ -50,3 +52,24 @@ def test_of_all_clips_nothing_is_left(tmp_path):
     folder = write_folder(tmp_path / "latents", clips=2)
     assert take_out(folder, {"clip0000", "clip0001"})
     assert not [p for p in folder.rglob("*") if p.is_file()]
+
+
+def test_an_encoding_that_was_interrupted_before_its_captions_loses_its_clips_too(tmp_path):
+    folder = write_folder(tmp_path / "latents", clips=3)
+    (folder / "manifest.parquet").unlink()
+    shutil.rmtree(folder / TEXTS)
+    assert take_out(folder, {"clip0001"})
+    assert {c for keys in clip_keys(folder).values() for c in keys} == {"clip0000", "clip0002"}
+
+
+def test_a_folder_named_like_a_partition_is_no_column(tmp_path):
+    folder = write_folder(tmp_path / "kind=5" / "latents", clips=3)
+    assert take_out(folder, {"clip0001"}, lambda: "other shards")
+    assert list(LatentStore(folder).clip_ids) == ["clip0000", "clip0002"]
+
+
+def test_what_is_left_is_in_line_with_no_shards_where_none_are_named(tmp_path):
+    folder = write_folder(tmp_path / "latents", clips=3, more={SHARDS_HASH: "shards of all three"})
+    assert committed(folder)[SHARDS_HASH] == "shards of all three"
+    assert take_out(folder, {"clip0001"})
+    assert SHARDS_HASH not in committed(folder)

@@ -47,6 +47,9 @@ def test_earlier_clips_come_first_then_ours_by_worth():
     assert clips.embeddings is not None
     assert clips.embeddings[0].tolist() == [0, 1] and clips.embeddings[2].tolist() == [1, 0]
     assert np.isnan(clips.embeddings[[1, 3]]).all()
+    assert clips.embeddings.dtype == np.float16, (
+        "NaN for the earlier clips must not widen all the others"
+    )
 
 
 def test_embeddings_are_left_out_when_nothing_asks_for_them():
@@ -75,6 +78,11 @@ def test_a_run_of_a_time_without_looks_is_refused_by_name():
         make_candidates(older, np.arange(4), np.arange(4), CONFIG, None, None)
     exact = SelectConfig(dedup_keep=("width",), dedup_phash=False)
     assert not make_candidates(older, np.arange(4), np.arange(4), exact, None, None).has_phash.any()
+    found = make_candidates(older, np.arange(4), np.arange(4), exact, None, Earlier(table=OLD))
+    assert (
+        found.looks.to_pylist() == [None] * 4 + ["old"]
+        and found.has_phash.tolist()[:4] == [False] * 4
+    )
 
 
 def test_shots_are_known_where_the_manifest_has_them():
