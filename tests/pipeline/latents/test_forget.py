@@ -62,12 +62,6 @@ def test_an_encoding_that_was_interrupted_before_its_captions_loses_its_clips_to
     assert {c for keys in clip_keys(folder).values() for c in keys} == {"clip0000", "clip0002"}
 
 
-def test_a_folder_named_like_a_partition_is_no_column(tmp_path):
-    folder = write_folder(tmp_path / "kind=5" / "latents", clips=3)
-    assert take_out(folder, {"clip0001"}, lambda: "other shards")
-    assert list(LatentStore(folder).clip_ids) == ["clip0000", "clip0002"]
-
-
 def test_what_is_left_is_in_line_with_no_shards_where_none_are_named(tmp_path):
     folder = write_folder(tmp_path / "latents", clips=3, more={SHARDS_HASH: "shards of all three"})
     assert committed(folder)[SHARDS_HASH] == "shards of all three"

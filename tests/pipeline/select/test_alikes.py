@@ -21,6 +21,9 @@ def test_pieces_of_one_shot_share_a_number_and_nothing_else_does() -> None:
     found = shot_ids(sources, shots, np.arange(7))
     assert found.dtype == np.int64
     assert found[1] == found[5] and found[0] == found[6] and len(set(found.tolist())) == 5
+    for shot in (0, 1):
+        beside = shot_ids(pa.array([None, None, "a"]), np.array([0, 0, shot]), np.arange(3))
+        assert len(set(beside.tolist())) == 3, "a clip of no known shot shares none"
     some = shot_ids(sources, shots, np.array([5, 1, 0]))
     assert some[0] == some[1] != some[2]
     for none in (shot_ids(None, shots, np.arange(3)), shot_ids(sources, None, np.arange(3))):
