@@ -33,19 +33,26 @@ def record(uri: str, stage: str | None = None, type: str | None = None) -> dict[
     }
 
 
+def run_with(folder: Path, *failures: tuple[str, str, str], recipe: str = "") -> Ledger:
+    """The ledger of a run with one source that is done, and such that failed: source, stage and type."""
+    ledger = Ledger(folder)
+    ledger.write(record("/raw/good"))
+    for failure in failures:
+        ledger.write(record(*failure))
+    (folder / "recipe.toml").write_text(recipe)
+    return ledger
+
+
 @pytest.fixture
 def failed(tmp_path: Path) -> Path:
     """A folder with one source that is done, and four that failed in three ways."""
-    ledger = Ledger(tmp_path)
-    ledger.write(record("/raw/good"))
-    for uri, stage, type in (
+    run_with(
+        tmp_path,
         ("/raw/slow-1", "decode", "timeout"),
         ("/raw/slow-2", "decode", "timeout"),
         ("/raw/slow-3", "cut", "timeout"),
         ("/raw/text", "open", "invalid_data"),
-    ):
-        ledger.write(record(uri, stage, type))
-    (tmp_path / "recipe.toml").write_text("")
+    )
     return tmp_path
 
 

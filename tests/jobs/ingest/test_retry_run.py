@@ -13,24 +13,21 @@ from jobs.core.recipe import load_recipe
 from jobs.ingest import command as ingest
 from jobs.ingest import retry
 from jobs.ingest.ledger import Ledger
-from tests.jobs.ingest.test_retry import record
+from tests.jobs.ingest.test_retry import record, run_with
 
 RECIPE = "[ingest]\ndeadline_s = 70\nmin_clip_s = 1.25\n"
 
 
 def left(folder: Path) -> Ledger:
     """A ledger with four failures of three ways, one of which two have, and one source that is done."""
-    ledger = Ledger(folder)
-    ledger.write(record("/raw/good"))
-    for uri, stage, kind in (
+    return run_with(
+        folder,
         ("/raw/c", "cut", "timeout"),
         ("/raw/a", "decode", "timeout"),
         ("/raw/b", "decode", "timeout"),
         ("/raw/d", "decode", "invalid_data"),
-    ):
-        ledger.write(record(uri, stage, kind))
-    (folder / "recipe.toml").write_text(RECIPE)
-    return ledger
+        recipe=RECIPE,
+    )
 
 
 def given(monkeypatch: pytest.MonkeyPatch, end: Callable[[str], None]) -> list[Any]:
