@@ -83,8 +83,8 @@ class CaptionConfig:
     check: bool = False
     """Score each caption against its frames with the model of ``[openclip]``, and hold it against measurements."""
     judge: bool = True
-    """Let a learned judge take talk that no rule finds out of English replies. Replies that are stored already stay as
-    they are; the embedded captioner's are not read."""
+    """Let a learned judge take talk that no rule finds out of replies in English, German, Spanish, French and Chinese.
+    Replies that are stored already stay as they are; the embedded captioner's are not read."""
     retries_per_row: Whole = 1
     """Times that a reply which is empty, refused, looped, cut short or otherwise unusable is asked for again."""
     failure_budget: Share = 0.5

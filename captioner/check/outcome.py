@@ -62,7 +62,7 @@ def check_reply(
     """Repair a reply as far as its own words allow, and judge the result as a caption in ``language``.
 
     ``before`` is what an earlier answer to the same question checked to: the less defective of the two is taken.
-    ``judge``: of English prose, the learned judge takes out talk that no rule finds.
+    ``judge``: the learned judge takes out talk that no rule finds, of prose in the languages that it reads.
     """
     repairs: tuple[str, ...] = (NO_SCHEMA,) if reply.schema_refused else ()
     if reply.error is not None or reply.text is None:
