@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,13 @@ import pipeline
 import vae
 from dit.config import SampleConfig
 from dit.generation import ToSample, sample_latents, text_features
+from dit.solvers import SOLVERS
 from dit.video_models import VideoModels
 from pipeline.world.captions import caption
 from pipeline.world.claims import claims_of_scene
 from pipeline.world.scene import Scene, random_scene
 from pipeline.world.strict import judge_strictly
 
-SOLVERS = ("euler", "heun", "dpm++2m", "unipc")
 STEPS = (4, 6, 8, 12, 20, 30)
 PLAIN = SampleConfig(steps=12)
 """What the rows that name no steps and no solver take."""
@@ -141,7 +142,7 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
     return found
 
 
-COLOURS = {"euler": "#1565c0", "heun": "#6a1b9a", "dpm++2m": "#2e7d32", "unipc": "#c62828"}
+COLOURS = dict(zip(SOLVERS, cycle(("#1565c0", "#6a1b9a", "#2e7d32", "#c62828"))))  # noqa: B905 - colours return
 
 
 def plot(found: list[dict[str, Any]]) -> str:
@@ -188,7 +189,7 @@ def plot(found: list[dict[str, Any]]) -> str:
         path = " L".join(f"{x:.1f} {y:.1f}" for x, y in (place(*p) for p in points))
         parts.append(f'<path d="M{path}" fill="none" stroke="{COLOURS[solver]}" stroke-width="2"/>')
         x, y = place(*points[-1])
-        y += 6 * SOLVERS.index(solver) - 4  # lines that end close to each other
+        y += 6 * list(SOLVERS).index(solver) - 4  # lines that end close to each other
         parts.append(f'<text x="{x + 6:.0f}" y="{y:.0f}" fill="{COLOURS[solver]}">{solver}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 

@@ -83,7 +83,7 @@ class VAEConfig:
 
     @classmethod
     def preset(cls, name: str) -> VAEConfig:
-        """A named size: ``tiny`` and ``4x8x8`` and ``4x16x16`` (time x height x width compression)."""
+        """A named size of ``PRESETS`` (time x height x width compression)."""
         if name not in PRESETS:
             raise ValueError(f"no VAE preset {name!r}; choose one of {', '.join(PRESETS)}")
         return PRESETS[name]

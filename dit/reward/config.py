@@ -40,7 +40,7 @@ class RewardConfig(BaseTrainConfig):
     draw_steps: Count = 8
     """Sampling steps of a video that is drawn to be scored."""
     solver: str = "euler"
-    """Solver that draws: euler, heun, dpm++2m, unipc, or module:function."""
+    """Solver that draws, as ``sample --solver`` takes it."""
     fps: Rate = 8.0
     """Frames per second of the videos."""
     lr: Positive = 1e-4

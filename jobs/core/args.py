@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -97,6 +97,12 @@ Device = Annotated[
     tyro.conf.arg(help="Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N."),
 ]
 """Option that names a device, with its help: auto, cpu, cuda or cuda:N."""
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Names as a help says them: ``a, b or c``."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def parse_args(cls: type[T], argv: list[str], command: str) -> T:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from dit.config import DiTConfig, ModelKind, TrainConfig
+from dit.config import PRESETS, DiTConfig, ModelKind, TrainConfig
 from dit.few_steps import USUAL_GUIDANCE, FewSteps
-from jobs.core.args import Data, Device
+from jobs.core.args import Data, Device, one_of
 from jobs.core.errors import UserError, user_errors
 from jobs.core.named import check_dit
 from jobs.core.recipe import folder_recipe, section_from
@@ -33,10 +33,11 @@ class Args(Bounded):
     out: Annotated[Path, OUTPUT]
     """Folder for checkpoints, metrics, sample sheets and dit.safetensors."""
     mix: Annotated[dict[str, float], DATA] = dataclasses.field(default_factory=dict)
-    """Weights of dense, short, structured and original captions, and the share of empty ones, for guidance:
+    """Weights of the kinds of captions, and the share of empty ones, for guidance:
     --mix dense 0.8 short 0.2 empty 0.1. Default: section [mix] of the recipe in the latents' run folder."""
-    preset: Annotated[str, MODEL] = "tiny"
-    """Size of a new model: tiny, S, B, L, XL, 1.3B, 5B or 14B."""
+    preset: Annotated[
+        str, MODEL, tyro.conf.arg(help=f"Size of a new model: {one_of(PRESETS)}.")
+    ] = "tiny"
     width: Annotated[Count | None, MODEL] = None
     """Channels of a new model in place of the preset's; heads then have 128 channels where that divides it, or 64."""
     depth: Annotated[Count | None, MODEL] = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from dit.config import DiTConfig, TrainConfig
-from jobs.core.args import parse_args
+import tyro
+
+from dit.config import PRESETS, DiTConfig, TrainConfig
+from jobs.core.args import one_of, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, user_errors
 from pipeline.bounds import Bounded, Count, Positive
@@ -35,8 +37,7 @@ class Args(Bounded):
     Speed comes from measured steps on an H100; what is assumed beyond them is said.
     """
 
-    preset: str = "1.3B"
-    """Size of the model: tiny, S, B, L, XL, 1.3B, 5B or 14B."""
+    preset: Annotated[str, tyro.conf.arg(help=f"Size of the model: {one_of(PRESETS)}.")] = "1.3B"
     size: str = "832x480"
     """Width and height of the videos, pixels."""
     frames: Count = 81

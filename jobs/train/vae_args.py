@@ -8,10 +8,14 @@ from typing import Annotated
 
 import tyro
 
-from jobs.core.args import Data, Device
+from jobs.core.args import Data, Device, one_of
 from pipeline.bounds import Bounded, Count, Whole
 from pipeline.groups import DEVICES, EVALUATION, MODEL, OUTPUT, SCHEDULE
-from vae.config import TrainConfig
+from vae.config import PRESETS, TrainConfig
+
+PRESET_HELP = (
+    f"{one_of(PRESETS)} (time x height x width compression); a VAE of diffusers has its own shape."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +29,7 @@ class Args(Bounded):
     """Folder of video shards, or a run folder that holds shards/."""
     out: Annotated[Path, OUTPUT]
     """Folder for the run."""
-    preset: Annotated[str, MODEL] = "tiny"
-    """tiny, 4x8x8 or 4x16x16 (time x height x width compression); a VAE of diffusers has its own shape."""
+    preset: Annotated[str, MODEL, tyro.conf.arg(help=PRESET_HELP)] = "tiny"
     init: Annotated[str | None, MODEL] = None
     """VAE to start from: embedded, a vae.safetensors or the folder of one, or diffusers:PATH with --decoder-only."""
     heldout: Annotated[Data | None, EVALUATION] = None

@@ -161,7 +161,7 @@ def cut(
         sample_side: Longest short side of those frames, pixels.
         audio: Keep the sound of each clip, as AAC.
         boxes: The picture of each clip between its bars, in pixels of the decoded frame; None where not known.
-        codec: ``h264`` or ``av1``.
+        codec: Of the clips, as ``[ingest] codec`` names it.
         neighbours: Keep a neighbour of every sampled frame, too.
         crop_bars: Leave the bars out; what is left starts on even pixels and has even sides.
     """

@@ -9,7 +9,7 @@ from typing import Annotated
 import pytest
 import tyro
 
-from jobs.core.args import Device, Folder, options_of, parse_args
+from jobs.core.args import Device, Folder, one_of, options_of, parse_args
 from jobs.core.errors import UserError
 
 
@@ -178,3 +178,7 @@ def test_an_option_that_is_given_as_nothing_is_refused() -> None:
     for option in ("--init", "--kind"):
         with pytest.raises(UserError, match=f"{option} '' is empty; give something, or leave"):
             parse_args(Outer, [option, ""], "x")
+
+
+def test_names_are_listed_as_one_says_them():
+    assert [one_of("a"), one_of("ab"), one_of("abc")] == ["a", "a or b", "a, b or c"]
