@@ -208,6 +208,10 @@ def _best_edge(run: Run, reason: str, by: str) -> list[Edge]:
     if not (passed := entered & ~missed).any():
         return []
     cut = float(values[passed].min())
+    if (
+        values[entered & missed] > cut
+    ).any():  # no one value divides what met the target from the rest
+        return []
     edge = Edge(reason=reason, rule=f"best by {by}", column=by, op=">=", threshold=cut)
     return [_around(run, edge, values, entered | missed)]
 

@@ -11,16 +11,13 @@ def check_rules(select: SelectConfig, openclip: OpenClipConfig, ingest: IngestCo
     from pipeline.scores.scorer import named_columns
     from pipeline.select.predicates import evaluate, groups, numbers
     from pipeline.select.select import check_rules as check_names
+    from pipeline.select.select import expressions
 
     check_names(select)
     extra = tuple(named_columns(ingest.scorers))
     empty = tables.manifest_schema(tuple(openclip.concepts), extra).empty_table()
     evaluate(empty, select.where)
-    values = {f"select.best.{name}.by": best.by for name, best in select.best.items()}
-    values |= {f"select.dedup_keep[{n}]": text for n, text in enumerate(select.dedup_keep)}
-    for name, balance in select.balance.items():
-        if balance.group is not None:
-            groups(empty, f"select.balance.{name}.group", balance.group)
-        if balance.prefer is not None:
-            values[f"select.balance.{name}.prefer"] = balance.prefer
+    values, grouping = expressions(select)
+    for setting, text in grouping.items():
+        groups(empty, setting, text)
     numbers(empty, values)

@@ -174,20 +174,29 @@ def step_names(config: SelectConfig) -> tuple[str, ...]:
     return (*config.where, *kinds_on(config), *config.best, *config.balance)
 
 
+def expressions(config: SelectConfig) -> tuple[dict[str, str], dict[str, str]]:
+    """SQL of the rules besides ``where``: setting -> what gives a number, setting -> what names a clip's group."""
+    values = {f"select.best.{name}.by": best.by for name, best in config.best.items()}
+    values |= {f"select.dedup_keep[{n}]": text for n, text in enumerate(config.dedup_keep)}
+    grouping: dict[str, str] = {}
+    for name, balance in config.balance.items():
+        if balance.group is not None:
+            grouping[f"select.balance.{name}.group"] = balance.group
+        if balance.prefer is not None:
+            values[f"select.balance.{name}.prefer"] = balance.prefer
+    return values, grouping
+
+
 def columns_read(columns: list[str], config: SelectConfig) -> list[str]:
     """Which of a manifest's ``columns`` a selection by ``config`` may read."""
-    texts = [
-        *config.where.values(),
-        *config.dedup_keep,
-        *(best.by for best in config.best.values()),
-    ]
+    values, grouping = expressions(config)
+    texts = [*config.where.values(), *values.values(), *grouping.values()]
     names = set(FIXED_COLUMNS)
     if kinds_on(config):
         names |= set(schema.HASH_COLUMNS) if config.dedup_phash else {schema.PHASH}
     if kinds_on(config) and not config.dedup_pieces:
         names |= {schema.SOURCE_ID, schema.SHOT}
     for balance in config.balance.values():
-        texts += [text for text in (balance.group, balance.prefer) if text is not None]
         names |= {schema.CONCEPT_PREFIX + concept for concept in balance.concepts}
     names |= set(mentioned(" ".join(texts), columns))
     return [name for name in columns if name in names]

@@ -138,6 +138,12 @@ def test_the_cut_of_a_keep_rate_target() -> None:
     assert (edge.op, edge.threshold, edge.below, edge.above) == (">=", 4.0, (2, 1), (3, 4))
 
 
+def test_a_target_that_no_one_value_divides_has_no_edge() -> None:
+    select = SelectConfig(best={"top": BestConfig(by="blur", keep=0.5)})
+    run = run_of(select, [["top"], [], ["top"], []], blur=[1.0, 2.0, 3.0, 4.0])
+    assert find_edges(run) == []
+
+
 def edge_at(threshold: float) -> Edge:
     return Edge(reason="reason", rule="", column="x", op=">", threshold=threshold)
 
