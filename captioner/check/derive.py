@@ -42,6 +42,13 @@ def judge_structured(
     return to_json(fields), verdict
 
 
+def judge_kind(kind: str, text: str, *, language: str = ENGLISH) -> tuple[str, Verdict]:
+    """(text to store, verdict) of a whole caption of any kind, whoever wrote it."""
+    if kind == "structured":
+        return judge_structured(text, finish="stop", language=language)
+    return text, judge_reply(text, finish="stop", language=language)
+
+
 def derive_structured(dense: str) -> str | None:
     """Stored form of the structured caption that a dense caption in the world's wording states, or None."""
     from captioner.ask.structured import parse, to_json

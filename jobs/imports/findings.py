@@ -127,7 +127,7 @@ def of_captions(
     rows: list[dict[str, Any]], limits: Limits, language: str
 ) -> Iterator[tuple[str, str]]:
     """(problem, value) of the captions of a clip."""
-    from captioner.check.checks import judge_reply
+    from captioner.check.derive import judge_kind
 
     if not rows:
         yield "no_caption", "there is none"
@@ -135,7 +135,7 @@ def of_captions(
         text = row[s.TEXT] or ""
         outcome = row[s.OUTCOME]
         if outcome == s.CaptionOutcome.OK and row[s.KIND] != "structured":
-            outcome = judge_reply(text, finish="stop", language=language).outcome
+            outcome = judge_kind(row[s.KIND], text, language=language)[1].outcome
         if outcome != s.CaptionOutcome.OK and f"caption_{outcome}" in FIXES:
             yield f"caption_{outcome}", text[:80]
         if (words := len(text.split())) > limits.max_words:

@@ -32,8 +32,9 @@ ROLES: dict[str, tuple[str, ...]] = {
     "structured": ("structured_caption", "caption_structured", "caption_json", "structured"),
 }
 """What a column is for -> names by which tables have it, compared without case; the first that there is counts."""
-KINDS = ("original", "dense", "short", "structured")
+KINDS = tuple(kind for kind in s.CAPTION_KINDS if kind != s.FACTS)
 """Roles that are captions; the kind ``original`` is for what a table calls a caption and no more."""
+ROLES |= {kind: (s.caption_column(kind),) for kind in KINDS if kind not in ROLES}
 SCORE = "score"
 """Role of a column of numbers; without any that is named, every column of numbers that has no role is one."""
 NOT_SCORES = frozenset(

@@ -27,8 +27,6 @@ from pipeline.tables import imports_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from captioner.check.checks import Verdict
-
 TABLE = "imports.parquet"
 MODEL = "import"
 """In the place of a captioner's name: the caption came with the dataset."""
@@ -197,6 +195,7 @@ def source_model() -> str:
 
 def imported_row(key: Key, text: str, language: str) -> dict[str, Any]:
     """A row of ``captions/`` for a caption that came with its clip."""
+    from captioner.check.derive import judge_kind
     from captioner.check.originals import judge_original
 
     digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
@@ -204,15 +203,5 @@ def imported_row(key: Key, text: str, language: str) -> dict[str, Any]:
         verdict = judge_original(text, language=language)
         made: Made = (source_model(), digest, "", "", 0)
         return original_row(key, Original(text=text, made=made, verdict=verdict))
-    text, verdict = judge_kind(key[1], text, language)
+    text, verdict = judge_kind(key[1], text, language=language)
     return original_row(key, Original(text=text, made=(MODEL, digest, "", "", 0), verdict=verdict))
-
-
-def judge_kind(kind: str, text: str, language: str) -> tuple[str, Verdict]:
-    """What is stored of a caption of another kind and its outcome, as of a captioner that ended where it wanted to."""
-    from captioner.check.checks import judge_reply
-    from captioner.check.derive import judge_structured
-
-    if kind == "structured":
-        return judge_structured(text, finish="stop", language=language)
-    return text, judge_reply(text, finish="stop", language=language)

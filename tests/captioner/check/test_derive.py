@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from captioner.ask.structured import parse, to_json
-from captioner.check.derive import DERIVED, derive_structured, judge_structured
+from captioner.check.derive import DERIVED, derive_structured, judge_kind, judge_structured
 from pipeline.schema import CaptionOutcome
 from pipeline.world.captions import caption, structured
 from pipeline.world.scene import random_scene
@@ -54,3 +54,17 @@ def test_every_defect_of_a_structured_reply_is_listed_once_and_in_its_language()
     assert judge_structured(said)[1].checks == ("off_language",)
     cut = judge_structured(said, finish="length", language="de")[1]
     assert (cut.outcome, cut.checks) == ("truncated", ("truncated",))
+
+
+def test_a_whole_caption_is_judged_as_what_its_kind_is():
+    said = json.dumps({"subjects": [{"name": "dog", "action": "runs along the beach"}]})
+    stored, verdict = judge_kind("structured", said)
+    assert (json.loads(stored)["subjects"][0]["name"], verdict.outcome) == ("dog", "ok")
+    assert judge_kind("dense", said) == (said, judge_kind("short", said)[1])
+    assert judge_kind("dense", said)[1].outcome == "malformed"
+    german = "Die Frau geht mit dem Hund durch die Stadt und sieht nicht auf die Straße"  # no stop at its end
+    assert judge_kind("dense", german)[1].outcome == "off_language"
+    assert judge_kind("dense", german, language="de") == (
+        german,
+        judge_kind("dense", "Ein Hund rennt.", language="de")[1],
+    )
