@@ -20,12 +20,13 @@ from pipeline.bounds import (
     check_bounds,
 )
 from pipeline.extensions import is_extension
+from pipeline.schema import CAPTION_KINDS
 
 BACKENDS = ("transformers", "openai", "vllm")
-ASKED_KINDS = ("short", "dense", "structured")
-"""Caption kinds a model is asked for."""
 FACTS = "facts"
 """Caption kind that is made of measurements; it needs no model."""
+ASKED_KINDS = tuple(kind for kind in CAPTION_KINDS if kind not in ("original", FACTS))
+"""Caption kinds a model is asked for, by ``captioner.ask.prompts``."""
 LANGUAGES = {
     "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt": "Portuguese",
     "nl": "Dutch", "sv": "Swedish", "pl": "Polish", "cs": "Czech", "tr": "Turkish", "ru": "Russian",

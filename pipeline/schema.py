@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
+from typing import Literal, get_args
 
 SCHEMA_VERSION = "1"
 
@@ -113,7 +114,14 @@ FACTS = "facts"
 FACT_CLAUSE = "clause"
 FACT_COLUMNS = "columns"
 HINTS = "hints"
-CAPTION_KINDS = ("short", "dense", "structured", "original", "facts")
+CaptionKind = Literal["short", "dense", "structured", "original", "facts"]
+"""Kinds of captions. Tables, settings and options follow; ``config.MixConfig`` has their weights."""
+CAPTION_KINDS: tuple[CaptionKind, ...] = get_args(CaptionKind)
+"""Kinds of captions, in the order in which shards and pages have them."""
+FALLBACK_KINDS: tuple[CaptionKind, ...] = ("dense", "structured", "short", "original", "facts")
+"""The same, the most telling first: what stands in for a kind that a clip lacks."""
+PROSE_KINDS = tuple(kind for kind in FALLBACK_KINDS if kind != "structured")
+"""Those of them that are sentences."""
 CAPTION_SHORT = "caption_short"
 CAPTION_DENSE = "caption_dense"
 CAPTION_STRUCTURED = "caption_structured"

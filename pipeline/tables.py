@@ -236,11 +236,7 @@ def shards_schema(concepts: tuple[str, ...] = (), extra: tuple[str, ...] = ()) -
     return _schema(
         (s.CLIP_ID, "string"),
         (s.VIDEO, "binary"),
-        (s.CAPTION_SHORT, "string"),
-        (s.CAPTION_DENSE, "string"),
-        (s.CAPTION_STRUCTURED, "string"),
-        (s.CAPTION_ORIGINAL, "string"),
-        (s.CAPTION_FACTS, "string"),
+        *((s.caption_column(kind), "string") for kind in s.CAPTION_KINDS),
         *SHAPE,
         *_scores(concepts, extra),
         (s.SOURCE_ID, "string"),

@@ -63,7 +63,7 @@ class Args(Bounded):
     as they are."""
     frames: str = ""
     """Counts of frames in place of the model's, such as 17,33,49."""
-    caption: Literal["dense", "short", "structured", "original", "facts", "mix"] = "dense"
+    caption: Literal[s.CaptionKind, "mix"] = "dense"
     """Kind of caption; mix takes all of them where the trainer can, else one drawn by the clip's id."""
     dialect: str | None = None
     """Wording: prose, tags, ltx, h3, cosmos or booru. The model's own by default."""

@@ -184,8 +184,7 @@ def samples(rows: list[dict[str, Any]]) -> list[str]:
     """A few captions, evenly spread, as quotations."""
     shown = []
     for row in chosen(rows):
-        kinds = ("dense", "short", "original", "facts")
-        text = next((t for kind in kinds if (t := row.get(s.caption_column(kind)))), "")
+        text = next((t for kind in s.PROSE_KINDS if (t := row.get(s.caption_column(kind)))), "")
         shown.append(f"> {plain(text)[:600]}")
     return shown
 

@@ -233,4 +233,4 @@ def open_retrieval(folder: Location | str) -> Retrieval:
 
 
 def _shown(captions: Mapping[str, str]) -> str:
-    return next((captions[k] for k in ("dense", "short", "original", "facts") if captions.get(k)), "")  # fmt: skip
+    return next((captions[kind] for kind in s.PROSE_KINDS if captions.get(kind)), "")

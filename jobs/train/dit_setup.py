@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jobs.core.errors import UserError
 from jobs.train.dit_args import Args, few_steps, linear_tokens, model_config, train_config
 from pipeline.config import MixConfig
-from pipeline.loader.mix import FALLBACK
+from pipeline.schema import FALLBACK_KINDS
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,7 @@ def mix_line(data: TrainingPacks) -> str:
     gone = [f"{count} {have} have no {kind} one" for kind, count in data.lacking.items()]
     if not gone:
         return f"captions drawn: {drawn}"
-    order = ", ".join(FALLBACK)
+    order = ", ".join(FALLBACK_KINDS)
     return f"captions drawn: {drawn}; {' and '.join(gone)}: shown instead is the first there is of {order}"
 
 

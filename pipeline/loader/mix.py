@@ -18,8 +18,6 @@ EMPTY = ""
 """Kind of a draw that shows no caption."""
 DENSE_SHARE = 0.95
 """Share of captions that are dense when no weights are given; the other kinds split the rest."""
-FALLBACK = ("dense", "structured", "short", "original", "facts")
-"""What a clip shows in place of a kind that it lacks: the first of these that it has."""
 
 Render = Callable[..., str]
 """``render(text, seed=, epoch=, clip_id=)``: prose of a structured caption; ValueError for what is none."""
@@ -71,10 +69,10 @@ def draw_kind(seed: int, epoch: int, clip_id: str, shares: Mapping[str, float]) 
 
 
 def shown_kind(drawn: str, have: Collection[str]) -> str:
-    """The kind that is shown: the one drawn, else by ``FALLBACK``, else ``""`` for a clip without captions."""
+    """The kind that is shown: the one drawn, else by ``s.FALLBACK_KINDS``, else ``""`` for a clip without any."""
     if drawn == EMPTY or drawn in have:
         return drawn
-    return next((kind for kind in FALLBACK if kind in have), EMPTY)
+    return next((kind for kind in s.FALLBACK_KINDS if kind in have), EMPTY)
 
 
 def draw_rendering(seed: int, epoch: int, clip_id: str, names: Collection[str]) -> str:
