@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pipeline.bounds import (
     Bounded,
@@ -21,7 +21,7 @@ from pipeline.bounds import (
     Whole,
     check_bounds,
 )
-from pipeline.schema import CAPTION_KINDS, CaptionKind
+from pipeline.schema import CaptionKind
 
 Codec = Literal["h264", "av1"]
 """Codecs that clips are encoded with."""
@@ -192,7 +192,7 @@ class SelectConfig(Bounded):
 class PackConfig:
     """Section ``[pack]``: from kept, captioned clips to training shards."""
 
-    kinds: tuple[CaptionKind, ...] = CAPTION_KINDS
+    kinds: tuple[CaptionKind, ...] = get_args(CaptionKind)
     """Caption kinds a shard carries, of those there are; a clip without any of them is left out and counted."""
     writer: Name = "parquet"
     """What is written: ``parquet``, or ``module:object`` of another (``pipeline.contracts.ShardWriter``)."""
@@ -221,7 +221,7 @@ class EncodeConfig:
     of another (``pipeline.TextEncoder``)."""
     allow_out_of_domain: bool = False
     """Let the embedded text encoder, which knows the synthetic world only, encode captions of other footage."""
-    kinds: tuple[CaptionKind, ...] = CAPTION_KINDS
+    kinds: tuple[CaptionKind, ...] = get_args(CaptionKind)
     """Caption kinds encoded for every clip, of those it has; ``[mix]`` can draw no other."""
     renderings: Count = 4
     """Texts that a structured caption becomes, each with other fields left out and in another order."""
@@ -268,7 +268,7 @@ class MixConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self)
-        weights = {kind: getattr(self, kind) for kind in CAPTION_KINDS}
+        weights = {kind: getattr(self, kind) for kind in get_args(CaptionKind)}
         given = {kind: weight for kind, weight in weights.items() if weight is not None}
         if given and not any(given.values()) and self.empty < 1:
             raise ValueError(

@@ -116,9 +116,9 @@ FACT_COLUMNS = "columns"
 HINTS = "hints"
 CaptionKind = Literal["short", "dense", "structured", "original", "facts"]
 """Kinds of captions. Tables, settings and options follow; ``config.MixConfig`` has their weights."""
-CAPTION_KINDS: tuple[CaptionKind, ...] = get_args(CaptionKind)
+CAPTION_KINDS: tuple[str, ...] = get_args(CaptionKind)
 """Kinds of captions, in the order in which shards and pages have them."""
-FALLBACK_KINDS: tuple[CaptionKind, ...] = ("dense", "structured", "short", "original", "facts")
+FALLBACK_KINDS: tuple[str, ...] = ("dense", "structured", "short", "original", "facts")
 """The same, the most telling first: what stands in for a kind that a clip lacks."""
 PROSE_KINDS = tuple(kind for kind in FALLBACK_KINDS if kind != "structured")
 """Those of them that are sentences."""
