@@ -29,7 +29,7 @@ from captioner.check.effects import (
     is_effect,
 )
 from captioner.check.grammar import as_sentence
-from captioner.check.language import QUOTED
+from captioner.check.language import hide_quotes, show_quotes
 from captioner.check.leftover import GUESS, left_of
 from captioner.check.phrases import OPENINGS, STYLES
 from captioner.check.phrases_camera import AND_THEN, BESIDE, CAMERA, HEDGE
@@ -114,13 +114,7 @@ _ROUNDS = 4
 
 
 def _strip_once(text: str) -> Stripped:
-    quotes: list[str] = []
-
-    def hide(match: re.Match[str]) -> str:
-        quotes.append(match[0])
-        return f"\ue000{len(quotes) - 1}\ue001"
-
-    own = QUOTED.sub(hide, _unwrapped(text.strip()))
+    own, quotes = hide_quotes(_unwrapped(text.strip()))
     found: list[str] = []
     if title := _TITLE.match(own):
         found.append(title[0].strip())
@@ -146,8 +140,7 @@ def _strip_once(text: str) -> Stripped:
                 found += said
         about = bool(_ABOUT.match(sentence)) or (about and sentence.startswith("It "))
         if (hedge := HEDGE.search(sentence)) and len(sentence[: hedge.start()].split()) >= 3:
-            found.append(hedge[0].strip(" ,"))
-            shorter = sentence[: hedge.start()] + sentence[hedge.end() :]
+            shorter = _without(hedge, sentence, found)
         for _ in range(_PASSES):
             if _says_nothing(shorter):
                 break
@@ -169,8 +162,7 @@ def _strip_once(text: str) -> Stripped:
             found.append(sentence)
     if not found:
         return Stripped(text=text, found=())
-    stripped = " ".join(out)
-    stripped = re.sub("\ue000(\\d+)\ue001", lambda m: quotes[int(m[1])], stripped).strip()
+    stripped = show_quotes(" ".join(out), quotes).strip()
     stripped = stripped[:1].upper() + stripped[1:]
     cut_short = _NOT_ALONE.match(stripped) and not text.lstrip().startswith(stripped.split()[0])
     alone = len(stripped.split()) >= 2 and not cut_short
@@ -203,6 +195,11 @@ def _as_subject(rest: str) -> str:
         rest,
         flags=re.I,
     )
+
+
+def _without(hit: re.Match[str], sentence: str, found: list[str]) -> str:
+    found.append(hit[0].strip(" ,"))
+    return sentence[: hit.start()] + sentence[hit.end() :]
 
 
 def _strip_sentence(sentence: str, before: str, found: list[str], *, timed: bool) -> str:
@@ -246,8 +243,7 @@ def _strip_sentence(sentence: str, before: str, found: list[str], *, timed: bool
     for tail in TAILS:
         hit = tail.search(sentence)
         if hit and not STYLE_WORDS.search(hit[0]):
-            found.append(hit[0].strip(" ,"))
-            return sentence[: hit.start()] + sentence[hit.end() :]
+            return _without(hit, sentence, found)
     for pattern, replacement in (*LATER, *BESIDE, *ASIDES):
         for hit in pattern.finditer(sentence):
             if _POSITION.search(sentence[: hit.start()]) or named & {
@@ -283,8 +279,7 @@ def _strip_clause(sentence: str, before: str, found: list[str]) -> str:
         found.append(hedge[1])
         return hedge[0]
     if tail := effect_at_end(sentence):
-        found.append(tail[0].strip(" ,"))
-        return sentence[: tail.start()] + sentence[tail.end() :]
+        return _without(tail, sentence, found)
     if beside := effect_beside(sentence):
         found.append(beside[1].strip(" ,"))
         return beside[0]

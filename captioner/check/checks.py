@@ -69,19 +69,20 @@ def judge_reply(
         or ((english or not is_off_language(text)) and is_refusal(text))
         or refuses_in(text, language)
     )
-    found = [
-        outcome
-        for outcome, hit in (
-            (CaptionOutcome.EMPTY, not text.strip()),
-            (CaptionOutcome.REFUSED, refused),
-            (CaptionOutcome.LOOPED, is_looped(text)),
-            (CaptionOutcome.TRUNCATED, is_truncated(text, finish) or (english and hangs(text))),
-            (CaptionOutcome.MALFORMED, bool(text.strip()) and is_malformed(text)),
-            (CaptionOutcome.OFF_LANGUAGE, is_off_language(text, language)),
-            (CaptionOutcome.BOILERPLATE, english and not refused and has_boilerplate(text)),
-        )
-        if hit
-    ]
+    return verdict_of(
+        (CaptionOutcome.EMPTY, not text.strip()),
+        (CaptionOutcome.REFUSED, refused),
+        (CaptionOutcome.LOOPED, is_looped(text)),
+        (CaptionOutcome.TRUNCATED, is_truncated(text, finish) or (english and hangs(text))),
+        (CaptionOutcome.MALFORMED, bool(text.strip()) and is_malformed(text)),
+        (CaptionOutcome.OFF_LANGUAGE, is_off_language(text, language)),
+        (CaptionOutcome.BOILERPLATE, english and not refused and has_boilerplate(text)),
+    )
+
+
+def verdict_of(*checks: tuple[CaptionOutcome, bool]) -> Verdict:
+    """All outcomes that hold; the first one counts."""
+    found = [outcome for outcome, holds in checks if holds]
     return Verdict(
         outcome=found[0] if found else CaptionOutcome.OK, checks=tuple(str(o) for o in found)
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from captioner.check.talk import EMPTY, GIVEN, MOVIE, STILLS, SUMMING
+from captioner.check.talk import EMPTY, GIVEN, MOVIE, STILLS, SUMMING, swaps
 
 _THING = (
     r"(?=(?:\ue000|(?:an?|the|two|three|four|five|six|several|some|many|one|both|another|his|her|their|its"
@@ -98,125 +98,119 @@ _OBJECTS = (
     r"(?:an?|the|two|his|her|their|its|slow|slowed|sped|black|white|grain\w*|hand-?held|animated|silent"
     r"|not|no|never|divided|split|broken|separated|grouped)"
 )
-FRAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.I), instead)
-    for pattern, instead in (
-        # The main focus of the clip is on | The focal point is
-        (rf"^{_LINK}(?:the|its|our|an?) {_ASPECT}{_OF}(?: here| itself)?,?{_IS} {_THING}", ""),
-        (rf"^{_LINK}the (background|foreground) of {MEDIUM} (?:shows?|consists? of|contains?|includes?|features?"
-         rf"|reveals?|is made up of|is|has|displays?) {_THING}", r"in the \1, "),
-        (rf"^(?:{_LINK})(?:there|here|this|it|that)(?:['’]s| is| are) (?:an?|the) (?:{EMPTY})*{MOVIE} (?:of"
-         r"|showing|featuring|depicting|where|in which|that (?:shows|features)) (?=\w|\ue000)", ""),
-        (r"^(?:the|our) (?:tension|suspense|anticipation|excitement|drama|action|pace|mood|energy|story|narrative"
-         r"|moment) (?:[a-z]+ly )?(?:builds?|rises|mounts|grows|develops?|unfolds|peaks|escalates"
-         r"|intensifies|begins|starts|continues|culminates|climaxes|increases|progresses)(?: (?:up|slowly"
-         r"|steadily|further))? (?:until|as|when|before|while|with) (?=\w)", ""),
-        (r"^(?:interestingly|notably|importantly|curiously|remarkably|surprisingly|unsurprisingly|impressively"
-         r"|amusingly|fascinatingly|admittedly|of note|worth noting|as expected|of course"
-         r"|needless to say|to be clear|for context|in other words|as mentioned(?: earlier| above)?"
-         r"|as noted(?: earlier| above)?),? (?=\w)", ""),
-        (rf"^{_LINK}(?:the|its|our) {_SURE_ASPECT}(?: (?:captured|shown|depicted|seen|featured|presented"
-         rf"|on display))?(?: here| of the (?:scene|shot|moment))?{_IS} {_THING}", ""),
-        (rf"^{_LINK}the (?:focus|emphasis) (?:is|remains|stays|lies){_HOW} (?:on|upon) {_THING}", ""),
-        # What makes this clip interesting is
-        (
-            rf"^{_LINK}what (?!(?:appears?|seems?|looks?|remains|is left)\b)(?=[^.;]*?\b(?:video|clip|footage"
-            r"|recording|frames"
-            r"|we|you|i|viewers?|stands?|makes?|strikes?|catch(?:es)?|unfolds?|follows|happens|emerges|matters"
-            r"|interesting"
-            r"|striking|notable|apparent|clear|visible|shown)\b)[^.;]{2,80}? (?:is|are)(?: that| how)? (?=\w"
-            r"|\ue000)",
-            "",
-        ),
-        (rf"^{_LINK}(?:of (?:particular )?(?:note|interest)|most \w+ly?|most (?:notable|striking)|noteworthy"
-         rf"|worth noting|perhaps most \w+) (?:is|are) {_THING}", ""),
-        (rf"^{_LINK}{_DRAWN} {_THING}", ""),
-        # The overall impression is one of nostalgia: faded colours
-        (rf"^{_LINK}the {_RANK}(?:impression|feel|feeling|mood|atmosphere|effect|tone|vibe"
-         r"|sense)[^.;:]{0,30} (?:is|are) one of [^.;:]{2,40}: (?=\w)", ""),
-        # At the far end we catch sight of
-        (rf"^((?:{_LINK})(?:in|at|on|from|as|after|before|behind|throughout|inside|outside|near|through|to|over"
-         r"|under|beyond"
-         rf"|beside|along|around|below|above|next to)\b [^,.;]{{3,60}}),? {_SEES}{_SO}", r"\1, "),
-        (rf"^{_LINK}{_SEES}{_SO}", ""),
-        # Any verb of any recording: The footage traces out | The clip puts us beside
-        (rf"^{_LINK}{MEDIUM}{_HOW} (?:(?:is|was|are) (?:of|about|by|from|mainly about|all about)|(?:appears?"
-         r"|seems?|is likely|is said|can|could|may|might|has|have|is meant"
-         rf"|is intended)(?: (?!{_OBJECTS}\b)[a-z]+){{1,6}}?) {_THING}", ""),
-        (rf"^{_LINK}{MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:to )?(?:us|viewers|the viewer|you))?(?: (?:on|in"
-         r"|into|with|of|to|at|around|through"
-         rf"|upon|over|inside|across|beside|along|up|from|down|for|as|that|how)){{0,2}} {_THING}", ""),
-        # I believe that | It is safe to say that
-        (r"^(?:i|we|one|you)(?:['’]d|['’]ll)? (?:can |could |would |might )*(?:think|believe|assume|guess|suppose"
-         r"|suspect|say|infer|gather|tell|conclude"
-         r"|imagine|interpret|deduce|note|add|argue)(?: that)?,? (?=\w)", ""),
-        (r"^it (?:should|must|can|could|may|might|has to|ought to) (?:also )?be \w+ed(?: out)? that ", ""),
-        (r"^(?:if|when|as) (?:you|we|one|viewers) (?:look|watch|pay|focus|zoom|peer|examine|study|keep|observe"
-         r"|pause|follow|wait)[^,.;]{0,50}, (?=(?:\ue000|(?:an?|the|two"
-         r"|three|four|several|some|many|one|there|it|he|she|they|his|her)\b))", ""),
-        (r"^it(?:['’]s| is| would be| may be) (?:also |perhaps |certainly )?(?:worth|interesting|important"
-         r"|notable|useful|helpful)(?: to)? (?:not|mention|point|add|observ|emphasi|highlight|say)\w*(?: out"
-         r"| here)? (?:that|how) ", ""),
-        (rf"^{_LINK}(?:an?|one|another|the|some) (?:(?:notable|interesting|striking|key|small|other|most \w+"
-         r"|particularly \w+|subtle|curious|amusing|nice|fun|final|important|noteworthy"
-         r"|distinctive) )+(?:details?|aspects?|features?|things?|elements?"
-         rf"|moments?|points?|touch)(?: (?:here|{_OF[3:-1]}))? (?:is|are|worth \w+ is|to note is)(?: that| how"
-         r"| when)? (?=\w|\ue000)", ""),
-        (r"^(?:the|this) (?:\w+ )?(?:composition|framing|editing|arrangement|focus|narrative|story|sequence"
-         r"|direction) (?:draws?|directs?|guides?|leads?|brings?|places?|puts?|turns?|shifts?|keeps?"
-         r"|focuses)(?: (?:the|our|all|its))?"
-         r"(?: (?:viewer['’]s|viewers['’]|visual))? ?(?:attention|focus|eyes?|gaze|emphasis)? (?:to|on|toward"
-         rf"|towards|upon) {_THING}", ""),
-        (rf"^{_LINK}(?:this|it|these) (?:appears?|seems?|looks?) (?:to (?:be|show|come from) |like )(?:an? "
-         rf"|the )?(?:{EMPTY})*(?:{MOVIE}|{STILLS})(?: (?:taken|shot|captured|recorded))? (?:from|of|by|showing"
-         rf"|in which|with) {_THING}", ""),
-        (rf"^{_LINK}the (?:next|following|subsequent|second|third|fourth|later) (?:scene|clip|segment|image|part"
-         r"|one|section|moment|sequence) (?:then )?(?:shows?|depicts?|features?|captures?|presents?|reveals?"
-         r"|moves to|cuts to|is of|displays?|portrays?|sees|finds) (?=\w)", "then "),
-        (rf"^{_LINK}the (?:first|opening|initial) (?:scene|clip|segment|image|part|one|section|moment"
-         r"|sequence) (?:shows?|depicts?|features?|captures?|presents?|reveals?|is of|displays?|portrays?|sees"
-         r"|finds) (?=\w)", "at first, "),
-        (rf"^{_LINK}the (?:last|final|closing) (?:scene|clip|segment|image|part|one|section|moment"
-         r"|sequence) (?:shows?|depicts?|features?|captures?|presents?|reveals?|is of|displays?|portrays?|sees"
-         r"|finds) (?=\w)", "at the end, "),
-        (r"^it (?:can|could|may|might|is|should|must|becomes|seems|would|also)(?: also| be| quickly| soon| safely"
-         r"| fairly| quite| very| safe"
-         r"| reasonable| clearly| immediately| important| interesting| worth| fair)* (?:seen|clear|evident"
-         r"|apparent|observed|noted"
-         r"|noticed|inferred|obvious|assumed|deduced|presumed|said|noting|to (?:note|say|assume|conclude|mention"
-         r"|see|infer)|mentioning"
-         r"|concluded|worth)(?: (?:from|in|by|throughout) [^,;.]{3,40})?,? (?:that|how) ", ""),
-    )
+FRAMES = swaps(
+    # The main focus of the clip is on | The focal point is
+    (rf"^{_LINK}(?:the|its|our|an?) {_ASPECT}{_OF}(?: here| itself)?,?{_IS} {_THING}", ""),
+    (rf"^{_LINK}the (background|foreground) of {MEDIUM} (?:shows?|consists? of|contains?|includes?|features?"
+     rf"|reveals?|is made up of|is|has|displays?) {_THING}", r"in the \1, "),
+    (rf"^(?:{_LINK})(?:there|here|this|it|that)(?:['’]s| is| are) (?:an?|the) (?:{EMPTY})*{MOVIE} (?:of"
+     r"|showing|featuring|depicting|where|in which|that (?:shows|features)) (?=\w|\ue000)", ""),
+    (r"^(?:the|our) (?:tension|suspense|anticipation|excitement|drama|action|pace|mood|energy|story|narrative"
+     r"|moment) (?:[a-z]+ly )?(?:builds?|rises|mounts|grows|develops?|unfolds|peaks|escalates"
+     r"|intensifies|begins|starts|continues|culminates|climaxes|increases|progresses)(?: (?:up|slowly"
+     r"|steadily|further))? (?:until|as|when|before|while|with) (?=\w)", ""),
+    (r"^(?:interestingly|notably|importantly|curiously|remarkably|surprisingly|unsurprisingly|impressively"
+     r"|amusingly|fascinatingly|admittedly|of note|worth noting|as expected|of course"
+     r"|needless to say|to be clear|for context|in other words|as mentioned(?: earlier| above)?"
+     r"|as noted(?: earlier| above)?),? (?=\w)", ""),
+    (rf"^{_LINK}(?:the|its|our) {_SURE_ASPECT}(?: (?:captured|shown|depicted|seen|featured|presented"
+     rf"|on display))?(?: here| of the (?:scene|shot|moment))?{_IS} {_THING}", ""),
+    (rf"^{_LINK}the (?:focus|emphasis) (?:is|remains|stays|lies){_HOW} (?:on|upon) {_THING}", ""),
+    # What makes this clip interesting is
+    (
+        rf"^{_LINK}what (?!(?:appears?|seems?|looks?|remains|is left)\b)(?=[^.;]*?\b(?:video|clip|footage"
+        r"|recording|frames"
+        r"|we|you|i|viewers?|stands?|makes?|strikes?|catch(?:es)?|unfolds?|follows|happens|emerges|matters"
+        r"|interesting"
+        r"|striking|notable|apparent|clear|visible|shown)\b)[^.;]{2,80}? (?:is|are)(?: that| how)? (?=\w"
+        r"|\ue000)",
+        "",
+    ),
+    (rf"^{_LINK}(?:of (?:particular )?(?:note|interest)|most \w+ly?|most (?:notable|striking)|noteworthy"
+     rf"|worth noting|perhaps most \w+) (?:is|are) {_THING}", ""),
+    (rf"^{_LINK}{_DRAWN} {_THING}", ""),
+    # The overall impression is one of nostalgia: faded colours
+    (rf"^{_LINK}the {_RANK}(?:impression|feel|feeling|mood|atmosphere|effect|tone|vibe"
+     r"|sense)[^.;:]{0,30} (?:is|are) one of [^.;:]{2,40}: (?=\w)", ""),
+    # At the far end we catch sight of
+    (rf"^((?:{_LINK})(?:in|at|on|from|as|after|before|behind|throughout|inside|outside|near|through|to|over"
+     r"|under|beyond"
+     rf"|beside|along|around|below|above|next to)\b [^,.;]{{3,60}}),? {_SEES}{_SO}", r"\1, "),
+    (rf"^{_LINK}{_SEES}{_SO}", ""),
+    # Any verb of any recording: The footage traces out | The clip puts us beside
+    (rf"^{_LINK}{MEDIUM}{_HOW} (?:(?:is|was|are) (?:of|about|by|from|mainly about|all about)|(?:appears?"
+     r"|seems?|is likely|is said|can|could|may|might|has|have|is meant"
+     rf"|is intended)(?: (?!{_OBJECTS}\b)[a-z]+){{1,6}}?) {_THING}", ""),
+    (rf"^{_LINK}{MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:to )?(?:us|viewers|the viewer|you))?(?: (?:on|in"
+     r"|into|with|of|to|at|around|through"
+     rf"|upon|over|inside|across|beside|along|up|from|down|for|as|that|how)){{0,2}} {_THING}", ""),
+    # I believe that | It is safe to say that
+    (r"^(?:i|we|one|you)(?:['’]d|['’]ll)? (?:can |could |would |might )*(?:think|believe|assume|guess|suppose"
+     r"|suspect|say|infer|gather|tell|conclude"
+     r"|imagine|interpret|deduce|note|add|argue)(?: that)?,? (?=\w)", ""),
+    (r"^it (?:should|must|can|could|may|might|has to|ought to) (?:also )?be \w+ed(?: out)? that ", ""),
+    (r"^(?:if|when|as) (?:you|we|one|viewers) (?:look|watch|pay|focus|zoom|peer|examine|study|keep|observe"
+     r"|pause|follow|wait)[^,.;]{0,50}, (?=(?:\ue000|(?:an?|the|two"
+     r"|three|four|several|some|many|one|there|it|he|she|they|his|her)\b))", ""),
+    (r"^it(?:['’]s| is| would be| may be) (?:also |perhaps |certainly )?(?:worth|interesting|important"
+     r"|notable|useful|helpful)(?: to)? (?:not|mention|point|add|observ|emphasi|highlight|say)\w*(?: out"
+     r"| here)? (?:that|how) ", ""),
+    (rf"^{_LINK}(?:an?|one|another|the|some) (?:(?:notable|interesting|striking|key|small|other|most \w+"
+     r"|particularly \w+|subtle|curious|amusing|nice|fun|final|important|noteworthy"
+     r"|distinctive) )+(?:details?|aspects?|features?|things?|elements?"
+     rf"|moments?|points?|touch)(?: (?:here|{_OF[3:-1]}))? (?:is|are|worth \w+ is|to note is)(?: that| how"
+     r"| when)? (?=\w|\ue000)", ""),
+    (r"^(?:the|this) (?:\w+ )?(?:composition|framing|editing|arrangement|focus|narrative|story|sequence"
+     r"|direction) (?:draws?|directs?|guides?|leads?|brings?|places?|puts?|turns?|shifts?|keeps?"
+     r"|focuses)(?: (?:the|our|all|its))?"
+     r"(?: (?:viewer['’]s|viewers['’]|visual))? ?(?:attention|focus|eyes?|gaze|emphasis)? (?:to|on|toward"
+     rf"|towards|upon) {_THING}", ""),
+    (rf"^{_LINK}(?:this|it|these) (?:appears?|seems?|looks?) (?:to (?:be|show|come from) |like )(?:an? "
+     rf"|the )?(?:{EMPTY})*(?:{MOVIE}|{STILLS})(?: (?:taken|shot|captured|recorded))? (?:from|of|by|showing"
+     rf"|in which|with) {_THING}", ""),
+    (rf"^{_LINK}the (?:next|following|subsequent|second|third|fourth|later) (?:scene|clip|segment|image|part"
+     r"|one|section|moment|sequence) (?:then )?(?:shows?|depicts?|features?|captures?|presents?|reveals?"
+     r"|moves to|cuts to|is of|displays?|portrays?|sees|finds) (?=\w)", "then "),
+    (rf"^{_LINK}the (?:first|opening|initial) (?:scene|clip|segment|image|part|one|section|moment"
+     r"|sequence) (?:shows?|depicts?|features?|captures?|presents?|reveals?|is of|displays?|portrays?|sees"
+     r"|finds) (?=\w)", "at first, "),
+    (rf"^{_LINK}the (?:last|final|closing) (?:scene|clip|segment|image|part|one|section|moment"
+     r"|sequence) (?:shows?|depicts?|features?|captures?|presents?|reveals?|is of|displays?|portrays?|sees"
+     r"|finds) (?=\w)", "at the end, "),
+    (r"^it (?:can|could|may|might|is|should|must|becomes|seems|would|also)(?: also| be| quickly| soon| safely"
+     r"| fairly| quite| very| safe"
+     r"| reasonable| clearly| immediately| important| interesting| worth| fair)* (?:seen|clear|evident"
+     r"|apparent|observed|noted"
+     r"|noticed|inferred|obvious|assumed|deduced|presumed|said|noting|to (?:note|say|assume|conclude|mention"
+     r"|see|infer)|mentioning"
+     r"|concluded|worth)(?: (?:from|in|by|throughout) [^,;.]{3,40})?,? (?:that|how) ", ""),
 )  # fmt: skip
 """At the opening of a sentence, and what stands for each."""
-INSIDE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.I), instead)
-    for pattern, instead in (
-        (r",? as (?:we|you|one|viewers) (?:can |could |may )?(?:also |now |clearly )?(?:see|observe"
-         r"|notice)(?: here)?(?=[,.;])", ""),
-        # The turtle is the main focus of the video, swimming
-        (rf" (?:is|are|remains?|serves? as|acts? as|becomes?|continues? to be) {_HOW_ONLY}(?:the|a"
-         rf"|an) {_SURE_ASPECT}{_OF}?,? (?=\w+ing\b)", " is "),
-        (r",? (?:(?:which|who) )?(?:is|are|remains?|serves? as|acts? as|becomes?|continues? to be|remaining|being"
-         rf"|becoming|as) {_HOW_ONLY}(?:the|a|an)"
-         rf" {_SURE_ASPECT}{_OF}?(?: throughout)?(?=[.;]|$|, (?:and|as|while|with)\b)", ""),
-        (rf"((?:,|;|,? and|,? but|,? as|,? while|,? where|,? when|,? then|,? before) ){_SEES}{_SO}", r"\1"),
-        (rf"((?:,|;|,? and|,? but|,? as|,? while|,? where|,? when) ){_DRAWN} {_THING}", r"\1"),
-        (r"((?:,|;|,? and|,? but|,? while|,? at which point"
-         rf"|,? after which)) {MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:on|in|into|with|of|to|at|around"
-         rf"|through|upon|over)){{0,2}} {_THING}", r"\1 "),
-        (r"(,? and|;) the (?:next|following|subsequent|second|third|last|final) (?:one|scene|clip|segment|image"
-         r"|part) (?:shows?|depicts?|features?|captures?|reveals?|displays?) (?=\w)", r"\1 then "),
-        # (seen in the third frame)
-        (r"\s*[(\[](?=[^()\[\]]*\b(?:frames?|video|clip|footage|timestamps?|not visible|unclear"
-         r"|unverified|off-?screen"
-         r"|captions?|descriptions?|inferred|presumably|assumed|cannot|can['’]t)\b)(?![^()\[\]]*\b(?:cent(?:er"
-         r"|re)|left|right|top|bottom"
-         r"|corner|edge|foreground|background|middle|style|shot|slow)\b)[^()\[\]]{1,90}[)\]]", ""),
-        (r",? (?:as|which is|which are|that (?:is|are|can be)) (?:\w+ly )?(?:seen|shown|visible|evident|depicted"
-         r"|observed|apparent|clear|captured|featured)"
-         rf" (?:in|from|throughout|across|by) {MEDIUM}(?=[,.;!?]| )", ""),
-    )
+INSIDE = swaps(
+    (r",? as (?:we|you|one|viewers) (?:can |could |may )?(?:also |now |clearly )?(?:see|observe"
+     r"|notice)(?: here)?(?=[,.;])", ""),
+    # The turtle is the main focus of the video, swimming
+    (rf" (?:is|are|remains?|serves? as|acts? as|becomes?|continues? to be) {_HOW_ONLY}(?:the|a"
+     rf"|an) {_SURE_ASPECT}{_OF}?,? (?=\w+ing\b)", " is "),
+    (r",? (?:(?:which|who) )?(?:is|are|remains?|serves? as|acts? as|becomes?|continues? to be|remaining|being"
+     rf"|becoming|as) {_HOW_ONLY}(?:the|a|an)"
+     rf" {_SURE_ASPECT}{_OF}?(?: throughout)?(?=[.;]|$|, (?:and|as|while|with)\b)", ""),
+    (rf"((?:,|;|,? and|,? but|,? as|,? while|,? where|,? when|,? then|,? before) ){_SEES}{_SO}", r"\1"),
+    (rf"((?:,|;|,? and|,? but|,? as|,? while|,? where|,? when) ){_DRAWN} {_THING}", r"\1"),
+    (r"((?:,|;|,? and|,? but|,? while|,? at which point"
+     rf"|,? after which)) {MEDIUM}{_HOW} (?!{_KEEP}\b)[a-z]{{3,}}(?: (?:on|in|into|with|of|to|at|around"
+     rf"|through|upon|over)){{0,2}} {_THING}", r"\1 "),
+    (r"(,? and|;) the (?:next|following|subsequent|second|third|last|final) (?:one|scene|clip|segment|image"
+     r"|part) (?:shows?|depicts?|features?|captures?|reveals?|displays?) (?=\w)", r"\1 then "),
+    # (seen in the third frame)
+    (r"\s*[(\[](?=[^()\[\]]*\b(?:frames?|video|clip|footage|timestamps?|not visible|unclear"
+     r"|unverified|off-?screen"
+     r"|captions?|descriptions?|inferred|presumably|assumed|cannot|can['’]t)\b)(?![^()\[\]]*\b(?:cent(?:er"
+     r"|re)|left|right|top|bottom"
+     r"|corner|edge|foreground|background|middle|style|shot|slow)\b)[^()\[\]]{1,90}[)\]]", ""),
+    (r",? (?:as|which is|which are|that (?:is|are|can be)) (?:\w+ly )?(?:seen|shown|visible|evident|depicted"
+     r"|observed|apparent|clear|captured|featured)"
+     rf" (?:in|from|throughout|across|by) {MEDIUM}(?=[,.;!?]| )", ""),
 )  # fmt: skip
 """Further on in a sentence."""
 _PREP = (

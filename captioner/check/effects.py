@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from captioner.check.talk import BARE, SUMMING, SURE
+from captioner.check.talk import BARE, SUMMING, SURE, patterns
 
 
 def _forms(stems: str, ends: str) -> str:
@@ -79,56 +79,53 @@ _STOP = (
 )
 _ON = rf"(?:{_STOP}[^.;!])"
 _END = r"(?=[.;!]|$|,? (?:as|while|with|when|before|until|where) )"  # fmt: skip
-TAILS = tuple(
-    re.compile(pattern, re.I)
-    for pattern in (
-        # ..., thereby adding to the tension | which gives the whole a festive feel
-        r"(?:,|;| -+| [–—])(?: (?:all|while|thus|and|also|as if|in turn|a (?:detail|contrast|moment|scene|touch)"
-        r"|\w+ly"
-        rf"|further|together))* (?:{_forms(_BOTH + ' set', _ING)}|(?:which"
-        rf"|that) (?:seems? to )?{_HOW}{_forms(_BOTH + ' carr set', _S + '|ry|')})\b{_ON}{{0,120}}?"
-        rf"\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
-        # ... and conveys a sense of | to evoke
-        r",? (?:and|that|to"
-        rf"|which) {_HOW}{_forms('evok convey exud radiat instil instill enhanc contribut', _PLAIN)}\b"
-        rf"{_ON}{{0,80}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
-        rf",? (?:and|that|to|which) {_HOW}{_forms('creat add lend giv bring mak', _PLAIN)} (?:to )?(?:an?|the|its)? ?"
-        rf"(?:[\w-]+,? (?:and )?){{0,4}}?{GIVEN}\b{_ON}{{0,90}}?{_END}",
-        # ..., his calm face conveying years of practice
-        r", (?:his|her|its|their|the) (?:[\w'’-]+,? (?:and"
-        rf" )?){{1,5}}?(?:{_forms(_BOTH, _ING)})\b{_ON}{{0,60}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
-        # ..., a perspective that allows us to | leaving viewers
-        r"(?:,|;| -+| [–—])(?: (?:and|as if|as though|all|while|thus|thereby|\w+ly))* (?:(?:an?"
-        r"|the) (?:[\w-]+ ){1,3}(?:that|which) |which )?(?:allow|let|lett|giv|help|invit|enabl|encourag"
-        r"|leav|mak|draw|pull|transport|remind|immers|keep|ask|tempt|lull|lead|guid|offer|grant|plac|put"
-        r"|provid)(?:ing|e?s) (?:us|you|viewers?|the (?:viewer|audience|observer|onlooker)s?|anyone"
-        r"|everyone|one(?=['’]| (?:to|feel|wonder|imagine|think|see|sense|curious|hungry|in awe|in suspense"
-        r"|with (?:an?|the) (?:sense|feeling|impression))\b))"
-        rf"(?:['’]s?)?\b{_ON}{{0,120}}?{_END}",
-        # ... and creating an inviting mood
-        rf",? and {_HOW}{_forms(_BOTH, _ING)} {_ON}{{0,60}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
-        # ..., underscoring anything: no such verb is seen
-        r"(?:,|;| -+| [–—])(?: (?:all|while|thus|and|also|in turn|\w+ly|further"
-        rf"|together))* (?:{_forms(_NEVER_SEEN, _ING)}|(?:which|that) {_HOW}{_forms(_NEVER_SEEN, _PLAIN)})\b"
-        rf"{_ON}{{2,140}}?{_END}",
-        r", (?:setting|which sets|establishing|which establishes) (?:the"
-        rf"|an?) (?:[\w-]+,? (?:and )?){{0,3}}(?:tone|mood|stage|atmosphere)\b{_ON}{{0,60}}?{_END}",
-        # ..., a skill honed over many years
-        r", (?:clearly |truly |simply |perhaps )?an? (?:[\w-]+ (?:and )?){0,3}(?:skill|feat|sight|spectacle"
-        r"|moment(?! (?:later|before|after|ago))|ritual|contrast)\b[^.;,]{0,60}(?=[.;]|$)",
-        # ..., the whole scene feeling timeless
-        r",(?: and)? (?:the|its) (?:whole|entire|overall) (?:scene|effect|mood|atmosphere|impression|feeling"
-        r"|experience)"
-        r" (?:feeling|being|remaining|evoking|one of|conveying|suggesting)\b[^.;]{0,60}(?=[.;]|$)",
-        # ..., with an emphasis on the beauty of
-        r",? with (?:an?|the|its) (?:[\w-]+ )?(?:focus"
-        rf"|emphasis) (?:being )?on {_ON}{{0,40}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
-        r", (?:as )?an? (?:[\w-]+ ){0,3}(?:reminder|testament|tribute|ode|homage|symbol|metaphor|celebration)"
-        r" (?:of|to|for)\b[^.;]{0,80}(?=[.;]|$)",
-        r",? (?:making|rendering) (?:it|this|the \w+(?: \w+)?|for)\b[^.;]{0,40}\b(?:watch|viewing|viewers?|engaging"
-        r"|captivating|compelling|memorable|relatable|interesting|entertaining|enjoyable|appealing|mesmeri[sz]ing"
-        r"|satisfying|fascinating)\b[^.;]{0,40}(?=[.;]|$)",
-    )
+TAILS = patterns(
+    # ..., thereby adding to the tension | which gives the whole a festive feel
+    r"(?:,|;| -+| [–—])(?: (?:all|while|thus|and|also|as if|in turn|a (?:detail|contrast|moment|scene|touch)"
+    r"|\w+ly"
+    rf"|further|together))* (?:{_forms(_BOTH + ' set', _ING)}|(?:which"
+    rf"|that) (?:seems? to )?{_HOW}{_forms(_BOTH + ' carr set', _S + '|ry|')})\b{_ON}{{0,120}}?"
+    rf"\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
+    # ... and conveys a sense of | to evoke
+    r",? (?:and|that|to"
+    rf"|which) {_HOW}{_forms('evok convey exud radiat instil instill enhanc contribut', _PLAIN)}\b"
+    rf"{_ON}{{0,80}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
+    rf",? (?:and|that|to|which) {_HOW}{_forms('creat add lend giv bring mak', _PLAIN)} (?:to )?(?:an?|the|its)? ?"
+    rf"(?:[\w-]+,? (?:and )?){{0,4}}?{GIVEN}\b{_ON}{{0,90}}?{_END}",
+    # ..., his calm face conveying years of practice
+    r", (?:his|her|its|their|the) (?:[\w'’-]+,? (?:and"
+    rf" )?){{1,5}}?(?:{_forms(_BOTH, _ING)})\b{_ON}{{0,60}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
+    # ..., a perspective that allows us to | leaving viewers
+    r"(?:,|;| -+| [–—])(?: (?:and|as if|as though|all|while|thus|thereby|\w+ly))* (?:(?:an?"
+    r"|the) (?:[\w-]+ ){1,3}(?:that|which) |which )?(?:allow|let|lett|giv|help|invit|enabl|encourag"
+    r"|leav|mak|draw|pull|transport|remind|immers|keep|ask|tempt|lull|lead|guid|offer|grant|plac|put"
+    r"|provid)(?:ing|e?s) (?:us|you|viewers?|the (?:viewer|audience|observer|onlooker)s?|anyone"
+    r"|everyone|one(?=['’]| (?:to|feel|wonder|imagine|think|see|sense|curious|hungry|in awe|in suspense"
+    r"|with (?:an?|the) (?:sense|feeling|impression))\b))"
+    rf"(?:['’]s?)?\b{_ON}{{0,120}}?{_END}",
+    # ... and creating an inviting mood
+    rf",? and {_HOW}{_forms(_BOTH, _ING)} {_ON}{{0,60}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
+    # ..., underscoring anything: no such verb is seen
+    r"(?:,|;| -+| [–—])(?: (?:all|while|thus|and|also|in turn|\w+ly|further"
+    rf"|together))* (?:{_forms(_NEVER_SEEN, _ING)}|(?:which|that) {_HOW}{_forms(_NEVER_SEEN, _PLAIN)})\b"
+    rf"{_ON}{{2,140}}?{_END}",
+    r", (?:setting|which sets|establishing|which establishes) (?:the"
+    rf"|an?) (?:[\w-]+,? (?:and )?){{0,3}}(?:tone|mood|stage|atmosphere)\b{_ON}{{0,60}}?{_END}",
+    # ..., a skill honed over many years
+    r", (?:clearly |truly |simply |perhaps )?an? (?:[\w-]+ (?:and )?){0,3}(?:skill|feat|sight|spectacle"
+    r"|moment(?! (?:later|before|after|ago))|ritual|contrast)\b[^.;,]{0,60}(?=[.;]|$)",
+    # ..., the whole scene feeling timeless
+    r",(?: and)? (?:the|its) (?:whole|entire|overall) (?:scene|effect|mood|atmosphere|impression|feeling"
+    r"|experience)"
+    r" (?:feeling|being|remaining|evoking|one of|conveying|suggesting)\b[^.;]{0,60}(?=[.;]|$)",
+    # ..., with an emphasis on the beauty of
+    r",? with (?:an?|the|its) (?:[\w-]+ )?(?:focus"
+    rf"|emphasis) (?:being )?on {_ON}{{0,40}}?\b{GIVEN}\b{_ON}{{0,90}}?{_END}",
+    r", (?:as )?an? (?:[\w-]+ ){0,3}(?:reminder|testament|tribute|ode|homage|symbol|metaphor|celebration)"
+    r" (?:of|to|for)\b[^.;]{0,80}(?=[.;]|$)",
+    r",? (?:making|rendering) (?:it|this|the \w+(?: \w+)?|for)\b[^.;]{0,40}\b(?:watch|viewing|viewers?|engaging"
+    r"|captivating|compelling|memorable|relatable|interesting|entertaining|enjoyable|appealing|mesmeri[sz]ing"
+    r"|satisfying|fascinating)\b[^.;]{0,40}(?=[.;]|$)",
 )
 """Ends of sentences."""
 _MEDIUM = rf"(?:{BARE}|{SURE}|the (?:whole|entire|overall) \w+)"

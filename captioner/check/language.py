@@ -102,6 +102,22 @@ def unquoted(text: str) -> str:
     return QUOTED.sub(' "" ', text)
 
 
+def hide_quotes(text: str) -> tuple[str, list[str]]:
+    """The text with a mark in place of each quotation (U+E000, its number, U+E001), and the quotations."""
+    quotes: list[str] = []
+
+    def hide(match: re.Match[str]) -> str:
+        quotes.append(match[0])
+        return f"\ue000{len(quotes) - 1}\ue001"
+
+    return QUOTED.sub(hide, text), quotes
+
+
+def show_quotes(text: str, quotes: list[str]) -> str:
+    """The text with the quotations in place of their marks; it may have lost some of them."""
+    return re.sub("\ue000(\\d+)\ue001", lambda mark: quotes[int(mark[1])], text)
+
+
 def is_off_language(text: str, language: str = "en") -> bool:
     """Some sentence, or the whole, is not in ``language``; foreign names and quotations may occur.
 

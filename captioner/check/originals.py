@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from captioner.check.checks import ENGLISH, Verdict, is_looped, is_malformed
+from captioner.check.checks import ENGLISH, Verdict, is_looped, is_malformed, verdict_of
 from captioner.check.language import is_off_language
 from pipeline.schema import CaptionOutcome
 
@@ -15,16 +15,9 @@ def judge_original(text: str, *, language: str = ENGLISH) -> Verdict:
 
     A title needs no full stop and a person may say "I cannot", so neither is held against it.
     """
-    found = [
-        outcome
-        for outcome, hit in (
-            (CaptionOutcome.EMPTY, not text.strip()),
-            (CaptionOutcome.LOOPED, is_looped(text)),
-            (CaptionOutcome.MALFORMED, bool(text.strip()) and is_malformed(text)),
-            (CaptionOutcome.OFF_LANGUAGE, is_off_language(text, language)),
-        )
-        if hit
-    ]
-    return Verdict(
-        outcome=found[0] if found else CaptionOutcome.OK, checks=tuple(str(o) for o in found)
+    return verdict_of(
+        (CaptionOutcome.EMPTY, not text.strip()),
+        (CaptionOutcome.LOOPED, is_looped(text)),
+        (CaptionOutcome.MALFORMED, bool(text.strip()) and is_malformed(text)),
+        (CaptionOutcome.OFF_LANGUAGE, is_off_language(text, language)),
     )

@@ -17,6 +17,7 @@ from captioner.check.talk import (
     SURE,
     THAT,
     THEN,
+    swaps,
 )
 
 _RECORDS = (
@@ -59,97 +60,94 @@ _LOOKED = (
 )
 _PARTICIPLE = r"(?:shot|filmed|captured|recorded|rendered|taken|photographed|animated|drawn|framed)"
 
-CAMERA: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.I), replacement)
-    for pattern, replacement in (
-        # The camera captures him from a low angle
-        (
-            rf"^the camera {_RECORDS} (?P<who>him|her|them|it) (?=(?:from|in|at|through|close|against|on|as|with"
-            rf"|head-on"
-            rf"|mid-)\b)(?!.*\b{_MOVES}\b)",
-            "who is seen ",
-        ),
-        (
-            rf"^the camera {_RECORDS} (?=(?:him|her|them) \w+ing\b)(?![^.]*\b(?:and|then|before|while|,)(?: then"
-            rf"| slowly"
-            rf"| gently)* {_MOVES}\b)",
-            "",
-        ),
-        # The camera captures a herd of elephants, unless it goes on to follow them
-        (
-            rf"^(?:here,? )?the camera {_RECORDS} {NOUN}(?!the (?:scene|action|moment|motion|movement|whole"
-            rf"|entire|subject"
-            rf"|entirety|room|event)\b)(?![^.]*\b(?:and|then|before|while|,|;)(?: it)?(?: then| slowly| gently"
-            rf"| smoothly"
-            rf"| quickly)* {_MOVES}\b)",
-            "",
-        ),
-        # First, the video shows | After that we see
-        (
-            rf"^({_ORDER}),? (?:{BARE}|{SURE})(?:,? (?:also|then|now|again))? (?:{SHOWS}|{OPENS}|{ENDS}"
-            rf"|{THEN}){THAT} (?=\w|\ue000)",
-            r"\1, ",
-        ),
-        (
-            r"^((?:as|after|while|when|before|behind|with|inside|outside|near|once|following|without"
-            r"|using)\b[^,;.]{3,80}),"
-            rf" (?:{BARE}|{SURE}){ADVERB} (?:{SHOWS}){{THAT}} (?=\w|\ue000)".replace("{THAT}", THAT),
-            r"\1, ",
-        ),
-        # The video, which lasts about ten seconds, shows | The clip, a time-lapse, shows
-        (rf"^{SUMMING}{BARE},? (?:{_LENGTH})[^,;]{{0,60}}, (?:and )?(?:{SHOWS}|{OPENS}){THAT} (?=\w|\ue000)", ""),
-        (
-            rf"^{SUMMING}{BARE}, which (?:takes place|is set|unfolds|was (?:filmed|shot)|is (?:filmed"
-            rf"|located)) ((?:in|on|at"
-            rf"|inside|outside|under|near|by|along|from|during) [^,.;]{{3,60}}), {SHOWS}{THAT} ",
-            r"\1, ",
-        ),
-        (
-            rf"^{SUMMING}{BARE}, (?:which (?:is|appears to be|seems to be) )?(an? (?:[\w-]+,? ){{0,4}}(?:shot"
-            rf"|view|close-up"
-            r"|timelapse|time-lapse|montage|animation|hyperlapse|recording|loop|vlog|tutorial|sequence|film|clip"
-            r"|video"
-            rf"|perspective)), {SHOWS}{THAT} {NOUN}",
-            r"\1 of ",
-        ),
-        (
-            rf"^{SUMMING}(?:{BARE}|{SURE}) (?:both )?(?:begins|starts|opens) and (?:ends|closes|finishes"
-            rf"|concludes) (?:with"
-            rf"|on) {NOUN}",
-            "at the beginning and at the end, ",
-        ),
-        # The video is shot in black and white | The footage has a shaky look
-        (
-            rf"^{SUMMING}{SURE}(?: itself)?(?:,? also)? (?:is|was|are|appears to be|seems to be"
-            rf"|appears to have been|has been) "
-            rf"(?:(?:entirely|all|also|mostly|primarily|clearly|likely|mainly"
-            rf"|being) )*(?={_PARTICIPLE} (?:entirely |mostly )?(?:in|with|from|on"
-            r"|using|at|as|by|through|against|under|outdoors|indoors)\b)"
-            r"(?![^,;.]*\band (?:is|was|has|appears|seems|shows|loops"
-            r"|ends"
-            r"|begins|features|uses|then|depicts|captures|follows)\b)",
-            "",
-        ),
-        (
-            rf"^{SUMMING}{SURE}(?:,? also)? (?:is|appears to be|seems to be) (?:(?:entirely|all|also|mostly"
-            rf"|mainly) )?"
-            r"(?:presented |shown |displayed )?(?=in (?:black|slow|sepia|fast|(?:full )?colou?r|portrait"
-            r"|landscape|vertical|monochrome"
-            r"|reverse|gr[ae]yscale|real|time-lapse|widescreen|a [\w-]+(?: [\w-]+)? (?:style|format"
-            r"|orientation))\b)"
-            r"(?![^,;.]*\band (?:is|was|has|appears|seems|shows|loops|ends|begins|features|uses|then|depicts"
-            r"|captures)\b)",
-            "",
-        ),
-        (
-            rf"^{SUMMING}{SURE}(?: itself)?(?:,? also)? (?:has|have|carries|bears|retains|adopts|uses|employs"
-            rf"|utili[sz]es|possesses"
-            rf"|takes on|features) (?=an? (?:[\w-]+,? (?:and )?){{1,6}}?{_LOOKED}\b)"
-            r"(?![^,;.]*\band (?:is|was|has|appears|seems|shows|loops|ends|begins|uses|then|depicts"
-            r"|captures|follows)\b)",
-            "",
-        ),
-    )
+CAMERA = swaps(
+    # The camera captures him from a low angle
+    (
+        rf"^the camera {_RECORDS} (?P<who>him|her|them|it) (?=(?:from|in|at|through|close|against|on|as|with"
+        rf"|head-on"
+        rf"|mid-)\b)(?!.*\b{_MOVES}\b)",
+        "who is seen ",
+    ),
+    (
+        rf"^the camera {_RECORDS} (?=(?:him|her|them) \w+ing\b)(?![^.]*\b(?:and|then|before|while|,)(?: then"
+        rf"| slowly"
+        rf"| gently)* {_MOVES}\b)",
+        "",
+    ),
+    # The camera captures a herd of elephants, unless it goes on to follow them
+    (
+        rf"^(?:here,? )?the camera {_RECORDS} {NOUN}(?!the (?:scene|action|moment|motion|movement|whole"
+        rf"|entire|subject"
+        rf"|entirety|room|event)\b)(?![^.]*\b(?:and|then|before|while|,|;)(?: it)?(?: then| slowly| gently"
+        rf"| smoothly"
+        rf"| quickly)* {_MOVES}\b)",
+        "",
+    ),
+    # First, the video shows | After that we see
+    (
+        rf"^({_ORDER}),? (?:{BARE}|{SURE})(?:,? (?:also|then|now|again))? (?:{SHOWS}|{OPENS}|{ENDS}"
+        rf"|{THEN}){THAT} (?=\w|\ue000)",
+        r"\1, ",
+    ),
+    (
+        r"^((?:as|after|while|when|before|behind|with|inside|outside|near|once|following|without"
+        r"|using)\b[^,;.]{3,80}),"
+        rf" (?:{BARE}|{SURE}){ADVERB} (?:{SHOWS}){{THAT}} (?=\w|\ue000)".replace("{THAT}", THAT),
+        r"\1, ",
+    ),
+    # The video, which lasts about ten seconds, shows | The clip, a time-lapse, shows
+    (rf"^{SUMMING}{BARE},? (?:{_LENGTH})[^,;]{{0,60}}, (?:and )?(?:{SHOWS}|{OPENS}){THAT} (?=\w|\ue000)", ""),
+    (
+        rf"^{SUMMING}{BARE}, which (?:takes place|is set|unfolds|was (?:filmed|shot)|is (?:filmed"
+        rf"|located)) ((?:in|on|at"
+        rf"|inside|outside|under|near|by|along|from|during) [^,.;]{{3,60}}), {SHOWS}{THAT} ",
+        r"\1, ",
+    ),
+    (
+        rf"^{SUMMING}{BARE}, (?:which (?:is|appears to be|seems to be) )?(an? (?:[\w-]+,? ){{0,4}}(?:shot"
+        rf"|view|close-up"
+        r"|timelapse|time-lapse|montage|animation|hyperlapse|recording|loop|vlog|tutorial|sequence|film|clip"
+        r"|video"
+        rf"|perspective)), {SHOWS}{THAT} {NOUN}",
+        r"\1 of ",
+    ),
+    (
+        rf"^{SUMMING}(?:{BARE}|{SURE}) (?:both )?(?:begins|starts|opens) and (?:ends|closes|finishes"
+        rf"|concludes) (?:with"
+        rf"|on) {NOUN}",
+        "at the beginning and at the end, ",
+    ),
+    # The video is shot in black and white | The footage has a shaky look
+    (
+        rf"^{SUMMING}{SURE}(?: itself)?(?:,? also)? (?:is|was|are|appears to be|seems to be"
+        rf"|appears to have been|has been) "
+        rf"(?:(?:entirely|all|also|mostly|primarily|clearly|likely|mainly"
+        rf"|being) )*(?={_PARTICIPLE} (?:entirely |mostly )?(?:in|with|from|on"
+        r"|using|at|as|by|through|against|under|outdoors|indoors)\b)"
+        r"(?![^,;.]*\band (?:is|was|has|appears|seems|shows|loops"
+        r"|ends"
+        r"|begins|features|uses|then|depicts|captures|follows)\b)",
+        "",
+    ),
+    (
+        rf"^{SUMMING}{SURE}(?:,? also)? (?:is|appears to be|seems to be) (?:(?:entirely|all|also|mostly"
+        rf"|mainly) )?"
+        r"(?:presented |shown |displayed )?(?=in (?:black|slow|sepia|fast|(?:full )?colou?r|portrait"
+        r"|landscape|vertical|monochrome"
+        r"|reverse|gr[ae]yscale|real|time-lapse|widescreen|a [\w-]+(?: [\w-]+)? (?:style|format"
+        r"|orientation))\b)"
+        r"(?![^,;.]*\band (?:is|was|has|appears|seems|shows|loops|ends|begins|features|uses|then|depicts"
+        r"|captures)\b)",
+        "",
+    ),
+    (
+        rf"^{SUMMING}{SURE}(?: itself)?(?:,? also)? (?:has|have|carries|bears|retains|adopts|uses|employs"
+        rf"|utili[sz]es|possesses"
+        rf"|takes on|features) (?=an? (?:[\w-]+,? (?:and )?){{1,6}}?{_LOOKED}\b)"
+        r"(?![^,;.]*\band (?:is|was|has|appears|seems|shows|loops|ends|begins|uses|then|depicts"
+        r"|captures|follows)\b)",
+        "",
+    ),
 )  # fmt: skip
 """At the opening of a sentence; ``who`` stands for the person as a subject."""
 
@@ -160,29 +158,26 @@ AND_THEN = re.compile(
 )
 """After a style, before what is seen: ``Shot in black and white, and a trio plays``."""
 
-BESIDE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.I), replacement)
-    for pattern, replacement in (
-        (rf"; (?:{_ORDER},? )(?:the|this) {EMPTY}*{MOVIE}(?: then| also)? (?:{SHOWS}|{THEN}){THAT} {NOUN}", "; then "),
-        (
-            r"(?<=\w) (is|are|was|were) (?:being |then )?(?:recorded|depicted|pictured|portrayed) "
-            r"(?=(?!(?:using|during)\b)[a-z]+ing\b)(?!.*\b(?:crew|phones?|smartphones?|cameraman|reporter"
-            r"|journalist)\b)",
-            r" \1 ",
-        ),
-        (r",? (?:as )?(?:being )?(?:captured|recorded|filmed|seen) by the camera(?=[.,;]|$)", ""),
-        (
-            rf",? (?:as |which is |while being )?(?:filmed|recorded) (?:in|for|by|on) (?:the"
-            rf"|this) {EMPTY}*{MOVIE}(?=[.,;]|$)",
-            "",
-        ),
-        (
-            rf", who (?:is|appears to be|seems to be) the (?:main |primary |central |only |other )?(?:speaker"
-            rf"|subject|focus|person|character"
-            rf"|figure|protagonist)(?: (?:in|of) (?:the|this) {EMPTY}*{MOVIE})?,? (?=[a-z])",
-            " ",
-        ),
-    )
+BESIDE = swaps(
+    (rf"; (?:{_ORDER},? )(?:the|this) {EMPTY}*{MOVIE}(?: then| also)? (?:{SHOWS}|{THEN}){THAT} {NOUN}", "; then "),
+    (
+        r"(?<=\w) (is|are|was|were) (?:being |then )?(?:recorded|depicted|pictured|portrayed) "
+        r"(?=(?!(?:using|during)\b)[a-z]+ing\b)(?!.*\b(?:crew|phones?|smartphones?|cameraman|reporter"
+        r"|journalist)\b)",
+        r" \1 ",
+    ),
+    (r",? (?:as )?(?:being )?(?:captured|recorded|filmed|seen) by the camera(?=[.,;]|$)", ""),
+    (
+        rf",? (?:as |which is |while being )?(?:filmed|recorded) (?:in|for|by|on) (?:the"
+        rf"|this) {EMPTY}*{MOVIE}(?=[.,;]|$)",
+        "",
+    ),
+    (
+        rf", who (?:is|appears to be|seems to be) the (?:main |primary |central |only |other )?(?:speaker"
+        rf"|subject|focus|person|character"
+        rf"|figure|protagonist)(?: (?:in|of) (?:the|this) {EMPTY}*{MOVIE})?,? (?=[a-z])",
+        " ",
+    ),
 )  # fmt: skip
 """Further on in a sentence."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from captioner.check.language import QUOTED, unquoted
+from captioner.check.language import hide_quotes, show_quotes, unquoted
 
 LEAST_WORDS = 6
 """Words that must be left of a caption without the sentences about what cannot be made out."""
@@ -71,20 +71,15 @@ def _speaks(text: str) -> bool:
 
 def without_limits(text: str) -> str | None:
     """A caption without its sentences about what cannot be made out; None where there are none, or nothing else is."""
-    quotes: list[str] = []
-
-    def hide(match: re.Match[str]) -> str:
-        quotes.append(match[0])
-        return f"\ue000{len(quotes) - 1}\ue001"
-
-    sentences = _SENTENCE.split(QUOTED.sub(hide, text.strip()))
+    own, quotes = hide_quotes(text.strip())
+    sentences = _SENTENCE.split(own)
     limits = [sentence for sentence in sentences if _refuses(sentence)]
     left = " ".join(filter(None, map(_seen, sentences)))
     if not limits or any(_TASK.search(sentence) for sentence in limits):
         return None
     if len(left.split()) < LEAST_WORDS or _speaks(left):
         return None
-    return re.sub("\ue000(\\d+)\ue001", lambda m: quotes[int(m[1])], left)
+    return show_quotes(left, quotes)
 
 
 def _seen(sentence: str) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+Swaps = tuple[tuple[re.Pattern[str], str], ...]
+"""Phrases, and what stands for each."""
+
 EMPTY = (
     r"(?:(?:short|brief|quick|little|provided|given|supplied|following|entire|whole|full|current|present|attached"
     r"|uploaded|shared|sample|input|shown|described|original|particular|same|\w+[- ]second(?:s|[- ]long)?|\d+"
@@ -122,3 +127,13 @@ SCOPE = (
     r"(?: (?:in|to|within|throughout|about) (?:the|this) (?:entire |whole |overall )?(?:scene|video|clip|footage|image"
     r"|frame|moment|setting|composition|space|viewer|shot))?"
 )
+
+
+def patterns(*texts: str) -> tuple[re.Pattern[str], ...]:
+    """Each compiled; case does not matter."""
+    return tuple(re.compile(text, re.I) for text in texts)
+
+
+def swaps(*pairs: tuple[str, str]) -> Swaps:
+    """Each pattern compiled, with what stands for it; case does not matter."""
+    return tuple((re.compile(text, re.I), instead) for text, instead in pairs)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from captioner.check import talk_asian as asian
 from captioner.check import talk_european as european
-from captioner.check.language import QUOTED
+from captioner.check.language import hide_quotes, show_quotes
+from captioner.check.talk import Swaps, patterns, swaps
 
 _NARROW = str.maketrans("，。：；！？（）、．｡､", ",.:;!?(),..,")
 _SPLIT = re.compile(r"(?<=[.!?])(?!\d)(\s*)(?=\S)")
@@ -34,9 +35,9 @@ class _Talk:
     """Compiled patterns of a language."""
 
     leads: tuple[re.Pattern[str], ...]
-    openings: tuple[tuple[re.Pattern[str], str], ...]
+    openings: Swaps
     sentences: tuple[re.Pattern[str], ...]
-    inside: tuple[tuple[re.Pattern[str], str], ...]
+    inside: Swaps
 
 
 def _compiled(
@@ -45,14 +46,11 @@ def _compiled(
     sentences: tuple[str, ...],
     inside: tuple[tuple[str, str], ...] = (),
 ) -> _Talk:
-    def pairs(of: tuple[tuple[str, str], ...]) -> tuple[tuple[re.Pattern[str], str], ...]:
-        return tuple((re.compile(pattern, re.I), instead) for pattern, instead in of)
-
     return _Talk(
-        leads=tuple(re.compile(pattern, re.I) for pattern in leads),
-        openings=pairs(openings),
-        sentences=tuple(re.compile(pattern, re.I) for pattern in sentences),
-        inside=pairs(inside),
+        leads=patterns(*leads),
+        openings=swaps(*openings),
+        sentences=patterns(*sentences),
+        inside=swaps(*inside),
     )
 
 
@@ -126,13 +124,7 @@ def strip_openings(text: str, language: str) -> str:
     talk = _TALK.get(language[:2].lower())
     if talk is None:
         return text
-    quotes: list[str] = []
-
-    def hide(match: re.Match[str]) -> str:
-        quotes.append(match[0])
-        return f"\ue000{len(quotes) - 1}\ue001"
-
-    own = QUOTED.sub(hide, text)
+    own, quotes = hide_quotes(text)
     for lead in talk.leads:
         hit = lead.match(narrow(own))
         if hit and len(own[hit.end() :].strip()) >= _LEAST:
@@ -150,7 +142,7 @@ def strip_openings(text: str, language: str) -> str:
     out = "".join(kept).strip()
     if len(out) < _LEAST or not re.search(r"[^\W\d_]", out.replace("\ue000", "a")):
         return text
-    return re.sub("\ue000(\\d+)\ue001", lambda m: quotes[int(m[1])], out)
+    return show_quotes(out, quotes)
 
 
 def narrow(text: str) -> str:

@@ -35,7 +35,7 @@ from pipeline.loader.quarantine import Quarantine
 from pipeline.training.compute import compute_dtype
 from pipeline.training.config import BaseTrainConfig
 from pipeline.training.interrupt import Interrupts
-from pipeline.training.resume import OTHER_OUT, refuse_other_settings
+from pipeline.training.resume import OTHER_OUT, read_own, refuse_other_settings
 from pipeline.training.schedule import cosine, warmup
 from pipeline.training.state import (
     add_metrics,
@@ -363,11 +363,9 @@ def read_state(
     ``read`` is ``load_state``, or ``read_facts`` where its plain values will do. Raises ValueError when it is of
     another base, of other data, or with other settings, each by name.
     """
-    if not path.is_file():
+    state = read_own(path, "train-captioner", read, holds=("train_config", "base"))
+    if state is None:
         return None
-    state = read(path)
-    if "train_config" not in state or "base" not in state:
-        raise ValueError(f"{path} is no checkpoint of train-captioner; give another --out")
     if state["base"] != (base := base_of(config)):
         raise ValueError(
             f"{path} was begun with {state['base']}, this run with {base}; {OTHER_OUT}"

@@ -26,7 +26,7 @@ from pipeline.groups import DATA, DEVICES, EVALUATION, OPTIMISATION, OUTPUT, SCH
 from pipeline.training.compute import compute_dtype
 from pipeline.training.config import OptimizerName, Precision
 from pipeline.training.interrupt import Interrupts
-from pipeline.training.resume import refuse_other_settings
+from pipeline.training.resume import read_own, refuse_other_settings
 from pipeline.training.schedule import cosine
 from pipeline.training.state import (
     add_metrics,
@@ -181,12 +181,10 @@ def read_state(
 
     ``read`` is ``load_state``, or ``read_facts`` where its plain values will do.
     """
-    if not path.is_file():
-        return None
-    state = read(path)
-    if "train_config" not in state:
-        raise ValueError(f"{path} is no checkpoint of pretrain-captioner; give another --out")
-    refuse_other_settings(state["train_config"], asdict(config), path=path, may_change=MAY_CHANGE)
+    state = read_own(path, "pretrain-captioner", read)
+    if state is not None:
+        trained, wanted = state["train_config"], asdict(config)
+        refuse_other_settings(trained, wanted, path=path, may_change=MAY_CHANGE)
     return state
 
 

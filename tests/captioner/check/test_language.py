@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from captioner.check.language import is_off_language, unquoted
+from captioner.check.language import hide_quotes, is_off_language, show_quotes, unquoted
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,12 @@ def test_where_another_language_begins(text: str, off: bool) -> None:
 )
 def test_any_language_that_was_asked_for(language: str, text: str, off: bool) -> None:
     assert is_off_language(text, language) == off
+
+
+def test_quotations_are_hidden_and_shown_again() -> None:
+    text = 'A sign reads "No, thanks" and a boy says “Yes. Now.” twice.'
+    hidden, quotes = hide_quotes(text)
+    assert hidden == "A sign reads \ue0000\ue001 and a boy says \ue0001\ue001 twice."
+    assert quotes == ['"No, thanks"', "“Yes. Now.”"]
+    assert show_quotes(hidden, quotes) == text
+    assert show_quotes("A boy says \ue0001\ue001", quotes) == "A boy says “Yes. Now.”"
