@@ -17,7 +17,7 @@ from dit.files import read_metadata, weights_file
 from dit.latents import LatentSpec
 from dit.model import DiT
 from pipeline.store.atomic import write_bytes
-from pipeline.store.weights import load_into, read_tensors
+from pipeline.store.weights import digest_tensors, load_into, read_tensors
 from pipeline.store.weights_sum import with_sum
 
 
@@ -38,10 +38,7 @@ class Loaded:
 def content_id(tensors: Mapping[str, Tensor]) -> str:
     """16 hex digits from names, shapes, dtypes and bytes of the tensors, in name order: ``stored_id`` of their file."""
     digest = hashlib.blake2b(digest_size=8)
-    for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else b"")
+    digest_tensors(digest, tensors)
     return digest.hexdigest()
 
 

@@ -10,21 +10,21 @@ from typing import Any
 from dit.config import FORMAT, WEIGHTS_NAME, DiTConfig
 from dit.latents import LatentSpec
 from dit.shapes import weight_shapes
-from pipeline.store.weights import StoredTensors, check_shapes, stored_id, weights_metadata
+from pipeline.store.weights import (
+    StoredTensors,
+    check_shapes,
+    find_weights,
+    stored_id,
+    weights_metadata,
+)
 
-EMBEDDED = Path(__file__).parent / "weights" / "dit.safetensors"
+EMBEDDED = Path(__file__).parent / "weights" / WEIGHTS_NAME
 
 
 def weights_file(path: str | Path = "embedded") -> Path:
     """The file that a path means: itself, the one in a folder of ``train-dit``, or ours; ValueError where none is."""
-    file = EMBEDDED if str(path) == "embedded" else Path(path)
-    if file.is_dir():
-        file = file / WEIGHTS_NAME
-    if not file.is_file():
-        raise ValueError(
-            f"no DiT at {file}; train one with `filmstock train-dit LATENTS --out DIR`"
-        )
-    return file
+    missing = "no DiT at {}; train one with `filmstock train-dit LATENTS --out DIR`"
+    return find_weights(path, EMBEDDED, missing)
 
 
 def read_metadata(file: Path) -> dict[str, str]:

@@ -59,6 +59,14 @@ class Vae(Protocol):
         ...
 
 
+def check_videos(videos: np.ndarray) -> None:
+    """``ValueError`` for what ``Vae.encode`` does not take."""
+    if str(videos.dtype) != "uint8" or videos.ndim != 5 or videos.shape[-1] != 3:
+        raise ValueError(
+            f"videos must be uint8 (B, T, H, W, 3) RGB, got {videos.dtype} {videos.shape}"
+        )
+
+
 class ShotDetector(Protocol):
     """Finds shots in one file, whose frames it is shown in order; made anew for each file.
 

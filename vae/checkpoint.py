@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from pipeline.store.atomic import write_bytes
-from pipeline.store.weights import load_into, read_tensors, weights_metadata
+from pipeline.store.weights import digest_tensors, load_into, read_tensors, weights_metadata
 from pipeline.store.weights_sum import with_sum
 from vae.config import FORMAT, VAEConfig
-from vae.files import EMBEDDED, WEIGHTS_NAME
+from vae.files import weights_file
 from vae.model import VideoVAE
 
 
@@ -23,10 +23,8 @@ def latent_space_id(tensors: dict[str, Tensor]) -> str:
     The decoder has no part in it, so a decoder trained further still reads latents that were cached before.
     """
     digest = hashlib.blake2b(digest_size=8)
-    for name in sorted(name for name in tensors if not name.startswith("decoder.")):
-        tensor = tensors[name].contiguous()
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else b"")
+    kept = {name: each for name, each in tensors.items() if not name.startswith("decoder.")}
+    digest_tensors(digest, kept)
     return digest.hexdigest()
 
 
@@ -53,11 +51,7 @@ def save_vae(
 
 def load_vae(path: str | Path = "embedded") -> VideoVAE:
     """The VAE of a file, a folder that holds ``vae.safetensors``, or ``"embedded"``; fp32, eval mode."""
-    file = EMBEDDED if str(path) == "embedded" else Path(path)
-    if file.is_dir():
-        file = file / WEIGHTS_NAME
-    if not file.is_file():
-        raise ValueError(f"no VAE at {file}; train one with `filmstock train-vae SHARDS --out DIR`")
+    file = weights_file(path)
     metadata = weights_metadata(file, FORMAT, "train-vae", "VAE")
     tensors = read_tensors(file)
     vae = VideoVAE(VAEConfig.from_dict(json.loads(metadata["config"])))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.contracts import check_videos
 from pipeline.extensions import is_extension, make_extension
 from pipeline.training.device import pick_device
 from vae.checkpoint import load_vae
@@ -37,10 +38,7 @@ class LoadedVae:
 
     def encode(self, videos: np.ndarray) -> tuple[Tensor, Tensor]:
         """Mean and log-variance, each float32 (B, C, T, H, W) on the CPU, of uint8 videos (B, T, H, W, 3)."""
-        if videos.dtype != np.uint8 or videos.ndim != 5 or videos.shape[-1] != 3:
-            raise ValueError(
-                f"videos must be uint8 (B, T, H, W, 3) RGB, got {videos.dtype} {videos.shape}"
-            )
+        check_videos(videos)
         frames = torch.from_numpy(videos).to(self._device).permute(0, 4, 1, 2, 3)
         with torch.inference_mode():
             posterior = encode_tiled(self.model, frames.float() / 127.5 - 1.0, self.tiling)

@@ -12,31 +12,26 @@ from jobs.core.errors import UserError, user_errors
 if TYPE_CHECKING:
     from dit.latents import LatentSpec
 
-NO_DIT = "no DiT at {}; train one with `filmstock train-dit LATENTS --out DIR`"
-NO_VAE = "no VAE at {}; train one with `filmstock train-vae SHARDS --out DIR`"
 
+def weights_file(name: str, kind: str) -> Path:
+    """The file that ``embedded``, a file or a folder of a trainer stands for, of a ``dit`` or a ``vae``.
 
-def weights_file(name: str, kind: str, missing: str) -> Path:
-    """The file that ``embedded``, a file or a folder of a trainer stands for; UserError where there is none."""
-    import importlib.resources
+    UserError where there is none.
+    """
+    from dit import files as dit_files
+    from vae import files as vae_files
 
     if not name:
         raise UserError(f"'' names no {kind.upper()}; give embedded, a file or a folder")
-    file = Path(name)
-    if name == "embedded":
-        file = Path(str(importlib.resources.files(kind))) / "weights" / f"{kind}.safetensors"
-    elif file.is_dir():
-        file = file / f"{kind}.safetensors"
-    if not file.is_file():
-        raise UserError(missing.format(file))
-    return file
+    with user_errors():
+        return {"dit": dit_files, "vae": vae_files}[kind].weights_file(name)
 
 
 def vae_header(name: str) -> dict[str, Any]:
     """Config of a VAE of ours, from its header; UserError for a file that is none."""
     from vae.config import FORMAT, VAEConfig
 
-    file = weights_file(name, "vae", NO_VAE)
+    file = weights_file(name, "vae")
     return _config(file, FORMAT, "train-vae", "VAE", VAEConfig.from_dict)
 
 
@@ -44,7 +39,7 @@ def dit_header(name: str) -> dict[str, Any]:
     """Config of a DiT, from its header; UserError for a file that is none."""
     from dit.config import FORMAT, DiTConfig
 
-    file = weights_file(name, "dit", NO_DIT)
+    file = weights_file(name, "dit")
     return _config(file, FORMAT, "train-dit", "DiT", DiTConfig.from_dict)
 
 
@@ -62,7 +57,7 @@ def check_vae(name: str) -> None:
             load_extension(name, "VAE")
         else:
             shapes = weight_shapes(VAEConfig.from_dict(vae_header(name)))
-            _check_weights(weights_file(name, "vae", NO_VAE), name, shapes)
+            _check_weights(weights_file(name, "vae"), name, shapes)
 
 
 def check_dit(name: str) -> None:
@@ -71,7 +66,7 @@ def check_dit(name: str) -> None:
     from dit.shapes import weight_shapes
 
     shapes = weight_shapes(DiTConfig.from_dict(dit_header(name)))
-    _check_weights(weights_file(name, "dit", NO_DIT), name, shapes)
+    _check_weights(weights_file(name, "dit"), name, shapes)
 
 
 def check_pair(spec: LatentSpec, vae: str, of: str) -> None:
@@ -83,7 +78,7 @@ def check_pair(spec: LatentSpec, vae: str, of: str) -> None:
     if is_foreign(vae) or is_extension(vae):
         return
     with user_errors():
-        found = stored_space_id(weights_file(vae, "vae", NO_VAE))
+        found = stored_space_id(weights_file(vae, "vae"))
     if found != spec.vae_id:
         named = f": --vae {spec.vae}" if spec.vae else ""
         raise UserError(
@@ -95,7 +90,7 @@ def dit_latents(name: str) -> LatentSpec:
     """Which latents a DiT makes, from its header; UserError where it does not say."""
     from dit.files import read_latents
 
-    file = weights_file(name, "dit", NO_DIT)
+    file = weights_file(name, "dit")
     try:
         return read_latents(file)
     except (ValueError, KeyError, TypeError) as error:

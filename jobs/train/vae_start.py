@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.core.errors import UserError
-from jobs.core.named import NO_VAE, check_vae, vae_header, weights_file
+from jobs.core.named import check_vae, vae_header, weights_file
 from jobs.train.vae_args import Args
 from pipeline.autoencoder.names import DIFFUSERS, absolute_name, is_foreign
 from vae.config import PRESETS, VAEConfig
@@ -47,7 +47,7 @@ def own_start(args: Args) -> tuple[VAEConfig, str]:
     if not args.init:
         return model, ""
     check_encoder(model, VAEConfig.from_dict(vae_header(args.init)))
-    return model, stored_space_id(weights_file(args.init, "vae", NO_VAE))
+    return model, stored_space_id(weights_file(args.init, "vae"))
 
 
 def load_start(args: Args) -> tuple[AnyConfig, AnyVAE | None]:

@@ -17,6 +17,8 @@ import numpy as np
 
 from pipeline.autoencoder import hunyuan15, ltx2
 from pipeline.autoencoder.names import CONFIG, SUBFOLDER
+from pipeline.contracts import check_videos
+from pipeline.store.weights import digest_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -119,10 +121,7 @@ class DiffusersVae:
         """Mean and log-variance, each float32 (B, C, T, H, W) on the CPU, of uint8 videos (B, T, H, W, 3)."""
         import torch
 
-        if videos.dtype != np.uint8 or videos.ndim != 5 or videos.shape[-1] != 3:
-            raise ValueError(
-                f"videos must be uint8 (B, T, H, W, 3) RGB, got {videos.dtype} {videos.shape}"
-            )
+        check_videos(videos)
         shape = self.latent_shape(*videos.shape[1:4])
         found = []
         with torch.inference_mode():
@@ -224,14 +223,10 @@ def latent_statistics(model: Any, channels: int) -> tuple[tuple[float, ...], tup
 
 def latent_space_id(model: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> str:
     """``diffusers-`` and 16 hex digits of class, encoder and statistics: a decoder trained further reads the same."""
-    import torch
-
     digest = hashlib.blake2b(f"{type(model).__name__} {mean} {std}\n".encode(), digest_size=8)
-    for name, tensor in sorted(model.state_dict().items()):
-        if name.startswith(("decoder.", "post_quant_conv.")):
-            continue
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    decoder = ("decoder.", "post_quant_conv.")
+    kept = {name: each for name, each in model.state_dict().items() if not name.startswith(decoder)}
+    digest_tensors(digest, kept)
     return f"diffusers-{digest.hexdigest()}"
 
 

@@ -133,6 +133,19 @@ class StoredTensors(Mapping[str, "Tensor"]):
         return tensor
 
 
+def find_weights(path: str | Path, ours: Path, missing: str) -> Path:
+    """The file that a path means: itself, the one named as ``ours`` in a folder, or ``ours`` for ``embedded``.
+
+    ValueError where there is none: ``missing``, with the file in place of ``{}``.
+    """
+    file = ours if str(path) == "embedded" else Path(path)
+    if file.is_dir():
+        file = file / ours.name
+    if not file.is_file():
+        raise ValueError(missing.format(file))
+    return file
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Every tensor of a file; ValueError for one that is damaged, or holds numbers that are not finite."""
     check_sum(path)
@@ -173,6 +186,16 @@ def stored_id(path: Path, *, but: str = "") -> str:
         digest.update(f"{name} {shape} {DTYPES[entry['dtype']]}\n".encode())
         digest.update(data if shape else b"")
     return digest.hexdigest()
+
+
+def digest_tensors(digest: hashlib.blake2b, tensors: Mapping[str, Tensor]) -> None:
+    """Give ``digest`` names, shapes, number formats and bytes of the tensors, in name order, as ``stored_id`` does."""
+    import torch
+
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else b"")
 
 
 def _stored(path: Path) -> Iterator[tuple[str, dict[str, Any], np.ndarray]]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.store.weights import digest_tensors
+
 BATCH = 16
 """Texts encoded together."""
 MAX_TOKENS = 512
@@ -82,12 +84,8 @@ def options_of(given: Mapping[str, str], known: Mapping[str, type]) -> dict[str,
 
 def content_id(model: Any, tokenizer: Any, *, more: str = "") -> str:
     """``text-`` and 16 hex digits of the weights, of how a probe is tokenized, and of ``more``."""
-    import torch
-
     digest = hashlib.blake2b(digest_size=8)
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    digest_tensors(digest, model.state_dict())
     digest.update(repr(tokenizer("A red circle moves left. Zwölf 12")["input_ids"]).encode())
     digest.update(more.encode())
     return f"text-{digest.hexdigest()}"

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from vae.checkpoint import load_vae, save_vae
 from vae.config import VAEConfig
-from vae.files import EMBEDDED, stored_space_id
+from vae.files import EMBEDDED, stored_space_id, weights_file
 from vae.model import VideoVAE
 
 
@@ -29,3 +29,11 @@ def test_a_strange_number_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds encoder.a in the format I8"):
         stored_space_id(file)
     assert EMBEDDED.is_file()
+
+
+def test_a_name_is_a_file_a_folder_or_ours(tmp_path: Path) -> None:
+    assert weights_file("embedded") == EMBEDDED
+    with pytest.raises(ValueError, match="no VAE at .*vae.safetensors; train one with"):
+        weights_file(tmp_path)
+    (tmp_path / "vae.safetensors").write_bytes(b"")
+    assert weights_file(tmp_path) == tmp_path / "vae.safetensors"

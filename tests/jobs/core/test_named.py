@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 
 from jobs.core.errors import UserError
 from jobs.core.named import (
-    NO_VAE,
     check_dit,
     check_pair,
     check_text,
@@ -37,7 +36,7 @@ def test_a_vae_of_other_latents_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["dit", "vae"])
 def test_weights_that_do_not_fit_their_config_are_refused(tmp_path: Path, kind: str) -> None:
-    ours = weights_file("embedded", kind, NO_VAE)
+    ours = weights_file("embedded", kind)
     metadata, tensors = weights_header(ours)[METADATA], read_tensors(ours)
     name = sorted(tensors)[3]
     check = {"dit": check_dit, "vae": check_vae}[kind]
@@ -95,7 +94,7 @@ def test_numbers_that_are_not_finite_are_found_in_every_format(
 
 
 def test_what_is_damaged_or_another_models_is_refused(tmp_path: Path) -> None:
-    ours = weights_file("embedded", "vae", NO_VAE)
+    ours = weights_file("embedded", "vae")
     cut = tmp_path / "vae.safetensors"
     cut.write_bytes(ours.read_bytes()[:-100])
     with pytest.raises(UserError, match="not a readable safetensors file"):

@@ -60,12 +60,12 @@ def test_what_is_no_model_is_refused_by_its_header(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no DiT at .*nowhere; train one"):
         check_size(64, 64, 17, dit=str(tmp_path / "nowhere"), vae="embedded")
     cut = tmp_path / "dit.safetensors"
-    body = named.weights_file("embedded", "dit", "").read_bytes()
+    body = named.weights_file("embedded", "dit").read_bytes()
     cut.write_bytes(body[: len(body) // 2])
     with pytest.raises(UserError, match="dit.safetensors is not a readable safetensors file"):
         check_size(64, 64, 17, dit=str(tmp_path), vae="embedded")
     with pytest.raises(UserError, match="was not written by filmstock's DiT"):
-        check_size(64, 64, 17, dit=str(named.weights_file("embedded", "vae", "")), vae="embedded")
+        check_size(64, 64, 17, dit=str(named.weights_file("embedded", "vae")), vae="embedded")
 
 
 @pytest.mark.parametrize(

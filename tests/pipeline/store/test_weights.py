@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,7 +10,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.store.weights import load_into, read_tensors, weights_header, weights_metadata
+from pipeline.store.weights import (
+    digest_tensors,
+    load_into,
+    read_tensors,
+    stored_id,
+    weights_header,
+    weights_metadata,
+)
 
 
 @pytest.fixture
@@ -68,3 +76,15 @@ def test_weights_of_another_shape_are_named(file: Path) -> None:
     with pytest.raises(ValueError, match="bias is missing"):
         load_into(layer, {"weight": tensors["weight"]}, file)
     assert json.dumps(weights_header(file))
+
+
+def test_tensors_have_the_id_of_the_file_that_they_are_read_from(tmp_path: Path) -> None:
+    tensors = {
+        "b": torch.ones(2, 3, dtype=torch.bfloat16),
+        "a": torch.tensor(2.0),
+        "c": torch.zeros(0),
+    }
+    save_file(tensors, tmp_path / "a.safetensors")
+    digest = hashlib.blake2b(digest_size=8)
+    digest_tensors(digest, {**tensors, "b": torch.ones(3, 2, dtype=torch.bfloat16).t()})
+    assert digest.hexdigest() == stored_id(tmp_path / "a.safetensors")
