@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,9 +20,14 @@ def visible(folder: Path) -> dict[str, str]:
     paths = [path for table in TABLES for path in (folder / table).glob("*.parquet")]
     paths += [folder / "sources.parquet"]
     shown = [path for path in paths if path.is_file() and not path.name.startswith(".")]
+    return sums(folder, shown)
+
+
+def sums(folder: Path, paths: Iterable[Path]) -> dict[str, str]:
+    """Name below ``folder`` -> sha256 of each file."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in shown
+        for path in paths
     }
 
 

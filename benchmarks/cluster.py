@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import os
 import random
 import secrets
@@ -27,6 +26,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.chaos_check import sums
 from benchmarks.chaos_kill import find, sweep
 from jobs.core.cluster import REPOSITORY
 
@@ -183,11 +183,8 @@ def free_port() -> int:
 
 def tables(folder: Path) -> dict[str, str]:
     """Name -> sha256 of every Parquet file that a reader sees."""
-    paths = [path for path in folder.rglob("*.parquet") if not path.name.startswith(".")]
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in paths
-    }
+    shown = (path for path in folder.rglob("*.parquet") if not path.name.startswith("."))
+    return sums(folder, shown)
 
 
 def differences(way: str, want: dict[str, str], have: dict[str, str]) -> list[str]:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.strict_judge import with_object
 from captioner.truth.claims import text_faults
 from captioner.truth.grounding import (
     CAMERA_CONTRADICTS,
@@ -66,13 +67,6 @@ def other(rng: np.random.Generator, value: str, values: Any) -> str:
     """Another of ``values`` than ``value``."""
     left = [v for v in values if v != value]
     return left[int(rng.integers(len(left)))]
-
-
-def with_object(scene: Scene, at: int, **changes: Any) -> Scene:
-    """The scene with one object changed."""
-    objects = list(scene.objects)
-    objects[at] = replace(objects[at], **changes)
-    return replace(scene, objects=tuple(objects))
 
 
 def wrong_colour(scene: Scene, rng: np.random.Generator) -> str | None:

@@ -59,20 +59,23 @@ def with_object(scene: Scene, index: int, **changes: object) -> Scene:
 
 def wrong_shape(scene: Scene, width: int, height: int, rng: np.random.Generator) -> np.ndarray:
     """An object has another shape in a third of the frames."""
-    index = int(rng.integers(len(scene.objects)))
-    others = [shape for shape in SHAPES if shape != scene.objects[index].shape]
-    bad = with_object(scene, index, shape=str(rng.choice(others)))
-    return spliced(film(scene, width, height), film(bad, width, height), rng, 1 / 3)
+    return _other_shape(scene, width, height, rng, 1 / 3)
 
 
 def wrong_shape_mostly(
     scene: Scene, width: int, height: int, rng: np.random.Generator
 ) -> np.ndarray:
     """An object has another shape in 15 of 17 frames."""
+    return _other_shape(scene, width, height, rng, 15 / 17)
+
+
+def _other_shape(
+    scene: Scene, width: int, height: int, rng: np.random.Generator, share: float
+) -> np.ndarray:
     index = int(rng.integers(len(scene.objects)))
     others = [shape for shape in SHAPES if shape != scene.objects[index].shape]
     bad = with_object(scene, index, shape=str(rng.choice(others)))
-    return spliced(film(scene, width, height), film(bad, width, height), rng, 15 / 17)
+    return spliced(film(scene, width, height), film(bad, width, height), rng, share)
 
 
 def object_gone(scene: Scene, width: int, height: int, rng: np.random.Generator) -> np.ndarray:

@@ -132,10 +132,7 @@ def motion_table(clips: Sequence[np.ndarray]) -> None:
     for name, damages in (("coherence", COHERENCE), ("fluency", FLUENCY)):
         for kind, damage in damages.items():
             found = [correlation(name, damage, clip, i) for i, clip in enumerate(clips)]
-            print(
-                f"{name:<11} {kind:<10} {np.mean(found):6.3f} {min(found):8.3f} {len(found):6}",
-                flush=True,
-            )
+            _print_line(name, kind, found)
 
 
 def _shared(a: Scene, b: Scene) -> bool:
@@ -168,9 +165,7 @@ def relevance_line(count: int) -> None:
             bank = model.embed_texts(distractors(said, (), world=True))
             scores.append(relevance(model.embed_texts(said), frames, bank).score)
         found.append(-spearman(scores, range(len(scores))))
-    print(
-        f"{'relevance':<11} {'sentences':<10} {np.mean(found):6.3f} {min(found):8.3f} {len(found):6}"
-    )
+    _print_line("relevance", "sentences", found)
 
 
 def creativity_line(count: int) -> None:
@@ -196,9 +191,12 @@ def creativity_line(count: int) -> None:
             for same in range(1, 9)
         ]
         found.append(-spearman([score or 0.0 for score in scores], range(8)))
-    print(
-        f"{'creativity':<11} {'repeats':<10} {np.mean(found):6.3f} {min(found):8.3f} {len(found):6}"
-    )
+    _print_line("creativity", "repeats", found)
+
+
+def _print_line(figure: str, damage: str, found: list[float]) -> None:
+    summed = f"{np.mean(found):6.3f} {min(found):8.3f} {len(found):6}"
+    print(f"{figure:<11} {damage:<10} {summed}", flush=True)
 
 
 def main() -> None:

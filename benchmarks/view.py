@@ -117,6 +117,12 @@ def manifest_part(
     return pa.table(columns, schema=manifest_schema(("people", "text")))
 
 
+def peak_mb(process: subprocess.Popen[Any]) -> float:
+    """Most memory that a process has held."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(next(x for x in status.splitlines() if x.startswith("VmHWM")).split()[1]) / 1000
+
+
 class Server:
     """``filmstock view`` in a process of its own."""
 
@@ -131,8 +137,7 @@ class Server:
 
     def peak_mb(self) -> float:
         """Most memory that the process has held."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(next(x for x in status.splitlines() if x.startswith("VmHWM")).split()[1]) / 1000
+        return peak_mb(self.process)
 
     def family_mb(self) -> float:
         """Memory that it and its children hold now."""

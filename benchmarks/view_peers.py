@@ -22,7 +22,7 @@ import httpx
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.view import Server, first_page, make_run, timed
+from benchmarks.view import Server, first_page, make_run, peak_mb, timed
 from pipeline import schema as s
 
 FILTERED = (s.MOTION_MEAN, s.LUMA_MEAN, s.BLUR)
@@ -75,8 +75,7 @@ class Datasette:
 
     def peak_mb(self) -> float:
         """Most memory that the process has held."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(next(x for x in status.splitlines() if x.startswith("VmHWM")).split()[1]) / 1000
+        return peak_mb(self.process)
 
 
 def compare(folder: Path, place: Path, program: str) -> None:
