@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,7 @@ from vae.conv import (
     unfold_space,
 )
 
+Linear = TypeVar("Linear", PatchLinear, UnpatchLinear)
 LOGVAR_RANGE = (-20.0, 4.0)
 
 
@@ -56,6 +58,12 @@ def kl_divergence(mean: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mean.square() + logvar.exp() - 1.0 - logvar).mean()
 
 
+def _linear_path(kind: type[Linear], config: VAEConfig) -> Linear | None:
+    if not config.linear_path:
+        return None
+    return kind(config.latent_channels, config.time_factor, config.space_factor)
+
+
 class Encoder(nn.Module):
     """Frames (B,T,H,W,3) to (B,T',H',W',2C): means, then log-variances."""
 
@@ -73,11 +81,7 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = RMSNorm(config.widths[-1])
         self.head = nn.Linear(config.widths[-1], 2 * config.latent_channels)
-        self.linear = None
-        if config.linear_path:
-            self.linear = PatchLinear(
-                config.latent_channels, config.time_factor, config.space_factor
-            )
+        self.linear = _linear_path(PatchLinear, config)
 
     def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
         base = None if self.linear is None else self.linear(x, state)
@@ -114,11 +118,7 @@ class Decoder(nn.Module):
         )
         self.head = nn.Linear(hidden, values)
         self.unfold_time = UnfoldTime(frames)
-        self.linear = None
-        if config.linear_path:
-            self.linear = UnpatchLinear(
-                config.latent_channels, config.time_factor, config.space_factor
-            )
+        self.linear = _linear_path(UnpatchLinear, config)
 
     def forward(self, z: Tensor, state: StreamState | None = None) -> Tensor:
         base = None if self.linear is None else self.linear(z, state)

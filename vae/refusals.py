@@ -7,7 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.training.resume import OTHER_OUT, refuse_other_settings, refuse_other_steps
+from pipeline.training.resume import (
+    OTHER_OUT,
+    refuse_other_settings,
+    refuse_other_start,
+    refuse_other_steps,
+)
 from pipeline.training.schedule import constant_then_linear, warmup
 from vae.config import TrainConfig, VAEConfig
 
@@ -65,11 +70,9 @@ def refuse_other(
             f"{path} is no checkpoint of train-vae: it has no {error}; {OTHER_OUT}"
         ) from None
     refuse_other_settings(trained, asdict(config), path=path, may_change=MAY_CHANGE)
-    if started_from is not None and saved["started_from"] != started_from:
-        raise ValueError(
-            f"{path} was started from {saved['started_from'] or 'random weights'}, this run from "
-            f"{started_from or 'random weights'}; {OTHER_OUT}"
-        )
+    if started_from is not None:
+        began, begins = (name or "random weights" for name in (saved["started_from"], started_from))
+        refuse_other_start(began, begins, path=path)
     refuse_other_steps(
         step,
         trained["steps"],

@@ -15,7 +15,7 @@ from dit.model import DiT
 from dit.reward.config import RewardConfig
 from dit.reward.start import KIND, Start, refuse_other
 from dit.train.optim import make_optimizer
-from pipeline.training.compute import compute_dtype
+from pipeline.training.compute import begun_dtype
 from pipeline.training.ema import Ema
 from pipeline.training.optim import Optimizer
 
@@ -63,11 +63,7 @@ def start_run(
     if state is not None:
         refuse_other(state, start, config, facts, path=path)
     there = device or torch.device("cpu")
-    compute = (
-        compute_dtype(config.precision, str(there))
-        if state is None
-        else getattr(torch, state["compute"])
-    )
+    compute = begun_dtype(config.precision, there, state)
     model, first = (_made(start).to(there).set_compute(compute) for _ in range(2))
     run = RewardRun(
         model=model,

@@ -12,7 +12,12 @@ from dit.config import DiTConfig
 from dit.latents import LatentSpec
 from dit.reward.config import RewardConfig
 from dit.train.rates import learning_rate
-from pipeline.training.resume import OTHER_OUT, refuse_other_settings, refuse_other_steps
+from pipeline.training.resume import (
+    OTHER_OUT,
+    refuse_other_settings,
+    refuse_other_start,
+    refuse_other_steps,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,10 +55,7 @@ def refuse_other(
     """ValueError, with every difference by name, unless the state is of this run."""
     if state.get("kind") != KIND:
         raise ValueError(f"{path} is no checkpoint of {KIND}; {OTHER_OUT}")
-    if state["started_from"] != start.id:
-        raise ValueError(
-            f"{path} was started from DiT {state['started_from']}, this run from DiT {start.id}; {OTHER_OUT}"
-        )
+    refuse_other_start(f"DiT {state['started_from']}", f"DiT {start.id}", path=path)
     refuse_other_settings(state["facts"], facts, path=path)
     trained = state["reward_config"]
     refuse_other_settings(trained, dataclasses.asdict(config), path=path, may_change=MAY_CHANGE)

@@ -10,7 +10,12 @@ from typing import Any
 from dit.config import DiTConfig, TrainConfig
 from dit.train.rates import learning_rate
 from dit.train.training_packs import TrainingPacks
-from pipeline.training.resume import OTHER_OUT, refuse_other_settings, refuse_other_steps
+from pipeline.training.resume import (
+    OTHER_OUT,
+    refuse_other_settings,
+    refuse_other_start,
+    refuse_other_steps,
+)
 
 MAY_CHANGE = {
     "steps",
@@ -66,11 +71,8 @@ def refuse_other(
             lambda step, steps: learning_rate(step / steps, step, config),
             path=path,
         )
-    if started_from is not None and state["started_from"] != started_from:
-        raise ValueError(
-            f"{path} was started from {_weights(state['started_from'])}, this run from {_weights(started_from)}; "
-            f"{OTHER_OUT}"
-        )
+    if started_from is not None:
+        refuse_other_start(_weights(state["started_from"]), _weights(started_from), path=path)
 
 
 def _weights(name: str) -> str:

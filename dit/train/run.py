@@ -21,7 +21,7 @@ from dit.train.refusals import refuse_other
 from dit.train.saved import FOLDER
 from dit.train.training_packs import TrainingPacks
 from pipeline.loader.order import LoaderState
-from pipeline.training.compute import compute_dtype
+from pipeline.training.compute import begun_dtype
 from pipeline.training.ema import Ema
 from pipeline.training.optim import Optimizer
 
@@ -75,11 +75,7 @@ def start_run(
     """
     device = device or torch.device("cpu")
     context = open_context(config.context_parallel, model_config.heads, device)
-    compute = (
-        compute_dtype(config.precision, str(device))
-        if state is None
-        else getattr(torch, state["compute"])
-    )
+    compute = begun_dtype(config.precision, device, state)
     if state is not None:
         refuse_other(
             state,

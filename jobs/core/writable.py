@@ -81,7 +81,7 @@ def check_own_folder(folder: Location, option: str = "--out", *, own: tuple[str,
         )
 
 
-def trainer_of(folder: Path) -> str:
+def trainer_of(folder: Location) -> str:
     """The trainer whose run a folder holds; empty where there is none that says so."""
     try:
         found = json.loads((folder / "run.json").read_text())["command"]

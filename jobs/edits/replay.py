@@ -8,6 +8,7 @@ from typing import Any
 
 from jobs.core.keys import config_key
 from jobs.edits.journal import Action, Edit
+from pipeline.source.overlap import shared_part
 
 OVERLAP = 0.9
 """Share of their union that two stretches of a source have in common when an edit of the one holds for the other."""
@@ -189,9 +190,7 @@ def _share(one: Edit, other: Edit) -> float:
     """Share of their union that the stretches of two edits have in common."""
     if one.start_s is None or one.end_s is None or other.start_s is None or other.end_s is None:
         return 0.0
-    union = max(one.end_s, other.end_s) - min(one.start_s, other.start_s)
-    shared = min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
-    return shared / union if union > 0 else 0.0
+    return shared_part(one.start_s, one.end_s, other.start_s, other.end_s)
 
 
 def _nearest(edit: Edit, places: Iterable[tuple[float, float, str]]) -> str | None:
@@ -199,10 +198,9 @@ def _nearest(edit: Edit, places: Iterable[tuple[float, float, str]]) -> str | No
         return None
     best, found = OVERLAP, None
     for start, end, clip in sorted(places):
-        shared = min(end, edit.end_s) - max(start, edit.start_s)
-        union = max(end, edit.end_s) - min(start, edit.start_s)
-        if union > 0 and shared / union >= best and (found is None or shared / union > best):
-            best, found = shared / union, clip
+        part = shared_part(start, end, edit.start_s, edit.end_s)
+        if part >= best and (found is None or part > best):
+            best, found = part, clip
     return found
 
 

@@ -18,6 +18,7 @@ from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.fresh import Inputs
 from jobs.core.lock import lock_holder
 from jobs.core.run import MADE_BY, RunFolder, open_run
+from jobs.core.writable import trainer_of
 from jobs.report.progress import read_watched, watched_lines
 from jobs.report.status_page import serve_status
 from jobs.web.server import WebArgs
@@ -245,9 +246,8 @@ def _counted(stage: str, info: dict[str, Any]) -> str:
 def _trainer(run: RunFolder, name: str) -> Iterator[Line]:
     """The line of a trainer whose folder this is; nothing when it is not."""
     info = run.done_info(name)
-    told = _read_json(run, "run.json").get("command")
     state = next((run / file for file in STATES if (run / file).exists()), None)
-    if info is None and told != name:
+    if info is None and trainer_of(run.path) != name:
         return
     if (holder := lock_holder(run.path)) is not None:
         who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')} is training"
@@ -259,11 +259,3 @@ def _trainer(run: RunFolder, name: str) -> Iterator[Line]:
         note = f"stopped after step {step}" if step else "it has not come to its end"
         again = "the command that began it" + ("" if state else ", from its start")
         yield Line(stage=name, state=State.INCOMPLETE, note=note, command=again)
-
-
-def _read_json(run: RunFolder, name: str) -> dict[str, Any]:
-    try:
-        found = json.loads((run / name).read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from jobs.trace.rest import scrubbed
+from jobs.trace.rest import drop_lines, scrubbed
 from jobs.trace.search import Needles, all_files, file_hit
 from jobs.trace.tables import Gone, take_out_table, take_out_video
 from pipeline import schema as s
@@ -109,8 +109,7 @@ def _take_out(path: Location, gone: Gone, needles: Needles) -> bool:
     if file_hit(path, needles) is None:
         return False
     if kind in LINES:
-        lines = path.read_bytes().splitlines(keepends=True)
-        write_bytes(path, b"".join(line for line in lines if needles.hit(line) is None))
+        drop_lines(path, needles)
     elif kind == ".json":
         body = scrubbed(json.loads(path.read_text()), needles)
         write_bytes(path, (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode())

@@ -127,14 +127,19 @@ def _take_out_file(path: Location, parts: tuple[str, ...], gone: Gone, needles: 
     if kind in KEPT:
         return False  # the search at the end names it
     if not named and (kind == ".jsonl" or path.name.endswith((".csv", ".txt", ".log", ".md"))):
-        lines = path.read_bytes().splitlines(keepends=True)
-        write_bytes(path, b"".join(line for line in lines if needles.hit(line) is None))
+        drop_lines(path, needles)
     elif not named and kind == ".json":
         body = scrubbed(json.loads(path.read_text()), needles)
         write_bytes(path, (json.dumps(body, indent=2) + "\n").encode())
     else:
         path.unlink(missing_ok=True)
     return True
+
+
+def drop_lines(path: Location, needles: Needles) -> None:
+    """Rewrite a file of lines without those that hold a needle."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    write_bytes(path, b"".join(line for line in lines if needles.hit(line) is None))
 
 
 def scrubbed(value: Any, needles: Needles) -> Any:
@@ -165,8 +170,7 @@ def take_out_of_training(folder: Location, sheets: bool, needles: Needles) -> It
             path.unlink(missing_ok=True)
             yield f"{folder}/{name}"
         elif path.suffix == ".jsonl" and file_hit(path, needles) is not None:
-            lines = path.read_bytes().splitlines(keepends=True)
-            write_bytes(path, b"".join(line for line in lines if needles.hit(line) is None))
+            drop_lines(path, needles)
             yield f"{folder}/{name}"
 
 

@@ -17,8 +17,8 @@ from jobs.core.console import Progress, say
 from jobs.core.errors import EXIT_OK, user_errors
 from jobs.core.keys import config_key
 from jobs.core.stage import log_metrics
-from jobs.train.checkpoints import check_out, going_on
-from jobs.train.local_args import LocalArgs, untrained
+from jobs.train.checkpoints import going_on
+from jobs.train.local_args import LocalArgs, open_untrained
 from pipeline.groups import OUTPUT
 from pipeline.openclip.train import ClipTrainConfig
 
@@ -50,10 +50,10 @@ def run(args: Args) -> dict[str, Any]:
     from pipeline.training.state import keep_metrics, load_state
 
     config = args.train
-    stage = untrained(args, STAGE, config_key(config, "train-clip 2"), "model")
-    if stage is None:
+    opened = open_untrained(args, STAGE, config_key(config, "train-clip 2"), "model", STATE_NAME)
+    if opened is None:
         return {}
-    path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
+    stage, path = opened
     with user_errors():
         state = read_state(path, config)
     limit = f" or {config.minutes:g} minutes" if config.minutes else ""
@@ -95,15 +95,12 @@ def run(args: Args) -> dict[str, Any]:
 def read_state(path: Path, config: ClipTrainConfig) -> dict[str, Any] | None:
     """Plain values of the checkpoint at ``path``, None where there is none; ValueError when it is of other settings."""
     from pipeline.training.facts import read_facts
-    from pipeline.training.resume import refuse_other_settings
+    from pipeline.training.resume import read_own, refuse_other_settings
 
-    if not path.is_file():
-        return None
-    state = read_facts(path)
-    if "train_config" not in state:
-        raise ValueError(f"{path} is no checkpoint of train-clip; give another --out")
-    wanted = dataclasses.asdict(config)
-    refuse_other_settings(state["train_config"], wanted, path=path, may_change=MAY_CHANGE)
+    state = read_own(path, STAGE, read_facts)
+    if state is not None:
+        trained, wanted = state["train_config"], dataclasses.asdict(config)
+        refuse_other_settings(trained, wanted, path=path, may_change=MAY_CHANGE)
     return state
 
 

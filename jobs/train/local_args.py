@@ -8,6 +8,7 @@ from typing import Annotated
 
 from jobs.core.console import say
 from jobs.core.stage import Stage
+from jobs.train.checkpoints import check_out
 from pipeline.bounds import Bounded, Count
 from pipeline.groups import DEVICES, OUTPUT
 
@@ -24,10 +25,15 @@ class LocalArgs(Bounded):
     """Refuse to start anew: OUT must hold a checkpoint to go on from."""
 
 
-def untrained(args: LocalArgs, name: str, key: str, output: str) -> Stage | None:
-    """The stage of a run that is to be trained; None, and a line that says so, where ``OUT/output`` is trained."""
+def open_untrained(
+    args: LocalArgs, name: str, key: str, output: str, state_name: str
+) -> tuple[Stage, Path] | None:
+    """The stage of a run that is to be trained, and where its checkpoint is or will be.
+
+    None, and a line that says so, where ``OUT/output`` is trained.
+    """
     stage = Stage(args.out, name, key)
     if stage.info:
         say(f"{args.out / output} is trained already; nothing to do")
         return None
-    return stage
+    return stage, check_out(args.out, state_name, resume=args.resume, stage=name)

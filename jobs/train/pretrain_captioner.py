@@ -14,8 +14,8 @@ from jobs.core.args import parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, user_errors
 from jobs.core.keys import config_key
-from jobs.train.checkpoints import check_out, going_on
-from jobs.train.local_args import LocalArgs, untrained
+from jobs.train.checkpoints import going_on
+from jobs.train.local_args import LocalArgs, open_untrained
 from pipeline.groups import OUTPUT
 
 STAGE = "pretrain-captioner"
@@ -41,10 +41,11 @@ def run(args: Args) -> dict[str, Any]:
     from pipeline.training.facts import read_facts
 
     config = args.train
-    stage = untrained(args, STAGE, config_key(config, "pretrain-captioner 2"), "weights")
-    if stage is None:
+    key = config_key(config, "pretrain-captioner 2")
+    opened = open_untrained(args, STAGE, key, "weights", STATE_NAME)
+    if opened is None:
         return {}
-    path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE)
+    stage, path = opened
     with user_errors():
         state = read_state(path, config, read_facts)
     if state is not None:

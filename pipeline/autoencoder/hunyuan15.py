@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class HunyuanPass(TimeState):
     """Layers that the encoder and the decoder share. Every piece gives frames: there is nothing to wait for."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
+        self.network = network
         self.seen: dict[Any, tuple[Tensor, ...]] = {}
         self.lengths: dict[Any, int] = {}
 
@@ -92,8 +93,7 @@ class HunyuanEncode(HunyuanPass):
     """Pixels (B, 3, T, H, W) in -1..1 to moments (B, 2C, t, h, w)."""
 
     def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.network = model.encoder
+        super().__init__(model.encoder)
 
     def __call__(self, piece: Tensor, *, last: bool) -> Tensor:
         net = self.network
@@ -135,8 +135,7 @@ class HunyuanDecode(HunyuanPass):
     """Latents (B, C, t, h, w) to pixels (B, 3, T, H, W) in about -1..1."""
 
     def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.network = model.decoder
+        super().__init__(model.decoder)
 
     def __call__(self, piece: Tensor, *, last: bool) -> Tensor:
         net = self.network

@@ -29,9 +29,9 @@ def goes_in_pieces(model: Any) -> bool:
 class Ltx2Pass(TimeState):
     """Layers that the encoder and the decoder share."""
 
-    def __init__(self, causal: bool) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
-        self.causal = causal
+        self.network, self.causal = network, bool(network.is_causal)
 
     def conv(self, layer: Any, frames: Tensor | None, last: bool) -> Tensor | None:
         kernel = layer.kernel_size[0]
@@ -66,8 +66,7 @@ class Ltx2Encode(Ltx2Pass):
     """Pixels (B, 3, T, H, W) in -1..1 to moments (B, 2C, t, h, w)."""
 
     def __init__(self, model: Any) -> None:
-        super().__init__(bool(model.encoder.is_causal))
-        self.network = model.encoder
+        super().__init__(model.encoder)
 
     def __call__(self, piece: Tensor, *, last: bool) -> Tensor | None:
         net, side = self.network, self.network.patch_size
@@ -109,8 +108,7 @@ class Ltx2Decode(Ltx2Pass):
     """Latents (B, C, t, h, w) to pixels (B, 3, T, H, W) in about -1..1."""
 
     def __init__(self, model: Any) -> None:
-        super().__init__(bool(model.decoder.is_causal))
-        self.network = model.decoder
+        super().__init__(model.decoder)
 
     def __call__(self, piece: Tensor, *, last: bool) -> Tensor | None:
         net, side = self.network, self.network.patch_size

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.export.plan import TIME_TOLERANCE_S
 from pipeline.video.crop import Cropper
-from pipeline.video.cut import frame_duration, quarter_turns, read_frames
+from pipeline.video.cut import frame_duration, quarter_turns, read_frames, upright
 from pipeline.video.encode import ClipEncoder, rational_fps
 from pipeline.video.hdr import ToneMapper
 from pipeline.video.letterbox import Box
@@ -166,18 +166,8 @@ class _Maker:
 
     def add(self, frame: av.VideoFrame) -> None:
         """Encode a frame for one step of the rate."""
-        import av
-
-        frame = self.crop(self.tone(frame))
-        form = "rgb24" if self.turns else None
-        if self.turns or (frame.width, frame.height) != self.coded:
-            frame = self.scaler.reformat(
-                frame, *self.coded, form, interpolation="BICUBIC", threads=1
-            )
-        if self.turns:
-            turned = np.ascontiguousarray(np.rot90(frame.to_ndarray(), self.turns))
-            frame = av.VideoFrame.from_ndarray(turned, format="rgb24")
-        self.encoder.add(frame, pts=self.count, duration=1)
+        shown = upright(self.crop(self.tone(frame)), self.scaler, self.coded, self.turns)
+        self.encoder.add(shown, pts=self.count, duration=1)
         self.count += 1
 
 

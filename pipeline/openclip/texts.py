@@ -39,10 +39,9 @@ SLOTS: dict[str, int] = {
 def sentence_slots(sentence: str) -> dict[str, int]:
     """What one sentence of a world caption states: slot -> index of its value; empty for other sentences."""
     text = sentence.strip().rstrip(".").lower()
-    if text.startswith("the camera"):
-        return _first("camera", text, [p.rstrip(".").lower() for p in CAMERA_PHRASES.values()])
-    if text.startswith("the light"):
-        return _first("light", text, [p.rstrip(".").lower() for p in LIGHT_PHRASES.values()])
+    for slot, phrases in (("camera", CAMERA_PHRASES), ("light", LIGHT_PHRASES)):
+        if text.startswith(f"the {slot}"):
+            return _first(slot, text, [p.rstrip(".").lower() for p in phrases.values()])
     if text.startswith("the background"):
         return _first("background", text, list(BACKGROUNDS)) | _first(
             "texture", text, list(TEXTURES)

@@ -71,8 +71,7 @@ class Dropped:
 
     def __post_init__(self) -> None:
         """Refuse what ``plan_clips`` never makes, as ``ClipRecord`` does."""
-        if not self.reason.isidentifier() or len(self.reason) > 40:
-            raise ValueError(f"a dropped stretch whose reason is no word: {self.reason[:40]!r}")
+        _check_word(self.reason, "a dropped stretch")
         if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)):
             raise ValueError("a dropped stretch without a time")
 
@@ -92,8 +91,13 @@ class Match:
 
     def __post_init__(self) -> None:
         """Refuse a reason that is no word, as ``Dropped`` does."""
-        if self.reason is not None and (not self.reason.isidentifier() or len(self.reason) > 40):
-            raise ValueError(f"a given clip whose reason is no word: {self.reason[:40]!r}")
+        if self.reason is not None:
+            _check_word(self.reason, "a given clip")
+
+
+def _check_word(reason: str, of: str) -> None:
+    if not reason.isidentifier() or len(reason) > 40:
+        raise ValueError(f"{of} whose reason is no word: {reason[:40]!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

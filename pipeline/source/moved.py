@@ -16,6 +16,7 @@ from pipeline import schema as s
 from pipeline.config import IngestConfig
 from pipeline.motion.analysis import Analysis
 from pipeline.source.clips import ClipRecord, Dropped, Plan, clip_source, frame_range
+from pipeline.source.overlap import shared_part
 from pipeline.video.cut import Span
 
 BY_HAND = "by_hand"
@@ -117,11 +118,9 @@ def nearest(move: Move, spans: Sequence[Span], taken: set[int], base: float) -> 
         return None
     best, found = OVERLAP, None
     for at, span in enumerate(spans):
-        start, end = span.start_pts * base, span.end_pts * base
-        union = max(end, move.end_s) - min(start, move.start_s)
-        shared = min(end, move.end_s) - max(start, move.start_s)
-        if at not in taken and union > 0 and shared / union >= best:
-            best, found = shared / union, at
+        part = shared_part(span.start_pts * base, span.end_pts * base, move.start_s, move.end_s)
+        if at not in taken and part >= best:
+            best, found = part, at
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,3 +37,15 @@ def compute_dtype(precision: str = "auto", device: str = "cpu") -> torch.dtype:
     if precision not in known:
         raise ValueError(f"precision {precision!r} is unknown; use auto, fp32 or bf16")
     return known[precision]
+
+
+def begun_dtype(
+    precision: str, device: torch.device, state: Mapping[str, Any] | None
+) -> torch.dtype:
+    """As ``compute_dtype``, or the number format that the run of a ``state`` began with."""
+    import torch
+
+    if state is None:
+        return compute_dtype(precision, str(device))
+    dtype: torch.dtype = getattr(torch, state["compute"])
+    return dtype

@@ -9,6 +9,25 @@ from typing import Any
 OTHER_OUT = "give the same, or another --out"
 
 
+def read_own(
+    path: Path,
+    trainer: str,
+    read: Callable[[Path], dict[str, Any]],
+    *,
+    holds: Collection[str] = ("train_config",),
+) -> dict[str, Any] | None:
+    """The checkpoint at ``path`` as ``read`` gives it, None where there is none.
+
+    ``ValueError`` for one that lacks something of what every checkpoint of ``trainer`` ``holds``.
+    """
+    if not path.is_file():
+        return None
+    state = read(path)
+    if not set(holds) <= state.keys():
+        raise ValueError(f"{path} is no checkpoint of {trainer}; give another --out")
+    return state
+
+
 def refuse_other_settings(
     saved: Mapping[str, Any],
     wanted: Mapping[str, Any],
@@ -26,6 +45,12 @@ def refuse_other_settings(
     ]
     if differ:
         raise ValueError(f"{path} was trained with {', '.join(differ)}; {OTHER_OUT}")
+
+
+def refuse_other_start(saved: str, wanted: str, *, path: Path) -> None:
+    """ValueError where the checkpoint at ``path`` began with other weights; both are named as a person reads them."""
+    if saved != wanted:
+        raise ValueError(f"{path} was started from {saved}, this run from {wanted}; {OTHER_OUT}")
 
 
 def refuse_other_steps(

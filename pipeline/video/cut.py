@@ -295,22 +295,13 @@ class _ClipMaker:
 
     def add(self, frame: av.VideoFrame, *, pts: int, duration: int, sample: int | None) -> None:
         """Encode a frame; ``sample`` is its number in the clip if it is kept as a picture, too."""
-        import av
-
         if sample is not None:
             small = self._sampler.reformat(
                 frame, *self._sample_size, "rgb24", interpolation="AREA", threads=1
             )
             self._samples[sample] = np.rot90(small.to_ndarray(), self.turns)
-        if self.turns or (frame.width, frame.height) != self._coded:
-            form = "rgb24" if self.turns else None
-            frame = self._scaler.reformat(
-                frame, *self._coded, form, interpolation="BICUBIC", threads=1
-            )
-        if self.turns:
-            turned = np.ascontiguousarray(np.rot90(frame.to_ndarray(), self.turns))
-            frame = av.VideoFrame.from_ndarray(turned, format="rgb24")
-        self._encoder.add(frame, pts=pts, duration=duration)
+        shown = upright(frame, self._scaler, self._coded, self.turns)
+        self._encoder.add(shown, pts=pts, duration=duration)
 
     def finish(
         self,
@@ -342,6 +333,21 @@ class _ClipMaker:
             else np.empty((0, 2, *samples.shape[1:]), np.uint8),
             picture=picture,
         )
+
+
+def upright(
+    frame: av.VideoFrame, scaler: VideoReformatter, coded: tuple[int, int], turns: int
+) -> av.VideoFrame:
+    """The frame scaled to (width, height) ``coded``, then turned by ``turns``; as it is where neither is needed."""
+    import av
+
+    if turns or (frame.width, frame.height) != coded:
+        form = "rgb24" if turns else None
+        frame = scaler.reformat(frame, *coded, form, interpolation="BICUBIC", threads=1)
+    if not turns:
+        return frame
+    turned = np.ascontiguousarray(np.rot90(frame.to_ndarray(), turns))
+    return av.VideoFrame.from_ndarray(turned, format="rgb24")
 
 
 def quarter_turns(frame: av.VideoFrame) -> int:

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.world.judge import MIN_AREA, MIN_CHROMA, MIN_SATURATION, chroma_of, grow, hue_names
+from pipeline.world.judge import MIN_AREA, chroma_of, grow, hue_names, is_vivid
 from pipeline.world.outline import nearest_shape, on_grid
 from pipeline.world.render import signed_distance
 from pipeline.world.scene import COLOUR_NAMES
@@ -81,8 +81,7 @@ def components(mask: np.ndarray) -> list[np.ndarray]:
 def view_frame(frame: np.ndarray) -> FrameView:
     """Blobs and ghosts of one float32 RGB frame (H, W, 3)."""
     least = max(4.0, MIN_AREA * min(frame.shape[:2]) ** 2)
-    top, low = frame.max(axis=-1), frame.min(axis=-1)
-    vivid = (top - low > MIN_CHROMA) & (top - low > MIN_SATURATION * top)
+    vivid = is_vivid(frame)
     chroma = chroma_of(frame)
     names = np.where(vivid, hue_names(chroma), -1)
     ground = np.median(chroma[~vivid], axis=0) if (~vivid).any() else np.zeros(2)

@@ -29,19 +29,28 @@ def read_camera(video: np.ndarray, covered: np.ndarray, fps: float) -> str:
     return best if sides[best] > 0.5 else "static"
 
 
-def light_ramp(luma: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """Relative light of each column, (W,), as a straight line whose brighter end is 1.08 if it is a ramp, else 1."""
-    weight = free.sum(axis=(0, 1)).astype(np.float64)
-    width = luma.shape[2]
+def light_tilt(luma: np.ndarray, free: np.ndarray) -> float:
+    """Slope of a straight line through the ground's brightness by column, relative to its middle; 0 of a narrow ground.
+
+    ``luma`` is (H, W), or (T, H, W) for one line through all frames; ``free`` is True where the ground shows.
+    """
+    rows = tuple(range(luma.ndim - 1))
+    weight = free.sum(axis=rows).astype(np.float64)
+    width = luma.shape[-1]
     if (weight > 0).sum() < max(4, width // 4):
-        return np.ones(width, np.float32)
-    column = (luma * free).sum(axis=(0, 1)) / np.maximum(weight, 1)
+        return 0.0
+    column = (luma * free).sum(axis=rows) / np.maximum(weight, 1)
     at = np.linspace(-1, 1, width)
     slope, middle = np.polyfit(at, column, 1, w=np.sqrt(weight))
-    tilt = float(np.clip(slope / max(1.0, middle), -0.4, 0.4))
+    return float(np.clip(slope / max(1.0, middle), -0.4, 0.4))
+
+
+def light_ramp(luma: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Relative light of each column, (W,), as a straight line whose brighter end is 1.08 if it is a ramp, else 1."""
+    width, tilt = luma.shape[2], light_tilt(luma, free)
     if abs(tilt) < 0.1:
         return np.ones(width, np.float32)
-    line = 1 + tilt * at
+    line = 1 + tilt * np.linspace(-1, 1, width)
     return np.asarray(line * (1.08 / line.max()), np.float32)
 
 

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.world.camera import averaged_down
+from pipeline.world.camera import averaged_down, light_tilt
 from pipeline.world.judge import read_background
 
 SIDE = 36
@@ -57,18 +57,6 @@ def view_grounds(video: np.ndarray, covered: np.ndarray) -> list[GroundView]:
         )
         for t in range(len(video))
     ]
-
-
-def light_tilt(luma: np.ndarray, free: np.ndarray) -> float:
-    """Slope of a straight line through the ground's brightness by column, relative to its middle."""
-    weight = free.sum(axis=0).astype(np.float64)
-    width = luma.shape[1]
-    if (weight > 0).sum() < max(4, width // 4):
-        return 0.0
-    column = (luma * free).sum(axis=0) / np.maximum(weight, 1)
-    at = np.linspace(-1, 1, width)
-    slope, middle = np.polyfit(at, column, 1, w=np.sqrt(weight))
-    return float(np.clip(slope / max(1.0, middle), -0.4, 0.4))
 
 
 def read_textures(luma: np.ndarray, free: np.ndarray) -> list[str | None]:

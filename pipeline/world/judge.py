@@ -50,12 +50,15 @@ class Track:
     """float32 (T, H, W): coverage, 1 where the colour is full (noise may exceed it)."""
 
 
+def check_video(frames: np.ndarray, by: str) -> None:
+    """``ValueError`` for an array that is no video (T, H, W, 3), or an empty one; ``by`` is who takes it."""
+    if frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
+        raise ValueError(f"{by} takes a non-empty RGB array (T, H, W, 3), got shape {frames.shape}")
+
+
 def judge(frames: np.ndarray, fps: float) -> Attributes:
     """Attributes seen in uint8 RGB ``frames`` (T, H, W, 3); objects largest first; no motion in one frame."""
-    if frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
-        raise ValueError(
-            f"judge takes a non-empty RGB array (T, H, W, 3), got shape {frames.shape}"
-        )
+    check_video(frames, "judge")
     video, rate = prepare(frames, fps)
     tracks = find_tracks(video)
     still = len(video) == 1
@@ -103,10 +106,16 @@ def hue_names(chroma: np.ndarray) -> np.ndarray:
     return np.argmax(chroma @ palette.T, axis=-1)
 
 
+def is_vivid(video: np.ndarray) -> np.ndarray:
+    """Pixels of strong colour, as those of objects are, of float32 RGB (..., 3)."""
+    top, low = video.max(axis=-1), video.min(axis=-1)
+    vivid: np.ndarray = (top - low > MIN_CHROMA) & (top - low > MIN_SATURATION * top)
+    return vivid
+
+
 def find_tracks(video: np.ndarray) -> list[Track]:
     """Objects of a float32 video (T, H, W, 3), largest first."""
-    top, low = video.max(axis=-1), video.min(axis=-1)
-    vivid = (top - low > MIN_CHROMA) & (top - low > MIN_SATURATION * top)
+    vivid = is_vivid(video)
     chroma = chroma_of(video)
     names = np.where(vivid & (neighbours(vivid) >= 5), hue_names(chroma), -1)
     side = min(video.shape[1:3])

@@ -17,7 +17,7 @@ from pipeline.world.camera import read_camera
 from pipeline.world.captions import PLACES
 from pipeline.world.claims import Claims, ObjectClaim
 from pipeline.world.ground import LIT, GroundView, gains, view_grounds
-from pipeline.world.judge import grow, path_motion, prepare
+from pipeline.world.judge import check_video, grow, path_motion, prepare
 from pipeline.world.scene import BOUNCE, COLOURS, DIRECTIONS, QUICK, SIZES, SLOW
 
 FRAME_FAULTS = ("missing", "shape", "size", "intruder", "double", "ghost")
@@ -118,10 +118,7 @@ def judge_strictly(frames: np.ndarray, fps: float, claims: Claims) -> Verdict:
 
     Raises ``ValueError`` for another kind of array and for claims without an object.
     """
-    if frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
-        raise ValueError(
-            f"judge_strictly takes a non-empty RGB array (T, H, W, 3), got shape {frames.shape}"
-        )
+    check_video(frames, "judge_strictly")
     if not claims.objects:
         raise ValueError('the caption names no object, such as "a red circle"')
     video, rate = prepare(frames, fps)

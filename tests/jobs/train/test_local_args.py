@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.train import captioner, clip, pretrain_captioner
-from jobs.train.local_args import LocalArgs, untrained
+from jobs.train.local_args import LocalArgs, open_untrained
 
 
 @pytest.mark.parametrize("command", [clip, pretrain_captioner])
@@ -27,11 +27,13 @@ def test_fine_tuning_adds_its_data_to_them():
 
 def test_what_is_trained_is_said_and_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     args = LocalArgs(out=tmp_path)
-    stage = untrained(args, "train-clip", "key", "model")
-    assert stage is not None
+    opened = open_untrained(args, "train-clip", "key", "model", "state.pt")
+    assert opened is not None
+    stage, path = opened
+    assert path == tmp_path / "state.pt"
     with stage.working():
         (tmp_path / "model").mkdir()
         stage.finish({"outputs": ["model"]})
-    assert untrained(args, "train-clip", "key", "model") is None
+    assert open_untrained(args, "train-clip", "key", "model", "state.pt") is None
     assert f"{tmp_path / 'model'} is trained already; nothing to do" in capsys.readouterr().out
-    assert untrained(args, "train-clip", "other settings", "model") is not None
+    assert open_untrained(args, "train-clip", "other settings", "model", "state.pt") is not None

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.training.resume import refuse_other_settings, refuse_other_steps
+from pipeline.training.resume import (
+    read_own,
+    refuse_other_settings,
+    refuse_other_start,
+    refuse_other_steps,
+)
 
 PATH = Path("run/state.pt")
 
@@ -55,3 +60,21 @@ def test_a_setting_that_only_one_side_has_is_named() -> None:
         refuse_other_settings({"gone": 1, "a": 2}, {"a": 2}, path=PATH)
     with pytest.raises(ValueError, match=r"trained with came = None \(now 1\);"):
         refuse_other_settings({"a": 2}, {"came": 1, "a": 2}, path=PATH)
+
+
+def test_a_checkpoint_of_another_trainer_is_refused(tmp_path: Path) -> None:
+    path, state = tmp_path / "state.pt", {"train_config": {}, "step": 3}
+    assert read_own(path, "train-it", lambda _: state) is None
+    path.write_bytes(b"")
+    assert read_own(path, "train-it", lambda _: state) is state
+    with pytest.raises(ValueError, match=r"state.pt is no checkpoint of train-it; give another"):
+        read_own(path, "train-it", lambda _: state, holds=("train_config", "base"))
+
+
+def test_other_weights_to_begin_with_are_named() -> None:
+    refuse_other_start("DiT a", "DiT a", path=PATH)
+    with pytest.raises(ValueError) as caught:
+        refuse_other_start("random weights", "DiT a", path=PATH)
+    assert str(caught.value) == (
+        "run/state.pt was started from random weights, this run from DiT a; give the same, or another --out"
+    )
