@@ -23,6 +23,11 @@ def ask(config: CaptionConfig, folder: Location, work: list[dict[str, Any]]) -> 
     """``command.ask`` without Ray."""
     worker = CaptionWorker(config, str(folder.absolute()), 1)
     block = {name: np.array([row[name] for row in work]) for name in work[0]}
+    return counted(worker, block)
+
+
+def counted(worker: CaptionWorker, block: dict[str, Any]) -> Counter[str]:
+    """What a worker counts of a block, summed."""
     counts: Counter[str] = Counter()
     for told in worker(block):
         counts.update({name: int(told[name].sum()) for name in COUNTS})

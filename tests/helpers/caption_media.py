@@ -78,3 +78,11 @@ def write_selection(folder: Path, ids: list[str], kept: list[str]) -> None:
     pq.write_table(
         pa.Table.from_pylist(rows, schema=selection_schema()), folder / "selection.parquet"
     )
+
+
+def caption_rows(folder: Path) -> list[dict[str, Any]]:
+    """Rows of ``captions/`` of a run folder, by clip and kind."""
+    found: list[dict[str, Any]] = []
+    for part in sorted((folder / "captions").glob("part-*.parquet")):
+        found += pq.read_table(part).to_pylist()
+    return sorted(found, key=lambda row: (row[s.CLIP_ID], row[s.KIND]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from jobs.ingest.windows import Row
 from pipeline.config import IngestConfig, OpenClipConfig
 
 
-def ingest_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let ``run_files`` execute its windows in this process."""
-    monkeypatch.setattr(graph, "execute", execute)
+def ingest_here(
+    monkeypatch: pytest.MonkeyPatch, instead: Callable[..., Iterator[Row]] | None = None
+) -> None:
+    """Let ``run_files`` execute its windows in this process, or have ``instead`` give their rows."""
+    monkeypatch.setattr(graph, "execute", instead or execute)
     monkeypatch.setattr(graph, "splitters_of", lambda: 1)
     monkeypatch.setattr(graph, "naming_task", lambda uris: lambda: name_contents(uris))
     monkeypatch.setattr(ray_runtime, "start_ray", lambda **_: None)

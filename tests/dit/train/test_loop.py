@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -62,16 +63,22 @@ def flatten(value) -> list[torch.Tensor]:
     return [tensor for item in items for tensor in flatten(item)]
 
 
+def same_weights(one: Path, other: Path) -> list[dict[str, Any]]:
+    """The states of two runs whose weights, averages and moments are the same bits."""
+    states = [load_state(out / "state.pt") for out in (one, other)]
+    for part in ("model", "optimizer", "ema"):
+        pairs = zip(flatten(states[0][part]), flatten(states[1][part]), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs), part
+    return states
+
+
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_resume_is_bitwise_equal(folder, tmp_path, optimizer):
     config = dataclasses.replace(CONFIG, optimizer=optimizer)
     train(MODEL, config, packs(folder), tmp_path / "whole")
     train(MODEL, config, packs(folder), tmp_path / "cut", stop_after=4)  # saved at 3, killed at 4
     train(MODEL, config, packs(folder), tmp_path / "cut", resume=True)
-    states = [load_state(tmp_path / name / "state.pt") for name in ("whole", "cut")]
-    for part in ("model", "optimizer", "ema"):
-        pairs = zip(flatten(states[0][part]), flatten(states[1][part]), strict=True)
-        assert all(torch.equal(a, b) for a, b in pairs), part
+    states = same_weights(tmp_path / "whole", tmp_path / "cut")
     assert states[0]["cursor"] == states[1]["cursor"]
     assert [row["step"] for row in logged(tmp_path / "cut")] == [1, 2, 3, 4, 5, 6]
     assert logged(tmp_path / "cut") == logged(tmp_path / "whole")

@@ -56,20 +56,13 @@ def settings(server: Any, **changes: Any) -> CaptionConfig:
     return CaptionConfig(backend="openai", model="vlm", base_url=server.url, **(base | changes))
 
 
-def rows(folder: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for part in sorted((folder / "captions").glob("part-*.parquet")):
-        found += pq.read_table(part).to_pylist()
-    return sorted(found, key=lambda row: (row[s.CLIP_ID], row[s.KIND]))
-
-
 def test_every_kept_clip_is_captioned_once_per_kind_and_a_broken_one_is_an_error(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with FaultyServer() as server:
         result = run(settings(server), open_run(folder))
         sent = len(server.bodies)
-        found = rows(folder)
+        found = media.caption_rows(folder)
         assert [(r[s.CLIP_ID], r[s.KIND]) for r in found] == sorted(
             (c, k) for c in KEPT for k in ("short", "dense")
         )
@@ -83,7 +76,9 @@ def test_every_kept_clip_is_captioned_once_per_kind_and_a_broken_one_is_an_error
 
         # The broken clip is asked for again, the answered ones are not.
         again = run(settings(server), open_run(folder))
-        assert len(server.bodies) == sent and again.asked == 2 and rows(folder) == found
+        assert (
+            len(server.bodies) == sent and again.asked == 2 and media.caption_rows(folder) == found
+        )
     assert "run the same command to ask again" in capsys.readouterr().err
 
 
@@ -110,7 +105,7 @@ def test_a_change_captions_again_exactly_what_it_touches(folder: Path) -> None:
         def asked(**changes: Any) -> Counter[str]:
             before = len(server.bodies)
             run(settings(server, **changes), open_run(folder))
-            keys = [(r[s.CLIP_ID], r[s.KIND]) for r in rows(folder)]
+            keys = [(r[s.CLIP_ID], r[s.KIND]) for r in media.caption_rows(folder)]
             assert len(keys) == len(set(keys)) == 10
             return Counter(
                 b["messages"][0]["content"][-1]["text"].split()[1] for b in server.bodies[before:]
@@ -175,14 +170,16 @@ def test_killed_at_any_time_and_rerun_ends_in_the_rows_of_an_undisturbed_run(
         child.wait()
         time.sleep(1)
         journals = left_over(folder / "captions")
-        stored = len(rows(folder)) + sum(len(list(read_journal(path))) for path in journals)
+        stored = len(media.caption_rows(folder)) + sum(
+            len(list(read_journal(path))) for path in journals
+        )
         assert 0 < stored < 10, "the kill came too early or too late to test anything"
         before = len(server.bodies)
         run(config, open_run(folder))
         assert len(server.bodies) - before == 10 - stored, (
             "an answered and stored row was asked again"
         )
-    assert rows(folder) == rows(calm) and sent == 10
+    assert media.caption_rows(folder) == media.caption_rows(calm) and sent == 10
 
 
 def processes_of(child: subprocess.Popen[bytes]) -> list[int]:
@@ -221,7 +218,7 @@ def test_tidy_heals_doubles_and_drops_what_is_stale(tmp_path: Path) -> None:
     write_part(table, [row("c", now, "answered"), row("d", old, "stale, never answered")])
     wanted = {(clip, "short"): now for clip in "abcd"}
     assert tidy(table, wanted) == 4
-    assert {r[s.CLIP_ID]: r[s.TEXT] for r in rows(tmp_path)} == {
+    assert {r[s.CLIP_ID]: r[s.TEXT] for r in media.caption_rows(tmp_path)} == {
         "a": "fresh",
         "b": "kept",
         "c": "answered",
@@ -262,7 +259,7 @@ def test_footage_that_the_embedded_captioner_does_not_know_is_refused_and_never_
     result = run(config, opened)
     said = capsys.readouterr().err
     assert "2 clips are not of the synthetic world" in said and "models get --recipe laptop" in said
-    ends = {row[s.CLIP_ID]: row for row in rows(folder)}
+    ends = {row[s.CLIP_ID]: row for row in media.caption_rows(folder)}
     for clip in ("clip001", "clip002"):
         assert ends[clip][s.OUTCOME] == "out_of_domain" and ends[clip][s.TEXT] is None
         assert "synthetic world" in ends[clip][s.ERROR_MESSAGE]
@@ -270,7 +267,7 @@ def test_footage_that_the_embedded_captioner_does_not_know_is_refused_and_never_
     assert not {"clip001", "clip002"} & opened.usable_captions(("dense",)).keys()
     asked = run(replace(config, allow_out_of_domain=True), opened)
     assert (asked.rows, asked.asked) == (result.rows, 3)
-    ends = {row[s.CLIP_ID]: row[s.OUTCOME] for row in rows(folder)}
+    ends = {row[s.CLIP_ID]: row[s.OUTCOME] for row in media.caption_rows(folder)}
     assert len(ends) == len(KEPT) and "out_of_domain" not in ends.values()
 
 
@@ -284,7 +281,7 @@ def test_the_embedded_captioner_runs_from_the_command_line(
     said = capsys.readouterr()
     assert code == EXIT_PARTIAL  # clip003 cannot be read
     assert "out_of_domain" not in said.out + said.err, "its clips are of the world it knows"
-    found = [r for r in rows(folder) if r[s.CLIP_ID] in GOOD]
+    found = [r for r in media.caption_rows(folder) if r[s.CLIP_ID] in GOOD]
     assert Counter(r[s.OUTCOME] for r in found)["ok"] >= 12, found
     assert all(r[s.MODEL].startswith("embedded@") for r in found)
     # Each model says what the frames of its own clip show: on world footage colours are right nearly always.

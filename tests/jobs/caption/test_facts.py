@@ -36,13 +36,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def rows(folder: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for part in sorted((folder / "captions").glob("part-*.parquet")):
-        found += pq.read_table(part).to_pylist()
-    return sorted(found, key=lambda row: (row[s.CLIP_ID], row[s.KIND]))
-
-
 @pytest.fixture(autouse=True)
 def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> Any:
@@ -56,7 +49,7 @@ def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_facts_need_no_model_and_every_clause_names_its_columns(folder: Path) -> None:
     result = run(FACTS_ONLY, open_run(folder))
     assert (result.clips, result.rows, result.asked, result.ok, result.errors) == (3, 3, 0, 3, 0)
-    for row in rows(folder):
+    for row in media.caption_rows(folder):
         assert row[s.KIND] == "facts" and row[s.OUTCOME] == "ok" and row[s.MODEL] == "measured"
         assert row[s.TEXT] == (
             'The camera is static. The main colour is red. The text "EXIT" can be read. '
@@ -82,7 +75,7 @@ def test_a_new_measurement_replaces_the_old_facts_and_the_same_one_does_nothing(
     assert {path: path.stat().st_mtime_ns for path in (folder / "captions").iterdir()} == before
     media.measure(folder, MEASURED | {s.COLOURS: ["green"]})
     run(FACTS_ONLY, open_run(folder))
-    found = rows(folder)
+    found = media.caption_rows(folder)
     assert len(found) == 3 and all("colour is green" in row[s.TEXT] for row in found)
 
 
@@ -107,6 +100,6 @@ def test_a_manifest_of_before_colours_were_named_still_gives_its_facts(folder: P
     table = pq.read_table(part)
     pq.write_table(table.drop_columns([s.COLOURS, s.LEGIBLE_TEXT, s.CAMERA]), part)
     assert run(FACTS_ONLY, open_run(folder)).ok == 3
-    assert {row[s.TEXT] for row in rows(folder)} == {
+    assert {row[s.TEXT] for row in media.caption_rows(folder)} == {
         "The frame is landscape, 4:3, and the clip lasts 1.2 seconds."
     }

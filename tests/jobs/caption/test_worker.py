@@ -20,10 +20,11 @@ from captioner.ask.frames import clip_frames, for_server
 from captioner.backends.base import Reply, Request, chat_messages, reply_to
 from captioner.config import CaptionConfig
 from jobs.caption.rows import KINDS, recover, work_clips
-from jobs.caption.worker import COUNTS, CaptionWorker
+from jobs.caption.worker import CaptionWorker
 from jobs.core.run import open_run
 from pipeline import schema as s
 from tests.helpers import caption_media as media
+from tests.helpers.caption_here import counted
 from tests.helpers.faulty_server import FaultyServer, pictures_hash
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,19 +51,8 @@ def work(folder: Path, kinds: str = "short,dense") -> dict[str, Any]:
     return {**columns, KINDS: np.array([kinds] * len(rows))}
 
 
-def counted(worker: CaptionWorker, block: dict[str, Any]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for counts in worker(block):
-        total.update({name: int(counts[name].sum()) for name in COUNTS})
-    return total
-
-
 def stored(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    found = [
-        row
-        for part in (folder / "captions").glob("part-*.parquet")
-        for row in pq.read_table(part).to_pylist()
-    ]
+    found = media.caption_rows(folder)
     rows = {(row[s.CLIP_ID], row[s.KIND]): row for row in found}
     assert len(rows) == len(found)
     return rows

@@ -55,18 +55,12 @@ def test_weights_that_do_not_fit_their_config_are_refused(tmp_path: Path, kind: 
     "config", ['{"width": "wide"}', '{"wdth": 192}', "{not json", "[1]"], ids=str
 )
 def test_a_config_of_a_stranger_is_refused(tmp_path: Path, config: str) -> None:
-    metadata = {"format": "filmstock-dit-1", "config": config, "latents": "{}"}
-    save_file({"a": torch.zeros(3)}, tmp_path / "dit.safetensors", metadata)
-    with pytest.raises(UserError, match="holds a config that this filmstock cannot read"):
-        check_dit(str(tmp_path))
-    metadata = {
-        **metadata,
-        "format": "filmstock-vae-1",
-        "config": config.replace("width", "widths"),
-    }
-    save_file({"a": torch.zeros(3)}, tmp_path / "vae.safetensors", metadata)
-    with pytest.raises(UserError, match="holds a config that this filmstock cannot read"):
-        check_vae(str(tmp_path))
+    widths = config.replace("width", "widths")
+    for kind, check, told in (("dit", check_dit, config), ("vae", check_vae, widths)):
+        metadata = {"format": f"filmstock-{kind}-1", "config": told, "latents": "{}"}
+        save_file({"a": torch.zeros(3)}, tmp_path / f"{kind}.safetensors", metadata)
+        with pytest.raises(UserError, match="holds a config that this filmstock cannot read"):
+            check(str(tmp_path))
 
 
 def test_our_models_fit() -> None:

@@ -13,11 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.cli import user_message
-from jobs.core import ray_runtime as rayrt
 from jobs.core.errors import UserError
 from jobs.edits.moves import MOVED
 from jobs.ingest import command as ingest
-from jobs.ingest import graph as ingest_pipeline
 from jobs.ingest import ledger as ingest_ledger
 from jobs.ingest import stages as ingest_stages
 from jobs.ingest.given import GIVEN, PLACE
@@ -35,11 +33,11 @@ from jobs.ingest.ledger import (
     source_columns,
     sweep,
 )
-from jobs.ingest.plan import name_contents
 from jobs.ingest.windows import Row
 from pipeline import schema as s
 from pipeline.config import IngestConfig, OpenClipConfig
 from pipeline.tables import manifest_schema
+from tests.helpers.ingest_here import ingest_here
 
 
 def test_what_a_killed_run_left_half_written_is_swept_before_and_after(tmp_path: Path) -> None:
@@ -74,10 +72,7 @@ def test_a_fault_of_the_disk_ends_the_run_with_one_line_and_no_record(
     def execute(*_: object, **__: object) -> Iterator[Row]:
         yield Row(ingest_stages.FAULT, 1, fault, None)
 
-    monkeypatch.setattr(ingest_pipeline, "execute", execute)
-    monkeypatch.setattr(ingest_pipeline, "splitters_of", lambda: 1)
-    monkeypatch.setattr(ingest_pipeline, "naming_task", lambda uris: lambda: name_contents(uris))
-    monkeypatch.setattr(rayrt, "start_ray", lambda **_: None)
+    ingest_here(monkeypatch, execute)
     (tmp_path / "a.mp4").write_bytes(b"video")
     out = tmp_path / "out"
     with pytest.raises(OSError) as caught:

@@ -354,7 +354,7 @@ def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(tmp_pa
     """Sheets and TensorBoard on or off: bitwise the same weights, averages and moments, and the same lines."""
     from torch.utils.tensorboard import SummaryWriter  # noqa: F401  its import is slow and not what is tested
 
-    from tests.dit.train.test_loop import flatten, logged
+    from tests.dit.train.test_loop import logged, same_weights
     from vae.checkpoint import load_vae, save_vae
     from vae.config import VAEConfig
     from vae.model import VideoVAE
@@ -372,10 +372,7 @@ def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(tmp_pa
     assert "train-dit: samples: " in capsys.readouterr().err, (
         "drawing takes long, and says that it goes on"
     )
-    states = [load_state(tmp_path / name / "state.pt") for name in ("plain", "drawn")]
-    for part in ("model", "optimizer", "ema"):
-        pairs = zip(flatten(states[0][part]), flatten(states[1][part]), strict=True)
-        assert all(torch.equal(a, b) for a, b in pairs), part
+    same_weights(tmp_path / "plain", tmp_path / "drawn")
     assert logged(tmp_path / "plain") == logged(tmp_path / "drawn")
     sheets = [sorted((tmp_path / n / "samples").glob("*.png")) for n in ("drawn", "again")]
     assert [p.name for p in sheets[0]] == ["step-000002.png", "step-000004.png"]
@@ -480,9 +477,12 @@ def test_a_dit_is_distilled_and_taken_up_again(tmp_path, monkeypatch):
         ("--distil-from embedded --distil-steps 3", "8 steps of the teacher are no multiple of 3"),
         ("--distil-from embedded --fsdp --workers 2", "leave --fsdp out"),
         ("--distil-from embedded --width 128", "leave --width and --heads out"),
+        ("--width 100", "--width 100 is no multiple of 64"),
+        ("--width 128 --heads 3", "over 3 heads"),
+        ("--init embedded --width 128", "leave --width and --heads out"),
     ],
 )
-def test_wrong_options_of_distillation_are_one_line(tmp_path, words, said):
+def test_options_that_do_not_fit_are_one_line(tmp_path, words, said):
     with pytest.raises(UserError, match=said):
         train_dit.main([str(tmp_path), "--out", str(tmp_path / "run"), *words.split()])
 
@@ -563,16 +563,3 @@ def test_width_and_depth_are_free(tmp_path):
     config = load_dit(tmp_path / "run").model.config
     assert (config.width, config.depth, config.heads) == (128, 2, 1)
     assert read_config(tmp_path / "run") == config
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("--width 100", "--width 100 is no multiple of 64"),
-        ("--width 128 --heads 3", "over 3 heads"),
-        ("--init embedded --width 128", "leave --width and --heads out"),
-    ],
-)
-def test_sizes_that_do_not_fit_are_one_line(tmp_path, words, said):
-    with pytest.raises(UserError, match=said):
-        train_dit.main([str(tmp_path), "--out", str(tmp_path / "run"), *words.split()])

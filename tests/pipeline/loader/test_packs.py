@@ -21,6 +21,12 @@ from pipeline.loader.packs import (
 )
 
 
+def check_partition(lengths: list[int], packs: list[list[int]], budget: int) -> None:
+    """Every clip is in one pack, no pack is empty, none over the budget."""
+    assert sorted(i for pack in packs for i in pack) == list(range(len(lengths)))
+    assert all(0 < sum(lengths[i] for i in pack) <= budget for pack in packs)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 50), min_size=1, max_size=120),
@@ -30,8 +36,7 @@ from pipeline.loader.packs import (
 def test_partition_within_budget(lengths, window, seed):
     order = epoch_order(len(lengths), "x", seed, 0).tolist()
     packs = plan_packs(lengths, order, 50, window)
-    assert sorted(i for pack in packs for i in pack) == list(range(len(lengths)))
-    assert all(0 < sum(lengths[i] for i in pack) <= 50 for pack in packs)
+    check_partition(lengths, packs, 50)
     assert packs == plan_packs(lengths, order, 50, window)
 
 
@@ -103,8 +108,7 @@ def test_balanced_packs_are_a_partition_within_the_budget_too(lengths, window, s
     balance = Balance(linear_tokens=linear, packs_per_step=size)
     order = epoch_order(len(lengths), "x", 0, 0).tolist()
     packs = plan_packs(lengths, order, 50, window, balance)
-    assert sorted(i for pack in packs for i in pack) == list(range(len(lengths)))
-    assert all(0 < sum(lengths[i] for i in pack) <= 50 for pack in packs)
+    check_partition(lengths, packs, 50)
     assert packs == plan_packs(lengths, order, 50, window, balance)
 
 
@@ -178,8 +182,7 @@ def test_clips_change_places_until_no_exchange_makes_the_costliest_pack_cheaper(
     budget = max(sum(lengths[i] for i in members) for members in bins) + spare
     least = cheapest_exchange(lengths, bins, budget, balance)
     exchange(lengths, bins, budget, balance)
-    assert sorted(i for members in bins for i in members) == list(range(len(lengths)))
-    assert all(bins) and all(sum(lengths[i] for i in members) <= budget for members in bins)
+    check_partition(lengths, bins, budget)
     after = costs_of(lengths, bins, balance)
     assert max(after) <= max(before)
     if least < max(before) and before.count(max(before)) == 1:
