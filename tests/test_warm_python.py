@@ -31,6 +31,12 @@ def test_a_fork_has_what_it_was_given_and_everything_imported(tmp_path: Path) ->
     assert run(str(tmp_path / "script.py"), "-v").stdout == "__main__ 3 ['-v']\n"
 
 
+def test_no_two_forks_draw_the_same_random_names() -> None:
+    drawn = "from ray import ObjectRef, WorkerID\nfor _ in range(4): print(ObjectRef.from_random(), WorkerID.from_random())"
+    names = [name for _ in range(4) for name in run("-c", drawn).stdout.split()]
+    assert len(names) == len(set(names)) == 32
+
+
 def test_variables_that_an_import_reads_get_a_python_of_their_own(tmp_path: Path) -> None:
     done = run("-c", TELL, env=os.environ | {"HF_HOME": str(tmp_path)}, input="line\n")
     assert " False line" in done.stdout

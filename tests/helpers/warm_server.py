@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import gc
 import importlib
+import itertools
 import json
 import os
 import pkgutil
@@ -46,6 +47,8 @@ HUB_CACHE = "HF_HUB_CACHE"
 START = dict(os.environ)
 HIGH = min(2000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 """Numbers of file descriptors from here on are in use only while a fork puts its own in place."""
+LIVE, NAMES = 256, 16
+"""So many forks live at once at most; so many random names does each draw while others start."""
 SITE: list[str] = []
 """``sys.path`` of a Python that was told nothing."""
 Job = Callable[[], Any]
@@ -65,13 +68,14 @@ def serve(address: str, python: str) -> Job:
     for source in (listener, read, 0):
         selector.register(source, selectors.EVENT_READ)
     children: dict[int, socket.socket] = {}
+    numbers = itertools.count()
     while True:
         for key, _ in selector.select():
             if key.fileobj is listener:
                 connection = listener.accept()[0]
                 prepare_once(python)
                 ours = (selector, listener, connection, *children.values())
-                pid, job = _fork(connection, ours)
+                pid, job = _fork(connection, ours, next(numbers))
                 if job is not None:
                     return job
                 if pid:
@@ -161,7 +165,7 @@ def _reap(children: dict[int, socket.socket], selector: selectors.BaseSelector) 
         connection.close()
 
 
-def _fork(connection: socket.socket, ours: Iterable[Any]) -> tuple[int, Job | None]:
+def _fork(connection: socket.socket, ours: Iterable[Any], number: int) -> tuple[int, Job | None]:
     """(process number, nothing) here, (0, what to do) in the fork, (0, nothing) where there is none."""
     fds: list[int] = []
     try:
@@ -178,12 +182,25 @@ def _fork(connection: socket.socket, ours: Iterable[Any]) -> tuple[int, Job | No
     if pid == 0:
         for opened in ours:  # or they would close what has their numbers by then
             opened.close()
+        _draw_apart(number)
         return 0, _become(wanted, fds)
     for fd in fds:
         os.close(fd)
     if pid < 0:
         connection.close()
     return max(pid, 0), None
+
+
+def _draw_apart(number: int) -> None:
+    """Give Ray names of its own in each fork: its random numbers, out of Python's reach, go on where they were.
+
+    Two workers that draw the same name for the first object they store take it from each other: one of them dies,
+    and who starts Ray waits for it for ever.
+    """
+    from ray import ObjectRef
+
+    for _ in range(number % LIVE * NAMES):
+        ObjectRef.from_random()
 
 
 def _read_at_import(environment: Any) -> dict[str, str]:
