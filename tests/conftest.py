@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.helpers import warm_python
+from tests.helpers import rewritten, unsynced, warm_python
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(
@@ -28,6 +29,7 @@ settings.register_profile(
 settings.load_profile("filmstock")
 
 WARM = pytest.StashKey[warm_python.WarmPython]()
+AHEAD = pytest.StashKey[int | None]()
 LONGEST = (
     "jobs/ingest/test_command", "jobs/train/test_dit", "jobs/shards/test_encode", "dit/test_on_gpu",
     "jobs/caption/test_command", "vae/test_train", "jobs/ingest/test_store", "jobs/trace/test_imported",
@@ -63,11 +65,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Have pytest's workers and Ray's processes forked from one process that has all imports done."""
     from jobs.core import ray_runtime
 
+    unsynced.wait_for_no_disk()
     if sys.platform != "linux":
         return
     told = hasattr(config, "workerinput") or warm_python.VARIABLE in os.environ
     if not told and not config.option.collectonly:
         config.stash[WARM] = warm_python.WarmPython()
+        config.stash[AHEAD] = rewritten.write_ahead(config)
         workers = getattr(config.option, "tx", None)  # -n: they are forks, too
         if workers and not getattr(config.option, "cov_source", None):  # that counts imports
             config.option.tx = [f"{each}//python={warm_python.python()}" for each in workers]
@@ -80,10 +84,18 @@ def pytest_configure(config: pytest.Config) -> None:
     ray_runtime.start_local = start
 
 
+def pytest_collection_finish() -> None:
+    """Leave out of garbage collections what the imports and the list of tests have made: it stays to the end."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End what ``pytest_configure`` started."""
     if warm := config.stash.get(WARM, None):
         warm.close()
+        if ahead := config.stash[AHEAD]:
+            os.waitpid(ahead, 0)
 
 
 def pytest_sessionfinish() -> None:

@@ -99,7 +99,7 @@ def check_sum(path: Path) -> None:
 
 
 class StoredTensors(Mapping[str, "Tensor"]):
-    """The tensors of a file by name, each read when it is asked for: none is kept.
+    """The tensors of a file by name, each read when it is asked for: none is kept, but the file stays open.
 
     ValueError for a file that is damaged, and for numbers that are not finite.
     """
@@ -108,6 +108,10 @@ class StoredTensors(Mapping[str, "Tensor"]):
         self.path = path
         self.shapes = stored_shapes(path)
         """Shape of each."""
+        self._handle: Any = None
+
+    def __reduce__(self) -> tuple[type[StoredTensors], tuple[Path]]:
+        return StoredTensors, (self.path,)  # another process opens the file for itself
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.shapes)
@@ -122,8 +126,9 @@ class StoredTensors(Mapping[str, "Tensor"]):
         if name not in self.shapes:
             raise KeyError(name)
         try:
-            with safe_open(self.path, "pt") as handle:
-                tensor: Tensor = handle.get_tensor(name)
+            if self._handle is None:
+                self._handle = safe_open(self.path, "pt")
+            tensor: Tensor = self._handle.get_tensor(name)
         except Exception as error:
             raise ValueError(
                 f"{self.path} is not a readable safetensors file: {error}; {DAMAGED}"

@@ -111,8 +111,10 @@ def prepare_once(python: str) -> None:
     _import_what_is_there(LATE)
     for package in ("ray.dashboard.modules", *PACKAGES):
         _import_what_is_there(_modules_of(package))
+    from tests.helpers.unsynced import wait_for_no_disk
     from tests.helpers.warm_python import ray_starts
 
+    wait_for_no_disk()
     ray_starts(python)
     gc.collect()
     gc.freeze()  # a collection in a fork would write to every object, and so copy all of them

@@ -1,5 +1,7 @@
 """A file written tensor by tensor is one that safetensors reads."""
 
+import pickle
+
 import pytest
 import torch
 
@@ -30,6 +32,8 @@ def test_what_is_written_one_by_one_is_read_back(tmp_path):
     assert torch.equal(stored["b.half"], odd.bfloat16())
     assert torch.equal(stored["a.one"], one) and torch.equal(stored["c"], matrix.T)
     assert stored.shapes == {"b.half": (3,), "a.one": (), "c": (3, 5)}
+    elsewhere = pickle.loads(pickle.dumps(stored))
+    assert torch.equal(elsewhere["c"], matrix.T)
 
 
 def test_a_tensor_of_another_shape_leaves_no_file(tmp_path):
