@@ -32,7 +32,7 @@ def test_a_fork_has_what_it_was_given_and_everything_imported(tmp_path: Path) ->
 
 
 def test_no_two_forks_draw_the_same_random_names() -> None:
-    drawn = "from ray import ObjectRef, WorkerID\nfor _ in range(4): print(ObjectRef.from_random(), WorkerID.from_random())"
+    drawn = "from ray import ObjectRef as o, WorkerID as w; [print(o.from_random(), w.from_random()) for _ in range(4)]"
     names = [name for _ in range(4) for name in run("-c", drawn).stdout.split()]
     assert len(names) == len(set(names)) == 32
 
