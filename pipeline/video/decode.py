@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from av.video.reformatter import VideoReformatter
 
 
+SKIPPERS = frozenset(("h264", "hevc", "vp9"))
+"""Decoders that can be told before each packet to leave frames out; dav1d, of AV1, is told once, when it opens."""
+
+
 def sample_indices(n_frames: int, k: int) -> list[int]:
     """Centres of ``k`` equal spans of ``n_frames``: the frames that CLIP and captioners look at.
 
@@ -93,7 +97,8 @@ def _numbered(
     shown = sorted({packet.pts for packet in packets if packet.size and packet.pts is not None})
     known = len(shown) == sum(1 for packet in packets if packet.size)
     last = max(wanted) if wanted else None
-    if wanted is None or not known or any(packet.is_discard for packet in packets):
+    skips = codec.name in SKIPPERS and not any(packet.is_discard for packet in packets)
+    if wanted is None or not known or not skips:
         frames = (frame for packet in packets for frame in codec.decode(packet))
         for index, frame in enumerate(frames):
             yield index, frame
