@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -14,12 +15,14 @@ from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL
 from jobs.core.fresh import open_stage
 from jobs.core.run import RunFolder, open_with_recipe
+from jobs.core.stage import done_info
 from jobs.edits.apply import check_decided, correct, run_edits
 from jobs.edits.replay import Replayed
 from pipeline import schema as s
 from pipeline.config import PackConfig
 from pipeline.shards.layout import manifest_of
 from pipeline.store.members import ROOT
+from pipeline.store.paths import Location
 from pipeline.tables import manifest_schema, shards_schema
 
 if TYPE_CHECKING:
@@ -73,11 +76,22 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
     if result := stage.finished(PackResult):
         say(f"pack: nothing to do, {result.packed} clips are in {folder.shards}")
         return result
+    earlier = (done_info(stage.folder, STAGE) or {}).get("outputs", [])
     with stage.working():
+        # what another writer left would pass for the result of this one
+        if config.writer != "parquet":
+            remove(folder.shards.glob("*"))
+            manifest_of(folder.shards).unlink(missing_ok=True)
+        else:
+            remove(
+                folder.shards / PurePath(name).name
+                for name in earlier
+                if name.startswith("shards/")
+            )
         result = write_shards(config, folder, stage.key, edits)
         report(result, folder)
         stage.log(vars(result))
-        pattern = "*.parquet" if config.writer == "parquet" else "*"
+        pattern = "part-*.parquet" if config.writer == "parquet" else "*"
         outputs = sorted(f"shards/{path.name}" for path in folder.shards.glob(pattern))
         outputs += [path.name for path in [manifest_of(folder.shards)] if path.exists()]
         stage.finish({**vars(result), "outputs": outputs})
@@ -99,10 +113,6 @@ def write_shards(config: PackConfig, folder: RunFolder, key: str, edits: Replaye
     extra = tuple(name for name in manifest.column_names if name not in known)
     schema = shards_schema(concepts, extra)
     columns = frozenset(schema.names)
-    if config.writer != "parquet":  # what another writer left would pass for the result of this one
-        for stale in folder.shards.glob("*"):
-            stale.unlink()
-        manifest_of(folder.shards).unlink(missing_ok=True)
     with (
         open_writer(config.writer)(
             folder.shards,
@@ -125,6 +135,15 @@ def write_shards(config: PackConfig, folder: RunFolder, key: str, edits: Replaye
                 seconds += row[s.END_S] - row[s.START_S]
             progress.update(1, f"{writer.n_bytes / 1e6:.0f} MB")
     return PackResult(**counts, hours=seconds / 3600)
+
+
+def remove(places: Iterable[Location]) -> None:
+    """Remove files, and folders with what is in them; one that is gone already is no error."""
+    for place in list(places):
+        if isinstance(place, Path) and place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
 
 
 def provenance(row: dict[str, Any], validation_share: float) -> dict[str, str | None]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -95,6 +99,42 @@ def test_a_deleted_shard_is_packed_again(folder):
     next((folder / "shards").glob("part-*.parquet")).unlink()
     run(PackConfig(), open_run(folder))
     assert all(open_manifest(folder).read(i) for i in range(3))
+
+
+class Folders:
+    """A writer with folders of its own."""
+
+    def __init__(self, folder, schema, **_):
+        self.folder, self.n_bytes = folder, 0
+
+    def __enter__(self):
+        return self
+
+    def add(self, row):
+        place = self.folder / "videos" / row[s.CLIP_ID]
+        place.mkdir(parents=True)
+        (place / "clip.mp4").write_bytes(row[s.VIDEO])
+
+    def __exit__(self, *_):
+        (self.folder / "list.txt").write_text("")
+
+
+def test_shards_of_another_writer_go_and_what_nobody_wrote_stays(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "writer_of_a_test", SimpleNamespace(Folders=Folders))
+    shards = folder / "shards"
+
+    def names():
+        return sorted(path.name for path in shards.iterdir())
+
+    run(PackConfig(), open_run(folder))
+    other = PackConfig(writer="writer_of_a_test:Folders")
+    run(other, open_run(folder))
+    assert names() == ["list.txt", "videos"] and len(list(shards.rglob("*.mp4"))) == 3
+    run(replace(other, kinds=("original",)), open_run(folder))
+    assert names() == ["list.txt", "videos"] and len(list(shards.rglob("*.mp4"))) == 1
+    (shards / "mine").write_text("")
+    run(PackConfig(), open_run(folder))
+    assert names() == ["mine", "part-00000.parquet"] and open_manifest(folder).read(2)
 
 
 def test_changed_captions_pack_again(folder):
