@@ -29,6 +29,12 @@ class TextEncoder(Protocol):
         ...
 
 
+def check_texts(texts: Sequence[str]) -> None:
+    """``ValueError`` for a single text in place of many, whose letters would be taken for texts."""
+    if isinstance(texts, str):
+        raise ValueError(f"texts must be a list of strings, got the string {texts!r}")
+
+
 class Vae(Protocol):
     """Turns frames into latents and back. One latent frame stands for ``time_factor`` frames, the first for one."""
 

@@ -199,19 +199,14 @@ class Writer:
             return row, [draft]
         placed = [self.out / media] if draft is None else [self._place(draft, media)]
         for name, text in self._sidecars(clip, row):
-            local = self._draft(name)
-            with writing(str(self.out / name)):
-                local.write_bytes(text)
-            placed.append(self._place(local, name))
+            placed.append(self._place(self._write_draft(name, text), name))
         return row, [path for path in placed if isinstance(path, Path)]
 
     def _media(self, clip: Planned, name: str) -> tuple[Media, Path]:
         """(what the file is, the file under a temporary name)."""
         assert clip.fit is not None
         stored = self.manifest.read(clip.index)
-        draft = self._draft(name)
-        with writing(str(self.out / name)):
-            draft.write_bytes(stored)
+        draft = self._write_draft(name, stored)
         profile = self.settings.profile
         wanted = Wanted(
             n_frames=clip.fit.n_frames,
@@ -269,6 +264,12 @@ class Writer:
             fps=shape.fps, width=shape.width, height=shape.height, bucket="", audio=False,
             lost_s=0.0, tokens=0, split=clip.split, media_key="",
         )  # fmt: skip
+
+    def _write_draft(self, name: str, data: bytes) -> Path:
+        draft = self._draft(name)
+        with writing(str(self.out / name)):
+            draft.write_bytes(data)
+        return draft
 
     def _draft(self, name: str) -> Path:
         """A local file to write before it becomes ``name`` of the export."""

@@ -68,10 +68,8 @@ def run(args: Args) -> dict[str, Any]:
     """Generate, judge, print a table; returns what adherence.json holds."""
     from jobs.core.models import load_dit_at, load_vae_for
     from jobs.generate.limits import (
-        check_models,
-        check_sampler,
+        check_generator,
         check_size,
-        check_weights,
         is_guided,
         parse_size,
         settled,
@@ -86,9 +84,7 @@ def run(args: Args) -> dict[str, Any]:
     args = settled(args, args.dit)
     guided = is_guided(args, args.dit)
     check_size(width, height, args.frames, dit=args.dit, vae=args.vae, guided=guided)
-    check_sampler(args, args.device)
-    check_weights(args.weights)
-    check_models(args.dit, args.vae, args.text)
+    check_generator(args)
     scenes = draw_scenes(args)
     say(
         f"adherence: {len(scenes)} videos of {args.frames} frames at {args.size}, {args.steps} steps each"

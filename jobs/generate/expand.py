@@ -13,6 +13,7 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_REFUSED, Refused, UserError
+from jobs.generate.limits import check_like, check_url
 from jobs.generate.texts import check_prompt
 from pipeline.bounds import Bounded, Count
 from pipeline.store.paths import Location
@@ -57,12 +58,9 @@ def main(argv: list[str]) -> int:
         raise UserError(
             f"--model {args.model} names a server's model; give the server by --base-url"
         )
-    if args.base_url is not None and not args.base_url.startswith(("http://", "https://")):
-        raise UserError(
-            f"--base-url {args.base_url}: it must start with http:// or https://, such as http://127.0.0.1:8000/v1"
-        )
-    if args.retrieve is not None and args.like is not None:
-        raise UserError("--retrieve and --like both say what to be like; give one of them")
+    if args.base_url is not None:
+        check_url("--base-url", args.base_url)
+    check_like(args)
     refused = False
     for result in expand_all(
         args.prompts, like=args.like, base_url=args.base_url, model=args.model,

@@ -98,6 +98,7 @@ def read_video(
     last: np.ndarray | None = None
     start: float | None = None
     length = 0.0
+    longer = f"{path} has more than {most} frames at {fps:g} a second; cut it first"
     try:
         with av.open(f"file:{path.absolute()}", options=ONLY) as container:
             for frame in container.decode(container.streams.video[0]):
@@ -106,9 +107,7 @@ def read_video(
                 while last is not None and len(frames) / fps < time - start - 1e-6:
                     frames.append(last)
                 if len(frames) > most:
-                    raise UserError(
-                        f"{path} has more than {most} frames at {fps:g} a second; cut it first"
-                    )
+                    raise UserError(longer)
                 last = fitted(frame.to_ndarray(format="rgb24"), size)
                 length = time - start + float((frame.duration or 0) * (frame.time_base or 0))
     except (av.FFmpegError, IndexError, OSError) as error:
@@ -119,7 +118,7 @@ def read_video(
     while not frames or len(frames) / fps < length - 1e-6:
         frames.append(last)
     if len(frames) > most:
-        raise UserError(f"{path} has more than {most} frames at {fps:g} a second; cut it first")
+        raise UserError(longer)
     return np.stack(frames)
 
 

@@ -40,6 +40,27 @@ def check(args: Any, width: int, height: int) -> None:
     check_models(args.dit, args.vae, args.text)
 
 
+def check_generator(args: Any) -> None:
+    """Refuse a sampler, a weight format or models that cannot be: what every command that generates asks first."""
+    check_sampler(args, args.device)
+    check_weights(args.weights)
+    check_models(args.dit, args.vae, args.text)
+
+
+def check_like(args: Any) -> None:
+    """Refuse two ways to say what expanded prompts are to be like."""
+    if args.retrieve is not None and args.like is not None:
+        raise UserError("--retrieve and --like both say what to be like; give one of them")
+
+
+def check_url(option: str, url: str) -> None:
+    """Refuse a server's address that is none."""
+    if not url.startswith(("http://", "https://")):
+        raise UserError(
+            f"{option} {url}: it must start with http:// or https://, such as http://127.0.0.1:8000/v1"
+        )
+
+
 def check_blocks(skipped: Sequence[int], dit: str) -> None:
     """Refuse blocks to leave out that the DiT does not have."""
     from jobs.core.named import dit_header
@@ -83,14 +104,9 @@ def check_shown(args: Any) -> None:
                 f"--reference: the DiT {args.dit} takes no references; give one that was trained with "
                 "`filmstock train-dit --references` (--dit)"
             )
-    if args.retrieve is not None and args.like is not None:
-        raise UserError("--retrieve and --like both say what to be like; give one of them")
+    check_like(args)
     if args.expand_url is not None:
-        if not args.expand_url.startswith(("http://", "https://")):
-            raise UserError(
-                f"--expand-url {args.expand_url}: it must start with http:// or https://, such as "
-                "http://127.0.0.1:8000/v1"
-            )
+        check_url("--expand-url", args.expand_url)
         if not args.expand_model:
             raise UserError("--expand-url needs --expand-model, a model that the server knows")
         if not args.expand and args.retrieve is None:

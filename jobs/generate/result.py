@@ -14,10 +14,8 @@ from jobs.core.errors import Refused, UserError, user_errors
 from jobs.core.writable import check_file, check_folder
 from jobs.generate.gate import AUDIT, Audit, OutputGate, gate_prompts
 from jobs.generate.limits import (
-    check_models,
-    check_sampler,
+    check_generator,
     check_size,
-    check_weights,
     factors,
     is_guided,
     settled,
@@ -50,9 +48,7 @@ def checked(args: A) -> A:
         check_size(*size, 1, dit=args.dit, vae=args.vae, guided=is_guided(args, args.dit))
     check_target(args.out)
     args.credentials()
-    check_sampler(args, args.device)
-    check_weights(args.weights)
-    check_models(args.dit, args.vae, args.text)
+    check_generator(args)
     gate_prompts([args.prompt], Audit(folder=args.out.parent), on=args.safety, ahead=True)
     return args
 

@@ -14,7 +14,7 @@ from typing import Any
 from jobs.core.errors import UserError
 from jobs.imports.folders import told
 from jobs.imports.items import Item, ReadOptions, captions_of, roles_of, scores_of, spans_of
-from jobs.imports.tables import Videos, holds_bytes, json_object
+from jobs.imports.tables import Videos, holds_bytes, json_lines
 from pipeline import schema as s
 from pipeline.shards.layout import MANIFEST_SUFFIX
 from pipeline.source.listing import VIDEO_SUFFIXES
@@ -237,20 +237,12 @@ def read_curator(source: Location, options: ReadOptions) -> Iterator[Item]:
         raise UserError(f"{source} has neither {' nor '.join(folders)}: it is no output of curator")
     videos = Videos(options.videos or source / "clips")
     for path in files:
-        for row in objects_of(path):
+        text = path.read_bytes()
+        for row in json_lines(text.splitlines() if path.suffix == ".jsonl" else [text]):
             if isinstance(row, str):
                 yield Item(name=path.name, problem=("malformed", row))
             else:
                 yield from curator_items(row, videos)
-
-
-def objects_of(path: Location) -> Iterator[dict[str, Any] | str]:
-    """Objects of a file: one, or one on each line; a text says what is wrong with one."""
-    text = path.read_bytes()
-    lines = text.splitlines() if path.suffix == ".jsonl" else [text]
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield json_object(line, f"line {number}")
 
 
 def curator_items(row: dict[str, Any], videos: Videos) -> Iterator[Item]:

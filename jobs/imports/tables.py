@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,8 @@ def rows_of(source: Location) -> Iterator[Row | str]:
         if ending in (".csv", ".tsv"):
             yield from csv_rows(local, "\t" if ending == ".tsv" else ",")
         elif ending in (".jsonl", ".ndjson"):
-            yield from json_lines(local)
+            with local.open("rb") as file:
+                yield from json_lines(file)
         elif ending == ".json":
             yield from json_rows(local, source)
         else:
@@ -175,12 +176,11 @@ def csv_rows(path: Path, delimiter: str) -> Iterator[Row | str]:
             yield f"line {reader.line_num}: {error}"
 
 
-def json_lines(path: Path) -> Iterator[Row | str]:
-    """Objects of a file with one on each line; blank lines are passed over."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield json_object(line, f"line {number}")
+def json_lines(lines: Iterable[bytes]) -> Iterator[Row | str]:
+    """The object of each line, or what is wrong with it; blank lines are passed over."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield json_object(line, f"line {number}")
 
 
 def json_object(text: bytes, where: str) -> Row | str:

@@ -25,7 +25,7 @@ from jobs.ingest.tombstones import overlaps, read_tombstones
 from jobs.ingest.underway import Teller
 from pipeline import schema as s
 from pipeline.config import ROW_GROUP_BYTES, IngestConfig, OpenClipConfig
-from pipeline.scores.scorer import apply_scorers, make_named
+from pipeline.scores.scorer import apply_scorers, make_named, note_error
 from pipeline.shards.part import OpenPart
 from pipeline.source.clips import ClipRecord, Plan
 from pipeline.source.given import clip_given
@@ -36,7 +36,7 @@ from pipeline.store.paths import Location, location
 from pipeline.store.staging import fetch_error, staged, sweep
 from pipeline.tables import clips_schema
 from pipeline.video.isolate import Sandbox
-from pipeline.video.probe import MediaError, Probe, claimed_minutes, media_type, probe
+from pipeline.video.probe import MediaError, Probe, claimed_minutes, probe
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -361,8 +361,7 @@ class Embedder:
             if self.head is not None:
                 scores[s.AESTHETIC] = float(self.head(vector))
         except (ValueError, RuntimeError, MemoryError) as error:
-            note = f"{s.CLIP_EMBEDDING}: {media_type(error)}: {error}"
-            row[s.ERROR] = "; ".join(filter(None, [row.get(s.ERROR), note]))
+            note_error(row, s.CLIP_EMBEDDING, error)
             return None
         row |= {name: value if math.isfinite(value) else None for name, value in scores.items()}
         apply_scorers(self.scorers, vector, row)

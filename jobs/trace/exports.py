@@ -13,7 +13,7 @@ from typing import Any
 
 from jobs.trace.rest import drop_lines, scrubbed
 from jobs.trace.search import Needles, all_files, file_hit
-from jobs.trace.tables import Gone, take_out_table, take_out_video
+from jobs.trace.tables import Gone, read_whole, take_out_table, take_out_video
 from pipeline import schema as s
 from pipeline.store.atomic import write_bytes
 from pipeline.store.paths import Location, parquet_input
@@ -122,12 +122,10 @@ def _take_out(path: Location, gone: Gone, needles: Needles) -> bool:
 
 def _drop_rows(path: Location, needles: Needles) -> bool:
     """Rows of a Parquet table that has no clip_id, by what they say."""
-    import pyarrow.parquet as pq
 
     from pipeline.store.parquet import write_table
 
-    with pq.ParquetFile(parquet_input(path)) as file:
-        table = file.read()
+    table = read_whole(path)
     names = [f.name for f in table.schema if str(f.type) in ("string", "binary", "large_string")]
     rows = table.select(names).to_pylist()
     keep = [

@@ -72,15 +72,20 @@ class Gone:
         return ids is not None and not self.without(ids).equals(ids)
 
 
+def read_whole(path: Location) -> pa.Table:
+    """One Parquet file, its metadata with it; not the dataset that its folder may be."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(parquet_input(path)) as file:
+        return file.read()
+
+
 def take_out_table(path: Location, gone: Gone) -> bool:
     """Rewrite one Parquet file without video; removed when no row is left of a part. True when it changed."""
-    import pyarrow.parquet as pq
 
     if not gone.touches(path):
         return False
-    with pq.ParquetFile(parquet_input(path)) as file:
-        table = file.read()
-    left = gone.without(table)
+    left = gone.without(read_whole(path))
     if not left.num_rows and path.name.startswith("part-"):
         path.unlink()
     elif path.name == "selection.parquet":
@@ -135,10 +140,8 @@ def take_out_video(path: Location, gone: Gone) -> bool:
 def mend_manifest(path: Location, videos: Location, gone: Gone) -> bool:
     """Rewrite a table that names byte ranges, after the files of clips in ``videos``; True when it changed."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    with pq.ParquetFile(parquet_input(path)) as file:
-        table = file.read()
+    table = read_whole(path)
     left = gone.without(table)
     if left.num_rows == table.num_rows:
         return False

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.contracts import check_texts
 from pipeline.openclip.find import domain_warning, find_openclip
 from pipeline.openclip.package import open_clip_module
 from pipeline.store.hub import offline
@@ -139,8 +140,7 @@ class OpenClipModel:
     def _encode(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray, list[int]]]:
         import torch
 
-        if isinstance(texts, str):
-            raise ValueError(f"texts must be a list of strings, got the string {texts!r}")
+        check_texts(texts)
         for start in range(0, len(texts), TEXT_BATCH):
             ids = self._token_ids(list(texts[start : start + TEXT_BATCH]))
             lengths = [real_length(row, self._pad) for row in ids.tolist()]

@@ -79,10 +79,15 @@ def apply_scorers(scorers: Iterable[Scorer], shown: Any, row: dict[str, Any]) ->
             found = scorer(shown)
         except Exception as error:  # noqa: BLE001 - whatever a scorer raises costs its own columns only
             row |= dict.fromkeys(scorer.columns)
-            note = f"{scorer.columns[0]}: {media_type(error)}: {error}"
-            row[s.ERROR] = "; ".join(filter(None, [row.get(s.ERROR), note]))
+            note_error(row, scorer.columns[0], error)
         else:
             row |= {name: _finite(found.get(name)) for name in scorer.columns}
+
+
+def note_error(row: dict[str, Any], column: str, error: Exception) -> None:
+    """Add to ``error`` of a row which column could not be filled, and why."""
+    note = f"{column}: {media_type(error)}: {error}"
+    row[s.ERROR] = "; ".join(filter(None, [row.get(s.ERROR), note]))
 
 
 def named_columns(names: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.contracts import check_texts
 from pipeline.textencoder.transformers import BATCH, MAX_TOKENS, content_id, options_of
 
 ASKED = (
@@ -78,8 +79,7 @@ class LanguageModelEncoder:
         """Per text (L, text_width) float32: hidden states from the caption's first token on, without padding."""
         import torch
 
-        if isinstance(texts, str):
-            raise ValueError(f"texts must be a list of strings, got the string {texts!r}")
+        check_texts(texts)
         out: list[np.ndarray] = []
         for start in range(0, len(texts), BATCH):
             rows = [

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.contracts import check_texts
 from pipeline.store.weights import digest_tensors
 
 BATCH = 16
@@ -41,8 +42,7 @@ class TransformersEncoder:
         """Per text (L, text_width) float16: last hidden states, one per real token, the end mark among them."""
         import torch
 
-        if isinstance(texts, str):
-            raise ValueError(f"texts must be a list of strings, got the string {texts!r}")
+        check_texts(texts)
         out: list[np.ndarray] = []
         for start in range(0, len(texts), BATCH):
             batch = self.tokenizer(
