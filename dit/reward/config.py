@@ -60,9 +60,7 @@ class RewardConfig(BaseTrainConfig):
     tokens_per_pack: Count = 2560
     """Latent tokens of one forward and backward pass."""
     checkpoint_every: Count = 5
-    """Steps between checkpoints."""
     log_every: Count = 1
-    """Steps between lines of metrics.jsonl."""
     sample_every: Whole = 20
     """Steps between contact sheets of samples; 0 is never."""
 

@@ -43,6 +43,14 @@ MOST_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class VideoArgs(VerbArgs):
+    """What the commands take that begin with one video."""
+
+    video: Video
+    """The video."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnimateArgs(VerbArgs):
     """Bring a picture to life: a video that begins with it."""
 
@@ -53,11 +61,9 @@ class AnimateArgs(VerbArgs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtendArgs(VerbArgs):
+class ExtendArgs(VideoArgs):
     """Go on with a video, or make what came before it; its own frames stay."""
 
-    video: Video
-    """The video."""
     seconds: Positive = 2.0
     """How much is added. Whatever its length, memory holds one window (forward)."""
     backward: bool = False
@@ -69,11 +75,9 @@ class ExtendArgs(VerbArgs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoopArgs(VerbArgs):
+class LoopArgs(VideoArgs):
     """Close a video to a loop: frames that lead from its end back to its start."""
 
-    video: Video
-    """The video."""
     frames: Count = 7
     """New frames; 4k - 1 for the embedded VAE."""
 
@@ -91,21 +95,17 @@ class ConnectArgs(VerbArgs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditArgs(VerbArgs):
+class EditArgs(VideoArgs):
     """Make a video anew by another prompt, as far from itself as the strength says."""
 
-    video: Video
-    """The video."""
     strength: Share = 0.8
     """0 changes nothing, 1 keeps nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class InpaintArgs(VerbArgs):
+class InpaintArgs(VideoArgs):
     """Make a region or a span of a video anew; everything else stays."""
 
-    video: Video
-    """The video."""
     region: str | None = None
     """X,Y,WxH in pixels from the top left corner; default: whole frames."""
     span: str | None = None
