@@ -12,6 +12,8 @@ from pathlib import Path
 
 import av
 
+from tests.helpers.json_lines import json_lines
+
 Read = dict[str, tuple[list[str], int]]
 
 
@@ -104,7 +106,7 @@ def ltx_2(root: Path) -> Read:
     assert text and "--skip-audio" not in command
     buckets = [tuple(map(int, bucket.split("x"))) for bucket in text[1].split(";")]
     found = {}
-    for row in jsonl(root / "dataset.jsonl"):
+    for row in json_lines(root / "dataset.jsonl"):
         path = root / row["video"]
         frames, width, height = shape(path)
         aspect = math.log(width / height)
@@ -133,7 +135,7 @@ def simpletuner(root: Path) -> Read:
     video, text = json.loads((root / "multidatabackend.json").read_text())
     assert text["dataset_type"] == "text_embeds" and video["caption_strategy"] == "parquet"
     columns, limits = video["parquet"], video["video"]
-    rows = {row[columns["filename_column"]]: row for row in jsonl(Path(columns["path"]))}
+    rows = {row[columns["filename_column"]]: row for row in json_lines(Path(columns["path"]))}
     found = {}
     for path in sorted(Path(video["instance_data_dir"]).glob("*.mp4")):
         row = rows[path.name]
@@ -210,7 +212,7 @@ def fastvideo(root: Path) -> Read:
 def cosmos_framework(root: Path) -> Read:
     """JSONL relative to itself; windows of 61 frames or more, 61 s at most."""
     found = {}
-    for row in jsonl(root / "train/video_dataset_file.jsonl"):
+    for row in json_lines(root / "train/video_dataset_file.jsonl"):
         (window,) = row["t2w_windows"]
         frames, width, height = shape(root / "train" / row["vision_path"])
         assert (row["width"], row["height"]) == (width, height)
@@ -273,11 +275,6 @@ def lance(root: Path) -> Read:
             assert sum(1 for _ in c.decode(video=0)) == row["num_frames"]
         found[row["id"]] = (row["captions"], row["num_frames"])
     return found
-
-
-def jsonl(path: Path) -> list[dict]:
-    """Rows of a file of JSON lines."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def table(path: Path) -> list[dict[str, str]]:

@@ -29,6 +29,7 @@ from pipeline.video.encode import encode_mp4
 from pipeline.world.captions import caption
 from pipeline.world.render import render
 from pipeline.world.scene import random_scene
+from tests.helpers.json_lines import json_lines
 from tests.helpers.run_folders import CODECS, KINDS, encode_run, make_run, train_run
 
 ROOT = Path(cli.__file__).resolve().parent.parent
@@ -273,7 +274,7 @@ def test_captioners_are_trained_from_a_run_folder_and_from_nothing(
     base = fast_vlm(tmp_path / "base")
     words = ("--out", tmp_path / "tuned", "--kind", "dense", "--model", base, *few)
     told("train-captioner", home / "run", *words)
-    last = json.loads((tmp_path / "tuned" / "metrics.jsonl").read_text().splitlines()[-1])
+    last = json_lines(tmp_path / "tuned" / "metrics.jsonl")[-1]
     assert last["steps"] == 2 and last["clips"] == len(ids(open_table(home / "run" / "manifest")))
     assert list((tmp_path / "tuned" / "weights").glob("*.safetensors"))
 

@@ -32,6 +32,7 @@ from tests.helpers.command_line import (
     serving,
     world_footage,
 )
+from tests.helpers.json_lines import json_lines
 
 HERE = Path(__file__)
 pytestmark = pytest.mark.timeout(1800)
@@ -170,7 +171,7 @@ def test_latents_are_of_the_packed_clips_and_captions(made: Made) -> None:
 @runs("train-dit", "show-batch", "verify-resume")
 def test_a_training_sees_the_clips_in_one_order(made: Made) -> None:
     dit = made.home / "dit"
-    lines = [json.loads(line) for line in (dit / "metrics.jsonl").read_text().splitlines()]
+    lines = json_lines(dit / "metrics.jsonl")
     assert lines[-1]["step"] == 2 and np.isfinite(lines[-1]["loss"])
     assert load_dit(dit).info["steps"] == 2
     filmstock("show-batch", dit, "--step", "2")
@@ -238,7 +239,7 @@ def test_an_export_comes_back_as_the_same_clips(made: Made, tmp_path: Path) -> N
         assert row[s.CAPTION_ORIGINAL] == told[Path(row[s.SOURCE_URI]).stem]["caption"]
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     filmstock("audit", out, "--json", tmp_path / "found.jsonl", code=3)
-    found = [json.loads(line) for line in (tmp_path / "found.jsonl").read_text().splitlines()]
+    found = json_lines(tmp_path / "found.jsonl")
     small = {Path(each["name"]).stem for each in found if each["problem"] == "small"}
     assert small == (set() if made.kind == "real" else set(told)), "the world is 192x128"
     assert {Path(each["name"]).stem for each in found} <= set(told)

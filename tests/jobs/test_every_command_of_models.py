@@ -29,6 +29,7 @@ from pipeline.video.encode import encode_mp4
 from pipeline.world.render import render
 from pipeline.world.scene import random_scene
 from tests.helpers.command_line import filmstock, real_footage, runs, serving
+from tests.helpers.json_lines import json_lines
 
 pytestmark = pytest.mark.timeout(1800)
 WIDTH, HEIGHT, FRAMES, FPS = 64, 48, 9, 8.0
@@ -221,7 +222,7 @@ def test_models_are_trained_some_steps(name: str, tmp_path: Path) -> None:
 
 
 def lines_of(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return json_lines(out / "metrics.jsonl")
 
 
 def reward_dit(folder: Path) -> None:

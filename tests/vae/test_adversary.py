@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 import torch
 
 from pipeline.training.state import load_state
+from tests.helpers.json_lines import json_lines
 from tests.vae.test_train import CONFIG, losses, states_equal
 from vae.adversary import Adversary, Discriminator
 from vae.config import LossConfig
@@ -28,14 +28,9 @@ def test_nothing_changes_before_it_starts_and_something_does_after(shards, small
     run(shards, small, tmp_path / "with")
     without, played = losses(tmp_path / "without"), losses(tmp_path / "with")
     assert without[:4] == played[:4]
-    rows = [
-        json.loads(line) for line in (tmp_path / "with" / "metrics.jsonl").read_text().splitlines()
-    ]
+    rows = json_lines(tmp_path / "with" / "metrics.jsonl")
     assert ["discriminator" in row for row in rows] == [False] * 4 + [True] * 4
-    plain = [
-        json.loads(line)
-        for line in (tmp_path / "without" / "metrics.jsonl").read_text().splitlines()
-    ]
+    plain = json_lines(tmp_path / "without" / "metrics.jsonl")
     assert rows[4]["l1"] == plain[4]["l1"]  # the same weights, the term only beside it
     assert rows[5]["l1"] != plain[5]["l1"]
 

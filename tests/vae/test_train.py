@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from dataclasses import replace
@@ -12,6 +11,7 @@ import torch
 
 import vae.train as training
 from pipeline.training.state import load_state
+from tests.helpers.json_lines import json_lines
 from vae.config import TrainConfig
 from vae.data import TrainData
 from vae.model import VideoVAE
@@ -46,7 +46,7 @@ def run(shards, small, out, **kind):
 
 
 def losses(out) -> list[tuple[int, float]]:
-    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    rows = json_lines(out / "metrics.jsonl")
     return [(row["step"], row["loss"]) for row in rows]
 
 
@@ -118,7 +118,7 @@ def test_nan_step_is_skipped_logged_and_survived(shards, small, tmp_path, monkey
     assert [i for i, (skipped, same) in enumerate(seen) if skipped and same] == [3]
     assert not any(same for skipped, same in seen if not skipped)
     assert all(torch.isfinite(p).all() for p in state.ema.model.parameters())
-    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    rows = json_lines(tmp_path / "metrics.jsonl")
     assert [row["step"] for row in rows if row.get("skipped")] == [4]
 
 

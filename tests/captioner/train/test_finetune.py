@@ -18,6 +18,7 @@ from captioner.train.finetune import STATE_NAME, TuneConfig, finetune, learning_
 from pipeline import schema as s
 from pipeline.openclip.torchvision_compat import prepare_torchvision
 from pipeline.shards.read import open_manifest
+from tests.helpers.json_lines import json_lines
 from tests.helpers.shard_media import flip_byte, make_rows, make_shards
 from tests.helpers.tiny_vlms import fast_vlm, smolvlm
 
@@ -69,10 +70,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bits(base, examples, tmp_path
     assert not (tmp_path / "twice" / "weights").exists()
     assert finetune(run, examples, tmp_path / "twice", resume=True)["steps"] == 4
     assert same(weights(tmp_path / "once"), weights(tmp_path / "twice"))
-    once, twice = (
-        [json.loads(x) for x in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
-        for name in ("once", "twice")
-    )
+    once, twice = (json_lines(tmp_path / name / "metrics.jsonl") for name in ("once", "twice"))
     assert [row["step"] for row in twice] == [0, 3, 4]
     assert [row.get("loss") for row in twice] == [row.get("loss") for row in once], (
         "a line is of all its steps, of those before the kill as well"
@@ -105,10 +103,7 @@ def test_micro_batches_change_memory_and_not_the_result(base, examples, tmp_path
     for micro in (1, 3, 4):
         run = config(base, steps=1, batch=4, micro_batch=micro, precision="fp32")
         finetune(run, examples, tmp_path / str(micro))
-    rows = [
-        json.loads((tmp_path / str(m) / "metrics.jsonl").read_text().splitlines()[-1])
-        for m in (1, 3, 4)
-    ]
+    rows = [json_lines(tmp_path / str(m) / "metrics.jsonl")[-1] for m in (1, 3, 4)]
     assert rows[0]["loss"] == pytest.approx(rows[1]["loss"], rel=1e-5)
     assert rows[0]["grad_norm"] == pytest.approx(rows[2]["grad_norm"], rel=1e-4)
 
@@ -119,7 +114,7 @@ def test_it_learns_and_its_folder_is_a_caption_model(base, examples, tmp_path) -
         base, steps=60, lr=1e-2, prompt="What drifts in {frames} frames?", checkpoint_every=60
     )
     finetune(run, examples[:2], tmp_path)
-    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    rows = json_lines(tmp_path / "metrics.jsonl")
     losses = [row["loss"] for row in rows if "loss" in row]
     assert losses[-1] < 0.1 * losses[0]
     model = str(tmp_path / "weights")

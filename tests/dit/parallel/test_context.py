@@ -1,6 +1,5 @@
 """Context parallelism: two and four gloo processes that share packs compute what one process computes."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from dit.train.parallel import is_shard, sum_gradients
 from dit.train.sharded.model import spread, weights_mesh
 from dit.train.training_packs import TrainingPacks
 from tests.helpers.awake_dit import awake_dit
+from tests.helpers.json_lines import json_lines
 from tests.helpers.latents import TEXT_DIM
 from tests.helpers.packs import ragged_packs
 from tests.helpers.processes import end_processes, start_processes
@@ -147,7 +147,7 @@ def test_outputs_gradients_and_samples_are_those_of_one_process(folder, in_four,
 
 def rows(out: Path) -> list[dict]:
     names = ("loss", "floor", "grad_norm", "held_out", "held_out_floor", "step")
-    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    lines = json_lines(out / "metrics.jsonl")
     return [{name: line[name] for name in names if name in line} for line in lines]
 
 

@@ -1,7 +1,6 @@
 """Fine-tuning by reward: it learns what is rewarded, goes on bit for bit, and refuses what is another run's."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from dit.reward.draw import Ask, Judges
 from dit.reward.loop import train
 from dit.reward.start import Start
 from pipeline.training.state import load_state, save_state
+from tests.helpers.json_lines import json_lines
 from tests.helpers.pixel_models import LetterEncoder, PixelVae, pixel_dit
 
 CONFIG = RewardConfig(
@@ -45,7 +45,7 @@ def run(out, config=CONFIG, *, reward=bright, wanted=asks, **options):
 
 
 def rows(out):
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return json_lines(out / "metrics.jsonl")
 
 
 @pytest.mark.parametrize(("guidance", "gain"), [(2.0, 0.1), (1.0, 0.05)])

@@ -1,7 +1,6 @@
 """The loss of a few-step model on packs: what it starts from, what it counts, and that a student learns by it."""
 
 import dataclasses
-import json
 
 import pytest
 import torch
@@ -18,6 +17,7 @@ from dit.train.refusals import check_teacher
 from pipeline import schema as s
 from tests.dit.train.test_loop import CONFIG, MODEL, packs
 from tests.helpers.awake_dit import awake_dit
+from tests.helpers.json_lines import json_lines
 
 FEW = FewSteps(steps=2, teacher_steps=4, guidance=3.0)
 GIVEN = TrainConfig(condition_share=1.0)
@@ -115,7 +115,7 @@ def test_a_student_learns_to_follow(folder, tmp_path) -> None:
         shape, config, packs(folder, config), tmp_path,
         initial=teacher.state_dict(), objective=Distillation(teacher, FEW),
     )  # fmt: skip
-    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    rows = json_lines(tmp_path / "metrics.jsonl")
     losses = [row["loss"] for row in rows]
     assert sum(losses[-6:]) < 0.85 * sum(losses[:6])
     assert all(row["floor"] == 0 for row in rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from dit.train.objective import PathObjective
 from dit.train.run import start_run
 from pipeline import schema as s
 from tests.dit.train.test_loop import CONFIG, MODEL, packs
+from tests.helpers.json_lines import json_lines
 from tests.helpers.latents import write_folder
 
 
@@ -43,7 +43,7 @@ def test_held_out_losses_are_of_the_averaged_weights(folder: Path, tmp_path: Pat
     held = data.held_out_packs()
     averaged = held_out_loss(run.ema.model, held, data, config)["held_out"]
     raw = held_out_loss(run.model, held, data, config)["held_out"]
-    logged = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])["held_out"]
+    logged = json_lines(tmp_path / "metrics.jsonl")[-1]["held_out"]
     assert logged == pytest.approx(averaged, rel=1e-6)
     assert abs(raw - averaged) > 1e-4
 

@@ -4,7 +4,6 @@ import builtins
 import dataclasses
 import io
 import itertools
-import json
 import multiprocessing
 import os
 import shutil
@@ -19,6 +18,7 @@ from dit.config import DiTConfig, TrainConfig
 from dit.train.loop import train
 from pipeline.training.state import load_state
 from tests.dit.train.test_loop import flatten, logged, packs
+from tests.helpers.json_lines import json_lines
 from tests.helpers.latents import TEXT_DIM, write_folder
 from tests.helpers.warm_python import spawned_warm
 
@@ -140,6 +140,6 @@ def test_a_line_of_metrics_may_span_a_kill(tmp_path):
     before = torch.get_rng_state()
     train(MODEL, config, packs(folder, config), tmp_path / "cut", resume=True)
     assert torch.equal(torch.get_rng_state(), before)
-    rows = [json.loads(x) for x in (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()]
+    rows = json_lines(tmp_path / "cut" / "metrics.jsonl")
     assert [row["step"] for row in rows] == [2, 4]
     assert logged(tmp_path / "cut") == logged(tmp_path / "whole")

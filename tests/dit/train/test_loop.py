@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from dit.train.training_packs import TrainingPacks
 from pipeline.training.ema import ema_decay
 from pipeline.training.state import load_state, save_state
 from tests.helpers.awake_dit import awake_dit
+from tests.helpers.json_lines import json_lines
 from tests.helpers.latents import TEXT_DIM, write_folder
 from tests.helpers.processes import end_processes, start_processes
 
@@ -51,7 +51,7 @@ def packs(
 
 
 def logged(out: Path) -> list[dict]:
-    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    rows = json_lines(out / "metrics.jsonl")
     timed = {"elapsed_s", "tokens_per_s", "clips_per_s", "data_wait"}
     return [{name: value for name, value in row.items() if name not in timed} for row in rows]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,13 @@ import pytest
 from jobs.core.errors import Refused
 from jobs.generate.gate import AUDIT, WITHHELD_FROM, Audit, OutputGate, gate_prompts
 from pipeline.scores import nsfw
+from tests.helpers.json_lines import json_lines
 
 VIDEO = np.zeros((5, 16, 16, 3), np.uint8)
 
 
 def lines(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / AUDIT).read_text().splitlines()]
+    return json_lines(folder / AUDIT)
 
 
 def test_the_prompt_gate_names_the_category_and_audits_every_prompt(tmp_path: Path) -> None:

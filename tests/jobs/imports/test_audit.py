@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from jobs.imports.audit import Args, run
 from jobs.imports.findings import FIXES
 from tests.helpers.counter_media import write_video
 from tests.helpers.ingest_here import ingest_here
+from tests.helpers.json_lines import json_lines
 from tests.helpers.moving_scenes import scene, to_uint8
 
 QUICK = ("--set", "ingest.text_frames=0", "--min-side", "90")
@@ -69,7 +69,7 @@ def test_planted_faults_are_found_and_nothing_is_touched(
     out = tmp_path / "run"
     words = ["audit", str(dataset), "--json", str(told), "--out", str(out), *QUICK]
     assert cli(words) == 3
-    found = [json.loads(line) for line in told.read_text().splitlines()]
+    found = json_lines(told)
     by_name: dict[str, set[str]] = {}
     for each in found:
         by_name.setdefault(each["name"].removesuffix(".mp4"), set()).add(each["problem"])

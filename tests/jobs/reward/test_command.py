@@ -1,12 +1,11 @@
 """``filmstock reward-dit`` as a user runs it: with the embedded models, on tiny images."""
 
-import json
-
 import pytest
 
 from dit.checkpoint import load_dit
 from jobs.cli import main
 from jobs.train.show_batch import main as show_batch
+from tests.helpers.json_lines import json_lines
 
 SMALL = [
     "--size", "32x32", "--frames", "1", "--max-objects", "1", "--prompts-per-step", "2", "--group", "2", "--updates",
@@ -29,7 +28,7 @@ def test_it_leaves_weights_metrics_sheets_and_a_card(done, capsys):
     kept = load_dit(out)
     assert kept.id != first.id and kept.info["started_from"] == first.id
     assert kept.info["reward"]["rewards"] == {"strict": 0.7, "fluency": 0.3}
-    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    rows = json_lines(out / "metrics.jsonl")
     assert [row["step"] for row in rows] == [1, 2]
     names = {
         "reward",

@@ -11,6 +11,7 @@ from jobs.core.run import open_run
 from jobs.core.uses import note_use
 from jobs.trace import forget
 from pipeline import schema as s
+from tests.helpers.json_lines import json_lines
 from tests.helpers.run_folders import make_run
 
 
@@ -41,7 +42,7 @@ def test_media_tables_and_archives_of_an_export(tmp_path: Path) -> None:
     assert forget.main(["quay.mp4", "--run", str(run)]) == 0
     left = sorted(path.name for path in (out / "videos").iterdir())
     assert left == ["00002.mp4", "00002.txt", "00003.mp4", "00003.txt"]
-    kept = [json.loads(line) for line in (out / "metadata.jsonl").read_text().splitlines()]
+    kept = json_lines(out / "metadata.jsonl")
     assert [row["clip_id"] for row in kept] == stays
     assert json.loads((out / "captions.json").read_text()).keys() == {f"{c}.mp4" for c in stays}
     with tarfile.open(out / "all.tar") as archive:

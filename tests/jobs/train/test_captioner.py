@@ -18,6 +18,7 @@ from pipeline.shards.layout import manifest_of
 from pipeline.shards.read import open_table
 from pipeline.tables import captions_schema
 from tests.helpers.caption_media import make_run_folder
+from tests.helpers.json_lines import json_lines
 from tests.helpers.shard_media import make_rows, make_shards
 from tests.helpers.tiny_vlms import fast_vlm
 
@@ -63,7 +64,7 @@ def test_trains_once_and_says_what_to_do_next(shards, base, tmp_path, capsys) ->
     assert f"caption.model={out / 'weights'}" in told and "caption.frames=2" in told
     assert main(words(shards, out, base)) == 0
     assert "nothing to do" in capsys.readouterr().out
-    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    rows = json_lines(out / "metrics.jsonl")
     assert rows[-1]["steps"] == 2
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     with pytest.raises(UserError, match=r"seed = 0 \(now 1\); give the same, or another --out"):

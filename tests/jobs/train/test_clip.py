@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pipeline.openclip.evaluate as clip_eval
 from jobs.cli import main
 from jobs.core.errors import UserError
 from pipeline.openclip.model import load_openclip
+from tests.helpers.json_lines import json_lines
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -61,7 +61,7 @@ def test_trains_once_and_says_so_the_second_time(
     assert "dense_top1" in said
     model = load_openclip(out / "model")
     assert model.id in said
-    metrics = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    metrics = json_lines(out / "metrics.jsonl")
     assert metrics[-1]["steps"] == 3
     top1 = clip_eval.retrieval(model)
     assert {name: metrics[-1][name] for name in top1} == pytest.approx(top1, abs=1e-3)

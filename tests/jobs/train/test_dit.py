@@ -24,6 +24,7 @@ from pipeline.latents.codec import to_bf16
 from pipeline.latents.store import LatentStore
 from pipeline.training.state import load_state
 from pipeline.video.decode import decode_clip
+from tests.helpers.json_lines import json_lines
 from tests.helpers.latents import TEXT_DIM, write_folder
 
 pytestmark = pytest.mark.usefixtures("one_block")
@@ -114,9 +115,7 @@ def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, 
     card = (tmp_path / "run" / "CARD.md").read_text()
     assert loaded.id in card
     assert "--steps 4" in card
-    rows = [
-        json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    ]
+    rows = json_lines(tmp_path / "run" / "metrics.jsonl")
     assert rows[-1]["step"] == 4
     assert {"loss", "held_out", "tokens_per_s", "waste", "grad_norm"} <= set(rows[-1])
     capsys.readouterr()

@@ -19,6 +19,7 @@ from jobs.train import dit as train_dit
 from jobs.train import dit_doctor as dry_run
 from jobs.train.latent_health import latent_moments, round_trip_psnrs
 from pipeline import schema as s
+from tests.helpers.json_lines import json_lines
 from tests.helpers.latents import write_folder
 
 pytestmark = pytest.mark.usefixtures("one_block")
@@ -56,7 +57,7 @@ def test_the_first_loss_is_the_one_that_the_first_step_prints(tmp_path, capsys, 
     said = re.search(r"first loss: expect ([\d.]+)", capsys.readouterr().out)
     assert said
     train_dit.main(words(folder, tmp_path / "run", *more, "--steps", "1"))
-    line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
+    line = json_lines(tmp_path / "run" / "metrics.jsonl")[0]
     assert line["step"] == 1
     assert float(said[1]) == pytest.approx(line["loss"], rel=0.03)
 

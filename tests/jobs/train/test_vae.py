@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from jobs.core.errors import UserError
 from jobs.train.vae import main
+from tests.helpers.json_lines import json_lines
 from tests.vae.conftest import write_world
 
 
@@ -47,9 +47,7 @@ def test_trains_writes_and_is_finished(shards, tmp_path, capsys):
     card = (tmp_path / "a" / "CARD.md").read_text()
     assert "the training shards" in card  # nothing was held out, and it says so
     assert "--steps 4" in card
-    rows = [
-        json.loads(line) for line in (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()
-    ]
+    rows = json_lines(tmp_path / "a" / "metrics.jsonl")
     assert any("training_psnr" in row for row in rows)  # no clip was held out
     assert "train-vae: measuring latents of " in capsys.readouterr().out, (
         "it takes long, and says so"

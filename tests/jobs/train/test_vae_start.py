@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from jobs.core.errors import UserError
 from jobs.train.vae import main
 from jobs.train.vae_start import load_foreign
 from pipeline.openclip.torchvision_compat import prepare_torchvision
+from tests.helpers.json_lines import json_lines
 from tests.helpers.tiny_autoencoders import make_tiny, write_tiny
 from tests.vae.conftest import write_world
 from vae.checkpoint import load_vae
@@ -59,7 +59,7 @@ def test_layers_of_diffusers_stay_in_float32_on_a_cpu(
 
 
 def test_the_loss_falls_and_only_the_decoder_moves(trained: Path, wan: Path) -> None:
-    rows = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    rows = json_lines(trained / "metrics.jsonl")
     losses = [row["loss"] for row in rows if "loss" in row]
     assert losses[-1] < 0.9 * losses[0]
     card = (trained / "CARD.md").read_text()

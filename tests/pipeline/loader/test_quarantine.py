@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from pipeline import schema as s
 from pipeline.loader.quarantine import DataError, Quarantine
 from pipeline.shards.ranges import ClipError
+from tests.helpers.json_lines import json_lines
 
 
 @pytest.mark.parametrize(("clips", "budget"), [(100, 8), (8_999, 8), (9_000, 9), (1_000_000, 1000)])
@@ -31,7 +31,7 @@ def test_the_budget_itself_is_tolerated_and_one_more_ends_the_run(tmp_path: Path
         match=r"^3 of 1000 clips .* budget of 2; see .*quarantine.jsonl; the last one: x$",
     ):
         quarantine.add("c", ValueError("x"), epoch=4)
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = json_lines(path)
     assert rows[0] == {s.CLIP_ID: "a", "kind": "hash", "epoch": 3, "error": "a differs"}
     assert [row[s.CLIP_ID] for row in rows] == ["a", "b", "c"] and rows[2]["kind"] == "decode"
     Quarantine(path, 1000).add("d", ValueError("another run"))

@@ -13,6 +13,7 @@ from pipeline.config import MixConfig
 from pipeline.loader.api import ClipView, VideoBatches
 from pipeline.loader.quarantine import DataError, Quarantine
 from pipeline.shards.read import open_manifest
+from tests.helpers.json_lines import json_lines
 from tests.helpers.shard_media import flip_byte, make_rows, make_shards
 
 VIEW = ClipView(max_pixels=48 * 48)
@@ -116,7 +117,7 @@ def test_bad_clips_are_replaced_alike_on_every_rank(tmp_path):
     ranks = [signature(first(p, 6)) for p in pair]
     for k in range(6):
         assert [ranks[i % 2][k][i // 2] for i in range(SIZE)] == got[k]
-    found = [json.loads(line) for line in lines.read_text().splitlines()]
+    found = json_lines(lines)
     assert sorted(line["clip_id"] for line in found) == sorted(set(bad))
     assert {line["kind"] for line in found} == {"hash"}
     assert len(loader.quarantine) == len(set(bad))
@@ -144,7 +145,7 @@ def test_a_damaged_shard_is_survived_alike_in_every_world(tmp_path, damage):
         ranks = [signature(first(loader, 2)) for loader in loaders]
         steps = [[ranks[i % world][k][i // world] for i in range(12)] for k in range(2)]
         assert {unit[0] for step in steps for unit in step}.isdisjoint(lost)
-        found = [json.loads(line) for line in log.read_text().splitlines()]
+        found = json_lines(log)
         assert {line["clip_id"] for line in found} == lost
         assert {line["kind"] for line in found} == {damage}
         assert want is None or steps == want

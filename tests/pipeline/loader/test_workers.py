@@ -13,6 +13,7 @@ from pipeline import schema as s
 from pipeline.loader.api import ClipView, LoaderState, VideoBatches, with_workers
 from pipeline.loader.quarantine import DataError
 from pipeline.shards.read import open_manifest
+from tests.helpers.json_lines import json_lines
 from tests.helpers.shard_media import flip_byte, make_rows, make_shards
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
@@ -185,5 +186,5 @@ def test_what_workers_find_is_replaced_listed_and_budgeted_as_one(tmp_path, work
     follows = {clip: order[order.index(clip) + 1] for clip in order[::4]}
     assert got[:16] == [follows.get(clip, clip) for clip in order[:16]]
     assert set(got) <= set(good)
-    found = [json.loads(line) for line in lines.read_text().splitlines()]
+    found = json_lines(lines)
     assert [line["clip_id"] for line in found] == order[::4][:9]

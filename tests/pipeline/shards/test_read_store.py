@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -21,6 +20,7 @@ from pipeline.shards.write import ShardWriter
 from pipeline.store import client as store_client
 from pipeline.store.paths import ObjectPath, matching
 from pipeline.tables import clips_schema, shards_schema
+from tests.helpers.json_lines import json_lines
 from tests.helpers.object_server import Fault, ObjectServer, no_faults, server_with
 from tests.helpers.shard_media import make_rows, make_shards
 
@@ -175,7 +175,7 @@ def test_an_object_that_a_store_keeps_refusing_costs_its_clips_and_a_dead_store_
         after = [*order[at + 1 :], *order[:at]]
         expected.append(next(i for i in [index, *after] if i in readable))
     assert shown[0] == shown[1] == [manifest.row(i)[s.CLIP_ID] for i in expected]
-    told = [json.loads(line) for line in lines.read_text().splitlines()]
+    told = json_lines(lines)
     assert {line[s.CLIP_ID] for line in told} == {manifest.row(i)[s.CLIP_ID] for i in lost}
     assert {line["kind"] for line in told} == {"store"} and "503" in told[0]["error"]
     batches = loader()
