@@ -72,6 +72,13 @@ class Composite:
     events: list[tuple[int, int, str]] = field(default_factory=list)
     """[first, last] of disturbances, and their kinds."""
 
+    @property
+    def free(self) -> int:
+        """Frames since the last boundary."""
+        return len(self.frames) - max(
+            [0, *self.cuts[-1:], *[last + 1 for _, last in self.gradual[-1:]]]
+        )
+
     def truth(self, fps: float) -> dict[str, Any]:
         """An entry of ``truth.json``."""
         return {
@@ -134,10 +141,7 @@ def compose(
         out.events += [(base + a, base + b, kind) for a, b, kind in events]
         pending = ""
         cut_kind = pick(rng, CUTS)
-        free = len(out.frames) - max(
-            [0, *out.cuts[-1:], *[last + 1 for _, last in out.gradual[-1:]]]
-        )
-        if rng.random() < gradual_share and free > 16:
+        if rng.random() < gradual_share and out.free > 16:
             pending = pick(rng, kinds)
     return out
 
@@ -211,8 +215,7 @@ def join(rng: np.random.Generator, out: Composite, after: np.ndarray, kind: str,
     """Append ``after`` through a gradual transition; the frame at which its own first frame lies."""
     if kind in ("fade_black", "fade_white", "dip", "half_fade", "black"):
         return _fade(rng, out, after, kind, span)
-    free = len(out.frames) - max([0, *out.cuts[-1:], *[last + 1 for _, last in out.gradual[-1:]]])
-    span = min(span, free - 6, len(after) - 6)
+    span = min(span, out.free - 6, len(after) - 6)
     base = len(out.frames) - span
     mixed = blend(rng, kind, np.stack(out.frames[base:]), after[:span])
     out.frames[base:] = list(mixed)
@@ -228,9 +231,8 @@ def _note(out: Composite, first: int, last: int, kind: str) -> None:
 
 def _fade(rng: np.random.Generator, out: Composite, after: np.ndarray, kind: str, span: int) -> int:
     """Out to a plain colour and in again; a hold of more than a second there is a shot of its own."""
-    free = len(out.frames) - max([0, *out.cuts[-1:], *[last + 1 for _, last in out.gradual[-1:]]])
     share = rng.uniform(0.35, 0.65)
-    down = min(max(1, round(span * share)), free - 6)
+    down = min(max(1, round(span * share)), out.free - 6)
     up = min(max(1, span - down), len(after) - 6)
     if kind == "half_fade":
         down, up = (down, 0) if rng.random() < 0.5 else (0, up)

@@ -32,14 +32,9 @@ def blend(rng: np.random.Generator, kind: str, a: np.ndarray, b: np.ndarray) -> 
         lit = a.astype(np.float32) * (1 - p[:, None, None, None]) ** 0.6
         lit += b * p[:, None, None, None].astype(np.float32) ** 0.6
         return np.clip(lit, 0, 255).astype(np.uint8)
-    if kind == "glitch":
-        return _glitch(rng, a, b, p)
-    if kind == "grow":
-        return _grow(rng, a, b, p)
-    if kind == "spin":
-        return _spin(rng, a, b, p)
-    if kind == "split":
-        return _split(rng, a, b, p)
+    moved = {"glitch": _glitch, "grow": _grow, "spin": _spin, "split": _split}
+    if kind in moved:
+        return moved[kind](rng, a, b, p)
     field_ = wipe_field(rng, kind, h, w)
     soft = float(rng.choice([0.01, rng.uniform(0.02, 0.5)]))
     edge = p * (1 + soft)

@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.distributed.checkpoint import HuggingFaceStorageReader, load
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dit.checkpoint import load_dit
 from dit.train.saved import CHECKPOINTS, FOLDER, latest_state, read_state
 from tests.helpers.latents import write_folder
+from tests.helpers.sharded_states import stored_tensors
 
 TIMED = {"elapsed_s", "tokens_per_s", "clips_per_s", "data_wait"}
 """Numbers of a line that a clock gives."""
@@ -89,11 +89,7 @@ def state_of(out: Path) -> dict[str, Any]:
     state = read_state(path)
     if path.is_file():
         return state
-    reader = HuggingFaceStorageReader(str(path))
-    stored = reader.read_metadata().state_dict_metadata
-    tensors = {k: torch.empty(each.size, dtype=each.properties.dtype) for k, each in stored.items()}
-    load(tensors, storage_reader=reader, no_dist=True)
-    return {**state, "tensors": tensors, FOLDER: ""}
+    return {**state, "tensors": stored_tensors(path), FOLDER: ""}
 
 
 def inode(path: Path) -> int:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.distributed.checkpoint import HuggingFaceStorageReader, load
 
 from dit.checkpoint import load_dit
 from dit.config import SamplerConfig
@@ -17,6 +16,7 @@ from dit.train.saved import latest_state, step_folders
 from pipeline.training.state import load_state, save_state
 from tests.dit.train.test_loop import CONFIG, MODEL, logged, packs
 from tests.helpers.processes import end_processes, start_processes
+from tests.helpers.sharded_states import stored_tensors
 
 ADAMW = {"fsdp": True, "optimizer": "adamw", "packs_per_step": 4, "recompute": True}
 MUON = {"fsdp": True, "sample_every": 3, "keep_checkpoints": 1}
@@ -83,13 +83,7 @@ def tensors(out: Path) -> dict[str, torch.Tensor]:
     """All tensors of the newest checkpoint, whole, under the names that shards have."""
     path = latest_state(out)
     if path.is_dir():
-        reader = HuggingFaceStorageReader(str(path))
-        stored = reader.read_metadata().state_dict_metadata
-        found = {
-            k: torch.empty(each.size, dtype=each.properties.dtype) for k, each in stored.items()
-        }
-        load(found, storage_reader=reader, no_dist=True)
-        return found
+        return stored_tensors(path)
     state = load_state(path)
     found = {f"model.{name}": value for name, value in state["model"].items()}
     found |= {f"ema.{name}": value for name, value in state["ema"]["weights"].items()}
