@@ -20,6 +20,9 @@ from pipeline import schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ROW = "filmstock_row"
+"""Column that a query finds beside those of the manifest: the number of the row."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -78,35 +81,45 @@ def _query(
 ) -> dict[str, np.ma.MaskedArray]:
     """Setting -> column of values; ``form`` wraps the expression, ``kind`` is the type it must have."""
     import duckdb
+    import pyarrow as pa
 
-    # fetched columns keep the order of the rows: preserve_insertion_order is DuckDB's default
+    # windows and subqueries give rows in an order of their own: each value comes with its row
+    numbered = manifest.append_column(ROW, pa.array(np.arange(manifest.num_rows)))
     with _database().cursor() as connection:
-        connection.register("manifest", manifest)
+        connection.register("manifest", numbered)
         found = {}
         for setting, expression in settings.items():
             value = form.format(f"(\n{expression}\n)")
             try:
                 first, *more = connection.extract_statements(
-                    f"SELECT {value} AS verdict FROM manifest"
+                    f"SELECT {value} AS verdict, {ROW} FROM manifest"
                 )
                 result = connection.execute(first)
                 kinds = [str(column[1]) for column in result.description or ()]
                 columns = result.fetchnumpy()
             except duckdb.Error as error:
+                if f'"{ROW}" must appear in the GROUP BY' in str(error):
+                    raise _not_one(setting, expression, kind) from None
                 raise ValueError(
                     _explain(setting, expression, str(error), manifest.column_names)
                 ) from None
-            if more or kinds != [kind] or len(columns["verdict"]) != manifest.num_rows:
-                what, example = (
-                    ("true-or-false value", f"a comparison, such as {schema.MOTION_MEAN} > 0.002")
-                    if kind == "BOOLEAN"
-                    else ("value", f"an expression over columns, such as {schema.MOTION_MEAN}")
-                )
-                raise ValueError(
-                    f"{setting} = {expression!r} is not one {what} per clip; write {example}"
-                )
-            found[setting] = np.ma.asarray(columns["verdict"])
+            one = kinds == [kind, "BIGINT"] and len(columns["verdict"]) == manifest.num_rows
+            if more or not one:
+                raise _not_one(setting, expression, kind)
+            verdict, place = np.ma.asarray(columns["verdict"]), np.asarray(columns[ROW])
+            in_order = bool((place[1:] > place[:-1]).all())
+            found[setting] = verdict if in_order else verdict[np.argsort(place)]
         return found
+
+
+def _not_one(setting: str, expression: str, kind: str) -> ValueError:
+    """The error of an expression that gives no value of its ``kind`` for each clip."""
+    what, example = (
+        ("true-or-false value", f"a comparison, such as {schema.MOTION_MEAN} > 0.002")
+        if kind == "BOOLEAN"
+        else ("value", f"an expression over columns, such as {schema.MOTION_MEAN}")
+    )
+    return ValueError(f"{setting} = {expression!r} is not one {what} per clip; write {example}")
 
 
 def _explain(setting: str, expression: str, error: str, columns: list[str]) -> str:

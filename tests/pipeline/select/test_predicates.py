@@ -40,6 +40,26 @@ def test_a_predicate_may_compare_with_the_other_clips():
     assert evaluate(TABLE, where)["low"].failed.tolist() == [True, False, False]
 
 
+def test_values_stay_with_their_clips_whatever_order_the_rows_come_in():
+    """DuckDB gives rows of a window by partition, and those of a subquery as its hash join finds them."""
+    n = 300_000
+    rng = np.random.default_rng(0)
+    source, value = rng.integers(0, 9_999, n), rng.random(n)
+    table = pa.table({"source_id": source.astype("U"), "blur": value})
+    mean = (np.bincount(source, value) / np.maximum(np.bincount(source), 1))[source]
+    best = np.zeros(source.max() + 1)
+    np.maximum.at(best, source, value)
+    window = "OVER (PARTITION BY source_id)"
+    subquery = "(SELECT avg(m.blur) FROM manifest m WHERE m.source_id = manifest.source_id)"
+    asked = {"window": f"blur - avg(blur) {window}", "subquery": f"blur - {subquery}"}
+    for name, found in numbers(table, asked).items():
+        np.testing.assert_allclose(found, value - mean, atol=1e-9, err_msg=name)
+    (top,) = evaluate(table, {"top": f"blur >= max(blur) {window}"}).values()
+    assert (~top.failed == (value == best[source])).all()
+    group, _ = groups(table, "group", f"min(source_id) {window}")
+    assert len(np.unique(np.stack([group, source]), axis=1).T) == len(np.unique(source))
+
+
 @pytest.mark.parametrize(
     ("predicate", "message"),
     [
