@@ -53,8 +53,8 @@ class CaptionConfig:
     """Caption kinds that are made: ``short``, ``dense`` and ``structured`` by the model, one request per clip and kind;
     ``facts`` of what was measured, which needs no model."""
     language: Name = "en"
-    """Language that captions are written in, ISO 639-1. Only English ones are checked for boilerplate and for being
-    English; a prompt of ours asks for any other one by name."""
+    """Language that captions are written in, ISO 639-1; one in another ends as ``off_language``. A prompt of ours asks
+    for any but English by name."""
     hints: tuple[str, ...] = ()
     """What the model is told of what was measured: ``camera``, ``movement``, ``light``, ``colours``, ``text``. What it
     is told is stored with the caption."""
