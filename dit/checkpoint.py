@@ -17,7 +17,7 @@ from dit.files import read_metadata, weights_file
 from dit.latents import LatentSpec
 from dit.model import DiT
 from pipeline.store.atomic import write_bytes
-from pipeline.store.weights import digest_tensors, load_into, read_tensors
+from pipeline.store.weights import built_with, digest_tensors, read_tensors
 from pipeline.store.weights_sum import with_sum
 
 
@@ -83,8 +83,8 @@ def load_dit(path: str | Path = "embedded") -> Loaded:
     """The DiT of a file, of a folder that holds ``dit.safetensors``, or ``"embedded"``."""
     file = weights_file(path)
     metadata, tensors = read_metadata(file), read_tensors(file)
-    model = DiT(DiTConfig.from_dict(json.loads(metadata["config"])))
-    load_into(model, tensors, file)
+    config = DiTConfig.from_dict(json.loads(metadata["config"]))
+    model = built_with(lambda: DiT(config), tensors, file)
     return Loaded(
         model=model.eval().requires_grad_(False),
         latents=LatentSpec.from_dict(json.loads(metadata["latents"])),

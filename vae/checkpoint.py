@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.store.atomic import write_bytes
-from pipeline.store.weights import digest_tensors, load_into, read_tensors, weights_metadata
+from pipeline.store.weights import built_with, digest_tensors, read_tensors, weights_metadata
 from pipeline.store.weights_sum import with_sum
 from vae.config import FORMAT, VAEConfig
 from vae.files import weights_file
@@ -54,7 +54,7 @@ def load_vae(path: str | Path = "embedded") -> VideoVAE:
     file = weights_file(path)
     metadata = weights_metadata(file, FORMAT, "train-vae", "VAE")
     tensors = read_tensors(file)
-    vae = VideoVAE(VAEConfig.from_dict(json.loads(metadata["config"])))
-    load_into(vae, tensors, file)
+    config = VAEConfig.from_dict(json.loads(metadata["config"]))
+    vae = built_with(lambda: VideoVAE(config), tensors, file)
     vae.id = latent_space_id(tensors)
     return vae.eval().requires_grad_(False)

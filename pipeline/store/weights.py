@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.store.weights_sum import SUM, file_sum
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Shape = tuple[int, ...]
+M = TypeVar("M", bound="nn.Module")
 
 MOST_HEADER_BYTES = 100_000_000
 """Longest header that the format allows."""
@@ -241,11 +242,27 @@ def check_shapes(wanted: Mapping[str, Shape], stored: Mapping[str, Shape], path:
         raise ValueError(f"{path} does not fit its own config: {name} {told}; {DAMAGED}")
 
 
+def built_with(make: Callable[[], M], tensors: dict[str, Tensor], path: Path) -> M:
+    """What ``make`` builds, with the weights read from ``path``; none are drawn only to be replaced by them.
+
+    All of its numbers must be weights: a constant that it computes for itself would be lost.
+    """
+    import torch
+
+    with torch.device("meta"):
+        model = make()
+    load_into(model, tensors, path)
+    return model
+
+
 def load_into(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     """Give ``model`` the weights read from ``path``, as float32; ValueError where names or shapes differ."""
+    import torch
+
     wanted, stored = (
         {name: tuple(tensor.shape) for name, tensor in each.items()}
         for each in (model.state_dict(), tensors)
     )
     check_shapes(wanted, stored, path)
-    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    copies = {name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}
+    model.load_state_dict(copies, assign=True)

@@ -10,6 +10,7 @@ import torch
 
 from pipeline.openclip.find import EMBEDDED
 from pipeline.openclip.model import OpenClipModel, load_openclip, real_length
+from pipeline.openclip.package import open_clip_module
 from tests.helpers.clip_folders import SIGLIP_LIKE, VIT_LIKE, write_folder
 
 TEXTS = ["a red circle moves left", "a", "a blue ring and a red circle"]
@@ -92,6 +93,20 @@ def test_the_id_follows_content_not_place(siglip_folder: Path, tmp_path: Path) -
     state["text.positional_embedding"][0, 0] += 1e-3
     save_file(state, str(copy / "open_clip_model.safetensors"))
     assert load_openclip(copy).id != here.id
+
+
+def test_the_tokenizer_is_the_one_that_open_clip_gives(
+    vit_folder: Path, siglip_folder: Path, tmp_path: Path
+) -> None:
+    """CLIP's own is one for all models, but each model has its own length."""
+    short = {**VIT_LIKE, "text_cfg": {**VIT_LIKE["text_cfg"], "context_length": 9}}
+    loaded = {}
+    for folder in (vit_folder, siglip_folder, write_folder(tmp_path / "short", short)):
+        loaded[folder.name] = ours = load_openclip(folder).tokenizer
+        theirs = open_clip_module().get_tokenizer(f"local-dir:{folder}")
+        assert type(ours) is type(theirs) and ours.context_length == theirs.context_length
+        assert torch.equal(ours(TEXTS), theirs(TEXTS))
+    assert load_openclip(vit_folder).tokenizer is loaded[vit_folder.name]
 
 
 def test_a_folder_can_say_that_its_domain_is_narrow(vit_folder: Path, siglip_folder: Path) -> None:

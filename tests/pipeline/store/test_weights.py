@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline.store.weights import (
+    built_with,
     digest_tensors,
     load_into,
     read_tensors,
@@ -76,6 +77,18 @@ def test_weights_of_another_shape_are_named(file: Path) -> None:
     with pytest.raises(ValueError, match="bias is missing"):
         load_into(layer, {"weight": tensors["weight"]}, file)
     assert json.dumps(weights_header(file))
+
+
+def test_a_model_is_built_with_weights_from_a_file_and_none_are_drawn(file: Path) -> None:
+    tensors, before = read_tensors(file), torch.random.get_rng_state()
+    layer = built_with(lambda: torch.nn.Linear(3, 2), tensors, file)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(layer.weight, torch.ones(2, 3)) and layer.weight.dtype == torch.float32
+    with torch.no_grad():
+        layer.weight.zero_()
+    assert torch.equal(tensors["weight"], torch.ones(2, 3)), "they are the model's own"
+    with pytest.raises(ValueError, match=r"weight has shape \(2, 3\), not \(2, 4\)"):
+        built_with(lambda: torch.nn.Linear(4, 2), tensors, file)
 
 
 def test_tensors_have_the_id_of_the_file_that_they_are_read_from(tmp_path: Path) -> None:
