@@ -30,7 +30,9 @@ def tiny_clip(folder: Path, seed: int = 0) -> Path:
 
 
 def tiny_vae(path: Path, seed: int = 0) -> Path:
-    """An untrained VAE checkpoint of the tiny preset."""
+    """An untrained VAE checkpoint of the tiny preset's compression, with fewer and narrower layers."""
+    from dataclasses import replace
+
     import torch
 
     from vae.checkpoint import save_vae
@@ -38,5 +40,7 @@ def tiny_vae(path: Path, seed: int = 0) -> Path:
     from vae.model import VideoVAE
 
     torch.manual_seed(seed)
-    save_vae(VideoVAE(VAEConfig.preset("tiny")), path)
+    thin = {"widths": (16, 32), "decoder_widths": None, "reach": 1}
+    few = {"encoder_blocks": (1, 1), "decoder_blocks": (1, 1)}
+    save_vae(VideoVAE(replace(VAEConfig.preset("tiny"), **thin, **few)), path)
     return path

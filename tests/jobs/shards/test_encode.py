@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -43,6 +44,22 @@ def config(tmp_path_factory):
 def folder(tmp_path):
     make_shards(tmp_path / "shards", make_rows(N))
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def encoded_once(config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encoded")
+    make_shards(folder / "shards", make_rows(N))
+    run(config, folder, workers=1)
+    return folder
+
+
+@pytest.fixture
+def encoded(encoded_once, folder):
+    """A folder of shards whose latents are there, as ``run`` left them."""
+    shutil.rmtree(folder / "shards")
+    shutil.copytree(encoded_once, folder, dirs_exist_ok=True)
+    return folder
 
 
 def keys_of(folder):
@@ -106,40 +123,37 @@ def test_the_source_of_a_clip_is_kept(tmp_path, config):
     assert sorted(LatentStore(tmp_path).sources) == ["film0", "film1", "film2"]
 
 
-def test_rerun_does_nothing_and_says_so(folder, config, capsys):
-    run(config, folder, workers=1)
-    before = {p: p.stat().st_mtime_ns for p in (folder / "latents").iterdir()}
+def test_rerun_does_nothing_and_says_so(encoded, config, capsys):
+    before = {p: p.stat().st_mtime_ns for p in (encoded / "latents").iterdir()}
     capsys.readouterr()
-    assert main([str(folder), "--vae", config.vae, "--text", config.text_encoder,
+    assert main([str(encoded), "--vae", config.vae, "--text", config.text_encoder,
                  "--set", f"encode.max_pixels={config.max_pixels}"]) == 0  # fmt: skip
     assert "nothing to do" in capsys.readouterr().out
-    assert {p: p.stat().st_mtime_ns for p in (folder / "latents").iterdir()} == before
+    assert {p: p.stat().st_mtime_ns for p in (encoded / "latents").iterdir()} == before
 
 
-def test_a_deleted_part_is_encoded_again(folder, config):
-    run(config, folder, workers=1)
-    next((folder / "latents").glob("part-*.parquet")).unlink()
-    assert run(config, folder, workers=1).encoded == N
-    next((folder / "latents" / "texts").glob("part-*.parquet")).unlink()
-    result = run(config, folder, workers=1)
+def test_a_deleted_part_is_encoded_again(encoded, config):
+    next((encoded / "latents").glob("part-*.parquet")).unlink()
+    assert run(config, encoded, workers=1).encoded == N
+    next((encoded / "latents" / "texts").glob("part-*.parquet")).unlink()
+    result = run(config, encoded, workers=1)
     assert result.encoded == 0 and result.texts > 0
-    assert len(LatentStore(folder)) == 2 * N
+    assert len(LatentStore(encoded)) == 2 * N
 
 
-def test_only_rows_whose_key_changed_are_encoded(folder, config):
-    run(config, folder, workers=1)
-    before = keys_of(folder)
+def test_only_rows_whose_key_changed_are_encoded(encoded, config):
+    before = keys_of(encoded)
     rows = make_rows(N)
     rows[3][s.CAPTION_DENSE] = "another caption"
     rows[5][s.VIDEO] = make_rows(N + 6)[N + 5][s.VIDEO]
-    reshard(folder, rows)
-    result = run(config, folder, workers=1)
+    reshard(encoded, rows)
+    result = run(config, encoded, workers=1)
     assert (result.encoded, result.texts, result.reused, result.dropped) == (1, 1, N - 1, 2)
-    after = keys_of(folder)
+    after = keys_of(encoded)
     changed = {clip for clip in after if after[clip] != before[clip]}
     assert changed == {rows[5][s.CLIP_ID]}
-    reshard(folder, rows[:-1])
-    result = run(config, folder, workers=1)
+    reshard(encoded, rows[:-1])
+    result = run(config, encoded, workers=1)
     assert (result.clips, result.captions, result.encoded) == (N - 1, 2 * N - 2, 0)
 
 
@@ -148,15 +162,14 @@ def test_only_rows_whose_key_changed_are_encoded(folder, config):
     [{"fps": 4.0}, {"max_frames": 5}, {"max_pixels": 32 * 32}, {"vae": 1}, {"posterior": "mean"}],
 )
 def test_every_setting_that_matters_renews_all_latents_and_no_text(
-    folder, config, change, tmp_path
+    encoded, config, change, tmp_path
 ):
-    run(config, folder, workers=1)
-    before = texts_of(folder)
+    before = texts_of(encoded)
     if "vae" in change:
         change = {"vae": str(tiny_vae(tmp_path / "other.safetensors", seed=1))}
-    result = run(replace(config, **change), folder, workers=1)
+    result = run(replace(config, **change), encoded, workers=1)
     assert (result.encoded, result.dropped, result.clips, result.texts) == (N, N, N, 0)
-    assert texts_of(folder) == before
+    assert texts_of(encoded) == before
 
 
 def test_a_key_names_everything_a_row_is_computed_from(config, monkeypatch, tmp_path):
@@ -212,9 +225,8 @@ def test_a_key_names_everything_a_row_is_computed_from(config, monkeypatch, tmp_
 
 
 @pytest.mark.parametrize("edit", ["caption", "video", "clip removed", "clip added"])
-def test_a_stale_cache_is_refused_by_name(folder, config, edit):
-    run(config, folder, workers=1)
-    refuse_stale(folder)
+def test_a_stale_cache_is_refused_by_name(encoded, config, edit):
+    refuse_stale(encoded)
     rows = make_rows(N + 1)
     added = rows.pop()
     if edit == "caption":
@@ -225,21 +237,20 @@ def test_a_stale_cache_is_refused_by_name(folder, config, edit):
         rows.pop()
     else:
         rows.append(added)
-    reshard(folder, rows)
+    reshard(encoded, rows)
     counts = {"clip removed": "0 clips without latents, 1 latents", "clip added": "1 clips without"}
     with pytest.raises(UserError, match="latents is stale") as caught:
-        train_dit.main([str(folder), "--out", str(folder / "dit"), "--steps", "1"])
+        train_dit.main([str(encoded), "--out", str(encoded / "dit"), "--steps", "1"])
     assert counts.get(edit, "0 clips without latents, 0 latents") in str(caught.value)
     assert "filmstock encode" in str(caught.value)
-    run(config, folder, workers=1)
-    refuse_stale(folder)
+    run(config, encoded, workers=1)
+    refuse_stale(encoded)
 
 
-def test_resharding_alone_does_not_make_a_cache_stale(folder, config):
-    run(config, folder, workers=1)
-    reshard(folder, make_rows(N)[::-1])
-    refuse_stale(folder)
-    refuse_stale(folder / "latents")
+def test_resharding_alone_does_not_make_a_cache_stale(encoded, config):
+    reshard(encoded, make_rows(N)[::-1])
+    refuse_stale(encoded)
+    refuse_stale(encoded / "latents")
 
 
 def test_interrupted_run_goes_on_where_it_stopped(folder, config, monkeypatch):
@@ -294,12 +305,11 @@ def test_wrong_paths_are_one_line_errors(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_ray_workers_give_the_same_rows(folder, config):
-    run(config, folder, workers=1)
-    out = folder / "ray" / "latents"
-    result = run(config, folder, out=out, workers=2)
+def test_ray_workers_give_the_same_rows(encoded, config):
+    out = encoded / "ray" / "latents"
+    result = run(config, encoded, out=out, workers=2)
     assert (result.clips, result.captions) == (N, 2 * N)
-    a, b = LatentStore(folder), LatentStore(out)
+    a, b = LatentStore(encoded), LatentStore(out)
     assert a.hash == b.hash
     for i in range(2 * N):
         np.testing.assert_allclose(a.text(i), b.text(i), atol=2e-3, rtol=1e-2)
