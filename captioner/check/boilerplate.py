@@ -80,6 +80,11 @@ MEDIA_WORD = re.compile(
 )
 """A medium; one that was spoken of before what is said of the video is a thing in the scene."""
 
+_ROUNDS = 4
+"""What is left after a phrase is taken out may show another."""
+_SENTENCES = 1024
+"""Sentences of which is remembered what was found in them: in each round, all but one are as they were."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stripped:
@@ -107,10 +112,6 @@ def strip_boilerplate(text: str) -> Stripped:
             return Stripped(text=once.text, found=found)
         left = _unwrapped(once.text)
     return Stripped(text=left, found=found)
-
-
-_ROUNDS = 4
-"""What is left after a phrase is taken out may show another."""
 
 
 def _strip_once(text: str) -> Stripped:
@@ -209,14 +210,13 @@ def _strip_sentence(sentence: str, before: str, found: list[str], *, timed: bool
     if timed and (hit := AROUND.match(sentence)):
         found.append(hit[0].strip(" ,"))
         return f"Midway, {sentence[hit.end() :]}"
-    for pattern, replacement in (*TIMES, *CAMERA, *OPENINGS, *STYLES):
-        hit = pattern.match(sentence)
-        if not hit or named & {word.lower() for word in MEDIA_WORD.findall(hit[0])}:
+    for hit, replacement in _fronts(sentence):
+        if named & {word.lower() for word in MEDIA_WORD.findall(hit[0])}:
             continue
         if replacement == "then " and not before:
             replacement = ""
         after = sentence[hit.end() :]
-        if pattern in _ABOUT_CAMERA:
+        if hit.re in _ABOUT_CAMERA:
             if _CAMERA.search(before.replace("The camera", "")):
                 continue  # it is a thing in the scene
             if replacement.startswith("who "):
@@ -240,20 +240,38 @@ def _strip_sentence(sentence: str, before: str, found: list[str], *, timed: bool
             for further, instead in AFTER if not replacement else ():
                 rest = further.sub(instead, rest, count=1)
             return rest[:1].upper() + rest[1:]
-    for tail in TAILS:
-        hit = tail.search(sentence)
-        if hit and not STYLE_WORDS.search(hit[0]):
-            return _without(hit, sentence, found)
-    for pattern, replacement in (*LATER, *BESIDE, *ASIDES):
-        for hit in pattern.finditer(sentence):
-            if _POSITION.search(sentence[: hit.start()]) or named & {
-                word.lower() for word in MEDIA_WORD.findall(hit[0])
-            }:
-                continue
-            found.append(hit[0].strip(" ,"))
-            rest = sentence[: hit.start()] + hit.expand(replacement) + sentence[hit.end() :]
-            return rest[:1].upper() + rest[1:]
+    if tail := _tail(sentence):
+        return _without(tail, sentence, found)
+    for hit, replacement in _insides(sentence):
+        if _POSITION.search(sentence[: hit.start()]) or named & {
+            word.lower() for word in MEDIA_WORD.findall(hit[0])
+        }:
+            continue
+        found.append(hit[0].strip(" ,"))
+        rest = sentence[: hit.start()] + hit.expand(replacement) + sentence[hit.end() :]
+        return rest[:1].upper() + rest[1:]
     return sentence
+
+
+@lru_cache(maxsize=_SENTENCES)
+def _fronts(sentence: str) -> tuple[tuple[re.Match[str], str], ...]:
+    """Phrases about the video that a sentence begins with, and what stands for each."""
+    patterns = (*TIMES, *CAMERA, *OPENINGS, *STYLES)
+    return tuple((hit, put) for pattern, put in patterns if (hit := pattern.match(sentence)))
+
+
+@lru_cache(maxsize=_SENTENCES)
+def _tail(sentence: str) -> re.Match[str] | None:
+    """A phrase about the video at the end of a sentence."""
+    hits = (tail.search(sentence) for tail in TAILS)
+    return next((hit for hit in hits if hit and not STYLE_WORDS.search(hit[0])), None)
+
+
+@lru_cache(maxsize=_SENTENCES)
+def _insides(sentence: str) -> tuple[tuple[re.Match[str], str], ...]:
+    """Phrases about the video anywhere in a sentence, and what stands for each."""
+    patterns = (*LATER, *BESIDE, *ASIDES)
+    return tuple((hit, put) for pattern, put in patterns for hit in pattern.finditer(sentence))
 
 
 def _strip_clause(sentence: str, before: str, found: list[str]) -> str:
@@ -311,6 +329,7 @@ _ALL_LOOK = re.compile(
 """Of these nothing is left to see without what they are said to do."""
 
 
+@lru_cache(maxsize=_SENTENCES)
 def _says_nothing(sentence: str) -> bool:
     """A sentence that is talk, whatever words are taken out of it."""
     return is_talk(sentence) or is_effect(sentence) or bool(GUESS.match(sentence))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 QUOTED = re.compile(
     '"[^"\n]{0,200}"|[\u300c\u300e\u300a][^\u300d\u300f\u300b\n]{0,80}[\u300d\u300f\u300b]'
@@ -55,6 +56,7 @@ _FOREIGN_WORDS = {
 }
 _ENGLISH = frozenset(_ENGLISH_WORDS.split())
 _FOREIGN = {name: frozenset(words.split()) - _ENGLISH for name, words in _FOREIGN_WORDS.items()}
+_ANY_FOREIGN = frozenset().union(*_FOREIGN.values())
 _MORE = {
     "de": "im in an als wie so noch nur über durch gegen ohne bis zum zur vom beim man eines ihre ihren seine seinen "
     "seiner dieser diese dieses kein keine mehr sehr hat haben wird werden steht",
@@ -118,6 +120,7 @@ def show_quotes(text: str, quotes: list[str]) -> str:
     return re.sub("\ue000(\\d+)\ue001", lambda mark: quotes[int(mark[1])], text)
 
 
+@lru_cache(maxsize=64)
 def is_off_language(text: str, language: str = "en") -> bool:
     """Some sentence, or the whole, is not in ``language``; foreign names and quotations may occur.
 
@@ -183,7 +186,8 @@ def _script(char: str) -> str:
 
 def _foreign(words: list[str]) -> bool:
     english = sum(word in _ENGLISH for word in words)
-    most = max(sum(word in known for word in words) for known in _FOREIGN.values())
+    said = [word for word in words if word in _ANY_FOREIGN]
+    most = max(sum(word in known for word in said) for known in _FOREIGN.values())
     return most >= 2 and most > english and most >= 0.2 * len(words)
 
 
@@ -193,6 +197,8 @@ def _words(text: str) -> list[str]:
 
 def _other_script(text: str) -> bool:
     """A word's worth of letters of another script than Latin; single Greek letters are symbols."""
+    if text.isascii():
+        return False
     foreign = [c for c in text if c.isalpha() and not _latin(c)]
     return sum(2 if c >= "\u2e80" else 1 for c in foreign) >= 4
 
