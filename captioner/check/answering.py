@@ -7,6 +7,7 @@ once the frames around what is seen ("you can see a dog") are gone.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from captioner.check.talk import BARE
 
@@ -106,6 +107,7 @@ _SOUND = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
 def is_answering(sentence: str) -> bool:
     """A sentence that speaks to whoever asked, or of the answer."""
     return bool(
@@ -144,6 +146,7 @@ _HIDDEN = re.compile(
 _OPENING_HEDGE = re.compile(r"^(?:(?:al|even )?though|while|since|as|because)\b", re.I)
 
 
+@lru_cache(maxsize=1024)
 def is_unknown(sentence: str) -> bool:
     """A sentence on what nobody can tell from pictures, sound among it, and on nothing else."""
     hit = _UNKNOWN.search(sentence)
@@ -156,6 +159,7 @@ def is_unknown(sentence: str) -> bool:
     return bool(alone or _SOUND.search(sentence))
 
 
+@lru_cache(maxsize=1024)
 def without_hedge(sentence: str) -> tuple[str, str] | None:
     """A sentence without the first of its parts that doubts, and that part; None where no part does."""
     start, gap = 0, 0

@@ -37,6 +37,7 @@ _SMALL = frozenset(
 )
 LONG_QUOTE = 60
 """Letters from which what stands in quotes may be a loop, too; a crowd chants, a sign counts."""
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,8 @@ def is_looped(text: str) -> bool:
     words = re.findall(r"\w+", own.lower())
     if _stutters(words) or _repeats(words, shortest=2):
         return True
-    if _repeats([re.sub(r"\d+", "0", w) for w in words], shortest=3):
+    numbered = any(map(_NUMBER.search, words))
+    if numbered and _repeats([_NUMBER.sub("0", word) for word in words], shortest=3):
         return True  # it counts: progress 5 %, progress 10 %, ...
     said = Counter(" ".join(_) for s in SENTENCES.split(own) if len(_ := s.lower().split()) >= 4)
     return max(said.values(), default=0) >= LOOP_REPEATS or bool(

@@ -8,6 +8,7 @@ statement of mood ("The atmosphere is festive") stays: it says in two words what
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from captioner.check.talk import BARE, SUMMING, SURE, patterns
 
@@ -269,6 +270,7 @@ _MOOD_IS = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
 def is_effect(sentence: str) -> bool:
     """A sentence that says only what the scene means or does to its viewers."""
     return (
@@ -279,6 +281,7 @@ def is_effect(sentence: str) -> bool:
     )
 
 
+@lru_cache(maxsize=1024)
 def effect_at_end(sentence: str) -> re.Match[str] | None:
     """A clause at the end of a sentence that does so; None where what it gives can be seen."""
     for pattern in TAILS:
@@ -303,6 +306,7 @@ def effect_of_thing(sentence: str) -> re.Match[str] | None:
     return hit
 
 
+@lru_cache(maxsize=1024)
 def effect_beside(sentence: str) -> tuple[str, str] | None:
     """A sentence without a last clause that would be talk as a sentence by itself, and that clause."""
     hit = None

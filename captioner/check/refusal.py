@@ -7,6 +7,7 @@ part of it. "I cannot describe this video" is a refusal, whatever follows.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from captioner.check.language import hide_quotes, show_quotes, unquoted
 
@@ -69,6 +70,7 @@ def _speaks(text: str) -> bool:
     return bool(_TALK.search(_SEES.sub("", text)))
 
 
+@lru_cache(maxsize=64)
 def without_limits(text: str) -> str | None:
     """A caption without its sentences about what cannot be made out; None where there are none, or nothing else is."""
     own, quotes = hide_quotes(text.strip())
@@ -97,5 +99,6 @@ def _seen(sentence: str) -> str:
     return rest[:1].upper() + rest[1:] if alone and not _refuses(rest) else ""
 
 
+@lru_cache(maxsize=1024)
 def _refuses(text: str) -> bool:
     return bool(_REFUSAL.search(text))

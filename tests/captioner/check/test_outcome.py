@@ -110,6 +110,7 @@ WORDS = st.sampled_from(
 )
 
 
+@settings(max_examples=50)
 @given(st.lists(st.lists(WORDS, min_size=3, max_size=14), min_size=1, max_size=5))
 def test_no_word_is_lost_where_the_video_is_not_spoken_of(sentences: list[list[str]]) -> None:
     """Whatever the words, only talk about a medium is ever taken out."""
@@ -253,7 +254,7 @@ AROUND = (
 )
 
 
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.sampled_from(SEEN), min_size=1, max_size=5, unique=True),
     st.sampled_from(AROUND),
@@ -277,6 +278,7 @@ def test_no_word_of_what_is_seen_is_lost_whatever_is_said_around_it(
     assert set(kept) <= set(said), "and none is made up"
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=200), st.sampled_from(["dense", "structured"]))
 def test_whatever_is_said_the_reply_itself_is_kept(said: str, kind: str) -> None:
     """What is stored is the reply, or the reply lies beside it and a repair says why; the same reply ends the same."""
