@@ -279,9 +279,14 @@ def test_no_word_of_what_is_seen_is_lost_whatever_is_said_around_it(
 
 
 @settings(max_examples=50)
-@given(st.text(max_size=200), st.sampled_from(["dense", "structured"]))
-def test_whatever_is_said_the_reply_itself_is_kept(said: str, kind: str) -> None:
+@given(
+    st.sampled_from(["", "The video shows a dog. It barks. ", "**Dogs** bark at cats. "]),
+    st.text(max_size=200),
+    st.sampled_from(["dense", "structured"]),
+)
+def test_whatever_is_said_the_reply_itself_is_kept(begin: str, rest: str, kind: str) -> None:
     """What is stored is the reply, or the reply lies beside it and a repair says why; the same reply ends the same."""
+    said = begin + rest
     checked = check_reply(reply(said, kind))
     assert said in (checked.text, checked.raw_text)
     assert (checked.raw_text is None) == (checked.text == said)
