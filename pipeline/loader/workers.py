@@ -6,6 +6,8 @@ collect from workers, and ``seek`` means the same before, between and during ite
 
 from __future__ import annotations
 
+import io
+import pickle
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,15 +16,60 @@ from pipeline.loader.quarantine import Found, Quarantine
 from pipeline.loader.steps import Batches, Step
 
 if TYPE_CHECKING:
+    import torch
     from torch.utils.data import DataLoader
 
 
-class _Answer(NamedTuple):
-    """What a worker sends back."""
+ALIGNED = 64
+"""Tensors of an answer begin at multiples of this many bytes."""
 
-    step: Step
-    found: list[Found]
-    """Clips that this worker found unreadable since its last answer."""
+
+class _Answer(NamedTuple):
+    """What a worker sends back: a step, and the clips that it found unreadable since its last answer.
+
+    All tensors travel in one, which is shared memory: torch opens a file and a connection for each that it sends.
+    """
+
+    head: bytes
+    """Both, pickled, but for what the tensors hold."""
+    ends: list[tuple[int, int]]
+    """Where in ``data`` each tensor begins and ends."""
+    data: torch.Tensor
+
+    @classmethod
+    def of(cls, step: Step, found: list[Found]) -> _Answer:
+        """Put them in."""
+        import torch
+
+        buffers: list[pickle.PickleBuffer] = []
+        file = io.BytesIO()
+        _Pickler(file, protocol=5, buffer_callback=buffers.append).dump((step, found))
+        raw, ends, at = [buffer.raw() for buffer in buffers], [], 0
+        for each in raw:
+            ends.append((at, at + each.nbytes))
+            at += -(-each.nbytes // ALIGNED) * ALIGNED
+        data = torch.empty(at, dtype=torch.uint8).share_memory_()
+        room = memoryview(data.numpy())
+        for each, (start, end) in zip(raw, ends, strict=True):
+            room[start:end] = each
+        return cls(file.getvalue(), ends, data)
+
+    def opened(self) -> tuple[Step, list[Found]]:
+        """Take them out; the tensors are views of ``data``."""
+        room = memoryview(self.data.numpy())
+        step, found = pickle.loads(self.head, buffers=[room[a:b] for a, b in self.ends])
+        return step, found
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles tensors as arrays, whose bytes may be kept apart."""
+
+    def reducer_override(self, each: Any) -> Any:
+        import torch
+
+        if isinstance(each, torch.Tensor):
+            return torch.from_numpy, (each.numpy(),)
+        return NotImplemented
 
 
 class _StepByState:
@@ -35,7 +82,7 @@ class _StepByState:
         quarantine = self.batches.quarantine
         if not quarantine.relayed:  # first call in this process
             quarantine = self.batches.quarantine = Quarantine.relay(quarantine.n_clips)
-        return _Answer(self.batches.at(state), quarantine.take_found())
+        return _Answer.of(self.batches.at(state), quarantine.take_found())
 
 
 class _States:
@@ -77,7 +124,7 @@ class WorkerSteps:
         if self.num_workers == 0:
             yield from self.batches
         while True:
-            step, found = next(self._reading())
+            step, found = next(self._reading()).opened()
             for clip in found:
                 self.batches.quarantine.add_found(clip)
             self.batches.steps.state = step.state

@@ -189,27 +189,34 @@ def latents(tmp_path_factory):
 
 
 MIX = MixConfig(dense=4, short=2, structured=2, original=1, empty=0.2)
+OPTIONS = {"token_budget": 2, "packs_per_step": 24, "mix": MIX, "seed": 5}
 
 
 def draws_of(step):
     return [[(c[s.CLIP_ID], c[s.KIND], c[s.CAPTION]) for c in pack] for pack in step.units]
 
 
+@pytest.fixture(scope="module")
+def three_epochs(tmp_path_factory):
+    """A folder, and nine steps of it that one process draws."""
+    folder = write_latents(tmp_path_factory.mktemp("epochs") / "latents", 144)
+    steps = list(itertools.islice(LatentPacks(folder, **OPTIONS), 9))
+    assert [step.epoch for step in steps] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    return folder, steps
+
+
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("workers", [0, 1, 2, 4])
 @pytest.mark.parametrize("world", [1, 2, 3, 4, 6, 8])
 def test_the_same_draws_for_every_world_and_worker_count_and_across_resumes(
-    latents, world, workers
+    three_epochs, world, workers
 ):
-    options = {"token_budget": 3, "packs_per_step": 24, "mix": MIX, "seed": 5}
-    whole = LatentPacks(latents, **options)
-    steps = list(itertools.islice(whole, 9))
-    assert steps[-1].epoch == 2
+    folder, steps = three_epochs
     want = [draws_of(step) for step in steps]
     for rank in (
         range(world) if workers == 0 else [world - 1]
     ):  # starting processes is what takes time
-        reader = with_workers(LatentPacks(latents, **options, rank=rank, world=world), workers)
+        reader = with_workers(LatentPacks(folder, **OPTIONS, rank=rank, world=world), workers)
         for k in (7, 2):  # a resume at another step, on the far side of an epoch
             reader.seek(steps[k].state.to_dict())
             assert draws_of(next(iter(reader))) == want[k + 1][rank::world]
@@ -229,12 +236,8 @@ def test_a_loader_draws_by_the_mix_and_says_what_is_lacking(latents):
             expected[shown_kind(kind, kinds)] += share * n / 240
     assert all(abs(seen[k] - expected[k]) < 5 * math.sqrt(n / 4) for k in expected)
     assert packs.lacking == {"dense": 120, "original": 160}
-    renderings = Counter(
-        packs._drawn(i, e)
-        for e in range(50)
-        for i in range(240)
-        if packs._drawn(i, e).startswith("structured")
-    )
+    drawn = [packs._drawn(i, e) for e in range(50) for i in range(240)]
+    renderings = Counter(name for name in drawn if name.startswith("structured"))
     assert len(renderings) == 3 and min(renderings.values()) > max(renderings.values()) / 3
 
 

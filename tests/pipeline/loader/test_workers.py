@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from pipeline import schema as s
 from pipeline.loader.api import ClipView, LoaderState, VideoBatches, with_workers
 from pipeline.loader.quarantine import DataError
+from pipeline.loader.workers import ALIGNED, _Answer
 from pipeline.shards.read import open_manifest
 from tests.helpers.json_lines import json_lines
 from tests.helpers.shard_media import flip_byte, make_rows, make_shards
@@ -83,7 +84,7 @@ def test_the_whole_grid_of_worlds_and_workers(shards, world, workers, same_shape
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("per_step", [4, 10])
 def test_each_clip_exactly_once_when_steps_divide_the_clips(shards, seed, per_step):
-    loader = batches(shards, per_step, seed=seed)
+    loader = batches(shards, per_step, seed=seed, cache_bytes=1 << 22)  # decodes each clip once
     ids = sorted(open_manifest(shards).table[s.CLIP_ID].to_pylist())
     for epoch in range(2):
         steps = list(itertools.islice(loader, CLIPS // per_step))
@@ -108,7 +109,7 @@ def test_a_remainder_is_left_out_for_one_epoch_and_no_clip_comes_twice(shards, p
 
 
 def test_resume_at_every_step_of_an_epoch_twice_in_a_row_and_over_its_end(shards):
-    steps = list(itertools.islice(batches(shards, 2), 54))
+    steps = list(itertools.islice(batches(shards, 2, cache_bytes=1 << 22), 54))
     want = [seen(step) for step in steps]
     assert (steps[49].epoch, steps[50].epoch) == (0, 1)
     again = batches(shards, 2)
@@ -165,6 +166,16 @@ def test_workers_are_sent_nothing_but_a_state(shards, monkeypatch):
     next(iter(with_workers(batches(shards, 10), 1)))
     assert {type(key) for key in keys} == {LoaderState}
     assert max(len(pickle.dumps(key)) for key in keys) < 300
+
+
+def test_a_step_travels_as_one_tensor_and_comes_out_as_it_was(shards):
+    step = next(iter(batches(shards, 10)))
+    answer = _Answer.of(step, [])
+    assert len(answer.head) < 5_000 < sum(unit["frames"].numel() for unit in step.units)
+    assert answer.data.is_shared() and all(start % ALIGNED == 0 for start, _ in answer.ends)
+    opened, found = answer.opened()
+    assert (seen(opened), opened.state, found) == (seen(step), step.state, [])
+    opened.units[0]["frames"][:] = 0  # they may be written to, as those of this process
 
 
 @pytest.mark.parametrize("workers", [0, 2])
