@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers.hub_here import filmstock_here
 from tests.helpers.hub_server import HubServer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,6 +32,12 @@ FILES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """huggingface_hub pauses a second before each of five tries."""
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
+
+
 @pytest.fixture
 def remote(tmp_path: Path) -> Path:
     folder = tmp_path / "remote"
@@ -41,6 +48,11 @@ def remote(tmp_path: Path) -> Path:
 
 
 def get(hub: HubServer, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return filmstock_here("models", *words, url=hub.url, home=home)
+
+
+def get_apart(hub: HubServer, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own, as a user runs it."""
     told = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0"}
     environment = {**os.environ, **told, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
@@ -63,7 +75,7 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_model_comes_whole_once_and_in_one_format(remote: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with HubServer({REPOSITORY: (COMMIT, remote, "mit")}) as hub:
-        done = get(hub, home, "get", MODEL)
+        done = get_apart(hub, home, "get", MODEL)
         assert done.returncode == 0, done.stderr
         assert f"{REPOSITORY} at {COMMIT}, 0.2 MB, licence mit" in done.stdout
         here = {p.name for p in snapshot(home).iterdir()}

@@ -19,6 +19,7 @@ from jobs.publish.licences import licence_of
 from jobs.publish.push import Args, batches, run
 from pipeline import schema as s
 from pipeline.shards.layout import manifest_of
+from tests.helpers.hub_here import filmstock_here
 from tests.helpers.hub_writes import TOKEN, WritableHub
 from tests.helpers.shard_media import make_rows, make_shards
 
@@ -42,19 +43,27 @@ def hub(tmp_path: Path) -> Iterator[WritableHub]:
         yield made
 
 
-def push(hub: WritableHub, folder: Path, *words: str, token: str = TOKEN) -> tuple[int, str]:
-    told = {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder.parent / "home"), "HF_TOKEN": token}
-    told |= {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-m", "jobs.cli", "push", str(folder), "--repo", REPO, *words],
-        env={**os.environ, **told}, capture_output=True, text=True, timeout=400,
-    )  # fmt: skip
+def push(
+    hub: WritableHub, folder: Path, *words: str, token: str = TOKEN, apart: bool = False
+) -> tuple[int, str]:
+    """Exit code, and what was said; ``apart``: in a process of its own, as a user runs it."""
+    words = ("push", str(folder), "--repo", REPO, *words)
+    home, more = folder.parent / "home", {"HF_TOKEN": token, "HF_HUB_DISABLE_XET": "1"}
+    if apart:
+        told = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0", **more}
+        done = subprocess.run(
+            [sys.executable, "-m", "jobs.cli", *words],
+            env={**os.environ, **told, "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, timeout=400,
+        )  # fmt: skip
+    else:
+        done = filmstock_here(*words, url=hub.url, home=home, **more)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout + done.stderr
 
 
 def test_a_dataset_arrives_whole_and_only_once(hub: WritableHub, folder: Path) -> None:
-    code, text = push(hub, folder, *OPTIONS)
+    code, text = push(hub, folder, *OPTIONS, apart=True)
     assert code == 0, text
     there = hub.root / REPO
     for path in (folder / "shards").glob("*.parquet"):
