@@ -24,7 +24,7 @@ ALIGNED = 64
 """Tensors of an answer begin at multiples of this many bytes."""
 
 
-class _Answer(NamedTuple):
+class Answer(NamedTuple):
     """What a worker sends back: a step, and the clips that it found unreadable since its last answer.
 
     All tensors travel in one, which is shared memory: torch opens a file and a connection for each that it sends.
@@ -37,7 +37,7 @@ class _Answer(NamedTuple):
     data: torch.Tensor
 
     @classmethod
-    def of(cls, step: Step, found: list[Found]) -> _Answer:
+    def of(cls, step: Step, found: list[Found]) -> Answer:
         """Put them in."""
         import torch
 
@@ -78,11 +78,11 @@ class _StepByState:
     def __init__(self, batches: Batches) -> None:
         self.batches = batches
 
-    def __getitem__(self, state: LoaderState) -> _Answer:
+    def __getitem__(self, state: LoaderState) -> Answer:
         quarantine = self.batches.quarantine
         if not quarantine.relayed:  # first call in this process
             quarantine = self.batches.quarantine = Quarantine.relay(quarantine.n_clips)
-        return _Answer.of(self.batches.at(state), quarantine.take_found())
+        return Answer.of(self.batches.at(state), quarantine.take_found())
 
 
 class _States:
@@ -108,7 +108,7 @@ class WorkerSteps:
     def __init__(self, batches: Batches, num_workers: int, *, ahead: int = 2) -> None:
         self.batches, self.num_workers, self.ahead = batches, num_workers, ahead
         self._loader: DataLoader | None = None
-        self._answers: Iterator[_Answer] | None = None
+        self._answers: Iterator[Answer] | None = None
 
     @property
     def state(self) -> LoaderState:
@@ -130,7 +130,7 @@ class WorkerSteps:
             self.batches.steps.state = step.state
             yield step
 
-    def _reading(self) -> Iterator[_Answer]:
+    def _reading(self) -> Iterator[Answer]:
         if self._answers is None:
             if self._loader is None:
                 self._loader = self._start()

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from pipeline import schema as s
 from pipeline.loader.api import ClipView, LoaderState, VideoBatches, with_workers
 from pipeline.loader.quarantine import DataError
-from pipeline.loader.workers import ALIGNED, _Answer
+from pipeline.loader.workers import ALIGNED, Answer
 from pipeline.shards.read import open_manifest
 from tests.helpers.json_lines import json_lines
 from tests.helpers.shard_media import flip_byte, make_rows, make_shards
@@ -170,7 +170,7 @@ def test_workers_are_sent_nothing_but_a_state(shards, monkeypatch):
 
 def test_a_step_travels_as_one_tensor_and_comes_out_as_it_was(shards):
     step = next(iter(batches(shards, 10)))
-    answer = _Answer.of(step, [])
+    answer = Answer.of(step, [])
     assert len(answer.head) < 5_000 < sum(unit["frames"].numel() for unit in step.units)
     assert answer.data.is_shared() and all(start % ALIGNED == 0 for start, _ in answer.ends)
     opened, found = answer.opened()
