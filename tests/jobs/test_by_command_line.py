@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import tomllib
 import urllib.request
@@ -31,6 +30,7 @@ from pipeline.world.render import render
 from pipeline.world.scene import random_scene
 from tests.helpers.json_lines import json_lines
 from tests.helpers.run_folders import CODECS, KINDS, encode_run, make_run, train_run
+from tests.helpers.warm_python import python
 
 ROOT = Path(cli.__file__).resolve().parent.parent
 
@@ -222,7 +222,7 @@ def test_serve_samples_what_is_asked_for_and_keeps_it(home: Path, tmp_path: Path
     models = ["--vae", f"{CODECS}:MeanVae", "--text", f"{CODECS}:ByteEncoder"]
     words = ["serve", str(home / "dit"), "--port", "0", "--out", str(tmp_path / "served"), *models]
     server = subprocess.Popen(
-        [sys.executable, "-m", "jobs.cli", *words, "--device", "cpu"],
+        [python(), "-m", "jobs.cli", *words, "--device", "cpu"],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         text=True,

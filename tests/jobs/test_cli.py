@@ -15,6 +15,7 @@ from jobs import cli
 from jobs.core.errors import UserError
 from pipeline.config import SelectConfig
 from pipeline.select.select import select_clips
+from tests.helpers.warm_python import python
 
 ROOT = Path(cli.__file__).resolve().parent.parent
 HEAVY = ("torch", "ray", "transformers", "open_clip", "numpy", "pyarrow", "duckdb", "tyro", "rich")
@@ -23,7 +24,7 @@ HEAVY = ("torch", "ray", "transformers", "open_clip", "numpy", "pyarrow", "duckd
 def filmstock(*args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, "-m", "jobs.cli", *args],
+        [python(), "-m", "jobs.cli", *args],
         capture_output=True,
         text=True,
         cwd=cwd,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -26,6 +25,7 @@ from pipeline import schema as s
 from tests.helpers import caption_media as media
 from tests.helpers.caption_here import counted
 from tests.helpers.faulty_server import FaultyServer, pictures_hash
+from tests.helpers.warm_python import python
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIPS = 6
@@ -199,15 +199,20 @@ def test_killed_in_the_middle_and_started_again_asks_for_nothing_it_had_stored(
     folder: Path,
 ) -> None:
     script = (
-        "import sys; sys.path.insert(0, '.'); from tests.jobs.caption.test_worker import *; "
+        "import os, sys; print(os.getpid(), flush=True); sys.path.insert(0, '.'); "
+        "from tests.jobs.caption.test_worker import *; "
         "config = CaptionConfig(**{!r}); folder = Path({!r}); "
         "list(CaptionWorker(config, str(folder), 1)(work(folder)))"
     )
     with FaultyServer() as server:
         config = settings(server, "slow", concurrency=2)
         child = subprocess.Popen(
-            [sys.executable, "-c", script.format(dict(vars(config)), str(folder))], cwd=ROOT
+            [python(), "-c", script.format(dict(vars(config)), str(folder))],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
         )
+        assert child.stdout is not None
+        number = int(child.stdout.readline())
 
         def written() -> int:
             journals = (folder / "captions").glob(".answers-*.jsonl")
@@ -216,8 +221,9 @@ def test_killed_in_the_middle_and_started_again_asks_for_nothing_it_had_stored(
         deadline = time.monotonic() + 300
         while (server.answered < 4 or written() < 2) and time.monotonic() < deadline:
             time.sleep(0.02)
-        os.kill(child.pid, signal.SIGKILL)
+        os.kill(number, signal.SIGKILL)
         child.wait()
+        child.stdout.close()
         (journal,) = (folder / "captions").glob(".answers-*.jsonl")
         answers = journal.read_bytes().count(b"\n")
         assert 2 <= answers < 10 and not stored(folder), "killed amid its work"

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tests.helpers.counter_media import numbers_of
 from tests.helpers.export_media import DENSE, export_shards, write_profile
 from tests.helpers.object_server import no_faults, object_server
 from tests.helpers.shard_media import flip_byte
+from tests.helpers.warm_python import python
 
 ROOT = Path(__file__).resolve().parents[3]
 KILLED = """
@@ -116,7 +116,7 @@ def test_a_killed_export_goes_on_to_the_same_bytes(made, whole, tmp_path, monkey
                "--out", str(out), "--root", str(whole), "--workers", "1"]  # fmt: skip
     record = out / ".export" / "000000.json"
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(record), *command], cwd=ROOT, capture_output=True,
+        [python(), "-c", KILLED, str(record), *command], cwd=ROOT, capture_output=True,
         check=False,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL and record.is_file(), done.stderr

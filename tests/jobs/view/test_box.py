@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from jobs.core.errors import UserError
 from jobs.search.dataset import open_dataset
 from jobs.view import database
 from jobs.view.database import Database, is_plain
+from tests.helpers.warm_python import python
 from tests.jobs.view.conftest import prepare
 
 SLOW = "select count(*) from range(100000000000) a, range(1000) b where a.range * b.range % 7 = 3"
@@ -68,7 +68,7 @@ def test_typed_conditions_are_bounded_too(db: Database) -> None:
 
 
 def test_no_child_is_left_when_the_server_is_killed(db: Database) -> None:
-    command = [sys.executable, "-c", PARENT, str(db.data.run.path), SLOW]
+    command = [python(), "-c", PARENT, str(db.data.run.path), SLOW]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -20,12 +19,13 @@ from jobs.view.viewer import Viewer
 from jobs.web.guard import Access
 from pipeline.store.paths import location
 from tests.helpers.object_server import no_faults, object_server
+from tests.helpers.warm_python import python
 from tests.jobs.view.conftest import prepare
 
 
 def start(folder: Path, *args: str) -> tuple[subprocess.Popen[str], str]:
     """A server in a process of its own, and its address."""
-    words = [sys.executable, "-m", "jobs.cli", "view", str(folder), "--port", "0", *args]
+    words = [python(), "-m", "jobs.cli", "view", str(folder), "--port", "0", *args]
     server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert server.stdout is not None
     for line in server.stdout:

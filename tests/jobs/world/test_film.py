@@ -1,6 +1,7 @@
 """``filmstock film`` and ``filmstock judge``: the commands."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ from pipeline.world.judge import judge as look
 from pipeline.world.judge import score_against
 from pipeline.world.render import render
 from pipeline.world.scene import random_scene
+from tests.helpers.warm_python import spawned_warm
+
+
+@pytest.fixture(autouse=True, scope="module")
+def warm() -> Iterator[None]:
+    """Processes that render are forks."""
+    with spawned_warm():
+        yield
 
 
 def test_film_writes_truth_and_is_not_repeated(
