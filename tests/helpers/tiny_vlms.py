@@ -176,7 +176,7 @@ def qwen3_vl(folder: Path) -> str:
 def fast_vlm(folder: Path) -> str:
     tokenizer = embedded.build_tokenizer(["a red circle moves left"], vocab_size=300)
     model = embedded.build_model(
-        tokenizer, channels=(8, 16, 32), depths=(1, 1, 1), text_width=48, text_layers=2
+        tokenizer, channels=(8, 16, 32), depths=(1, 1, 1), text_width=48, text_layers=1
     )
     import torch
 

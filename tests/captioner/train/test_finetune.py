@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,16 @@ def config(base: str, **changes: Any) -> TuneConfig:
     return TuneConfig(**{**settings, "log_every": 1, "checkpoint_every": 2, **changes})
 
 
+@pytest.fixture(scope="module")
+def once(
+    base: str, examples: list[TrainingExample], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run of ``config(base, log_every=3)``, from its beginning to its end."""
+    folder: Path = tmp_path_factory.mktemp("once")
+    finetune(config(base, log_every=3), examples, folder)
+    return folder
+
+
 def weights(out: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
@@ -63,9 +74,14 @@ def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("lora", [0, 2])
-def test_a_killed_run_goes_on_and_ends_in_the_same_bits(base, examples, tmp_path, lora) -> None:
+def test_a_killed_run_goes_on_and_ends_in_the_same_bits(
+    base, examples, once, tmp_path, lora
+) -> None:
     run = config(base, lora_rank=lora, log_every=3)
-    finetune(run, examples, tmp_path / "once")
+    if lora:
+        finetune(run, examples, tmp_path / "once")
+    else:
+        shutil.copytree(once, tmp_path / "once")
     assert finetune(run, examples, tmp_path / "twice", stop_after=3) == {}  # one step is lost
     assert not (tmp_path / "twice" / "weights").exists()
     assert finetune(run, examples, tmp_path / "twice", resume=True)["steps"] == 4
@@ -79,22 +95,17 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bits(base, examples, tmp_path
 
 
 def test_killed_after_its_last_step_a_run_still_writes_its_weights(
-    base, examples, tmp_path
+    base, examples, once, tmp_path
 ) -> None:
-    import shutil
-
-    run = config(base)
-    finetune(run, examples, tmp_path)
-    before = weights(tmp_path)
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "weights")
-    finetune(run, examples, tmp_path, resume=True)
-    assert same(weights(tmp_path), before)
+    finetune(config(base, log_every=3), examples, tmp_path, resume=True)
+    assert same(weights(tmp_path), weights(once))
 
 
-def test_another_seed_is_another_order(base, examples, tmp_path) -> None:
-    finetune(config(base), examples, tmp_path / "a")
-    finetune(config(base, seed=1), examples, tmp_path / "b")
-    assert not same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+def test_another_seed_is_another_order(base, examples, once, tmp_path) -> None:
+    finetune(config(base, seed=1), examples, tmp_path)
+    assert not same(weights(once), weights(tmp_path))
 
 
 def test_micro_batches_change_memory_and_not_the_result(base, examples, tmp_path):
@@ -111,7 +122,7 @@ def test_micro_batches_change_memory_and_not_the_result(base, examples, tmp_path
 def test_it_learns_and_its_folder_is_a_caption_model(base, examples, tmp_path) -> None:
     """Two clips learned by heart; ``[caption] model = FOLDER`` asks the question they were learned with."""
     run = config(
-        base, steps=60, lr=1e-2, prompt="What drifts in {frames} frames?", checkpoint_every=60
+        base, steps=40, lr=1e-2, prompt="What drifts in {frames} frames?", checkpoint_every=40
     )
     finetune(run, examples[:2], tmp_path)
     rows = json_lines(tmp_path / "metrics.jsonl")
