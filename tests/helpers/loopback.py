@@ -11,6 +11,7 @@ class Handler(BaseHTTPRequestHandler):
     """Keeps connections open, as HTTP/1.1 does, and prints nothing."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms for a word that its head has come
 
     def log_message(self, *args: Any) -> None:
         pass
