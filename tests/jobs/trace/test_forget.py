@@ -259,11 +259,11 @@ def settled(home: Path) -> dict[str, bytes]:
     return files
 
 
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_at_any_write_the_same_command_ends_in_the_same_bytes(
     small: Path, tmp_path: Path, every: int
 ) -> None:
-    """A copy of the folder, a process that dies and a second run for every fourth write: some 5 s."""
+    """A copy of the folder, a process that dies and a second run for every seventh write: some 4 s."""
     whole = Path(shutil.copytree(small, tmp_path / "whole"))
     needles = planted(open_run(whole / "run"), "harbour-at-dawn", whole / "raw")
     assert run_forget(whole, "harbour-at-dawn.mp4") == 0
