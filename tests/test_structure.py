@@ -273,7 +273,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/search/similar.py": ("jobs/view/test_search.py", "search by text and picture"),
     "jobs/view/stills.py": ("jobs/view/test_app.py", "pictures of frames"),
     "jobs/view/viewer.py": ("jobs/view/test_edits.py", "tables that change while it runs"),
-    "jobs/view/what_if.py": ("jobs/view/test_steer.py", "rules on trial"),
     "jobs/web/paths.py": ("jobs/web/test_app.py", "paths that lead out of a folder"),
     "jobs/web/render.py": ("jobs/web/test_app.py", "templates that escape"),
     "jobs/serve/command.py": ("jobs/serve/test_browser.py", "the command as a user starts it"),

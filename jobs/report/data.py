@@ -123,7 +123,7 @@ def read_run(folder: RunFolder) -> Run:
         decisions=np.array([decision for decision, _, _ in found], dtype=str),
         reasons=reasons,
         duplicate_of=[keeper for _, _, keeper in found],
-        steps=_steps(config, reasons),
+        steps=steps_of(config, reasons),
         sources=sorted(sources, key=lambda row: str(row[s.SOURCE_URI])),
         captions=read_parts(folder.captions) if folder.has_captions() else None,
         select=config,
@@ -186,8 +186,9 @@ def _select_config(folder: RunFolder) -> SelectConfig:
         return SelectConfig()
 
 
-def _steps(config: SelectConfig, reasons: Sequence[Sequence[str]]) -> tuple[str, ...]:
+def steps_of(config: SelectConfig, reasons: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """Rejecting reasons in the order in which select applies them, then any the recipe does not name."""
-    steps = step_names(config)
     seen = {reason for each in reasons for reason in each if ":" not in reason}
+    first = seen & {s.TRAINING_FORBIDDEN}
+    steps = (*first, *step_names(config))
     return (*steps, *sorted(seen - set(steps)))

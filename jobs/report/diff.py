@@ -21,7 +21,7 @@ from jobs.core.recipe import load_recipe
 from jobs.core.run import open_run
 from jobs.core.writable import check_file
 from jobs.report.compare import Changed, Diff, compare
-from jobs.report.data import Run, read_run
+from jobs.report.data import Run, read_run, steps_of
 from jobs.report.diff_page import write_page
 from pipeline import schema as s
 from pipeline.store.paths import location
@@ -90,18 +90,18 @@ def by_recipe(run: Run, recipe: str) -> Run:
     from jobs.core.recipe import to_toml
     from jobs.edits.apply import run_edits
     from jobs.select.command import decide
-    from pipeline.select.select import step_names
 
     loaded = load_recipe(recipe)
     (found,) = decide(run.folder, [loaded.select], run_edits(run.folder))
     rows = {row[s.CLIP_ID]: row for row in found.table.to_pylist()}
     mine = [rows[clip] for clip in run.column(s.CLIP_ID)]
+    reasons = [row[s.REASONS] or [] for row in mine]
     return dataclasses.replace(
         run,
         decisions=_array([row[s.DECISION] for row in mine]),
-        reasons=[row[s.REASONS] or [] for row in mine],
+        reasons=reasons,
         duplicate_of=[row[s.DUPLICATE_OF] for row in mine],
-        steps=tuple(step_names(loaded.select)),
+        steps=steps_of(loaded.select, reasons),
         select=loaded.select,
         recipe=to_toml(loaded),
     )

@@ -107,9 +107,7 @@ class Facets:
             column = self.data.selection["reasons"]
         else:
             self.questions.check_column(name)
-            column = self.questions.db.arrow(f'select "{name}" as v from base')[
-                "v"
-            ].combine_chunks()
+            column = self.questions.db.by_row(f'"{name}"')
 
         def count(values: Any) -> dict[str, int]:
             counted: dict[str, int] = {}

@@ -231,7 +231,7 @@ class Questions:
         self.check_column(name)
         if self.data.columns.get(name) not in NUMBERS:
             raise UserError(f"{name} holds no numbers: clips are ordered by numbers")
-        column = self.db.arrow(f'select "{name}"::float as v from base')["v"].combine_chunks()
+        column = self.db.by_row(f'"{name}"::float')
         values: np.ndarray = column.to_numpy(zero_copy_only=False).astype(np.float32)
         return values
 

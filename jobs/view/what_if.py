@@ -21,12 +21,14 @@ from jobs.edits.replay import Replayed
 from jobs.report.edges import bounds
 from jobs.search.dataset import DECISIONS, Dataset
 from jobs.select import command as select
+from jobs.select.tables import read_parts
 from jobs.view.database import ROW, check_expression
 from jobs.view.query import Questions
 from pipeline import schema as s
 from pipeline.config import SelectConfig
 from pipeline.select.funnel import FunnelRow, build_funnel
-from pipeline.select.select import check_rules, step_names
+from pipeline.select.predicates import evaluate, mentioned
+from pipeline.select.select import UNMEASURED, check_rules, step_names
 
 KEPT = 48
 """Verdicts that are kept: two bytes a clip each."""
@@ -148,7 +150,7 @@ class WhatIf:
             raise UserError(f"rule {reason} has no threshold number {number}")
         bound = found[number]
         values = self.column(bound.column)
-        fits = np.isfinite(values) & ~self._failed()
+        fits = np.isfinite(values) & ~self._failed() & ~self._forbidden(config)
         for other, text in config.where.items():
             if other != reason:
                 failed, unmeasured = self.verdict(text)
@@ -175,22 +177,34 @@ class WhatIf:
             if text in self._verdicts:
                 self._verdicts.move_to_end(text)
                 return self._verdicts[text]
-        typed = check_expression(text)
-        sql = f"select ((\n{typed}\n)::boolean) as v from base"
-        column = self.questions.db.typed(sql, typed)["v"].combine_chunks()
-        null = ~column.is_valid().to_numpy(zero_copy_only=False)
-        failed = ~column.fill_null(True).to_numpy(zero_copy_only=False)
+        failed, null = self._evaluated(text)
         with self._lock:
             self._verdicts[text] = (failed, null)
             if len(self._verdicts) > KEPT:
                 self._verdicts.popitem(last=False)
         return failed, null
 
+    def _evaluated(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            typed = check_expression(text)
+        except UserError:
+            if text not in self.config().where.values():
+                raise
+            # the folder's own rules may hold queries, as they do for select
+            columns = mentioned(text, list(self.data.columns))
+            found = evaluate(read_parts(self.data.files[0].parent, columns), {"rule": text})
+            return found["rule"].failed, found["rule"].unmeasured
+        column = self.questions.db.by_row(f"((\n{typed}\n)::boolean)", typed=typed)
+        null = ~column.is_valid().to_numpy(zero_copy_only=False)
+        return ~column.fill_null(True).to_numpy(zero_copy_only=False), null
+
     def _funnel(
         self, config: SelectConfig, edits: Replayed
     ) -> tuple[tuple[FunnelRow, ...], np.ndarray]:
         errors = self._failed().copy()
         hits = {}
+        if (forbidden := self._forbidden(config)).any():
+            hits[s.TRAINING_FORBIDDEN] = forbidden
         for reason, text in config.where.items():
             failed, unmeasured = self.verdict(text)
             errors |= unmeasured
@@ -198,6 +212,7 @@ class WhatIf:
         for step in step_names(config):
             if step not in hits:
                 hits[step] = self._stored(step)
+                errors |= self._stored(UNMEASURED + step)
         names = list(hits)
         table = (
             np.stack([hits[name] for name in names], axis=1)
@@ -225,8 +240,15 @@ class WhatIf:
         """bool (N,): clips with an upstream error."""
         return self._once("", f"select {ROW} from base where {s.ERROR} is not null", [])
 
+    def _forbidden(self, config: SelectConfig) -> np.ndarray:
+        """bool (N,): clips whose source forbids training."""
+        if not config.honour_no_training or s.TRAINING_FORBIDDEN not in self.data.columns:
+            return np.zeros(len(self.data), bool)
+        sql = f"select {ROW} from base where {s.TRAINING_FORBIDDEN}"
+        return self._once(s.TRAINING_FORBIDDEN, sql, [])
+
     def _stored(self, step: str) -> np.ndarray:
-        """bool (N,): clips that the last selection rejected in a step."""
+        """bool (N,): clips to which the last selection gave a reason."""
         return self._once(
             step, f"select {ROW} from side where list_contains({s.REASONS}, ?)", [step]
         )

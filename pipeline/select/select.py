@@ -170,7 +170,7 @@ def kinds_on(config: SelectConfig) -> tuple[str, ...]:
 
 
 def step_names(config: SelectConfig) -> tuple[str, ...]:
-    """Reasons that may reject a clip, in the order of the funnel."""
+    """Reasons that may reject a clip, in the order of the funnel; ``TRAINING_FORBIDDEN`` is before them."""
     return (*config.where, *kinds_on(config), *config.best, *config.balance)
 
 
