@@ -71,6 +71,8 @@ def unit_area(shape: str) -> float:
 
 def components(mask: np.ndarray) -> list[np.ndarray]:
     """Connected components (8 neighbours) of a bool (H, W) mask, largest first."""
+    if not mask.any():
+        return []
     import cv2
 
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)

@@ -106,9 +106,10 @@ def _blur(luma: np.ndarray, passes: int) -> np.ndarray:
             pad = [(0, 0)] * 3
             pad[axis] = (1, 1)
             wide = np.pad(out, pad, mode="edge")
-            n = out.shape[axis]
-            low, middle, high = (np.take(wide, range(k, k + n), axis=axis) for k in (0, 1, 2))
-            out = (low + 2 * middle + high) / 4
+            low, high = (
+                (wide[:, :-2], wide[:, 2:]) if axis == 1 else (wide[..., :-2], wide[..., 2:])
+            )
+            out = (low + 2 * out + high) / 4
     return out
 
 
@@ -116,6 +117,7 @@ def _fit(luma: np.ndarray, free: np.ndarray, guess: np.ndarray) -> np.ndarray:
     """Gauss-Newton for (dx, dy, log scale) per step, shared by all pairs: next(x + dx + s * (x - centre)) = this(x)."""
     _, height, width = luma.shape
     before, after = luma[:-1], luma[1:]
+    rows, clear = after.reshape(len(after), -1), free[1:].reshape(len(after), -1)
     ys, xs = np.mgrid[:height, :width].astype(np.float32)
     cx, cy = (width - 1) / 2, (height - 1) / 2
     for _ in range(ITERATIONS):
@@ -126,12 +128,12 @@ def _fit(luma: np.ndarray, free: np.ndarray, guess: np.ndarray) -> np.ndarray:
         x0 = np.clip(x.astype(int), 0, width - 2)
         y0 = np.clip(y.astype(int), 0, height - 2)
         fx, fy = np.clip(x - x0, 0, 1), np.clip(y - y0, 0, 1)
-        a, b = after[:, y0, x0], after[:, y0, x0 + 1]
-        c, d = after[:, y0 + 1, x0], after[:, y0 + 1, x0 + 1]
+        corner = y0 * width + x0
+        a, b, c, d = (rows.take(corner + step, axis=1) for step in (0, 1, width, width + 1))
         moved = (a * (1 - fx) + b * fx) * (1 - fy) + (c * (1 - fx) + d * fx) * fy
         slope_x = (b - a) * (1 - fy) + (d - c) * fy
         slope_y = (c - a) * (1 - fx) + (d - b) * fx
-        usable = inside & free[:-1] & free[1:][:, y0, x0]
+        usable = inside & free[:-1] & clear.take(corner, axis=1)
         error = np.where(usable, before - moved, 0)
         bound = 2.5 * float(np.sqrt(np.mean(error[usable] ** 2))) + 1e-3 if usable.any() else 1.0
         weight = usable / np.maximum(1.0, np.abs(error) / bound)

@@ -68,37 +68,37 @@ def read_textures(luma: np.ndarray, free: np.ndarray) -> list[str | None]:
     flat = luma.reshape(count, -1).astype(np.float32)
     seen = (flat - ((flat * weight).sum(axis=1) / total)[:, None]) * weight
     spread = np.sqrt((seen**2).sum(axis=1) / total)
+    shows, marked = weight.mean(axis=1) >= 0.15, spread >= FLAT
+    read = np.nonzero(shows & marked)[0]
     likeness = {
-        name: _likeness(_patterns(name, height, width), seen, weight, total, spread)
+        name: _likeness(_patterns(name, height, width), seen[read], weight[read], spread[read])
         for name in LIKENESS
     }
-    out: list[str | None] = []
-    for t in range(count):
-        best = max(likeness, key=lambda name: likeness[name][t])
-        if weight[t].mean() < 0.15:
-            out.append(None)
-        elif spread[t] < FLAT:
-            out.append("plain")
-        else:
-            out.append(best if likeness[best][t] >= LIKENESS[best] else "clouds")
+    out: list[str | None] = ["plain" if there else None for there in shows]
+    for place, t in enumerate(read):
+        best = max(likeness, key=lambda name: likeness[name][place])
+        out[t] = best if likeness[best][place] >= LIKENESS[best] else "clouds"
     return out
 
 
 def _likeness(
-    rows: np.ndarray, seen: np.ndarray, weight: np.ndarray, total: np.ndarray, spread: np.ndarray
+    patterns: tuple[np.ndarray, np.ndarray],
+    seen: np.ndarray,
+    weight: np.ndarray,
+    spread: np.ndarray,
 ) -> np.ndarray:
     """Largest absolute correlation of any pattern (N, P) with each frame (T, P) over its free pixels."""
-    mean = rows @ weight.T / total
-    variance = (rows * rows) @ weight.T / total - mean**2
-    product = rows @ seen.T / total
-    return np.max(np.abs(product) / np.sqrt(np.maximum(variance, 1e-4)), axis=0) / np.maximum(
-        spread, 1e-6
-    )
+    rows, squares = patterns
+    total = np.maximum(weight.sum(axis=1), 1)
+    mean, product = np.split(rows @ np.concatenate([weight, seen]).T, 2, axis=1)
+    variance = squares @ weight.T / total - (mean / total) ** 2
+    correlation = np.abs(product / total) / np.sqrt(np.maximum(variance, 1e-4))
+    return np.asarray(np.max(correlation, axis=0) / np.maximum(spread, 1e-6))
 
 
 @cache
-def _patterns(texture: str, height: int, width: int) -> np.ndarray:
-    """The texture at every period and phase, float32 (N, height * width)."""
+def _patterns(texture: str, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The texture at every period and phase, float32 (N, height * width), and its square."""
     side = min(height, width)
     x = (np.arange(width) + 0.5 - width / 2) / side
     y = (np.arange(height) + 0.5 - height / 2) / side
@@ -122,7 +122,8 @@ def _patterns(texture: str, height: int, width: int) -> np.ndarray:
             distance = np.minimum(du, dv) - 0.08
         rows.append(np.clip(0.5 - distance / soft, 0, 1))
     stack = np.concatenate([row.reshape(-1, height * width) for row in rows])
-    return np.ascontiguousarray(stack, np.float32)
+    stack = np.ascontiguousarray(stack, np.float32)
+    return stack, stack * stack
 
 
 def gains(views: list[GroundView]) -> np.ndarray:

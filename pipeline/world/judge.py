@@ -108,7 +108,9 @@ def hue_names(chroma: np.ndarray) -> np.ndarray:
 
 def is_vivid(video: np.ndarray) -> np.ndarray:
     """Pixels of strong colour, as those of objects are, of float32 RGB (..., 3)."""
-    top, low = video.max(axis=-1), video.min(axis=-1)
+    red, green, blue = video[..., 0], video[..., 1], video[..., 2]
+    top = np.maximum(np.maximum(red, green), blue)
+    low = np.minimum(np.minimum(red, green), blue)
     vivid: np.ndarray = (top - low > MIN_CHROMA) & (top - low > MIN_SATURATION * top)
     return vivid
 

@@ -12,7 +12,7 @@ from pipeline.world.render import render
 from pipeline.world.scene import CAMERAS, Scene, random_scene
 
 SIZES = ((64, 64), (80, 48), (48, 80))
-COUNT = 36
+COUNT = 24
 
 
 def filmed(
@@ -79,7 +79,7 @@ def test_mirror_swaps_left_and_right(judged: list) -> None:
 def test_bears_blur_and_noise(judged: list) -> None:
     rng = np.random.default_rng(0)
     right = []
-    for scene, frames, _ in judged[:30]:
+    for scene, frames, _ in judged[:20]:
         soft = frames.astype(np.float32)
         for axis in (1, 2):
             soft = (np.roll(soft, 1, axis) + 2 * soft + np.roll(soft, -1, axis)) / 4
