@@ -285,7 +285,9 @@ def _local(path: Location, identity: str) -> Path:
     if not isinstance(path, ObjectPath):
         return path
     default = Path(tempfile.gettempdir()) / f"filmstock-{os.getuid()}"
-    copy = Path(os.environ.get(CACHE_VARIABLE) or default) / f"{identity}-{path.name}"
+    # the same rows may lie in other parts, elsewhere or after a part was made anew
+    place = xxhash.xxh3_64_hexdigest(f"{path} {path.stat().stamp}".encode())
+    copy = Path(os.environ.get(CACHE_VARIABLE) or default) / f"{identity}-{place}-{path.name}"
     if not copy.exists():
         with atomic_path(copy) as temporary, temporary.open("wb") as sink:
             for chunk in path.chunks():

@@ -1,7 +1,7 @@
 """Write the parts of ``latents/``, and remove what is stale.
 
 A key says everything that a row was computed from: of a clip ``cache_key``, of a caption ``text_key``. A part's name is
-the hash of its keys, so that writing the same part twice leaves one file.
+the hash of its rows, so that writing the same part twice leaves one file. Clips of equal bytes share a key, not a row.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 PAYLOAD = (s.POSTERIOR, s.CAPTION, s.TEXT_FEATURES)
 """Columns that are read by byte range; all others are scalars."""
+CLIP_ROW, TEXT_ROW = (s.CLIP_ID, s.CACHE_KEY), (s.TEXT_KEY,)
+"""What a row is known by: its id first."""
 
 
 def cache_key(*parts: object) -> str:
@@ -41,9 +43,9 @@ def cache_key(*parts: object) -> str:
     return xxhash.xxh3_128_hexdigest(repr(parts).encode())
 
 
-def part_name(keys: Iterable[str]) -> str:
-    """File name of the part whose rows have these keys."""
-    return f"part-{xxhash.xxh3_64_hexdigest(repr(sorted(keys)).encode())}.parquet"
+def part_name(rows: Iterable[tuple[str, ...]]) -> str:
+    """File name of the part that has these rows: of each clip its id and key, of each caption its key."""
+    return f"part-{xxhash.xxh3_64_hexdigest(repr(sorted(rows)).encode())}.parquet"
 
 
 def write_clips(
@@ -62,7 +64,7 @@ def write_clips(
         shape = list(np.shape(row[s.LATENT_MEAN]))
         return {**row, s.POSTERIOR: payload, s.LATENT_SHAPE: shape, **_hash_of(payload)}
 
-    return _write(folder, latents_schema(), s.CACHE_KEY, map(cells, rows), metadata)
+    return _write(folder, latents_schema(), CLIP_ROW, map(cells, rows), metadata)
 
 
 def write_texts(
@@ -79,7 +81,7 @@ def write_texts(
         length = {s.TEXT_LEN: len(row[s.TEXT_FEATURES])}
         return {**row, s.TEXT_FEATURES: payload, **length, **_hash_of(payload)}
 
-    return _write(folder / TEXTS, texts_schema(), s.TEXT_KEY, map(cells, rows), metadata)
+    return _write(folder / TEXTS, texts_schema(), TEXT_ROW, map(cells, rows), metadata)
 
 
 def _hash_of(payload: bytes) -> dict[str, int]:
@@ -89,7 +91,7 @@ def _hash_of(payload: bytes) -> dict[str, int]:
 def _write(
     folder: Location,
     schema: pa.Schema,
-    key: str,
+    names: tuple[str, ...],
     rows: Iterable[Mapping[str, Any]],
     metadata: Mapping[str, str],
 ) -> Location:
@@ -97,7 +99,7 @@ def _write(
 
     found = list(rows)
     columns = {name: [row.get(name) for row in found] for name in schema.names}
-    path = folder / part_name(row[key] for row in found)
+    path = folder / part_name(tuple(row[name] for name in names) for row in found)
     write_part(path, pa.table(columns, schema=schema.with_metadata(metadata)))
     return path
 
@@ -155,21 +157,20 @@ def prune_clips(folder: Location, wanted: Mapping[str, str]) -> tuple[set[str], 
 
     Parts without a stale row are left as they are. The manifest goes first when anything changes.
     """
-    return _prune(folder, clip_keys(folder), s.CLIP_ID, s.CACHE_KEY, wanted.get)
+    return _prune(folder, clip_keys(folder), CLIP_ROW, wanted.get)
 
 
 def prune_texts(folder: Location, wanted: Iterable[str]) -> tuple[set[str], int]:
     """The same for captions that no clip shows any more; (text keys kept, rows dropped)."""
     keys = set(wanted)
     found = text_keys(folder)
-    return _prune(folder, found, s.TEXT_KEY, s.TEXT_KEY, lambda k: k if k in keys else None)
+    return _prune(folder, found, TEXT_ROW, lambda k: k if k in keys else None)
 
 
 def _prune(
     folder: Location,
     parts: Mapping[Location, Mapping[str, str]],
-    key: str,
-    value: str,
+    names: tuple[str, ...],
     want: Callable[[str], str | None],
 ) -> tuple[set[str], int]:
     import pyarrow.parquet as pq
@@ -188,8 +189,9 @@ def _prune(
         dropped += len(rows) - len(good)
         if good:
             table = pq.read_table(parquet_input(path), partitioning=None)
-            table = table.filter([name in good for name in table[key].to_pylist()])
-            target = path.parent / part_name(table[value].to_pylist())
+            table = table.filter([row in good for row in table[names[0]].to_pylist()])
+            columns = (table[name].to_pylist() for name in names)
+            target = path.parent / part_name(zip(*columns, strict=True))
             write_part(target, table)
             written.add(target)
             if target == path:

@@ -107,3 +107,19 @@ def test_a_part_that_a_store_does_not_give_is_not_taken_for_damaged(tmp_path, mo
     assert {path: path.read_bytes() for path in folder.rglob("*.parquet")} == before
     next(folder.glob("part-*.parquet")).write_bytes(b"PAR1 and no more")
     assert sum(map(len, parts.clip_keys(folder).values())) < 8, "damage is another thing"
+
+
+def test_clips_of_equal_bytes_are_kept_whatever_parts_they_come_in(tmp_path):
+    """Their cache keys are the same: it is a part of two other clips, not the same part again."""
+    folder = tmp_path / "latents"
+    one, two, other = latent_rows(6)[0::2][:3]
+    two = {**one, s.CLIP_ID: two[s.CLIP_ID]}
+    for rows in ([one, other], [two]):
+        parts.write_clips(folder, rows, METADATA)
+    parts.write_texts(folder, [{**one, s.TEXT_KEY: text_key(one)}], METADATA)
+    assert commit_rows(folder, [one, two], METADATA) == (2, 2)
+    wanted = {row[s.CLIP_ID]: row[s.CACHE_KEY] for row in (one, two)}
+    assert parts.prune_clips(folder, wanted) == (set(wanted), 1)
+    assert commit_rows(folder, [one, two], METADATA) == (2, 2)
+    parts.write_clips(folder, [one], METADATA)
+    assert sum(len(keys) for keys in parts.clip_keys(folder).values()) == 2

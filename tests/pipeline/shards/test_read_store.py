@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import schema as s
+from pipeline.latents.index import CACHE_VARIABLE
+from pipeline.latents.store import LatentStore
 from pipeline.loader.quarantine import DataError
 from pipeline.loader.videos import VideoBatches
 from pipeline.loader.workers import with_workers
@@ -23,6 +25,7 @@ from pipeline.tables import clips_schema, shards_schema
 from tests.helpers.json_lines import json_lines
 from tests.helpers.object_server import Fault, ObjectServer, no_faults, server_with
 from tests.helpers.shard_media import make_rows, make_shards
+from tests.pipeline.loader.test_latent_packs import make_latents
 
 server = server_with("shards")
 
@@ -182,3 +185,18 @@ def test_an_object_that_a_store_keeps_refusing_costs_its_clips_and_a_dead_store_
     server.faults[:] = [Fault(kind="503", method="GET")]
     with pytest.raises(DataError, match="more than the budget of 8.*the store does not answer"):
         list(islice(batches, 2))
+
+
+def test_the_same_latents_in_other_parts_have_an_index_of_their_own(
+    folder: ObjectPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their rows, and the hash of them, are the same; where the rows lie is not: at another place, or made anew."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    many, one = (make_latents(folder / str(n), 8, per_part=n) for n in (4, 16))
+    stores = [LatentStore(str(place)) for place in (many, one)]
+    assert stores[0].hash == stores[1].hash
+    for part in [*matching(many), *matching(many / "texts")]:
+        part.unlink()
+    again = LatentStore(str(make_latents(many, 8, per_part=6)))
+    for store in (stores[1], again):
+        assert [store.item(i)[s.CAPTION] for i in range(3)] == ["dense 0", "short 0", "dense 1"]
