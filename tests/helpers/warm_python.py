@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker, spawn
@@ -42,6 +43,8 @@ class WarmPython:
             stdout=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": str(HERE.parents[1])},
         )
+        while not address.exists() and self._process.poll() is None:
+            time.sleep(0.01)  # who comes earlier is no fork
         os.environ[VARIABLE] = str(executable)
 
     def close(self) -> None:

@@ -57,8 +57,9 @@ Job = Callable[[], Any]
 def serve(address: str, python: str) -> Job:
     """Fork for everyone who asks at ``address`` until standard input ends; returns in the forks only."""
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(address)
+    listener.bind(f"{address}-")
     listener.listen(64)
+    os.rename(f"{address}-", address)  # who finds it may connect
     read, write = os.pipe()
     os.set_blocking(write, False)
     signal.set_wakeup_fd(write)
