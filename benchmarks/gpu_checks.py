@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,14 @@ VARIANTS = {
 GRIDS = [(5, 4, 6), (1, 8, 8), (3, 5, 7), (5, 4, 6), (2, 3, 3), (4, 6, 4), (3, 2, 9)]
 
 
-def packs(config: DiTConfig, count: int = 4) -> MemoryPacks:
+def packs(
+    config: DiTConfig, count: int = 4, grids: Sequence[tuple[int, int, int]] = GRIDS
+) -> MemoryPacks:
     """Ragged packs: clips of several sizes, one without a caption."""
     made = [
         [
             clip(100 * n + i, grid, config, words=0 if i == 2 else 5 + 3 * i)
-            for i, grid in enumerate(GRIDS)
+            for i, grid in enumerate(grids)
         ]
         for n in range(count)
     ]

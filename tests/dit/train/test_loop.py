@@ -32,8 +32,8 @@ MODEL = DiTConfig(
     width=24, depth=1, heads=2, mlp_ratio=2, refiner_depth=1, latent_channels=4, text_dim=TEXT_DIM
 )
 CONFIG = TrainConfig(
-    steps=6, tokens_per_pack=40, packs_per_step=2, precision="fp32", warmup_steps=2,
-    checkpoint_every=3, eval_every=2, log_every=1, sample_every=0, condition_share=0.5,
+    steps=4, tokens_per_pack=40, packs_per_step=2, precision="fp32", warmup_steps=2,
+    checkpoint_every=2, eval_every=2, log_every=1, sample_every=0, condition_share=0.5,
 )  # fmt: skip
 
 
@@ -76,18 +76,18 @@ def same_weights(one: Path, other: Path) -> list[dict[str, Any]]:
 def test_resume_is_bitwise_equal(folder, tmp_path, optimizer):
     config = dataclasses.replace(CONFIG, optimizer=optimizer)
     train(MODEL, config, packs(folder), tmp_path / "whole")
-    train(MODEL, config, packs(folder), tmp_path / "cut", stop_after=4)  # saved at 3, killed at 4
+    train(MODEL, config, packs(folder), tmp_path / "cut", stop_after=3)  # saved at 2, killed at 3
     train(MODEL, config, packs(folder), tmp_path / "cut", resume=True)
     states = same_weights(tmp_path / "whole", tmp_path / "cut")
     assert states[0]["cursor"] == states[1]["cursor"]
-    assert [row["step"] for row in logged(tmp_path / "cut")] == [1, 2, 3, 4, 5, 6]
+    assert [row["step"] for row in logged(tmp_path / "cut")] == [1, 2, 3, 4]
     assert logged(tmp_path / "cut") == logged(tmp_path / "whole")
     names = [(tmp_path / n / "dit.safetensors") for n in ("whole", "cut")]
     assert load_dit(names[0]).id == load_dit(names[1]).id
 
 
 def test_resume_refuses_other_settings_and_other_latents(folder, tmp_path):
-    train(MODEL, CONFIG, packs(folder), tmp_path, stop_after=3)
+    train(MODEL, CONFIG, packs(folder), tmp_path, stop_after=2)
     with pytest.raises(ValueError, match=r"lr = 0.002 \(now 0.1\).*another --out"):
         train(MODEL, dataclasses.replace(CONFIG, lr=0.1), packs(folder), tmp_path, resume=True)
     with pytest.raises(ValueError, match=r"trained with \w+ = "):
@@ -297,12 +297,13 @@ def test_no_model_gets_below_the_floor_of_a_pack_unless_it_cheats(folder, path):
 def test_a_model_that_sees_what_it_should_predict_is_called_out(folder, tmp_path, caplog):
     import dit.train.heldout as module
 
-    train(MODEL, CONFIG, packs(folder), tmp_path / "honest")
+    short = dataclasses.replace(CONFIG, steps=1)
+    train(MODEL, short, packs(folder), tmp_path / "honest")
     assert "below its floor" not in caplog.text
     real = module.token_losses
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "token_losses", lambda *_: 0.01 * real(*_))
-        train(MODEL, CONFIG, packs(folder), tmp_path / "leaks")
+        train(MODEL, short, packs(folder), tmp_path / "leaks")
     assert "below its floor" in caplog.text
 
 
@@ -316,13 +317,15 @@ def test_a_bad_gradient_is_skipped_and_counted(folder, tmp_path, monkeypatch):
         return real(model, batch) * (float("nan") if calls[0] == 3 else 1.0)
 
     monkeypatch.setattr(module, "pack_loss", poisoned)
-    run = train(MODEL, dataclasses.replace(CONFIG, eval_every=100), packs(folder), tmp_path)
+    run = train(MODEL, dataclasses.replace(CONFIG, steps=2), packs(folder), tmp_path)
     assert run.skipped == 1
     assert all(bool(p.isfinite().all()) for p in run.model.parameters())
 
 
 def test_training_lowers_the_loss(folder, tmp_path):
-    config = dataclasses.replace(CONFIG, steps=60, lr=5e-3, packs_per_step=1, checkpoint_every=100)
+    config = dataclasses.replace(
+        CONFIG, steps=60, lr=5e-3, packs_per_step=1, checkpoint_every=100, eval_every=100
+    )
     train(MODEL, config, packs(folder, config), tmp_path)
     losses = [row["loss"] for row in logged(tmp_path)]
     assert losses[0] == pytest.approx(2.0, rel=0.3)
