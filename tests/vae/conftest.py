@@ -34,7 +34,7 @@ def shards(tmp_path_factory) -> Path:
     return write_world(folder, 24, seed=3, split="train", sizes=((32, 32), (40, 24)))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     """Equal sums on every machine, and no fight over cores."""
     before = torch.get_num_threads()
@@ -43,7 +43,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small() -> VAEConfig:
     """A VAE of a few thousand weights with every kind of layer of the tiny preset."""
     return VAEConfig(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,27 +24,31 @@ def run(shards, small, out, config=GAN, **kind):
     return train(small, config, TrainData(shards, small, config), out, **kind)
 
 
-def test_nothing_changes_before_it_starts_and_something_does_after(shards, small, tmp_path):
-    run(shards, small, tmp_path / "without", CONFIG)
-    run(shards, small, tmp_path / "with")
-    without, played = losses(tmp_path / "without"), losses(tmp_path / "with")
-    assert without[:4] == played[:4]
-    rows = json_lines(tmp_path / "with" / "metrics.jsonl")
-    assert ["discriminator" in row for row in rows] == [False] * 4 + [True] * 4
-    plain = json_lines(tmp_path / "without" / "metrics.jsonl")
-    assert rows[4]["l1"] == plain[4]["l1"]  # the same weights, the term only beside it
-    assert rows[5]["l1"] != plain[5]["l1"]
+@pytest.fixture(scope="module")
+def whole(shards, small, tmp_path_factory) -> Path:
+    """A run with the term without an interruption; no test writes into it."""
+    out = tmp_path_factory.mktemp("whole")
+    run(shards, small, out)
+    return out
 
 
-def test_a_run_in_parts_is_bitwise_the_whole_one(shards, small, tmp_path):
-    run(shards, small, tmp_path / "whole")
-    run(shards, small, tmp_path / "parts", stop_at=3)
-    run(shards, small, tmp_path / "parts", stop_at=6, resume=True)
-    run(shards, small, tmp_path / "parts", resume=True)
-    whole, parts = (load_state(tmp_path / name / "state.pt") for name in ("whole", "parts"))
+def test_nothing_changes_before_it_starts_and_something_does_after(shards, small, whole, tmp_path):
+    run(shards, small, tmp_path, CONFIG, stop_at=5)
+    assert losses(tmp_path)[:3] == losses(whole)[:3]
+    plain, rows = (json_lines(out / "metrics.jsonl") for out in (tmp_path, whole))
+    assert ["discriminator" in row for row in rows] == [False] * 3 + [True] * 3
+    assert rows[3]["l1"] == plain[3]["l1"]  # the same weights, the term only beside it
+    assert rows[4]["l1"] != plain[4]["l1"]
+
+
+def test_a_run_in_parts_is_bitwise_the_whole_one(shards, small, whole, tmp_path):
+    run(shards, small, tmp_path, stop_at=2)  # before it starts
+    run(shards, small, tmp_path, stop_at=4, resume=True)
+    run(shards, small, tmp_path, resume=True)
+    states = [load_state(out / "state.pt") for out in (whole, tmp_path)]
     for key in ("model", "ema", "optimizer", "adversary"):
-        assert states_equal(whole[key], parts[key]), key
-    assert losses(tmp_path / "whole") == losses(tmp_path / "parts")
+        assert states_equal(states[0][key], states[1][key]), key
+    assert losses(whole) == losses(tmp_path)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 1, 16, 16), (2, 3, 5, 40, 24)])
