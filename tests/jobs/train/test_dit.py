@@ -82,19 +82,18 @@ def models(monkeypatch, dit_file, vae_file) -> list[str]:
     return ["--dit", str(dit_file), "--vae", str(vae_file)]
 
 
+USUAL = {
+    "--preset": "tiny", "--steps": "4", "--tokens-per-pack": "60", "--held-out-share": "0.15",
+    "--checkpoint-every": "2", "--eval-every": "2", "--sample-every": "0",
+}  # fmt: skip
+ONE = ("--steps", "1")
+SMALL = ("--width", "64", "--depth", "1")
+
+
 def train(folder: Path, out: Path, *words: str) -> int:
-    base = [
-        "--preset",
-        "tiny",
-        "--steps",
-        "4",
-        "--tokens-per-pack",
-        "60",
-        "--held-out-share",
-        "0.15",
-    ]
-    rest = ["--checkpoint-every", "2", "--eval-every", "2", "--sample-every", "0"]
-    return train_dit.main([str(folder), "--out", str(out), *base, *rest, *words])
+    """Train with ``words``, and with the ``USUAL`` where they say nothing else."""
+    usual = [word for pair in USUAL.items() if pair[0] not in words for word in pair]
+    return train_dit.main([str(folder), "--out", str(out), *usual, *words])
 
 
 @pytest.fixture(scope="module")
@@ -106,29 +105,40 @@ def trained(tmp_path_factory) -> tuple[Path, Path]:
     return folder, home / "run"
 
 
-def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, capsys):
-    folder = write_folder(tmp_path / "latents")
-    assert train(folder, tmp_path / "run") == 0
-    loaded = load_dit(tmp_path / "run")
+@pytest.fixture(scope="module")
+def small_base(tmp_path_factory) -> tuple[Path, Path]:
+    """Latents, and a small model of one step, to be distilled."""
+    home = tmp_path_factory.mktemp("base")
+    folder = write_folder(home / "latents")
+    assert train(folder, home / "run", *SMALL, *ONE) == 0
+    return folder, home / "run"
+
+
+def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, trained, capsys):
+    folder, run = trained
+    loaded = load_dit(run)
     assert loaded.latents.vae_id == "vae0"
     assert loaded.info["steps"] == 4
-    card = (tmp_path / "run" / "CARD.md").read_text()
+    card = (run / "CARD.md").read_text()
     assert loaded.id in card
     assert "--steps 4" in card
-    rows = json_lines(tmp_path / "run" / "metrics.jsonl")
+    rows = json_lines(run / "metrics.jsonl")
     assert rows[-1]["step"] == 4
     assert {"loss", "held_out", "tokens_per_s", "waste", "grad_norm"} <= set(rows[-1])
     capsys.readouterr()
-    assert train(folder, tmp_path / "run") == 0
+    before = contents(run)
+    assert train(folder, run) == 0
     assert "nothing to do" in capsys.readouterr().out
+    assert contents(run) == before
     fine = tmp_path / "fine"
-    assert train(folder, fine, "--init", str(tmp_path / "run")) == 0
+    assert train(folder, fine, "--init", str(run), *ONE) == 0
     assert load_dit(fine).id != loaded.id
     assert "random weights" in card
     rate = load_state(fine / "state.pt")["train_config"]["lr"]
     assert rate == pytest.approx(0.1 * LEARNING_RATES["tiny"])
     (fine / ".done" / "train-dit.json").unlink()
-    assert train(folder, fine, "--resume") == 0  # with the start and the rate that it began with
+    # with the start and the rate that it began with
+    assert train(folder, fine, "--resume", *ONE) == 0
     assert load_state(fine / "state.pt")["train_config"]["lr"] == rate
     assert f"started from | DiT `{loaded.id}`" in (fine / "CARD.md").read_text()
 
@@ -136,12 +146,13 @@ def test_train_dit_writes_weights_card_metrics_and_does_nothing_twice(tmp_path, 
 def test_options_of_model_and_loss_are_kept_with_the_weights(tmp_path, trained):
     folder, plain = trained
     options = ["--attention", "factorised", "--head-gate", "--path", "vp", "--local-share", "0.4"]
-    assert train(folder, tmp_path / "run", *options, "--recompute", "--loss-unit", "clip") == 0
+    options += ["--recompute", "--loss-unit", "clip", *ONE]
+    assert train(folder, tmp_path / "run", *options) == 0
     loaded = load_dit(tmp_path / "run")
     config = loaded.model.config
     assert (config.attention, config.head_gate, config.path) == ("factorised", True, "vp")
     assert loaded.info["train"]["local_share"] == 0.4
-    assert train(folder, tmp_path / "fine", "--init", str(tmp_path / "run")) == 0
+    assert train(folder, tmp_path / "fine", "--init", str(tmp_path / "run"), *ONE) == 0
     assert load_dit(tmp_path / "fine").model.config == config
     with pytest.raises(UserError, match="trained with path 'flow'; leave --path out"):
         train(folder, tmp_path / "other", "--init", str(plain), "--path", "vp")
@@ -194,7 +205,9 @@ def test_other_settings_are_refused_by_name_and_touch_nothing(tmp_path, trained)
     assert not (tmp_path / "new").exists()
 
 
-def test_ctrl_c_and_the_same_command_end_in_the_same_weights(tmp_path, monkeypatch, capsys):
+def test_ctrl_c_and_the_same_command_end_in_the_same_weights(
+    tmp_path, trained, monkeypatch, capsys
+):
     """The hint `run the same command again to go on` once started from step 0 and deleted the checkpoint."""
     import os
     import signal
@@ -202,9 +215,8 @@ def test_ctrl_c_and_the_same_command_end_in_the_same_weights(tmp_path, monkeypat
     import dit.train.loop
     from jobs.cli import main
 
-    folder = write_folder(tmp_path / "latents")
+    folder, whole = trained
     often = ["--log-every", "1", "--checkpoint-every", "100"]
-    assert train(folder, tmp_path / "whole", *often) == 0
     step = dit.train.loop.train_step
 
     def interrupted(run, *rest):
@@ -223,7 +235,7 @@ def test_ctrl_c_and_the_same_command_end_in_the_same_weights(tmp_path, monkeypat
     monkeypatch.setattr(dit.train.loop, "train_step", step)
     assert main(words) == 0
     assert "step 3 of 4" in capsys.readouterr().out
-    assert load_dit(tmp_path / "cut").id == load_dit(tmp_path / "whole").id
+    assert load_dit(tmp_path / "cut").id == load_dit(whole).id
     steps = [
         json.loads(line)["step"]
         for line in (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()
@@ -231,20 +243,19 @@ def test_ctrl_c_and_the_same_command_end_in_the_same_weights(tmp_path, monkeypat
     assert steps == [1, 2, 3, 4]
 
 
-def test_nothing_held_out_is_told(tmp_path, capsys):
-    folder = write_folder(tmp_path / "latents")
-    assert train(folder, tmp_path / "run", "--held-out-share", "0") == 0
+def test_nothing_held_out_is_told(tmp_path, trained, capsys):
+    assert train(trained[0], tmp_path / "run", "--held-out-share", "0", *ONE) == 0
     assert "0 of 24 clips are held out" in capsys.readouterr().err
 
 
 def test_a_dit_moves_to_the_latents_of_another_vae_when_told_to(tmp_path, trained):
     run = trained[1]
     other = write_folder(tmp_path / "other", vae_id="vae1")
-    words = ["--init", str(run), "--new-vae"]
+    words = ["--init", str(run), "--new-vae", *ONE]
     assert train(other, tmp_path / "moved", *words) == 0
     before, after = load_dit(run), load_dit(tmp_path / "moved")
     assert (before.latents.vae_id, after.latents.vae_id) == ("vae0", "vae1")
-    assert train(other, tmp_path / "fresh", "--seed", "1") == 0
+    assert train(other, tmp_path / "fresh", "--seed", "1", *ONE) == 0
     name = next(n for n, p in before.model.named_parameters() if p.ndim == 2)
 
     def far(one, two):
@@ -362,8 +373,8 @@ def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(tmp_pa
     vae = tmp_path / "vae.safetensors"
     save_vae(VideoVAE(dataclasses.replace(VAEConfig.preset("tiny"), latent_channels=4)), vae)
     folder = write_folder(tmp_path / "latents", vae_id=load_vae(vae).id)
-    fp32 = ["--precision", "fp32"]
-    drawn = ["--sample-every", "2", "--vae", str(vae), "--tensorboard"]
+    fp32 = ["--precision", "fp32", "--steps", "2"]
+    drawn = ["--sample-every", "1", "--vae", str(vae), "--tensorboard"]
     train(folder, tmp_path / "plain", *fp32)
     train(folder, tmp_path / "drawn", *fp32, *drawn)
     capsys.readouterr()
@@ -374,7 +385,7 @@ def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(tmp_pa
     same_weights(tmp_path / "plain", tmp_path / "drawn")
     assert logged(tmp_path / "plain") == logged(tmp_path / "drawn")
     sheets = [sorted((tmp_path / n / "samples").glob("*.png")) for n in ("drawn", "again")]
-    assert [p.name for p in sheets[0]] == ["step-000002.png", "step-000004.png"]
+    assert [p.name for p in sheets[0]] == ["step-000001.png", "step-000002.png"]
     bytes_of = [[p.read_bytes() for p in paths] for paths in sheets]
     assert bytes_of[0] == bytes_of[1] and len(set(bytes_of[0])) == 2
     assert not (tmp_path / "plain" / "tensorboard").exists()
@@ -418,13 +429,13 @@ def test_the_progress_line_says_how_far_above_the_floor_the_loss_is(capsys):
 def test_adapters_from_the_command_line(tmp_path, trained):
     folder, base = trained
     fine = tmp_path / "fine"
-    assert train(folder, fine, "--init", str(base), "--lora-rank", "2") == 0
+    assert train(folder, fine, "--init", str(base), "--lora-rank", "2", *ONE) == 0
     assert load_dit(fine).info["train"]["optimizer"] == "adamw"
     assert (fine / "state.pt").stat().st_size < (base / "state.pt").stat().st_size / 5
     first = load_dit(fine).id
     (fine / ".done" / "train-dit.json").unlink()
     (fine / "dit.safetensors").unlink()
-    assert train(folder, fine, "--resume") == 0  # knows its base and rank
+    assert train(folder, fine, "--resume", *ONE) == 0  # knows its base and rank
     assert load_dit(fine).id == first
     with pytest.raises(UserError, match="name it with --init"):
         train(folder, tmp_path / "none", "--lora-rank", "2")
@@ -436,16 +447,12 @@ def test_adapters_from_the_command_line(tmp_path, trained):
             train(folder, tmp_path / "none", "--init", str(base), "--fsdp", *words)
 
 
-SMALL = ("--width", "64", "--depth", "1")
-
-
-def test_a_dit_is_distilled_and_taken_up_again(tmp_path, monkeypatch):
+def test_a_dit_is_distilled_and_taken_up_again(tmp_path, small_base, monkeypatch):
     """The few-step model knows its steps; the same command goes on with it bit for bit."""
     import dit.train.loop
 
-    folder = write_folder(tmp_path / "latents")
-    base, few, again = tmp_path / "base", tmp_path / "few", tmp_path / "again"
-    assert train(folder, base, *SMALL) == 0
+    folder, base = small_base
+    few, again = tmp_path / "few", tmp_path / "again"
     words = ["--distil-from", str(base), "--distil-steps", "2", "--distil-teacher-steps", "4"]
     assert train(folder, few, *words, "--condition-share", "0.5") == 0
     made = load_dit(few)
@@ -486,10 +493,9 @@ def test_options_that_do_not_fit_are_one_line(tmp_path, words, said):
         train_dit.main([str(tmp_path), "--out", str(tmp_path / "run"), *words.split()])
 
 
-def test_a_few_step_model_is_neither_followed_nor_trained_as_usual(tmp_path):
-    folder = write_folder(tmp_path / "latents")
-    base, few = tmp_path / "base", tmp_path / "few"
-    assert train(folder, base, *SMALL) == 0
+def test_a_few_step_model_is_neither_followed_nor_trained_as_usual(tmp_path, small_base):
+    folder, base = small_base
+    few = tmp_path / "few"
     loaded = load_dit(base)
     shape = dataclasses.replace(loaded.model.config, few_steps=FewSteps(teacher=loaded.id))
     model = DiT(shape)
@@ -500,7 +506,7 @@ def test_a_few_step_model_is_neither_followed_nor_trained_as_usual(tmp_path):
         train(folder, tmp_path / "none", "--distil-from", str(few))
     assert not (tmp_path / "none").exists()
     resumed = ["--init", str(few), "--distil-from", str(base)]
-    assert train(folder, tmp_path / "more", *resumed) == 0
+    assert train(folder, tmp_path / "more", *resumed, *ONE) == 0
 
 
 def test_sample_and_verbs_use_what_a_few_step_model_has_baked_in(
@@ -554,9 +560,9 @@ def test_int8_weights_name_their_extra_or_sample(tmp_path, models, capsys):
     assert len(list((tmp_path / "out").glob("*.mp4"))) == 1
 
 
-def test_width_and_depth_are_free(tmp_path):
+def test_width_and_depth_are_free(tmp_path, trained):
     """Sizes between the presets train, and the weights say what they are."""
-    folder = write_folder(tmp_path / "latents")
+    folder, _ = trained
     words = f"{folder} --out {tmp_path / 'run'} --width 128 --depth 2 --steps 1 --tokens-per-pack 60 --sample-every 0"
     assert train_dit.main(words.split()) == 0
     config = load_dit(tmp_path / "run").model.config
