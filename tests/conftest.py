@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.helpers import rewritten, unsynced, warm_python
+from tests.helpers import parsed_once, rewritten, unsynced, warm_python
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(
@@ -65,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Have pytest's workers and Ray's processes forked from one process that has all imports done."""
     from jobs.core import ray_runtime
 
+    parsed_once.keep()
     unsynced.wait_for_no_disk()
     if sys.platform != "linux":
         return

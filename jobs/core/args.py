@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import io
 import os
 import re
@@ -180,6 +181,7 @@ def _columns(wide: int) -> Iterator[None]:
             os.environ["COLUMNS"] = before
 
 
+@functools.cache
 def options_of(cls: type) -> dict[str, str]:
     """Option -> ``one``, ``many`` values or ``repeatable``, as the help of ``cls`` names them."""
     told = io.StringIO()
