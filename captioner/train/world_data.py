@@ -140,7 +140,7 @@ def render_example(
     images = np.zeros((0, SIDE, SIDE, 3), np.uint8)
     if pixels:
         fps = count / scene.duration_s
-        images = render(scene, width=width, height=height, fps=fps, n_frames=count)[picked]
+        images = render(scene, width=width, height=height, fps=fps, n_frames=count, picked=picked)
         images = squash(subsample_colour(images) if rng.random() < 0.5 else images)
     return Example(
         images=images,

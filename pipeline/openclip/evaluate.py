@@ -25,9 +25,9 @@ def evaluation_clip(seed: int, *, split: str, frames: int) -> tuple[np.ndarray, 
     scene = random_scene(seed, split=split)
     width, height = SIZES[seed % len(SIZES)]
     count = int(scene.duration_s * FPS)
-    shot = render(scene, width=width, height=height, fps=FPS, n_frames=count)
     chosen = [int((i + 0.5) * count / frames) for i in range(frames)]
-    return shot[chosen], scene
+    shot = render(scene, width=width, height=height, fps=FPS, n_frames=count, picked=chosen)
+    return shot, scene
 
 
 def retrieval(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipeline.world.scene import BACKGROUNDS, COLOURS, Scene, position
@@ -78,19 +80,31 @@ def camera_path(scene: Scene, t_s: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     return zero, zero, one
 
 
-def render(scene: Scene, *, width: int, height: int, fps: float, n_frames: int) -> np.ndarray:
-    """Frames of ``scene`` as uint8 RGB, (T, H, W, 3), frame ``i`` at time ``i / fps`` seconds."""
+def render(
+    scene: Scene,
+    *,
+    width: int,
+    height: int,
+    fps: float,
+    n_frames: int,
+    picked: Sequence[int] | None = None,
+) -> np.ndarray:
+    """Frames of ``scene`` as uint8 RGB, (T, H, W, 3), frame ``i`` at time ``i / fps`` seconds.
+
+    ``picked``: the numbers of the frames to render, where not all are wanted.
+    """
     if min(width, height, n_frames) < 1 or fps <= 0:
         raise ValueError(
             f"cannot render {n_frames} frames of {width}x{height} at {fps} fps; all must be positive"
         )
     side = min(width, height)
     t = np.arange(n_frames, dtype=np.float32) / np.float32(fps)
+    t = t if picked is None else t[list(picked)]
     cam_x, cam_y, scale = (a.astype(np.float32)[:, None, None] for a in camera_path(scene, t))
     px = (np.arange(width, dtype=np.float32) + 0.5)[None, None, :]
     py = (np.arange(height, dtype=np.float32) + 0.5)[None, :, None]
 
-    frames_of_ground = 1 if scene.camera == "static" else n_frames
+    frames_of_ground = 1 if scene.camera == "static" else len(t)
     period = np.float32(scene.texture_period)
     ground = slice(0, frames_of_ground)
     u = ((px - width / 2) / side / scale[ground] + cam_x[ground]) / period
@@ -104,7 +118,7 @@ def render(scene: Scene, *, width: int, height: int, fps: float, n_frames: int) 
     step = FEATURE_LEVELS if scene.background in ("charcoal", "slate") else -FEATURE_LEVELS
     base = np.asarray(BACKGROUNDS[scene.background], np.float32)
     image = base + (np.float32(step) * marks)[..., None]
-    image = np.broadcast_to(image, (n_frames, height, width, 3)).copy()
+    image = np.broadcast_to(image, (len(t), height, width, 3)).copy()
 
     for obj in reversed(scene.objects):
         cx, cy = position(obj, t)
