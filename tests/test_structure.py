@@ -172,7 +172,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "pipeline/world/film_plan.py": ("pipeline/world/test_film.py", "the plan of a film"),
     "pipeline/world/junk.py": ("pipeline/world/test_film.py", "damage inside a film"),
     "pipeline/world/outline.py": ("pipeline/world/test_judge.py", "shapes that the judge reads"),
-    "pipeline/world/render.py": ("pipeline/world/test_judge.py", "pixels that the judge reads"),
     "pipeline/world/scene.py": ("pipeline/world/test_judge.py", "scenes that the judge reads"),
     "dit/graphs.py": (
         "dit/test_on_gpu.py",
