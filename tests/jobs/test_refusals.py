@@ -67,8 +67,15 @@ REFUSED = {
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
+def home(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all: each test sees that nothing is made in it."""
+    tmp_path = tmp_path_factory.mktemp("home")
     (tmp_path / "run" / "manifest").mkdir(parents=True)
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.mp4").write_bytes(b"no video")

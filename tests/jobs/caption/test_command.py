@@ -26,6 +26,7 @@ from jobs.core.run import open_run
 from pipeline import schema as s
 from pipeline.video.tags import WORLD
 from tests.helpers import caption_media as media
+from tests.helpers.caption_here import caption_here
 from tests.helpers.faulty_server import FaultyServer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -83,8 +84,9 @@ def test_every_kept_clip_is_captioned_once_per_kind_and_a_broken_one_is_an_error
 
 
 def test_a_finished_run_does_nothing_and_says_so(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    caption_here(monkeypatch)
     media.write_selection(folder, KEPT, GOOD)
     with FaultyServer() as server:
         config = settings(server)
@@ -98,7 +100,10 @@ def test_a_finished_run_does_nothing_and_says_so(
     assert {p.name: p.stat().st_mtime_ns for p in (folder / "captions").iterdir()} == parts
 
 
-def test_a_change_captions_again_exactly_what_it_touches(folder: Path) -> None:
+def test_a_change_captions_again_exactly_what_it_touches(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caption_here(monkeypatch)
     media.write_selection(folder, KEPT, GOOD)
     with FaultyServer() as server:
 
@@ -245,8 +250,9 @@ def test_wrong_input_is_one_line(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.timeout(600)
 def test_footage_that_the_embedded_captioner_does_not_know_is_refused_and_never_packed(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    caption_here(monkeypatch)
     part = folder / "manifest" / "part-00000.parquet"
     table = pq.read_table(part)
     domains = [None if i in ("clip001", "clip002") else WORLD for i in table[s.CLIP_ID].to_pylist()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -24,15 +25,27 @@ WORDS = ("--set", "openclip.model=none", "--set", "ingest.max_clip_s=1.0")
 WORDS += ("--set", "ingest.min_clip_s=0.2", "--set", "ingest.text_frames=0")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Where the folder of ``run`` was made, and where it is kept."""
+    place = tmp_path_factory.mktemp("made") / "home"
+    (place / "raw").mkdir(parents=True)
+    write_counter(place / "raw" / "a.mp4", 60)
+    write_counter(place / "raw" / "b.mp4", 40)
+    with pytest.MonkeyPatch.context() as patch:
+        ingest_here(patch)
+        ingest(place)
+    return place, place.rename(place.parent / "kept")
+
+
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def run(made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A film of 60 numbered frames in three clips or more, and one whose cuts nobody moves."""
+    place, kept = made  # tables name the place, so each test has the same one
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(kept, place)  # with the times of files, by which a source is known
     ingest_here(monkeypatch)
-    (tmp_path / "raw").mkdir()
-    write_counter(tmp_path / "raw" / "a.mp4", 60)
-    write_counter(tmp_path / "raw" / "b.mp4", 40)
-    ingest(tmp_path)
-    return tmp_path
+    return place
 
 
 def ingest(folder: Path) -> None:

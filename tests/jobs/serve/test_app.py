@@ -97,20 +97,20 @@ def test_a_full_queue_says_when_to_ask_again(tmp_path: Path) -> None:
     assert client.get("/api/health").json()["jobs"]["queued"] == 2
 
 
-def test_fifty_clients_get_their_own_bytes_though_the_server_dies_between(tmp_path: Path) -> None:
+def test_twenty_clients_get_their_own_bytes_though_the_server_dies_between(tmp_path: Path) -> None:
     """What a kill leaves is what is on the disk: the first server is dropped without a word to its store."""
     first = open_api(tmp_path, queue=100)
     asking = client_of(first)
-    barrier = threading.Barrier(50)
+    barrier = threading.Barrier(20)
 
     def ask(seed: int) -> str:
         barrier.wait()
         return str(submit(asking, seed=seed, prompt=f"clip {seed % 7}")["id"])
 
-    with ThreadPoolExecutor(50) as pool:
-        ids = list(pool.map(ask, range(50)))
-    assert len(set(ids)) == 50
-    for _ in range(15):  # some are done, one has its result but not its line, one is under way
+    with ThreadPoolExecutor(20) as pool:
+        ids = list(pool.map(ask, range(20)))
+    assert len(set(ids)) == 20
+    for _ in range(6):  # some are done, one has its result but not its line, one is under way
         job = first.store.take(0)
         first.worker.work(job)
     lines = (tmp_path / JOURNAL).read_bytes().splitlines(keepends=True)
@@ -119,7 +119,7 @@ def test_fifty_clients_get_their_own_bytes_though_the_server_dies_between(tmp_pa
     first.store.take(0)
     (tmp_path / "results" / ".half").mkdir()
     second = open_api(tmp_path, queue=100)
-    assert len(second.store.queue) == 35, "what ran is queued again, the one with a result is done"
+    assert len(second.store.queue) == 14, "what ran is queued again, the one with a result is done"
     assert not (tmp_path / "results" / ".half").exists()
     with client_of(second) as client:
         for seed, key in enumerate(ids):
@@ -127,9 +127,9 @@ def test_fifty_clients_get_their_own_bytes_though_the_server_dies_between(tmp_pa
             assert (job["state"], job["settings"]["seed"]) == ("done", seed)
             video = client.get(job["links"]["video"]).content
             assert video == expected_video(seed, f"clip {seed % 7}"), seed
-        assert len(client.get("/api/jobs?limit=200").json()["jobs"]) == 50
+        assert len(client.get("/api/jobs?limit=200").json()["jobs"]) == 20
     third = Store(tmp_path)
-    assert [job.state for job in third.jobs.values()] == ["done"] * 50
+    assert [job.state for job in third.jobs.values()] == ["done"] * 20
 
 
 def test_results_and_uploads_are_given_to_other_verbs(tmp_path: Path) -> None:

@@ -28,8 +28,19 @@ def clips(run: RunFolder) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(made: tuple[Path, Path]) -> Path:
     """``run``, its export ``sets``, ``other`` that imported it, and ``third`` that imported the shards of ``other``."""
+    place, kept = made  # tables name the place, so each test has the same one
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(kept, place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Where it was made, and where it is kept."""
+    tmp_path = tmp_path_factory.mktemp("made") / "home"
+    tmp_path.mkdir()
     run = make_run(tmp_path / "run", tmp_path / "raw", ("quay", "mill"), 2)
     names = [clip for found in clips(run).values() for clip in found]
     make_run(tmp_path / "other", tmp_path / "sets/videos", (*names, "of_its_own"), 1, seed=1)
@@ -39,7 +50,7 @@ def home(tmp_path: Path) -> Path:
     second = [found[0] for found in clips(open_run(tmp_path / "other")).values()]
     make_run(tmp_path / "third", tmp_path / "members", tuple(second), 1, seed=2)
     note_import(tmp_path / "other" / "shards", tmp_path / "third")
-    return tmp_path
+    return tmp_path, tmp_path.rename(tmp_path.parent / "kept")
 
 
 def test_an_import_notes_itself_where_its_data_is_from(home: Path) -> None:

@@ -25,6 +25,7 @@ from pipeline.tables import clips_schema, shards_schema
 from tests.helpers.json_lines import json_lines
 from tests.helpers.object_server import Fault, ObjectServer, no_faults, server_with
 from tests.helpers.shard_media import make_rows, make_shards
+from tests.helpers.warm_python import spawned_warm
 from tests.pipeline.loader.test_latent_packs import make_latents
 
 server = server_with("shards")
@@ -71,13 +72,15 @@ def test_batches_are_those_of_a_disk_with_workers_too(folder: ObjectPath, tmp_pa
     drawn = []
     for place, workers in ((tmp_path, 0), (folder, 0), (folder, 1)):
         batches = VideoBatches(place, samples_per_step=4, same_shape=False)
+        with spawned_warm():
+            steps = list(islice(with_workers(batches, workers), 3))
         drawn.append(
             [
                 [
                     (unit[s.CLIP_ID], unit[s.CAPTION], int(unit["frames"].sum()))
                     for unit in step.units
                 ]
-                for step in islice(with_workers(batches, workers), 3)
+                for step in steps
             ]
         )
     assert drawn[0] == drawn[1] == drawn[2]
