@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import email.utils
+import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -39,6 +41,31 @@ def ask(url: str, requests: list[Request], **changes: Any) -> dict[str, Reply]:
     return by_clip
 
 
+Waits = dict[str, Future[dict[str, Reply]]]
+LATE = [*["echo", "double"] * 16, *["late"] * 3, *["echo", "double"] * 8]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def to_wait_for() -> Iterator[Waits]:
+    """Rows that end by their deadline: they are asked for while other tests run."""
+    silent = [request(mode, mode) for mode in ("plain", "hang", "json")]
+    late = [request(f"{mode}x{i}", mode) for i, mode in enumerate(LATE)]
+    down = [request("c1"), request("c2")]
+    with (
+        socket.socket() as nobody,
+        FaultyServer() as one,
+        FaultyServer() as other,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        nobody.bind(("127.0.0.1", 0))  # no other server gets its port, and none listens there
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
+        yield {
+            "silent": pool.submit(ask, one.url, silent, deadline_s=4.0),
+            "late": pool.submit(ask, other.url, late, concurrency=8, deadline_s=6.0),
+            "down": pool.submit(ask, url, down, deadline_s=3.0),
+        }
+
+
 def test_every_fault_costs_its_own_row_only() -> None:
     good = ["plain", "busy", "burst", "limit", "html", "drop", "half", "cut"]
     bad = {
@@ -62,15 +89,6 @@ def test_every_fault_costs_its_own_row_only() -> None:
         assert asked[f"{mode} {mode}"] == tries == replies[mode].tries
     assert asked["garbage garbage"] == 3
     assert waits["limit limit"] >= 1.0, "Retry-After: 1 was not honoured"
-
-
-def test_a_server_that_is_silent_costs_its_own_row_only() -> None:
-    with FaultyServer() as server:
-        replies = ask(
-            server.url, [request(m, m) for m in ("plain", "hang", "json")], deadline_s=4.0
-        )
-    assert "timeout: no answer within 4 s" in (replies.pop("hang").error or "")
-    assert [reply.error for reply in replies.values()] == [None, None]
 
 
 def test_requests_are_pulled_as_there_is_room_and_never_more_than_allowed() -> None:
@@ -108,21 +126,6 @@ def test_an_exception_of_the_requests_is_the_callers() -> None:
 
     with FaultyServer() as server, pytest.raises(RuntimeError, match="no more"):
         list(open_backend(config(server.url)).caption(requests()))
-
-
-def test_replies_in_any_order_doubled_or_late_land_on_their_own_clip_or_nowhere() -> None:
-    modes = [*["echo", "double"] * 16, *["late"] * 3, *["echo", "double"] * 8]
-    requests = [request(f"{mode}x{i}", mode) for i, mode in enumerate(modes)]
-    with FaultyServer() as server:
-        replies = ask(server.url, requests, concurrency=8, deadline_s=6.0)
-    for sent in requests:
-        reply = replies[sent.clip_id]
-        shown = pictures_hash({"messages": chat_messages(sent)})
-        assert reply.frames_hash == sent.frames.hash
-        if sent.prompt.startswith("late"):
-            assert reply.text is None and "timeout" in (reply.error or "")
-        else:
-            assert reply.text == f"A dog chases {shown}.", reply
 
 
 def test_the_server_gets_the_question_the_settings_and_the_key(
@@ -189,16 +192,6 @@ def test_a_schema_is_sent_and_left_out_for_a_server_that_does_not_take_one() -> 
         assert not reply.schema_refused and reply.tries == 1
 
 
-def test_a_server_that_is_down_fails_rows_in_time_and_is_named_beforehand() -> None:
-    with FaultyServer() as server:
-        url = server.url
-        check_backend(config(url))
-    with pytest.raises(ValueError, match="no captioning server answers at"):
-        check_backend(config(url))
-    replies = ask(url, [request("c1"), request("c2")], deadline_s=3.0)
-    assert all("ConnectError" in (reply.error or "") for reply in replies.values())
-
-
 @pytest.mark.parametrize(
     ("header", "low", "high"),
     [("3", 3, 3), ("0.5", 0.5, 0.5), ("-4", 0, 0), (None, None, None), ("soon", None, None)],
@@ -213,3 +206,37 @@ def test_retry_after(header: str | None, low: float | None, high: float | None) 
 def test_retry_after_date() -> None:
     seconds = retry_after_s(email.utils.formatdate(time.time() + 30, usegmt=True))
     assert seconds is not None and 27 < seconds <= 30
+
+
+def test_a_server_that_is_down_is_named_beforehand() -> None:
+    with FaultyServer() as server:
+        url = server.url
+        check_backend(config(url))
+    with pytest.raises(ValueError, match="no captioning server answers at"):
+        check_backend(config(url))
+
+
+def test_a_server_that_is_down_fails_rows_in_time(to_wait_for: Waits) -> None:
+    replies = to_wait_for["down"].result()
+    assert len(replies) == 2
+    assert all("ConnectError" in (reply.error or "") for reply in replies.values())
+
+
+def test_a_server_that_is_silent_costs_its_own_row_only(to_wait_for: Waits) -> None:
+    replies = dict(to_wait_for["silent"].result())
+    assert "timeout: no answer within 4 s" in (replies.pop("hang").error or "")
+    assert [reply.error for reply in replies.values()] == [None, None]
+
+
+def test_replies_in_any_order_doubled_or_late_land_on_their_own_clip_or_nowhere(
+    to_wait_for: Waits,
+) -> None:
+    replies = to_wait_for["late"].result()
+    for sent in (request(f"{mode}x{i}", mode) for i, mode in enumerate(LATE)):
+        reply = replies[sent.clip_id]
+        shown = pictures_hash({"messages": chat_messages(sent)})
+        assert reply.frames_hash == sent.frames.hash
+        if sent.prompt.startswith("late"):
+            assert reply.text is None and "timeout" in (reply.error or "")
+        else:
+            assert reply.text == f"A dog chases {shown}.", reply
