@@ -134,3 +134,12 @@ def one_block() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PRESETS, "tiny", {**PRESETS["tiny"], "depth": 1})
         yield
+
+
+@pytest.fixture
+def thin_vae(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--preset tiny`` of the VAE is what ``tiny_models.tiny_vae`` saves: the same compression, little to compute."""
+    from tests.helpers.tiny_models import thin_preset
+    from vae.config import PRESETS
+
+    monkeypatch.setitem(PRESETS, "tiny", thin_preset())

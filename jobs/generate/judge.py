@@ -7,7 +7,7 @@ world's wording are also held to the strict judge (``pipeline.world.strict``), w
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -241,6 +241,21 @@ def strict_view(
     return float(verdict.right_frames.mean()), tuple(verdict.reasons()), tuple(failed)
 
 
+def each_once(embed: Callable[[Sequence[str]], Any]) -> Callable[[Sequence[str]], Any]:
+    """``embed`` that looks at a text once, however often it comes: videos share nearly all their distractors."""
+    import numpy as np
+
+    known: dict[str, Any] = {}
+
+    def embed_new(texts: Sequence[str]) -> Any:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known.update(zip(new, embed(new), strict=True))
+        return np.stack([known[text] for text in texts])
+
+    return embed_new
+
+
 def with_relevance(judged: Sequence[Judged], model: OpenClipModel | None) -> list[Judged]:
     """The same with relevance and the assertions that fail, of those that have a prompt."""
     from captioner.truth.grounding import scored_assertions
@@ -251,6 +266,7 @@ def with_relevance(judged: Sequence[Judged], model: OpenClipModel | None) -> lis
         return list(judged)
     if model.warning and any(each.prompt and each.frames_right is None for each in judged):
         warn(f"relevance and creativity: {model.warning}")
+    embed = each_once(model.embed_texts)
     out = []
     for each in judged:
         said = scored_assertions(each.prompt) if each.prompt else []
@@ -259,7 +275,7 @@ def with_relevance(judged: Sequence[Judged], model: OpenClipModel | None) -> lis
             continue
         others = [o.prompt for o in judged if o.prompt and o.prompt != each.prompt]
         texts = distractors(said, others, world=model.domain is not None)
-        found = relevance(model.embed_texts(said), each.embedding[None], model.embed_texts(texts))
+        found = relevance(embed(said), each.embedding[None], embed(texts))
         failed = tuple(t for t, share in zip(said, found.shares, strict=True) if share < 0.5)
         merged = tuple(dict.fromkeys([*each.failed, *failed]))
         out.append(replace(each, relevance=found.score, failed=merged))

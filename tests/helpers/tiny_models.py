@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 
 def tiny_clip(folder: Path, seed: int = 0) -> Path:
@@ -29,18 +30,24 @@ def tiny_clip(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def tiny_vae(path: Path, seed: int = 0) -> Path:
-    """An untrained VAE checkpoint of the tiny preset's compression, with fewer and narrower layers."""
+def thin_preset() -> Any:
+    """The tiny preset of the VAE with fewer and narrower layers."""
     from dataclasses import replace
 
+    from vae.config import VAEConfig
+
+    thin = {"widths": (16, 32), "decoder_widths": None, "reach": 1}
+    few = {"encoder_blocks": (1, 1), "decoder_blocks": (1, 1)}
+    return replace(VAEConfig.preset("tiny"), **thin, **few)
+
+
+def tiny_vae(path: Path, seed: int = 0) -> Path:
+    """An untrained checkpoint of ``thin_preset``."""
     import torch
 
     from vae.checkpoint import save_vae
-    from vae.config import VAEConfig
     from vae.model import VideoVAE
 
     torch.manual_seed(seed)
-    thin = {"widths": (16, 32), "decoder_widths": None, "reach": 1}
-    few = {"encoder_blocks": (1, 1), "decoder_blocks": (1, 1)}
-    save_vae(VideoVAE(replace(VAEConfig.preset("tiny"), **thin, **few)), path)
+    save_vae(VideoVAE(thin_preset()), path)
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,17 @@ def test_distractors_are_never_the_prompts_own_words() -> None:
     found = distractors(said, [TEXTS[0], "A red circle moves left."], world=False)
     assert said[0] not in found and len(found) > 40
     assert len(distractors(said, (), world=True)) > 60
+
+
+def test_a_text_is_embedded_once_and_each_place_gets_its_own() -> None:
+    """A folder of many videos asks for the same sentences of each."""
+    asked: list[str] = []
+
+    def lengths(texts: Sequence[str]) -> np.ndarray:
+        asked.extend(texts)
+        return np.array([[len(text)] for text in texts])
+
+    embed = judge.each_once(lengths)
+    assert embed(["a", "bbb", "a"]).tolist() == [[1], [3], [1]]
+    assert embed(["cc", "bbb"]).tolist() == [[2], [3]]
+    assert asked == ["a", "bbb", "cc"]

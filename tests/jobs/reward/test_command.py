@@ -18,7 +18,9 @@ def done(tmp_path_factory):
     """A run of two steps by two rewards."""
     out = tmp_path_factory.mktemp("reward") / "out"
     words = ["--reward", "strict", "0.7", "fluency", "0.3", "--steps", "2", "--sample-every", "2"]
-    assert main(["reward-dit", "--out", str(out), *SMALL, *words]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.reward.results.SHEET_STEPS", 1)
+        assert main(["reward-dit", "--out", str(out), *SMALL, *words]) == 0
     return out, words
 
 

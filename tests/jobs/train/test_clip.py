@@ -39,6 +39,8 @@ def args(out: Path, *more: str) -> list[str]:
         "24",
         "--steps",
         "3",
+        "--batch",
+        "8",
         "--minutes",
         "1000",
         *more,

@@ -360,7 +360,9 @@ def test_adherence_scores_generated_videos_beside_their_ceilings(tmp_path, model
     assert "videos right in every frame" in capsys.readouterr().out
 
 
-def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(tmp_path, capsys):
+def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(
+    tmp_path, capsys, monkeypatch
+):
     """Sheets and TensorBoard on or off: bitwise the same weights, averages and moments, and the same lines."""
     from torch.utils.tensorboard import SummaryWriter  # noqa: F401  its import is slow and not what is tested
 
@@ -369,6 +371,7 @@ def test_sheets_are_the_same_every_time_and_training_does_not_notice_them(tmp_pa
     from vae.config import VAEConfig
     from vae.model import VideoVAE
 
+    monkeypatch.setattr("jobs.train.dit_results.SHEET_STEPS", 2)
     torch.manual_seed(0)
     vae = tmp_path / "vae.safetensors"
     save_vae(VideoVAE(dataclasses.replace(VAEConfig.preset("tiny"), latent_channels=4)), vae)

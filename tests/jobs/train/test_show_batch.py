@@ -106,6 +106,7 @@ def test_given_frames_are_marked_by_latent_frame():
     assert show_batch._given_frames([1], 9, 4) == [False] + [True] * 4 + [False] * 4
 
 
+@pytest.mark.usefixtures("thin_vae")
 @pytest.mark.parametrize("image_share", [0.0, 1.0])
 def test_a_vae_step_is_the_one_that_was_trained_on(folder, tmp_path, monkeypatch, image_share):
     seen, noises = [], []
@@ -117,7 +118,7 @@ def test_a_vae_step_is_the_one_that_was_trained_on(folder, tmp_path, monkeypatch
         vae.train, "step_noise", lambda *a: noises.append(noise(*a)[1]) or noise(*a)
     )
     out = tmp_path / "vae"
-    words = f"{folder} --out {out} --steps 3 --batch 4 --init {folder / 'vae.safetensors'} --decoder-only"
+    words = f"{folder} --out {out} --steps 4 --stop-at 3 --batch 4 --init {folder / 'vae.safetensors'} --decoder-only"
     train_vae.main([*words.split(), "--image-share", str(image_share), "--max-pixels", "1024"])
     for number in (1, 3):
         _, cells = show_batch.vae_cells(read_run(out), number)

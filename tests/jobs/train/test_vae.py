@@ -15,7 +15,7 @@ from tests.vae.conftest import write_world
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
     return write_world(
-        tmp_path_factory.mktemp("world") / "shards", 12, seed=4, split="train", sizes=((32, 32),)
+        tmp_path_factory.mktemp("world") / "shards", 6, seed=4, split="train", sizes=((32, 32),)
     )
 
 
@@ -34,6 +34,7 @@ def words(shards, out, *more: str) -> list[str]:
     ]
 
 
+@pytest.mark.usefixtures("thin_vae")
 def test_trains_writes_and_is_finished(shards, tmp_path, capsys):
     assert main(words(shards, tmp_path / "a", "--eval-every", "2")) == 0
     names = {p.name for p in (tmp_path / "a").iterdir()}
