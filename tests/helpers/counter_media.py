@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -26,6 +27,11 @@ def clips_of(items: Iterable[Clip | float]) -> Iterator[Clip]:
 
 def counter_frame(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
     """uint8 RGB (h, w, 3): the number in binary, as a row of dark and bright bars over its complement."""
+    return _counter_frame(number, size).copy()
+
+
+@cache
+def _counter_frame(number: int, size: tuple[int, int]) -> np.ndarray:
     width, height = size
     bits = np.array([(number >> bit) & 1 for bit in range(BITS)])
     columns = np.minimum(np.arange(width) * BITS // width, BITS - 1)
@@ -36,9 +42,8 @@ def counter_frame(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
 def read_number(frame: np.ndarray) -> int:
     """The number that a decoded counter frame carries; asserts that both rows of bars agree."""
     height, width = frame.shape[:2]
-    grey = frame.mean(axis=2)
     centres = (2 * np.arange(BITS) + 1) * width // (2 * BITS)
-    top, bottom = grey[height // 4, centres], grey[3 * height // 4, centres]
+    top, bottom = frame[[[height // 4], [3 * height // 4]], centres].mean(axis=2)
     assert (np.abs(top - bottom) > 80).all(), "bars are smeared: two frames are mixed"
     return int(sum(1 << bit for bit, high in enumerate(top > bottom) if high))
 
