@@ -38,7 +38,7 @@ from pipeline.store.paths import Location, ObjectPath, names_in
 COMMAND = "export"
 TABLE = "export.csv"
 """Table of what became of every clip, in the export."""
-VERSION = 1
+VERSION = 2
 """Of what is written; another one begins anew."""
 
 

@@ -16,6 +16,8 @@ from pipeline.shards.read import Manifest
 
 GROUP_CLIPS = 64
 """Clips written before their rows are put on record: what a kill can cost."""
+CODEC = "h264"
+"""What a file is encoded in where it is encoded again, as AV1 is for every model."""
 TAR_BYTES = 256 << 20
 """Stored bytes of the clips that go to one tar file."""
 
@@ -162,7 +164,7 @@ def media_key(clip: Planned, settings: Settings, video_hash: str) -> str:
     if settings.profile is None:
         return video_hash
     size = clip.fit.bucket if settings.resize else None
-    wanted = (clip.fit.n_frames, clip.fit.fps, size, keeps_audio(settings), settings.crf)
+    wanted = (clip.fit.n_frames, clip.fit.fps, size, keeps_audio(settings), settings.crf, CODEC)
     return config_key(video_hash, list(map(str, wanted)))
 
 

@@ -56,8 +56,8 @@ def say_rows(rows: list[Row], target: str, out: Location) -> None:
         say(f"  {lost:.1f} s were left out at the ends of clips")
     found = [row for row in rows if row.refusal in UNFORESEEN]
     _reasons((row.refusal, row.name) for row in found)
-    sounds = {str(Note.SOUND_LOST), str(Note.NO_SOUND)}
-    _notes(note for row in kept for note in row.notes.split() if note in sounds)
+    of_files = {str(Note.SOUND_LOST), str(Note.NO_SOUND), str(Note.AV1)}
+    _notes(note for row in kept for note in row.notes.split() if note in of_files)
     if len(kept) < len(rows):
         say(f"  {out / 'export.csv'} says of every clip what became of it")
 

@@ -24,7 +24,7 @@ from jobs.core.uses import RECORDS
 from jobs.export.plan import Planned, Settings, audio_note, groups, keeps_audio, media_key
 from pipeline import schema as s
 from pipeline.export.media import Media, Wanted, make_media
-from pipeline.export.plan import Refusal
+from pipeline.export.plan import Note, Refusal
 from pipeline.shards.ranges import ClipError
 from pipeline.shards.read import Manifest
 from pipeline.store.atomic import sync, write_bytes
@@ -178,6 +178,7 @@ class Writer:
             row = self._refused(clip, Refusal.FRAMES_DIFFER)
             return dataclasses.replace(row, n_frames=made.n_frames), []
         notes = clip.notes + audio_note(self.settings, made.audio, made.source_audio)
+        notes += (str(Note.AV1),) * made.av1
         row = Row(
             name=clip.name,
             media=media,
@@ -210,7 +211,7 @@ class Writer:
         profile = self.settings.profile
         wanted = Wanted(
             n_frames=clip.fit.n_frames,
-            fps=None if profile is None or clip.fit.n_frames == 1 else clip.fit.fps,
+            fps=None if profile is None else clip.fit.fps,
             size=clip.fit.bucket if self.settings.resize and profile is not None else None,
             audio=keeps_audio(self.settings),
             crf=self.settings.crf,
@@ -249,6 +250,7 @@ class Writer:
             height=int(found["height"]),
             audio=audio,
             source_audio=audio or "sound_lost" in found["notes"],
+            av1=str(Note.AV1) in found["notes"].split(),
         )
 
     def _sidecars(self, clip: Planned, row: Row) -> list[tuple[str, bytes]]:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import av
 
 
+AV1 = frozenset({"av1", "libdav1d"})
+"""FFmpeg's decoders of a codec that the wheels of OpenCV, and trainers that read by them, cannot decode."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What the file of a clip is to be."""
@@ -57,27 +61,30 @@ class Media:
     """Whether it has sound."""
     source_audio: bool
     """Whether the stored file has sound."""
+    av1: bool = False
+    """Whether its video is AV1."""
 
 
 def make_media(path: str, wanted: Wanted) -> Media:
     """The file that ``wanted`` describes, from the stored one at ``path``; MediaError when it cannot be read."""
-    times, sound, size = look(path)
+    times, sound, size, codec = look(path)
     fits = wanted.fps is None or (
         len(times) == wanted.n_frames
         and steady(times, wanted.fps)
         and wanted.size in (None, size)
         and (wanted.audio or not sound)
+        and codec not in AV1
     )
     if fits:
         return Media(
             video=b"", n_frames=len(times), width=size[0], height=size[1], audio=sound,
-            source_audio=sound,
+            source_audio=sound, av1=codec in AV1,
         )  # fmt: skip
     return retime(path, wanted, sound)
 
 
-def look(path: str) -> tuple[list[float], bool, tuple[int, int]]:
-    """(seconds of every frame that is shown, whether there is sound, (width, height)); nothing is decoded."""
+def look(path: str) -> tuple[list[float], bool, tuple[int, int], str]:
+    """(seconds of every frame that is shown, whether there is sound, (width, height), decoder); nothing is decoded."""
     with open_media(path) as container:
         stream = pick_stream(container, path)
         base = float(stream.time_base or 0)
@@ -87,7 +94,8 @@ def look(path: str) -> tuple[list[float], bool, tuple[int, int]]:
             if packet.size and packet.pts is not None and not packet.is_discard
         ]
         size = (stream.codec_context.width, stream.codec_context.height)
-        return sorted(shown), bool(container.streams.audio), size
+        codec = stream.codec_context.name
+        return sorted(shown), bool(container.streams.audio), size, codec
 
 
 def steady(times: list[float], fps: float) -> bool:

@@ -44,6 +44,7 @@ class Note(StrEnum):
     SOUND_LOST = "sound_lost"
     NO_SOUND = "no_sound"
     CAPTION_CUT = "caption_cut"
+    AV1 = "av1"
 
 
 FIXES: dict[str, str] = {
@@ -63,6 +64,7 @@ FIXES: dict[str, str] = {
     Note.ENLARGED: "the trainer enlarges it; drop such clips with [select.where], or use smaller sizes",
     Note.SOUND_LOST: "its sound is not trained on: this trainer or model reads none",
     Note.NO_SOUND: "the model is trained on sound, and this clip has none (ingest with audio = true)",
+    Note.AV1: "trainers that read by OpenCV cannot decode AV1; with --model clips are H.264",
     Note.CAPTION_CUT: "the text encoder cuts its end off; --shorten leaves out last sentences instead",
 }
 """What to do about each."""

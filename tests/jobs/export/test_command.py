@@ -11,6 +11,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import av
 import pytest
 
 from jobs.cli import main
@@ -188,6 +189,21 @@ def test_equal_files_of_another_export_are_linked(made, whole, tmp_path):
     first, second = whole / "videos" / "tall.mp4", out / "train" / "tall.mp4"
     assert first.samefile(second)
     assert rows_of(out)["fast25"]["audio"] == "True"
+
+
+def test_stills_are_of_their_bucket_size_as_videos_are(made, tmp_path):
+    folder, profile = made
+    path = tmp_path / "stills.toml"
+    path.write_text(Path(profile).read_text().replace("frames = [17, 33]", "frames = [1, 17, 33]"))
+    path.write_text(path.read_text().replace("[160, 96]", "[80, 48]"))
+    out = tmp_path / "out"
+    words = ("--model", str(path), "--resize", "--out", str(out))
+    main(["export", str(folder), "--for", "videofolder", *words])
+    row = rows_of(out)["still"]
+    assert (row["width"], row["height"], row["bucket"]) == ("80", "48", "80x48x1")
+    with av.open(str(out / row["media"])) as file:
+        (frame,) = file.decode(video=0)
+    assert (frame.width, frame.height) == (80, 48)
 
 
 def test_of_a_linked_file_it_is_told_that_its_sound_was_lost(made, tmp_path):

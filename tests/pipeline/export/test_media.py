@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from pipeline.export.media import Wanted, cover, look, make_media, steady
+from pipeline.video.encode import ClipEncoder
 from pipeline.video.probe import MediaError
-from tests.helpers.counter_media import numbers_of, rotate_mp4, write_counter
+from tests.helpers.counter_media import counter_frame, numbers_of, rotate_mp4, write_counter
 from tests.helpers.export_media import CLIPS, video_bytes
 
 BY_NAME = {made.name: made for made in CLIPS}
@@ -46,6 +47,30 @@ def test_stored_bytes_are_right_where_they_fit(tmp_path):
     assert make_media(path, Wanted(n_frames=17, fps=16)).video != b""
     small = make_media(path, Wanted(n_frames=33, fps=16, size=(80, 48)))
     assert (small.width, small.height) == (80, 48) and small.video
+
+
+def test_av1_is_encoded_again_for_a_model_and_said_where_it_is_not(tmp_path):
+    """The wheels of OpenCV open such a file and give no frame of it."""
+    encoder = ClipEncoder(160, 96, Fraction(16), crf=20, codec="av1")
+    for number in range(9):
+        frame = av.VideoFrame.from_ndarray(counter_frame(number, (160, 96)), "rgb24")
+        encoder.add(frame.reformat(format="yuv420p"), pts=number, duration=1)
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(encoder.finish())
+    kept = make_media(str(path), Wanted(n_frames=9))
+    assert kept.video == b"" and kept.av1
+    made = make_media(str(path), Wanted(n_frames=9, fps=16))
+    assert numbers_of(made.video)[0] == list(range(9)) and not made.av1
+    with av.open(io.BytesIO(made.video)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+
+
+def test_a_still_is_brought_to_a_size_as_a_video_is(tmp_path):
+    path = stored(tmp_path, "still")
+    assert make_media(path, Wanted(n_frames=1, fps=16)).video == b""
+    made = make_media(path, Wanted(n_frames=1, fps=16, size=(80, 48)))
+    assert (made.n_frames, made.width, made.height) == (1, 80, 48)
+    assert numbers_of(made.video)[0] == [0]
 
 
 def test_the_same_clip_gives_the_same_bytes(tmp_path):
@@ -93,6 +118,7 @@ def test_what_is_no_video_is_a_typed_error(tmp_path):
 
 
 def test_frames_are_counted_without_decoding(tmp_path):
-    times, sound, size = look(stored(tmp_path, "fast25"))
+    times, sound, size, codec = look(stored(tmp_path, "fast25"))
     assert len(times) == 60 and sound and size == (160, 96) and steady(times, 25)
+    assert codec == "h264"
     assert not steady(look(stored(tmp_path, "varying"))[0], 16)
