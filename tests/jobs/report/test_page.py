@@ -17,7 +17,7 @@ from jobs.ingest.ledger import Ledger, compile_sources, exclusive
 from jobs.report import page as report
 from pipeline import schema as s
 
-CLIPS = 120
+CLIPS = 60
 
 
 @pytest.fixture(scope="module")
