@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
+import torch
 from torch.utils.data import DataLoader
 
 from pipeline import schema as s
@@ -172,10 +174,15 @@ def test_a_step_travels_as_one_tensor_and_comes_out_as_it_was(shards):
     step = next(iter(batches(shards, 10)))
     answer = Answer.of(step, [])
     assert len(answer.head) < 5_000 < sum(unit["frames"].numel() for unit in step.units)
-    assert answer.data.is_shared() and all(start % ALIGNED == 0 for start, _ in answer.ends)
+    assert answer.data.is_shared()
     opened, found = answer.opened()
     assert (seen(opened), opened.state, found) == (seen(step), step.state, [])
     opened.units[0]["frames"][:] = 0  # they may be written to, as those of this process
+    odd = [torch.arange(3, dtype=torch.uint8), torch.zeros(0, 4), torch.rand(2, 5)]
+    answer = Answer.of(replace(step, units=odd), [])
+    assert all(start % ALIGNED == 0 for start, _ in answer.ends)
+    for there, here in zip(answer.opened()[0].units, odd, strict=True):
+        assert there.dtype == here.dtype and torch.equal(there, here)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
