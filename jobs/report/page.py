@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,7 @@ def write_smaller(target: Location, pages: Iterable[str]) -> Location:
     return target
 
 
+@cache
 def _template() -> Template:
     import jinja2
 
