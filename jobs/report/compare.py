@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs.edits.apply import BY_HAND
 from jobs.report.data import Run, funnel
 from pipeline import schema as s
 
@@ -276,13 +277,17 @@ def _captions(a: Run, b: Run, shared: list[tuple[int, int]]) -> Iterator[Kind]:
 
 
 def _texts(run: Run) -> dict[str, dict[str, tuple[str, str]]]:
-    """kind -> clip_id -> (text, model) of usable captions."""
+    """kind -> clip_id -> (text, model) of usable captions, those corrected by hand as they are packed."""
     found: dict[str, dict[str, tuple[str, str]]] = {}
+    for clip, texts in run.corrected.items():
+        for kind, text in texts.items():
+            found.setdefault(kind, {})[clip] = (text, BY_HAND)
     if run.captions is None:
         return found
     for row in run.captions.select([s.CLIP_ID, s.KIND, s.TEXT, s.OUTCOME, s.MODEL]).to_pylist():
         if row[s.OUTCOME] == s.CaptionOutcome.OK and row[s.TEXT]:
-            found.setdefault(row[s.KIND], {})[row[s.CLIP_ID]] = (row[s.TEXT], row[s.MODEL] or "")
+            model = row[s.MODEL] or ""
+            found.setdefault(row[s.KIND], {}).setdefault(row[s.CLIP_ID], (row[s.TEXT], model))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from jobs.core.errors import UserError
 from jobs.core.recipe import RESOLVED
 from jobs.core.run import RunFolder
+from jobs.edits.apply import run_edits
 from jobs.select.tables import read_parts
 from pipeline import schema as s
 from pipeline.config import SelectConfig
@@ -53,6 +54,8 @@ class Run:
     """Rows of ``sources.parquet``, by URI."""
     captions: pa.Table | None
     """Rows of ``captions/``, None before there are any."""
+    corrected: Mapping[str, Mapping[str, str]]
+    """clip_id -> kind -> text that a person put in the place of the stored one."""
     select: SelectConfig
     """Settings of the selection."""
     recipe: str
@@ -126,6 +129,7 @@ def read_run(folder: RunFolder) -> Run:
         steps=steps_of(config, reasons),
         sources=sorted(sources, key=lambda row: str(row[s.SOURCE_URI])),
         captions=read_parts(folder.captions) if folder.has_captions() else None,
+        corrected=run_edits(folder).captions(),
         select=config,
         recipe=without_queries(recipe.read_text(encoding="utf-8")) if recipe.is_file() else "",
         stages=folder.last_metrics(),

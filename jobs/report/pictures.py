@@ -252,7 +252,7 @@ def alt(run: Run, row: int) -> str:
 
 
 def _captions(run: Run, clips: set[str]) -> dict[str, list[tuple[str, str, str]]]:
-    """clip_id -> (kind, text, outcome) of its captions, shortest kind first as the schema lists them."""
+    """clip_id -> (kind, text, outcome) of its captions as they are packed, in the order of the schema's kinds."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -261,9 +261,14 @@ def _captions(run: Run, clips: set[str]) -> dict[str, list[tuple[str, str, str]]
         return found
     mine = pc.is_in(run.captions.column(s.CLIP_ID), value_set=pa.array(sorted(clips), pa.string()))
     rows = run.captions.filter(mine).select([s.CLIP_ID, s.KIND, s.TEXT, s.OUTCOME]).to_pylist()
-    for row in sorted(rows, key=lambda row: s.CAPTION_KINDS.index(row[s.KIND])):
-        text = (row[s.TEXT] or "")[:600]
-        found.setdefault(row[s.CLIP_ID], []).append((row[s.KIND], text, row[s.OUTCOME]))
+    told = {(row[s.CLIP_ID], row[s.KIND]): (row[s.TEXT] or "", row[s.OUTCOME]) for row in rows}
+    for clip in clips & run.corrected.keys():
+        for kind, text in run.corrected[clip].items():
+            told[clip, kind] = (text, str(s.CaptionOutcome.OK))
+    for (clip, kind), (text, outcome) in sorted(
+        told.items(), key=lambda item: s.CAPTION_KINDS.index(item[0][1])
+    ):
+        found.setdefault(clip, []).append((kind, text[:600], outcome))
     return found
 
 

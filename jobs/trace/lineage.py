@@ -16,6 +16,7 @@ from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.run import RunFolder, open_run
 from jobs.core.uses import exports_of
+from jobs.edits.apply import run_edits
 from jobs.trace.forget import sighting_lines
 from jobs.trace.imported import find_imports
 from jobs.trace.sightings import Sighting, check_trained, find_sightings
@@ -50,6 +51,8 @@ class Lineage:
     """What select decided, and why; {} when it has not."""
     captions: list[dict[str, Any]]
     """Kind, text, outcome and model of each."""
+    corrected: dict[str, str]
+    """Kind -> text that a person put in the place of it, which is what is packed."""
     shards: list[dict[str, Any]]
     """File, byte offset, length and hash in the training shards."""
     latents: list[dict[str, Any]]
@@ -100,6 +103,7 @@ def read_lineage(run: RunFolder, clip: str, trained: list[Path]) -> Lineage:
         manifest={name: value for name, value in manifest.items() if value is not None},
         decision=next(iter(rows_of(run.selection, clip)), {}),
         captions=rows_of(run.captions, clip, told),
+        corrected=run_edits(run).captions().get(clip, {}),
         shards=rows_of(manifest_of(run.shards), clip, packed),
         latents=rows_of(run / "latents" / "manifest.parquet", clip, [s.KIND, s.SHARD]),
         trainings=find_sightings(run, [clip], trained),
@@ -150,6 +154,8 @@ def lines(found: Lineage) -> Iterator[str]:
     for caption in found.captions:
         by = f"{caption[s.KIND]} by {caption[s.MODEL]}, {caption[s.OUTCOME]}"
         yield f"  caption   {by}: {caption[s.TEXT]}"
+    for kind, text in found.corrected.items():
+        yield f"  caption   {kind} by hand, in its place: {text}"
     for row in found.shards:
         yield f"  shard     {row[s.SHARD]} at {row[s.BYTE_OFFSET]}, {row[s.BYTE_LENGTH]} bytes"
     for row in found.latents:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from jobs.core.errors import UserError
 from jobs.core.run import open_run
+from jobs.edits.journal import Journal
 from jobs.report import diff
 from jobs.report.compare import compare
 from jobs.report.data import read_run
+from jobs.report.pictures import PictureBudget, StillCache, kept_cards
 from jobs.select import command as select
+from jobs.trace import lineage
 from pipeline import schema as s
 from pipeline.config import SelectConfig
 from tests.helpers.run_folders import make_run, tree, write_captions
@@ -63,6 +67,28 @@ def test_two_recipes_are_tried_on_one_run_and_nothing_is_written(
     assert len(body["entered"]) == 2 and len(body["left"]) == 4 and body["captions"] == []
     assert ["select.where.fast", "-", "motion_mean > 0.25"] in body["settings"]
     assert tree(home / "a") == before
+
+
+def test_a_caption_corrected_by_hand_is_compared_and_shown_as_it_is_packed(tmp_path: Path) -> None:
+    make_run(tmp_path / "a", tmp_path / "raw", ("quay",))
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    clip = open_run(tmp_path / "b").kept_clips()[s.CLIP_ID][0].as_py()
+    corrected = {"kind": "dense", "text": "A quay, as a person says."}
+    Journal(tmp_path / "b").append("ann", "caption", corrected, clip_id=clip)
+    a, b = (read_run(open_run(tmp_path / name)) for name in "ab")
+    (dense, *others) = sorted(compare(a, b, "a", "b").captions, key=lambda kind: kind.kind)
+    assert [(dense.kind, dense.changed), *((kind.kind, kind.changed) for kind in others)] == [
+        ("dense", 1),
+        ("short", 0),
+    ]
+    assert dense.examples[0][2] == "A quay, as a person says." and dense.ok_a == dense.ok_b
+    cards = {
+        card["id"]: card["captions"]
+        for card in kept_cards(StillCache(b), PictureBudget(left=10**9))
+    }
+    assert ("dense", "A quay, as a person says.", "ok") in cards[clip]
+    found = list(lineage.lines(lineage.read_lineage(open_run(tmp_path / "b"), clip, [])))
+    assert "  caption   dense by hand, in its place: A quay, as a person says." in found
 
 
 def test_a_run_beside_itself_has_no_difference(

@@ -29,6 +29,7 @@ def run_of(select: SelectConfig, reasons: list[list[str]] | None = None, **colum
         steps=(*select.where, *select.best),
         sources=[],
         captions=None,
+        corrected={},
         select=select,
         recipe="",
         stages={},
