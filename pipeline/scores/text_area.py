@@ -98,27 +98,26 @@ def find_text(detector: TextDetector, samples: np.ndarray, frames: int) -> TextF
     """
     from pipeline.video.decode import sample_indices
 
-    areas: list[float] = []
-    read: dict[int, dict[str, tuple[str, float]]] = {}
+    looks: dict[int, tuple[np.ndarray, dict[str, tuple[str, float]]]] = {}
 
-    def lines_of(i: int) -> dict[str, tuple[str, float]]:
-        if i not in read:
+    def look(i: int) -> tuple[np.ndarray, dict[str, tuple[str, float]]]:
+        """Boxes and lines of a sample; pictures that are the same are looked at once."""
+        i = next(j for j in range(i + 1) if np.array_equal(samples[j], samples[i]))
+        if i not in looks:
             boxes = detector.boxes(samples[i])
-            read[i] = legible_lines(detector, samples[i], boxes)
-        return read[i]
+            looks[i] = boxes, legible_lines(detector, samples[i], boxes)
+        return looks[i]
 
     sure: dict[str, tuple[str, float]] = {}
-    for i in sample_indices(len(samples), frames):
-        boxes = detector.boxes(samples[i])
-        areas.append(coverage(boxes, samples.shape[1:3]))
-        read[i] = legible_lines(detector, samples[i], boxes)
-    for i in list(read):
+    chosen = list(sample_indices(len(samples), frames))
+    areas = [coverage(look(i)[0], samples.shape[1:3]) for i in chosen]
+    for i in chosen:
         near = [j for j in (i + 1, i - 1) if 0 <= j < len(samples)]
-        for letters, line in read[i].items():
-            if letters not in sure and (not near or any(letters in lines_of(j) for j in near)):
+        for letters, line in look(i)[1].items():
+            if letters not in sure and (not near or any(letters in look(j)[1] for j in near)):
                 sure[letters] = line
     if sure:  # something may stand before a line and hide its end: PETROBRA
-        seen = {letters for i in range(len(samples)) for letters in lines_of(i)}
+        seen = {letters for i in range(len(samples)) for letters in look(i)[1]}
         sure = {
             letters: line
             for letters, line in sure.items()

@@ -34,14 +34,14 @@ def test_latents_train_a_dit_that_samples(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_tiny(tmp_path / "model", name)
-    make_shards(tmp_path / "shards", make_rows(12))
+    make_shards(tmp_path / "shards", make_rows(8))
     vae = "diffusers:model"
     encode = ["encode", ".", "--vae", vae, "--text", text, "--workers", "1", "--device", "cpu"]
     assert cli([*encode, "--set", "encode.max_pixels=1536"]) == 0
     store = LatentStore(tmp_path)
     assert store.metadata["vae_id"].startswith("diffusers-")
-    assert {store.clip(n)[s.N_FRAMES] for n in range(12)} == frames
-    assert open_manifest(tmp_path).table.num_rows == 12
+    assert {store.clip(n)[s.N_FRAMES] for n in range(8)} == frames
+    assert open_manifest(tmp_path).table.num_rows == 8
     monkeypatch.chdir(tmp_path.parent)  # the settings that are kept name the model by its place
     assert cli(["encode", str(tmp_path), "--workers", "1", "--device", "cpu"]) == 0
     vae = f"diffusers:{tmp_path / 'model'}"
