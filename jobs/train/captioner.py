@@ -19,7 +19,7 @@ from jobs.core.lock import leave_nothing
 from jobs.core.run import open_run, run_of
 from jobs.core.stage import Stage
 from jobs.core.uses import note_use
-from jobs.edits.apply import run_edits
+from jobs.edits.apply import correct, run_edits
 from jobs.train.checkpoints import check_out, going_on
 from jobs.train.local_args import LocalArgs
 from pipeline.groups import DATA, OUTPUT
@@ -143,7 +143,7 @@ def find_examples(data: Location, kind: str, captions: Path | None) -> list[Trai
         texts = read_texts(captions, kind)
     if run.selection.exists() and (texts or run.captions.exists()):
         if texts is None:
-            usable = run.usable_captions((kind,))
+            usable = correct(run.usable_captions((kind,)), run_edits(run), (kind,))
             texts = {clip_id: row[kind] for clip_id, row in usable.items()}
         rows = run.kept_clips().select(columns).to_pylist()
         examples = examples_of(rows, texts, lambda row: run.clip_root(row[s.SHARD]))

@@ -139,6 +139,8 @@ def test_fine_tuning_learns_what_people_wrote(run: RunFolder) -> None:
     edit(run, clips[4], "caption", kind="dense", text="What Ann saw.")
     (example,) = find_examples(run.path, "dense", Path("edits"))
     assert (example.clip_id, example.text) == (clips[4], "What Ann saw.")
+    texts = {each.clip_id: each.text for each in find_examples(run.path, "dense", None)}
+    assert len(texts) > 1 and texts[clips[4]] == "What Ann saw.", "as in the shards of this run"
 
 
 def test_edits_outlive_another_ingest_and_another_captioning(run: RunFolder) -> None:
