@@ -324,7 +324,7 @@ def test_a_bad_gradient_is_skipped_and_counted(folder, tmp_path, monkeypatch):
 
 def test_training_lowers_the_loss(folder, tmp_path):
     config = dataclasses.replace(
-        CONFIG, steps=60, lr=5e-3, packs_per_step=1, checkpoint_every=100, eval_every=100
+        CONFIG, steps=40, lr=5e-3, packs_per_step=1, checkpoint_every=100, eval_every=100
     )
     train(MODEL, config, packs(folder, config), tmp_path)
     losses = [row["loss"] for row in logged(tmp_path)]
