@@ -39,16 +39,16 @@ def read_picture(path: Path, size: tuple[int, int] | None) -> np.ndarray:
 
 
 def open_picture(path: Path, mode: str) -> Image.Image:
-    """A picture in a mode of Pillow's; UserError for what is none, is cut short, or claims more than memory holds."""
+    """A picture, upright, in a mode of Pillow's; UserError for what is none, cut short, or more than memory holds."""
     import warnings
 
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     check_there(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(path).convert(mode)
+            return ImageOps.exif_transpose(Image.open(path)).convert(mode)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         most = Image.MAX_IMAGE_PIXELS or 0
         raise UserError(
@@ -84,14 +84,15 @@ def check_memory(path: Path, size: tuple[int, int], fps: float) -> None:
 def read_video(
     path: Path, size: tuple[int, int] | None, fps: float, *, most: int = MOST_FRAMES
 ) -> np.ndarray:
-    """Frames of a video at ``fps``, uint8 RGB (T, H, W, 3): of each moment the frame that is shown then.
+    """Frames of a video at ``fps``, uint8 RGB (T, H, W, 3), as a player shows them: of each moment the one shown then.
 
     More than ``most`` are refused. Scaled to cover ``size`` (width, height) and cropped to its centre; None keeps the
     video's own.
     """
     import av
 
-    from pipeline.video.probe import ONLY
+    from pipeline.video.probe import ONLY, MediaError
+    from pipeline.video.upright import Upright
 
     check_there(path)
     frames: list[np.ndarray] = []
@@ -101,16 +102,18 @@ def read_video(
     longer = f"{path} has more than {most} frames at {fps:g} a second; cut it first"
     try:
         with av.open(f"file:{path.absolute()}", options=ONLY) as container:
-            for frame in container.decode(container.streams.video[0]):
+            stream = container.streams.video[0]
+            shown = Upright(stream)
+            for frame in container.decode(stream):
                 time = float(frame.time or 0.0)
                 start = time if start is None else start
                 while last is not None and len(frames) / fps < time - start - 1e-6:
                     frames.append(last)
                 if len(frames) > most:
                     raise UserError(longer)
-                last = fitted(frame.to_ndarray(format="rgb24"), size)
+                last = fitted(shown(frame), size)
                 length = time - start + float((frame.duration or 0) * (frame.time_base or 0))
-    except (av.FFmpegError, IndexError, OSError) as error:
+    except (av.FFmpegError, MediaError, IndexError, OSError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise UserError(f"cannot read {path} as a video: {why}; give another file") from None
     if last is None:

@@ -144,22 +144,24 @@ def is_picture(path: Path) -> bool:
 
 
 def video_size(path: Path) -> tuple[int, int]:
-    """(width, height) that a video's header states; UserError for what is no video."""
+    """(width, height) at which a video's first frame is shown; UserError for what is no video."""
     import av
 
-    from pipeline.video.probe import ONLY
+    from pipeline.video.probe import ONLY, MediaError
+    from pipeline.video.upright import Upright
 
     try:
         with av.open(f"file:{path.absolute()}", options=ONLY) as container:
             stream = container.streams.video[0]
-            if stream.width and stream.height:
-                return int(stream.width), int(stream.height)
-    except (av.FFmpegError, IndexError, OSError) as error:
+            for frame in container.decode(stream):
+                height, width = Upright(stream)(frame).shape[:2]
+                return width, height
+    except (av.FFmpegError, MediaError, IndexError, OSError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise UserError(
             f"--reference {path} is neither a picture nor a video that can be read: {why}; give another file"
         ) from None
-    raise UserError(f"--reference {path} states no size; give another file")
+    raise UserError(f"--reference {path} shows no picture; give another file")
 
 
 def _seen(frames: np.ndarray) -> dict[str, int]:
