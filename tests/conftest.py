@@ -89,6 +89,7 @@ def pytest_collection_finish() -> None:
     """Leave out of garbage collections what the imports and the list of tests have made: it stays to the end."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # a test's garbage is small, and to look for it cost 3 % of all tests
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
