@@ -89,7 +89,8 @@ def pytest_collection_finish() -> None:
     """Leave out of garbage collections what the imports and the list of tests have made: it stays to the end."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)  # a test's garbage is small, and to look for it cost 3 % of all tests
+    # a test leaves little garbage, and to look for it cost 3 % of all tests
+    gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -105,6 +106,7 @@ def pytest_sessionfinish() -> None:
     from jobs.core.ray_runtime import stop_ray
 
     stop_ray()
+    gc.unfreeze()  # or libraries tell of objects that nobody took apart
 
 
 @pytest.fixture(autouse=True)
