@@ -34,10 +34,10 @@ from jobs.caption.worker import CAUSE, COUNTS, CaptionWorker
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.fresh import open_stage
 from jobs.core.run import RunFolder, open_with_recipe
 from jobs.core.stage import Stage
 from jobs.core.systemic import Failures
+from jobs.edits.fresh import open_stage
 from pipeline import schema as s
 from pipeline.store.paths import Location
 

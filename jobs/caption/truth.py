@@ -1,4 +1,4 @@
-"""Truth of the stored captions: each scored against its clip, in a table of its own beside ``captions/``.
+"""Truth of the captions, as they are packed: each scored against its clip, in a table of its own beside ``captions/``.
 
 Asking and checking are apart: a caption is not asked for again because the CLIP model or a check changed, and checks
 need no answer from a captioning server. A row is computed once per caption text; what is up to date is left alone.
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobs.core.console import Progress, say, warn
-from jobs.core.fresh import open_stage
 from jobs.core.run import RunFolder, open_run
+from jobs.edits.apply import correct, run_edits
+from jobs.edits.fresh import open_stage
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
 from pipeline.store.paths import Location, matching, parquet_input
@@ -57,7 +58,8 @@ class TruthResult:
 
 
 def run(config: CaptionConfig, folder: RunFolder, clip_model: str) -> TruthResult:
-    """Bring ``truth/`` in line with the usable captions of the kept clips, scored by CLIP model ``clip_model``."""
+    """Bring ``truth/`` in line with the captions of the kept clips as they are packed, scored by CLIP model
+    ``clip_model``."""
     inputs = ("captions", "manifest", "selection.parquet")
     settings = (clip_model, config.frames, config.frame_side)
     stage = open_stage(folder, STAGE, *settings, inputs=inputs)
@@ -99,7 +101,8 @@ def check_captions(
 def open_work(folder: RunFolder, made_by: str) -> list[dict[str, Any]]:
     """Kept clips with captions that lack a row, after stale rows are dropped; ``TEXTS`` maps kind to caption."""
     # what was measured needs no check
-    texts = folder.usable_captions(tuple(kind for kind in s.CAPTION_KINDS if kind != s.FACTS))
+    kinds = tuple(kind for kind in s.CAPTION_KINDS if kind != s.FACTS)
+    texts = correct(folder.usable_captions(kinds), run_edits(folder), kinds)
     have: list[dict[str, Any]] = []
     stale = 0
     for row in truth_rows(folder.path):

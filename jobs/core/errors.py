@@ -48,6 +48,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return folded[close[0]] if close else None
 
 
+def no_clips(folder: object) -> UserError:
+    """What is wrong with shards that hold nothing."""
+    return UserError(
+        f"{folder} holds no clip: select kept none, or none of them has a caption; filmstock inspect says which"
+    )
+
+
 def no_kind(kind: str, have: Collection[str], of: str = "") -> UserError:
     """What is wrong with a kind of caption that no clip (``of`` something) has, where ``have`` are there."""
     there = f"there are {', '.join(have)}" if have else "there are no captions at all"

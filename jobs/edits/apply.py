@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobs.core.console import warn
-from jobs.core.errors import UserError
 from jobs.core.run import RunFolder
 from jobs.edits.journal import Journal
 from jobs.edits.replay import Replayed, replay, settle
@@ -25,10 +24,10 @@ BY_HAND = "by_hand"
 """Reason of a clip that a person rejected, and name of the step in the funnel."""
 
 
-def run_edits(folder: RunFolder) -> Replayed:
-    """The edits of a run folder, on the clips that its manifest has now; says what cannot be used."""
+def run_edits(folder: RunFolder, *, tell: bool = True) -> Replayed:
+    """The edits of a run folder, on the clips that its manifest has now; says what cannot be used, if it is to tell."""
     edits, damage = Journal(folder.path).read_with_damage()
-    for line in damage:
+    for line in damage if tell else ():
         warn(line)
     if not edits or not folder.manifest.exists():
         return replay(edits)
@@ -44,7 +43,7 @@ def run_edits(folder: RunFolder) -> Replayed:
         if source in named or clip in named
     }
     found = settle(edits, clips, dict(zip(sources, rates, strict=True)))
-    if found.waiting:
+    if found.waiting and tell:
         lost = len({edit.clip_id for edit in found.waiting})
         warn(f"edits of {lost} clips that {folder.manifest} does not have wait until it has them")
     return found
@@ -113,16 +112,6 @@ def _with_rows(column: pa.Array, rows: Mapping[int, list[str]]) -> pa.Array:
         pieces += [column.slice(start, row - start), pa.array([rows[row]], column.type)]
         start = row + 1
     return pa.concat_arrays([*pieces, column.slice(start)])
-
-
-def check_decided(folder: RunFolder, edits: Replayed) -> None:
-    """Refuse a selection that was written before a person last kept or rejected a clip."""
-    info = folder.done_info("select")
-    if info is not None and info.get(BY_HAND) != edits.key("decisions"):
-        raise UserError(
-            f"{folder.selection} is stale: clips were kept or rejected by hand since filmstock select wrote it; "
-            f"run filmstock select {folder} first"
-        )
 
 
 def correct(

@@ -15,13 +15,14 @@ import tyro
 
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say
-from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, no_kind, unknown
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, no_clips, no_kind, unknown
 from jobs.core.keys import config_key
 from jobs.core.lock import LOCK
 from jobs.core.run import run_of
-from jobs.core.stage import MARKERS, Stage
+from jobs.core.stage import MARKERS, Stage, done_info
 from jobs.core.uses import RECORDS, note_use
 from jobs.core.writable import check_folder
+from jobs.edits.fresh import check_fresh
 from jobs.export.captions import MIX, Wording
 from jobs.export.plan import Planned, Settings, plan
 from jobs.export.profiles import find_profile
@@ -103,6 +104,8 @@ def main(argv: list[str]) -> int:
     target = find_target(args.trainer)
     if target.check is not None:
         target.check()
+    if args.check and args.out is not None and (args.out / TABLE).is_file():
+        return check_there(args.out, target)
     asked = counts(args.frames)
     profile = find_profile(args.model, asked) if args.model else None
     if args.frames and profile is None:
@@ -122,15 +125,14 @@ def main(argv: list[str]) -> int:
         crf=args.crf,
     )
     manifest = open_manifest(args.folder)
+    check_fresh(run_of(manifest.root), "shards")
+    if not len(manifest):
+        raise no_clips(manifest.root)
     check_kind(manifest, args.caption)
     key = settings_key(args, settings, manifest)
     if args.out is not None:
         check_out(args.out, key, target.name)
     planned = plan(manifest, settings)
-    if args.check and args.out is not None and (args.out / TABLE).is_file():
-        from jobs.export.check import check_export
-
-        return check_export(args.out, target)
     say_plan(planned, settings)
     kept = [clip for clip in planned if clip.refusal is None]
     if args.check:
@@ -182,6 +184,18 @@ def run(
         shutil.rmtree(out / PurePosixPath(target.media).parts[0], ignore_errors=True)
     say_rows(rows, target.name, out)
     return EXIT_PARTIAL if bad else EXIT_OK
+
+
+def check_there(out: Location, target: Target) -> int:
+    """Decode and check an export that is there; the settings that it was written with need not be given again."""
+    from jobs.export.check import check_export
+
+    made_for = (done_info(out, COMMAND) or {}).get("for", target.name)
+    if made_for != target.name:
+        raise UserError(
+            f"{out} was written for {made_for}, not for {target.name}; give --for {made_for}"
+        )
+    return check_export(out, target)
 
 
 def clip_of(row: Row, planned: Planned) -> Clip:

@@ -19,9 +19,9 @@ import tyro
 
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say
-from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.fresh import check_fresh
+from jobs.core.errors import EXIT_OK, UserError, no_clips
 from jobs.core.run import RunFolder, open_run
+from jobs.edits.fresh import check_fresh
 from jobs.publish.describe import SHEET, About, chosen, croissant, dataset_card
 from jobs.publish.licences import Licence, licence_of
 from pipeline import schema as s
@@ -82,6 +82,8 @@ def run(args: Args) -> int:
         raise UserError(f"{folder.shards} is not finished; run filmstock pack {folder} first")
     check_fresh(folder, "shards")
     shards = matching(folder.shards, "*.parquet")
+    if not shards:
+        raise no_clips(folder.shards)
     with ExitStack() as stack:
         local = {f"shards/{p.name}": stack.enter_context(staged(p)) for p in [*shards, manifest]}
         local[manifest.name] = local.pop(f"shards/{manifest.name}")

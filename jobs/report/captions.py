@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from jobs.core.args import Folder, parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.run import RunFolder, open_run
+from jobs.edits.apply import BY_HAND
 from jobs.report.data import read_run
 from jobs.report.page import TEMPLATE, write_smaller
 from jobs.report.pictures import StillCache
@@ -56,9 +58,16 @@ def write_report(folder: RunFolder) -> Location:
     run = read_run(folder)
     if run.captions is None:
         raise UserError(f"{folder} has no captions; run filmstock caption {folder} first")
-    rows = sorted(run.captions.to_pylist(), key=lambda row: (row[s.CLIP_ID], row[s.KIND]))
-    checked = {(row[s.CLIP_ID], row[s.KIND]): row for row in truth.truth_rows(folder.path)}
-    good = readable(rows)
+    clips = run.described()
+    rows = sorted((row for row in run.captions.to_pylist() if row[s.CLIP_ID] in clips), key=key_of)
+    packed = as_packed(rows, {clip: run.corrected[clip] for clip in clips & run.corrected.keys()})
+    said = {key_of(row): truth.text_hash(row[s.TEXT] or "") for row in packed}
+    checked = {
+        key_of(row): row
+        for row in truth.truth_rows(folder.path)
+        if said.get(key_of(row)) == row[s.TEXT_HASH]
+    }
+    good = readable(packed)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(
         TEMPLATE.with_name("captions.html.j2").read_text(encoding="utf-8")
@@ -66,9 +75,9 @@ def write_report(folder: RunFolder) -> Location:
     tables = {
         "name": folder.path.name or str(folder),
         "style": page_style(),
-        "facts": facts(rows, checked),
+        "facts": facts(rows, checked, corrections(packed)),
         **endings(rows),
-        "faults": faults(rows, checked),
+        "faults": faults(packed, checked),
         "lengths": [(kind, *histogram(texts)) for kind, texts in good.items()],
         "openings": [(kind, openings(texts)) for kind, texts in good.items()],
         "growth": [(kind, *growth(texts)) for kind, texts in good.items()],
@@ -77,10 +86,38 @@ def write_report(folder: RunFolder) -> Location:
     return write_smaller(
         folder / REPORT,
         (
-            template.render(**tables, worst=worst(stills, rows, checked, shown))
+            template.render(**tables, worst=worst(stills, packed, checked, shown))
             for shown in (WORST_SHOWN, WORST_SHOWN // 2, WORST_SHOWN // 4, 0)
         ),
     )
+
+
+def key_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    """(clip_id, kind)."""
+    return row[s.CLIP_ID], row[s.KIND]
+
+
+def as_packed(
+    rows: list[dict[str, Any]], corrected: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """The captions with what people put in their place, which ended well and has no fault of the reply."""
+    hand = {(clip, kind): text for clip, texts in corrected.items() for kind, text in texts.items()}
+    found = {key_of(row): row for row in rows}
+    for (clip, kind), text in hand.items():
+        found[clip, kind] = {
+            **dict.fromkeys((s.RAW_TEXT, s.CHECKS, s.ERROR_MESSAGE)),
+            s.CLIP_ID: clip,
+            s.KIND: kind,
+            s.TEXT: text,
+            s.OUTCOME: s.CaptionOutcome.OK,
+            s.MODEL: BY_HAND,
+        }
+    return [found[key] for key in sorted(found)]
+
+
+def corrections(packed: list[dict[str, Any]]) -> int:
+    """How many captions people put in place of others."""
+    return sum(row[s.MODEL] == BY_HAND for row in packed)
 
 
 def page_style() -> Any:
@@ -109,8 +146,10 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"\w+(?:['’-]\w+)*", text.lower())
 
 
-def facts(rows: list[dict[str, Any]], checked: dict[Any, dict[str, Any]]) -> list[tuple[str, str]]:
-    """The numbers at the top."""
+def facts(
+    rows: list[dict[str, Any]], checked: dict[Any, dict[str, Any]], by_hand: int = 0
+) -> list[tuple[str, str]]:
+    """The numbers at the top; ``by_hand`` captions were corrected."""
     scores = [row[s.TRUTH_MIN] for row in checked.values() if row[s.TRUTH_MIN] is not None]
     ok = sum(row[s.OUTCOME] == s.CaptionOutcome.OK for row in rows)
     out = [
@@ -119,6 +158,8 @@ def facts(rows: list[dict[str, Any]], checked: dict[Any, dict[str, Any]]) -> lis
         ("ended well", f"{100 * ok / max(1, len(rows)):.1f} %"),
         ("models", ", ".join(sorted({str(row[s.MODEL]) for row in rows}))[:60]),
     ]
+    if by_hand:
+        out.append(("corrected by hand", f"{by_hand:,}"))
     if scores:
         out.append(("worst assertion, median", f"{np.median(scores):.2f}"))
     return out

@@ -279,13 +279,14 @@ def _captions(a: Run, b: Run, shared: list[tuple[int, int]]) -> Iterator[Kind]:
 def _texts(run: Run) -> dict[str, dict[str, tuple[str, str]]]:
     """kind -> clip_id -> (text, model) of usable captions, those corrected by hand as they are packed."""
     found: dict[str, dict[str, tuple[str, str]]] = {}
-    for clip, texts in run.corrected.items():
-        for kind, text in texts.items():
+    clips = run.described()
+    for clip in clips & run.corrected.keys():
+        for kind, text in run.corrected[clip].items():
             found.setdefault(kind, {})[clip] = (text, BY_HAND)
     if run.captions is None:
         return found
     for row in run.captions.select([s.CLIP_ID, s.KIND, s.TEXT, s.OUTCOME, s.MODEL]).to_pylist():
-        if row[s.OUTCOME] == s.CaptionOutcome.OK and row[s.TEXT]:
+        if row[s.CLIP_ID] in clips and row[s.OUTCOME] == s.CaptionOutcome.OK and row[s.TEXT]:
             model = row[s.MODEL] or ""
             found.setdefault(row[s.KIND], {}).setdefault(row[s.CLIP_ID], (row[s.TEXT], model))
     return found

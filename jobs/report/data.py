@@ -70,6 +70,13 @@ class Run:
         values: list[Any] = self.clips.column(name).to_pylist()
         return values
 
+    def described(self) -> frozenset[str]:
+        """Ids of the clips whose captions count: those kept, all before select. Of others captions may be left over."""
+        kept = self.decisions == str(s.Decision.KEEP)
+        counts = kept if (self.decisions != "").any() else np.ones(len(kept), bool)
+        ids = self.column(s.CLIP_ID)
+        return frozenset(ids[row] for row in np.flatnonzero(counts))
+
     def numbers(self, name: str) -> np.ndarray:
         """One manifest column, float64 (N,), NaN where NULL."""
         column = self.clips.column(name).to_numpy()

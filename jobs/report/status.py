@@ -15,10 +15,10 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say
 from jobs.core.errors import EXIT_OK, UserError
-from jobs.core.fresh import Inputs
 from jobs.core.lock import lock_holder
 from jobs.core.run import MADE_BY, RunFolder, open_run
 from jobs.core.writable import trainer_of
+from jobs.edits.fresh import Inputs
 from jobs.report.progress import read_watched, watched_lines
 from jobs.report.status_page import serve_status
 from jobs.web.server import WebArgs
@@ -36,7 +36,7 @@ COUNTS = {
     "caption": "{ok} of {rows} captions of {clips} clips",
     "truth": "{rows} captions checked, {flagged} with a fault",
     "pack": "{packed} clips, {hours:.3f} hours",
-    "encode": "{rows} rows",
+    "encode": "{clips} clips with {captions} captions",
 }
 """What the marker of a finished stage says."""
 
@@ -185,6 +185,8 @@ def _stages(run: RunFolder) -> Iterator[Line]:
             yield Line(stage=stage, state=State.LOCKED, note=who)
             continue
         state, note = _state(run, stage, tables, seen)
+        if stage == "encode" and state == State.MISSING and _none_packed(run):
+            note, command = "no clip was packed", f"filmstock select {run} --what-if RULE"
         yield Line(
             stage=stage, state=state, note=note, command="" if state == State.DONE else command
         )
@@ -212,6 +214,10 @@ def _state(run: RunFolder, stage: str, tables: list[str], seen: Inputs) -> tuple
     if stage == "encode" and (why := _stale_latents(run)):
         return State.STALE, why
     return State.DONE, _counted(stage, info)
+
+
+def _none_packed(run: RunFolder) -> bool:
+    return (run.done_info("pack") or {}).get("packed") == 0
 
 
 def _changed_files(run: RunFolder) -> str:

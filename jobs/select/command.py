@@ -14,10 +14,10 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.fresh import open_stage
 from jobs.core.keys import files_key
 from jobs.core.run import RunFolder, dropped_line, open_with_recipe
 from jobs.edits.apply import decide_by_hand, run_edits
+from jobs.edits.fresh import open_stage
 from jobs.edits.replay import Replayed
 from jobs.select.earlier import earlier_files, read_earlier
 from jobs.select.tables import (
@@ -80,8 +80,7 @@ def run(config: SelectConfig, folder: RunFolder) -> int:
     inputs = ("manifest",) if config.dedup_cosine is None else ("manifest", "embeddings")
     earlier = files_key(earlier_files(folder.path, config))
     edits = run_edits(folder)
-    by_hand = edits.key("decisions")
-    stage = open_stage(folder, STAGE, config, earlier, by_hand, inputs=inputs)
+    stage = open_stage(folder, STAGE, config, earlier, inputs=inputs)
     if info := stage.info:
         kept = int(info.get("kept", 0))
         say(f"select: nothing to do, {kept} clips kept by the same settings")
@@ -95,7 +94,7 @@ def run(config: SelectConfig, folder: RunFolder) -> int:
         funnel = {row.step: row.clips for row in selection.funnel}
         stage.log({"funnel": funnel, "hours": selection.funnel[-1].hours})
         outputs = [folder.selection.name]
-        stage.finish({"kept": selection.kept, "by_hand": by_hand, "outputs": outputs})
+        stage.finish({"kept": selection.kept, "outputs": outputs})
     return selection.kept
 
 

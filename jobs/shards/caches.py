@@ -19,6 +19,7 @@ from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, no_kind, user_err
 from jobs.core.keys import config_key
 from jobs.core.lock import locked
 from jobs.core.writable import check_own_folder
+from jobs.edits.fresh import check_latents
 from pipeline import schema as s
 from pipeline.store.atomic import sweep, write_bytes
 from pipeline.store.paths import Location
@@ -66,6 +67,7 @@ def run(args: Args) -> int:
 
     check_own_folder(args.out)
     with user_errors():
+        check_latents(args.folder)
         store = LatentStore(str(args.folder))
     wanted = CHANNELS[args.trainer]
     channels = int(store.shapes[0][0]) if len(store.clip_ids) else 0

@@ -13,8 +13,7 @@ import tyro
 
 from jobs.core.args import Device, Folder, name_bound, parse_args
 from jobs.core.console import Progress, say, warn
-from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from jobs.core.fresh import check_fresh
+from jobs.core.errors import EXIT_OK, EXIT_PARTIAL, UserError, no_clips
 from jobs.core.keys import config_key, files_key
 from jobs.core.named import check_text, check_vae
 from jobs.core.recipe import folder_recipe, parse_overrides
@@ -22,6 +21,7 @@ from jobs.core.run import run_of
 from jobs.core.stage import Stage
 from jobs.core.systemic import Failures
 from jobs.core.writable import check_folder, check_own_folder
+from jobs.edits.fresh import check_fresh
 from jobs.shards.encode_chunk import RECIPE_VERSION, Chunk, Encoder, Task, encode_metadata
 from jobs.shards.encode_settings import keep_settings, note_settings
 from jobs.shards.encode_view import memory_lines, view_lines
@@ -140,6 +140,8 @@ def run(
 
     manifest = open_manifest(folder)
     check_fresh(run_of(manifest.root), "shards")
+    if not len(manifest):
+        raise no_clips(manifest.root)
     target = out or location(manifest.root).parent / "latents"
     check_folder(target) if out is None else check_own_folder(out)
     check_vae(config.vae)

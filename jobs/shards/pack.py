@@ -13,10 +13,10 @@ import tyro
 from jobs.core.args import Folder, parse_args
 from jobs.core.console import Progress, say, warn
 from jobs.core.errors import EXIT_OK, EXIT_PARTIAL
-from jobs.core.fresh import open_stage
 from jobs.core.run import RunFolder, open_with_recipe
 from jobs.core.stage import done_info
-from jobs.edits.apply import check_decided, correct, run_edits
+from jobs.edits.apply import correct, run_edits
+from jobs.edits.fresh import open_stage
 from jobs.edits.replay import Replayed
 from pipeline import schema as s
 from pipeline.config import PackConfig
@@ -71,8 +71,7 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
     open_writer(config.writer)  # one that is not there is refused before anything is read
     inputs = ("manifest", "selection.parquet", "captions")
     edits = run_edits(folder)
-    stage = open_stage(folder, STAGE, config, edits.key("captions"), inputs=inputs)
-    check_decided(folder, edits)
+    stage = open_stage(folder, STAGE, config, inputs=inputs)
     if result := stage.finished(PackResult):
         say(f"pack: nothing to do, {result.packed} clips are in {folder.shards}")
         return result

@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from jobs.core.fresh import Inputs
 from jobs.core.run import FORGETTING, RunFolder
 from jobs.core.stage import MARKERS
 from jobs.core.uses import exports_of
+from jobs.edits.fresh import Inputs
 from jobs.trace.imported import Imported, find_imports
 from jobs.trace.search import MOST, Needles, probes
 from jobs.trace.sightings import Sighting, find_sightings

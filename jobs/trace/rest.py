@@ -180,7 +180,7 @@ def mend_markers(run: RunFolder, fresh: Collection[str]) -> None:
     Their keys are cleared, so that each may be run again: a clip that was rejected as a duplicate of one that is gone
     can come in.
     """
-    from jobs.core.fresh import Inputs
+    from jobs.edits.fresh import Inputs
 
     seen = Inputs(run)
     counts = _counts(run)

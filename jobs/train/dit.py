@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from jobs.core.args import parse_args
 from jobs.core.console import held_warnings, say, warn
 from jobs.core.errors import EXIT_OK, user_errors
-from jobs.core.fresh import check_fresh
 from jobs.core.keys import config_key
 from jobs.core.models import load_vae_for
 from jobs.core.named import check_pair, check_vae
 from jobs.core.run import run_of
 from jobs.core.stage import Stage
 from jobs.core.uses import note_use
+from jobs.edits.fresh import check_latents
 from jobs.train.checkpoints import check_out, going_on
 from jobs.train.dit_args import UNKEYED, Args, settled, train_config, with_mix
 from jobs.train.dit_setup import mix_line, open_data, start_of, train_here
@@ -47,10 +47,9 @@ def main(argv: list[str]) -> int:
 def look(args: Args) -> None:
     """``--dry-run``: report on data and settings."""
     from jobs.train import dit_doctor as dry_run
-    from pipeline.latents.stale import refuse_stale
 
     with user_errors():
-        refuse_stale(args.latents)
+        check_latents(args.latents)
         dry_run.run(with_mix(args))
 
 
@@ -105,7 +104,6 @@ def run(args: Args) -> Path:
     """Train as asked; returns the path of ``dit.safetensors``."""
     from dit.config import STATE_NAME, WEIGHTS_NAME
     from dit.train.saved import latest_state
-    from pipeline.latents.stale import refuse_stale
 
     weights = args.out / WEIGHTS_NAME
     path = check_out(args.out, STATE_NAME, resume=args.resume, stage=STAGE, find=latest_state)
@@ -113,8 +111,7 @@ def run(args: Args) -> Path:
     with user_errors():
         with held_warnings():
             check_device(args.device)
-            refuse_stale(args.latents)
-            check_fresh(run_of(args.latents), "shards")
+            check_latents(args.latents)
             args = with_mix(args)
             data = open_data(args, 0, 1)
             key = config_key(

@@ -122,19 +122,19 @@ def captions(
         for kind in s.CAPTION_KINDS:
             if text := values.get(s.caption_column(kind)):
                 found[kind] = {"text": text, "outcome": str(s.CaptionOutcome.OK), "checks": []}
+    for kind, text in hand.captions.items():
+        found.setdefault(kind, {"text": None, "outcome": None, "checks": []})["by_hand"] = text
     if "truth" in data.tables:
         for row in db.fetch(f"select * from truth where {s.CLIP_ID} = ?", [clip]):
-            if (caption := found.get(row[s.KIND])) and row[s.TEXT_HASH] == text_hash(
-                caption["text"] or ""
-            ):
+            caption = found.get(row[s.KIND], {})
+            packed = caption.get("by_hand") or caption.get("text") or ""
+            if row[s.TEXT_HASH] == text_hash(packed):
                 caption["truth"] = {
                     "min": plain(row[s.TRUTH_MIN]),
                     "mean": plain(row[s.TRUTH_MEAN]),
                     "worst": row[s.WORST_ASSERTION],
                     "checks": row[s.CHECKS] or [],
                 }
-    for kind, text in hand.captions.items():
-        found.setdefault(kind, {"text": None, "outcome": None, "checks": []})["by_hand"] = text
     return [{"kind": kind, **found[kind]} for kind in s.CAPTION_KINDS if kind in found]
 
 

@@ -34,6 +34,11 @@ def wilson(wrong: int, judged: int, z: float = Z95) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def corrections(edits: Replayed, kind: str) -> dict[str, str]:
+    """clip_id -> what a person put in place of its caption of a kind."""
+    return {clip: texts[kind] for clip, texts in edits.captions().items() if kind in texts}
+
+
 class Labels:
     """Queues over the captions of a dataset."""
 
@@ -59,25 +64,39 @@ class Labels:
             )
         judged = self._judged(kind, which, edits)
         count = min(count, MOST)
+        hand = corrections(edits, kind)
         more = len(judged) + count
-        rows = self._worst(kind, more) if which == "worst" else self._drawn(kind, seed, more)
-        return [self._with_edit(row, kind, edits) for row in rows if row["id"] not in judged][
-            :count
-        ]
+        if which == "audit":
+            rows = [
+                {**row, "by_hand": hand.get(row["id"])} for row in self._drawn(kind, seed, more)
+            ]
+        else:
+            rows = self._worst(kind, more + len(hand), hand)
+        return [row for row in rows if row["id"] not in judged][:count]
 
-    def said(self, clip: str, kind: str) -> str:
-        """Hash of a clip's caption as it is stored: what a verdict is about."""
-        sql, values = self._captions(kind)
-        rows = self.db.fetch(f"select * from ({sql}) where id = ?", [*values, clip])
-        if not rows:
+    def said(self, clip: str, kind: str, which: str, edits: Replayed) -> str:
+        """Hash of a clip's caption as a queue shows it: what a verdict is about."""
+        found = self._said([clip], kind, which, edits)
+        if clip not in found:
             raise UserError(f"clip {clip} has no usable {kind} caption")
-        return text_hash(rows[0]["text"])
+        return found[clip]
 
-    def _with_edit(self, row: dict[str, Any], kind: str, edits: Replayed) -> dict[str, Any]:
-        hand = edits.clips.get(row["id"])
-        if hand and kind in hand.captions:
-            row["text"] = hand.captions[kind]
-        return row
+    def _said(self, clips: list[str], kind: str, which: str, edits: Replayed) -> dict[str, str]:
+        """clip_id -> hash of its caption as a queue shows it.
+
+        An audit tells how many captions of the captioner are wrong, so it shows these: were it to show corrections,
+        which nobody draws at random, their share would be that of no captions at all. Whoever looks for what is
+        still wrong sees what is packed.
+        """
+        sql, values = self._captions(kind)
+        marks = ", ".join("?" * len(clips))
+        rows = self.db.fetch(f"select * from ({sql}) where id in ({marks})", [*values, *clips])
+        texts = {row["id"]: row["text"] for row in rows}
+        if which != "audit":
+            texts |= {
+                clip: text for clip, text in corrections(edits, kind).items() if clip in texts
+            }
+        return {clip: text_hash(text) for clip, text in texts.items()}
 
     def _captions(self, kind: str) -> tuple[str, list[Any]]:
         """A query for ``id`` and ``text`` of every usable caption of a kind."""
@@ -94,19 +113,22 @@ class Labels:
             [],
         )
 
-    def _worst(self, kind: str, count: int) -> list[dict[str, Any]]:
+    def _worst(self, kind: str, count: int, hand: dict[str, str]) -> list[dict[str, Any]]:
+        """Captions with the least truth, as they are packed; those whose words were not checked yet are left out."""
         if "truth" not in self.data.tables:
             raise UserError(
                 "no caption has been held against its frames yet; "
                 f"filmstock caption {self.data.run} --set caption.check=true does that"
             )
         sql, values = self._captions(kind)
-        return self.db.fetch(
-            f"select c.*, t.{s.TRUTH_MIN} as score, t.{s.WORST_ASSERTION} as worst, t.{s.CHECKS} as checks "
-            f"from ({sql}) c join truth t on t.{s.CLIP_ID} = c.id and t.{s.KIND} = ? "
+        rows = self.db.fetch(
+            f"select c.*, t.{s.TRUTH_MIN} as score, t.{s.WORST_ASSERTION} as worst, t.{s.CHECKS} as checks, "
+            f"t.{s.TEXT_HASH} as of from ({sql}) c join truth t on t.{s.CLIP_ID} = c.id and t.{s.KIND} = ? "
             f"where t.{s.TRUTH_MIN} is not null order by len(t.{s.CHECKS}) > 0 desc, score, id limit ?",
             [*values, kind, count],
         )
+        shown = [{**row, "text": hand.get(row["id"], row["text"])} for row in rows]
+        return [row for row in shown if row.pop("of") == text_hash(row["text"])]
 
     def _drawn(self, kind: str, seed: int, count: int) -> list[dict[str, Any]]:
         """A random order that is the same for everybody with this seed, so two people share one audit."""
@@ -128,10 +150,7 @@ class Labels:
                     found[clip] = (bool(value["right"]), str(value.get("said", "")))
         if not found:
             return {}
-        sql, values = self._captions(kind)
-        marks = ", ".join("?" * len(found))
-        rows = self.db.fetch(f"select * from ({sql}) where id in ({marks})", [*values, *found])
-        said = {row["id"]: text_hash(row["text"]) for row in rows}
+        said = self._said(list(found), kind, which, edits)
         return {clip: right for clip, (right, of) in found.items() if said.get(clip) == of}
 
     def estimate(self, kind: str, edits: Replayed) -> dict[str, Any]:

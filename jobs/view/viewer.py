@@ -131,7 +131,8 @@ class Viewer:
             place = {name: held[name] for name in (s.CLIP_ID, s.SOURCE_ID)}
             place |= {name: _seconds(held[name]) for name in (s.START_S, s.END_S)}
         if action == "verdict":
-            value = {**value, "said": opened.labels.said(clip, str(value.get("kind")))}
+            kind, queue = (str(value.get(name)) for name in ("kind", "queue"))
+            value = {**value, "said": opened.labels.said(clip, kind, queue, opened.data.edits())}
         return opened.data.journal.append(who or self.who, action, value, why=why, **place)
 
     def close(self) -> None:

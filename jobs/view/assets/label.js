@@ -57,6 +57,7 @@ function draw() {
   player = new Player(now);
   $("#judge").replaceChildren(player.node, el("div", { class: "said" },
     el("p", { class: "words large", lang: "en", text: now.text }),
+    now.by_hand && el("p", { class: "small" }, el("b", { text: "Corrected since; judge the words above, which the model wrote. " }), now.by_hand),
     now.worst && el("p", { class: "small" }, "Least supported: ", el("mark", { class: "bad", text: now.worst }), el("span", { class: "soft num", text: ` ${now.score?.toFixed(2)}` })),
     (now.checks ?? []).map((each) => el("span", { class: "chip fair", text: each })),
     el("div", { class: "row" },

@@ -12,6 +12,7 @@ from captioner.ask.structured import parse, to_json
 from captioner.config import CaptionConfig
 from jobs.caption import truth
 from jobs.core.run import open_run
+from jobs.edits.journal import Journal
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
 from pipeline.tables import captions_schema, embeddings_schema
@@ -86,6 +87,14 @@ def test_every_caption_has_a_row_and_only_changes_are_computed_again(
     assert changed[s.TRUTH_MIN] < rows["clip001", "dense"][s.TRUTH_MIN]
     assert changed[s.CHECKS] == ["hedging"]
     assert all(after[key] == rows[key] for key in after)
+
+    # A person mends it: what is packed is what is checked.
+    value = {"kind": "dense", "text": text}
+    Journal(folder).append("ann", "caption", value, clip_id="clip001")
+    mended = truth.run(CONFIG, open_run(folder), "embedded")
+    assert mended.scored == 1
+    assert stored(folder)["clip001", "dense"] == rows["clip001", "dense"]
+    assert truth.run(CONFIG, open_run(folder), "embedded") == mended
 
 
 def test_the_reference_is_chosen_once(folder: Path) -> None:

@@ -125,7 +125,7 @@ def test_pack_takes_corrections_and_refuses_a_selection_from_before(run: RunFold
         rows[clips[5]][s.CAPTION_SHORT] == "Ann." and rows[clips[3]][s.CAPTION_DENSE] == "dense 3"
     )
     edit(run, clips[3], "decision", decision="reject")
-    with pytest.raises(UserError, match="by hand since filmstock select"):
+    with pytest.raises(UserError, match="by hand has changed since filmstock select"):
         pack.run(PackConfig(), run)
     select.run(RULES, run)
     assert pack.run(PackConfig(), run).packed == 2

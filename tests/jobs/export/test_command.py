@@ -176,6 +176,16 @@ def test_check_of_an_export_decodes_it(made, whole, tmp_path, capsys):
     assert "videos/tall.mp4 is missing" in said and "its row says [33, 160, 96]" in said
 
 
+def test_what_an_export_was_written_with_need_not_be_said_again_to_check_it(made, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert export(made, "--root", "/mnt/there", "--caption", "short", out=out) == 0
+    where = [str(made[0]), "--check", "--out", str(out)]
+    assert main(["export", *where, "--for", "diffusion-pipe"]) == 0
+    assert "5 clips for diffusion-pipe" in capsys.readouterr().out
+    assert main(["export", *where, "--for", "videofolder"]) == 2
+    assert "was written for diffusion-pipe, not for videofolder" in capsys.readouterr().err
+
+
 def test_buckets_smaller_than_a_batch_are_refused_where_the_trainer_drops_them(made, capsys):
     assert export(made, "--check", "--batch", "2") == 3
     assert "left out, small_bucket: 2 clips" in capsys.readouterr().out

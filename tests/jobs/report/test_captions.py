@@ -13,6 +13,7 @@ from captioner.ask.structured import parse, to_json
 from jobs.caption import truth
 from jobs.core.errors import UserError
 from jobs.core.run import open_run
+from jobs.edits.journal import Journal
 from jobs.report.captions import growth, histogram, openings, write_report
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
@@ -52,13 +53,15 @@ def test_the_page_shows_outcomes_faults_and_the_worst_caption(tmp_path: Path) ->
     write_table(folder / "captions" / "part-0.parquet", table)
     before = write_report(open_run(folder)).read_text()
     assert "Nothing was scored yet" in before
-    scored = {s.TEXT_HASH: "0", s.MODEL: "clip", s.KIND: "dense", s.WORST_ASSERTION: "A toy."}
+    said = {row[s.CLIP_ID]: row[s.TEXT] for row in rows if row[s.KIND] == "dense"}
+    scored = {s.MODEL: "clip", s.KIND: "dense", s.WORST_ASSERTION: "A toy."}
     truth.write_rows(
         folder,
         [
             {
                 **scored,
                 s.CLIP_ID: f"clip{i:03d}",
+                s.TEXT_HASH: truth.text_hash(said[f"clip{i:03d}"]),
                 s.TRUTH_MIN: -2.0 if i == 4 else i / 10,
                 s.TRUTH_MEAN: 0.5,
                 s.CHECKS: ["hedging"] if i == 2 else [],
@@ -72,6 +75,20 @@ def test_the_page_shows_outcomes_faults_and_the_worst_caption(tmp_path: Path) ->
     cards = page.split("Worst grounded")[1]
     assert cards.index("clip clip004") < min(cards.index(f"clip clip00{i}") for i in (0, 1, 3, 5))
     assert cards.count("data:image/jpeg") == 6
+    # two are corrected by hand: their own words are shown, and no score of the words before
+    for clip, kind in (("clip004", "dense"), ("clip002", "dense"), ("clip000", "short")):
+        value = {"kind": kind, "text": f"Zebras of {clip}."}
+        Journal(folder).append("ann", "caption", value, clip_id=clip)
+    page = write_report(open_run(folder)).read_text()
+    assert "a toy" not in page and "hedging" not in page and "zebras of" in page
+    assert "corrected by hand" in page and "corrected by hand" not in before
+    cards = page.split("Worst grounded")[1]
+    assert "clip clip004" not in cards and cards.count("data:image/jpeg") == 4
+    next((folder / "truth").glob("part-*")).unlink()
+    row = {**scored, s.CLIP_ID: "clip004", s.TRUTH_MIN: -3.0, s.TRUTH_MEAN: 0.0, s.CHECKS: []}
+    truth.write_rows(folder, [{**row, s.TEXT_HASH: truth.text_hash("Zebras of clip004.")}])
+    cards = write_report(open_run(folder)).read_text().split("Worst grounded")[1]
+    assert "Zebras of clip004." in cards, "its new words were checked"
 
 
 def test_a_folder_without_captions_says_what_to_run(tmp_path: Path) -> None:

@@ -89,6 +89,15 @@ def test_a_caption_corrected_by_hand_is_compared_and_shown_as_it_is_packed(tmp_p
     assert ("dense", "A quay, as a person says.", "ok") in cards[clip]
     found = list(lineage.lines(lineage.read_lineage(open_run(tmp_path / "b"), clip, [])))
     assert "  caption   dense by hand, in its place: A quay, as a person says." in found
+    # a clip that is no longer kept has its captions still, and they are no captions of the run
+    run = open_run(tmp_path / "b")
+    Journal(run.path).append("ann", "decision", {"decision": "reject"}, clip_id=clip)
+    select.run(SelectConfig(dedup_cosine=None), run)
+    told = {kind.kind: kind for kind in compare(a, read_run(run), "a", "b").captions}
+    assert {kind: each.ok_b for kind, each in told.items()} == {
+        kind: each.ok_a - 1 for kind, each in told.items()
+    }
+    assert told["dense"].model_b == told["dense"].model_a, "no word of a person is left"
 
 
 def test_a_run_beside_itself_has_no_difference(

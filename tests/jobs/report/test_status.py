@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from jobs.core.errors import UserError
-from jobs.core.fresh import open_stage
 from jobs.core.lock import locked
 from jobs.core.run import RunFolder, open_run
 from jobs.core.stage import Stage
+from jobs.edits.fresh import open_stage
 from jobs.report.status import State, incomplete, main, next_command, read_status
 from pipeline import schema as s
 from pipeline.store.parquet import write_table

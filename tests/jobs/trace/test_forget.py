@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.core.errors import UserError
-from jobs.core.fresh import Inputs
 from jobs.core.run import FORGETTING, RunFolder, open_run
 from jobs.core.uses import note_use
+from jobs.edits.fresh import Inputs
 from jobs.report.status import State, read_status
 from jobs.trace import forget
 from pipeline import schema as s

@@ -171,6 +171,55 @@ def test_the_worst_come_first_and_do_not_bend_the_estimate(
     assert client.get(f"/api/clip/{ids[5]}").json()["captions"][1]["truth"]["min"] == -1
 
 
+def correct(client: TestClient, clip: str, text: str) -> None:
+    value = {"kind": "dense", "text": text}
+    body = {"clip": clip, "action": "caption", "value": value}
+    assert client.post("/api/edit", json=body).status_code == 200
+
+
+def test_an_audit_is_of_what_the_captioner_wrote_and_corrections_do_not_bend_it(own: Own) -> None:
+    client, ids, _ = own
+    correct(client, ids[0], "What Ann saw.")
+    answer = client.get("/api/label/queue?queue=audit&kind=dense").json()["captions"]
+    (shown,) = [each for each in answer if each["id"] == ids[0]]
+    assert (shown["text"], shown["by_hand"]) == ("dense 0", "What Ann saw.")
+    judge(client, ids[1], False, "audit")
+    correct(client, ids[1], "What Ann saw, too.")
+    told = client.get("/api/label/estimate?kind=dense").json()
+    assert (told["judged"], told["wrong"]) == (1, 1), "the captioner was wrong, and is still"
+
+
+def test_the_worst_are_shown_as_they_are_packed_and_only_once_their_words_are_checked(
+    own: Own, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, ids, folder = own
+    monkeypatch.setattr("jobs.view.viewer.LOOK_S", 0.0)
+    correct(client, ids[0], "What Ann saw.")
+    correct(client, ids[1], "Not checked yet.")
+    texts = {ids[0]: "What Ann saw.", ids[1]: "dense 1", ids[2]: "dense 2"}
+    rows = [
+        {s.CLIP_ID: clip, s.KIND: "dense", s.TEXT_HASH: text_hash(text), s.TRUTH_MIN: float(i), s.CHECKS: []}
+        for i, (clip, text) in enumerate(texts.items())
+    ]  # fmt: skip
+    table = pa.Table.from_pylist(rows, schema=truth_schema())
+    write_table(folder / "truth" / "part-0.parquet", table)
+    answer = client.get("/api/label/queue?queue=worst&kind=dense").json()["captions"]
+    assert [(each["id"], each["text"]) for each in answer] == [
+        (ids[0], "What Ann saw."),
+        (ids[2], "dense 2"),
+    ]
+    found = client.get(f"/api/clip/{ids[0]}").json()["captions"]
+    assert [each["truth"]["min"] for each in found if each["kind"] == "dense"] == [0]
+    judge(client, ids[0], True, "worst")
+    assert queue(client, "worst") == [ids[2]]
+    correct(client, ids[0], "Other words.")
+    table = table.set_column(
+        table.column_names.index(s.TEXT_HASH), s.TEXT_HASH, pa.array([text_hash("Other words."), "", ""])
+    )  # fmt: skip
+    write_table(folder / "truth" / "part-0.parquet", table)
+    assert queue(client, "worst") == [ids[0]], "the verdict was of other words"
+
+
 def test_a_verdict_on_words_that_are_gone_no_longer_counts(
     own: Own, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,8 @@
 """Whether what a stage reads is up to date: each stage notes what its inputs were, and a later one compares.
 
 ``select`` run again leaves ``shards/`` as they were. Without this, ``encode`` would take clips that are rejected by
-now; with it, it refuses and names the command that has to run first.
+now; with it, it refuses and names the command that has to run first. What people decided and corrected by hand is such
+an input, too.
 """
 
 from __future__ import annotations
@@ -11,11 +12,22 @@ from typing import Any
 
 from jobs.core.errors import UserError
 from jobs.core.keys import config_key, files_key
-from jobs.core.run import MADE_BY, RunFolder
+from jobs.core.run import MADE_BY, RunFolder, run_of
 from jobs.core.stage import Stage
+from jobs.edits.apply import run_edits
+from jobs.edits.replay import Replayed
 from pipeline import schema as s
+from pipeline.store.paths import Location
 
 ORDER = list(MADE_BY)
+BY_HAND = {
+    "select": ("what was decided by hand", "decisions"),
+    "truth": ("what was corrected by hand", "captions"),
+    "pack": ("what was corrected by hand", "captions"),
+}
+"""Stage -> what it reads of the edits: the name of that input, and the part of ``Replayed``."""
+PARTS = dict(BY_HAND.values())
+"""Name of an input -> part of ``Replayed``."""
 
 
 class Inputs:
@@ -24,18 +36,28 @@ class Inputs:
     def __init__(self, run: RunFolder) -> None:
         self.run = run
         self._keys: dict[str, str] = {}
+        self._edits: Replayed | None = None
 
     def key(self, table: str) -> str:
-        """Hash of a table's files."""
+        """Hash of a table's files, or of a part of the edits; empty where there is nothing of that part."""
         if table not in self._keys:
-            self._keys[table] = files_key([self.run / table])
+            part = PARTS.get(table)
+            key = files_key([self.run / table]) if part is None else self.edits.key(part) or ""
+            self._keys[table] = key
         return self._keys[table]
+
+    @property
+    def edits(self) -> Replayed:
+        """What people did by hand; the stages that act on it say what of it cannot be used."""
+        if self._edits is None:
+            self._edits = run_edits(self.run, tell=False)
+        return self._edits
 
     def noted(self, table: str) -> dict[str, str]:
         """Inputs of the stage that wrote a table, with their hashes then; {} where it did not finish or note them."""
-        info = self.run.done_info(MADE_BY[table]) or {}
-        found: dict[str, str] = info.get("inputs") or {}
-        return found
+        stage = MADE_BY.get(table, "")
+        found: dict[str, str] = (self.run.done_info(stage) or {}).get("inputs") or {}
+        return {BY_HAND[stage][0]: "", **found} if found and stage in BY_HAND else found
 
     def changed(self, table: str) -> list[str]:
         """Inputs of the stage that wrote ``table`` that are not what they were then."""
@@ -44,7 +66,7 @@ class Inputs:
 
     def stale(self, tables: Iterable[str]) -> str | None:
         """One line on the first that is out of date of ``tables`` and of what they were made from; None if none is."""
-        for table in sorted(self.upstream(tables), key=ORDER.index):
+        for table in sorted(self.upstream(tables) & set(ORDER), key=ORDER.index):
             if changed := self.changed(table):
                 stage = MADE_BY[table]
                 have = "has" if len(changed) == 1 else "have"
@@ -67,14 +89,16 @@ class Inputs:
 
 
 def open_stage(run: RunFolder, name: str, *settings: Any, inputs: tuple[str, ...]) -> Stage:
-    """Stage ``name`` as it is to be run with ``settings`` on the tables ``inputs`` of ``run``.
+    """Stage ``name`` as it is to be run with ``settings`` on the tables ``inputs`` of ``run`` and on its edits.
 
     Raises:
         UserError: an input is missing, or stale; the message names the command that mends it.
     """
     run.need(*inputs)
     check_fresh(run, *inputs, seen=(seen := Inputs(run)))
+    by_hand = BY_HAND[name][0] if name in BY_HAND else ""
     keys = {table: seen.key(table) for table in inputs}
+    keys |= {by_hand: seen.key(by_hand)} if by_hand and seen.key(by_hand) else {}
     return Stage(run.path, name, config_key(*settings, keys), keys)
 
 
@@ -82,6 +106,19 @@ def check_fresh(run: RunFolder, *tables: str, seen: Inputs | None = None) -> Non
     """Refuse tables that are out of date."""
     if line := (seen or Inputs(run)).stale(tables):
         raise UserError(line)
+
+
+def check_latents(folder: Location | str) -> None:
+    """Refuse latents that are not those of the shards beside them, and shards that are out of date.
+
+    Raises:
+        ValueError: the latents are of other clips or captions (``refuse_stale``).
+        UserError: the shards are stale.
+    """
+    from pipeline.latents.stale import refuse_stale
+
+    refuse_stale(str(folder))
+    check_fresh(run_of(folder), "shards")
 
 
 def describes_all(run: RunFolder) -> bool:
