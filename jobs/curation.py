@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -151,16 +152,18 @@ def check_run(recipe: Recipe, sources: list[str], folder: RunFolder) -> None:
 def look(recipe: Recipe, sources: list[str], out: Location | str, limit: int | None = None) -> None:
     """``--dry-run``: check everything and say what would be done; writes nothing."""
     from jobs.report.status import read_status
-    from pipeline.source.listing import first_sources, shown_uri, why_unreadable
+    from pipeline.source.listing import first_sources, passed_over, told_uri, why_unreadable
 
     folder = open_run(out)
     check_run(recipe, sources, folder)
-    count, unreadable = 0, []
-    for _, _, uri in first_sources(sources, limit):
+    count, unreadable, passed = 0, [], Counter[str]()
+    for _, _, uri in first_sources(sources, limit, passed):
         count += 1
         if why := why_unreadable(uri):
-            unreadable.append(f"{shown_uri(uri)}: {why}")
+            unreadable.append(f"{told_uri(uri)}: {why}")
     say(f"curate: {count} sources by recipe {recipe.name} into {folder}")
+    if told := passed_over(passed):
+        say(f"curate: {told}")
     for told in unreadable[:NAMED]:
         warn(f"{told}; it would be quarantined")
     if len(unreadable) > NAMED:

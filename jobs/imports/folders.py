@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jobs.core.console import warn
 from jobs.core.errors import UserError, user_errors
 from jobs.imports.items import Item, ReadOptions, caption_text, captions_of, roles_of
 from jobs.imports.tables import read_table
-from pipeline.source.listing import list_sources
+from pipeline.source.listing import list_sources, passed_over
 from pipeline.source.sidecars import Outside, read_beside
 from pipeline.store.paths import Location, ObjectPath, location
 
@@ -36,8 +38,11 @@ def read_folder(
         raise UserError(f"{source} is no folder")
     files: dict[str, dict[str, Any]] = {}
     start = len(str(source.absolute())) + 1
+    passed = Counter[str]()
     with user_errors():
-        found = sorted(list_sources([str(source)]))
+        found = sorted(list_sources([str(source)], passed))
+    if told_of := passed_over(passed):
+        warn(f"{source}: {told_of}")
     for _, _, uri in found:
         path = location(uri)
         folder = str(path.parent)

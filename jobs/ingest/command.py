@@ -8,6 +8,7 @@ as soon as its last clip is in (``ingest_commit``).
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -46,7 +47,7 @@ from pipeline.config import IngestConfig, OpenClipConfig
 from pipeline.extensions import extension_file
 from pipeline.scores import nsfw
 from pipeline.scores.scorer import named_columns
-from pipeline.source.listing import check_apart, first_sources
+from pipeline.source.listing import check_apart, first_sources, passed_over
 from pipeline.store.atomic import write_bytes
 from pipeline.store.paths import Location, location
 
@@ -95,7 +96,9 @@ def run(
     check_run_folder(location(out))
     check_config(config)
     check_apart(sources, location(out))
-    return run_files(config, openclip, first_sources(sources, limit), location(out))
+    passed = Counter[str]()
+    found = first_sources(sources, limit, passed)
+    return run_files(config, openclip, found, location(out), passed=passed)
 
 
 def run_files(
@@ -105,10 +108,11 @@ def run_files(
     folder: Location,
     again: bool = False,
     given: GivenSources | None = None,
+    passed: Counter[str] | None = None,
 ) -> IngestResult:
     """``run`` for sources as ``list_sources`` finds them. With ``again`` they are redone though they are finished:
     their old record stands until the new one replaces it, so a kill in between loses nothing. ``given``: their clips
-    are given beforehand."""
+    are given beforehand. ``passed``: what was passed over when they were found."""
     settings = settings_key(config, openclip)
     if given is not None:
         settings = config_key(settings, given.settings, given.columns)
@@ -116,6 +120,8 @@ def run_files(
     if given is not None:
         ledger.moves = Moves()  # a dataset says where its clips lie
     total = ledger.index.name(found)
+    if passed and (told := passed_over(passed)):
+        say(f"ingest: {told}")
     progress = Progress(STAGE, total, "sources")
     batches = unsettled(ledger, again, progress.skip, config.sidecars, given)
     first = next((batch for batch in batches if batch), None)

@@ -46,7 +46,7 @@ class Args:
     stage: str | None = None
     """Retry only failures of this stage, e.g. decode."""
     list: bool = False
-    """Show how many sources failed in which way, and change nothing."""
+    """Show how many sources failed in which way (those of --only and --stage), and change nothing."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """More patience than the run had: --set ingest.deadline_s=600 or --set ingest.memory_bytes=8589934592."""
 
@@ -55,12 +55,12 @@ def main(argv: list[str]) -> int:
     """Parse the command line and run."""
     args = parse_args(Args, argv, "retry")
     bad = failures(args.folder)
-    if args.list:
-        show(bad, args.folder)
-        return EXIT_OK
-    if args.only is None:
+    if args.only is None and not args.list:
         raise UserError(f"name a type of failure with --only; {present(bad)}")
     chosen = choose(bad, args.only, args.stage)
+    if args.list:
+        show(chosen, args.folder)
+        return EXIT_OK
     return run(args.folder, chosen, recipe_of(args.folder, args.set))
 
 
@@ -110,15 +110,19 @@ def quarantined(folder: Location) -> Iterator[dict[str, Any]]:
     return filter(is_quarantined, Ledger(folder).all())
 
 
-def choose(bad: Failures, only: str, stage: str | None) -> Failures:
-    """Those with this type of failure (and stage); an error that names those there are when none has."""
+def choose(bad: Failures, only: str | None, stage: str | None) -> Failures:
+    """Those with this type of failure and stage, all where none is asked for; an error that names those there are
+    when none has it."""
     types = {kind for _, kind in bad}
-    if only not in types:
+    if only is not None and only not in types:
         hint = unknown("type", only, types) if types else f"no source failed with {only!r}"
         raise UserError(f"--only: {hint}; {present(bad)}")
-    chosen = {way: n for way, n in bad.items() if way[1] == only and stage in (None, way[0])}
-    if not chosen:
-        raise UserError(f"--stage: no source failed with {stage}/{only}; {present(bad)}")
+    chosen = {
+        way: n for way, n in bad.items() if only in (None, way[1]) and stage in (None, way[0])
+    }
+    if not chosen and stage is not None:
+        way = f"{stage}/{only}" if only else f"stage {stage!r}"
+        raise UserError(f"--stage: no source failed with {way}; {present(bad)}")
     return Failures(chosen)
 
 

@@ -14,7 +14,7 @@ from jobs.core.stage import log_metrics
 from jobs.edits.moves import MOVED
 from jobs.ingest.index import DROPPED
 from pipeline import schema as s
-from pipeline.source.listing import shown_uri
+from pipeline.source.listing import told_uri
 from pipeline.store.paths import Location, location
 
 SHOWN = 20
@@ -54,7 +54,7 @@ class Tally:
         if failure:
             self.quarantined += 1
             if len(self.first_bad) < SHOWN:
-                self.first_bad.append(f"{shown_uri(record[s.SOURCE_URI])}: {'/'.join(failure)}")
+                self.first_bad.append(f"{told_uri(record[s.SOURCE_URI])}: {'/'.join(failure)}")
         elif record[s.OUTCOME] == s.SourceOutcome.FORGOTTEN:
             self.forgotten += 1
         else:

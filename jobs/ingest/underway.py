@@ -19,7 +19,7 @@ from pathlib import Path
 
 from jobs.core.console import Progress, clock
 from jobs.ingest.ledger import HIDDEN, UNDERWAY
-from pipeline.source.listing import shown_uri
+from pipeline.source.listing import told_uri
 from pipeline.store.paths import Location
 
 FIRST_S, EVERY_S = 3.0, 2.0
@@ -74,7 +74,7 @@ class Teller:
     def __init__(self, folder: Location, name: str, uri: str, length_s: float | None) -> None:
         place = folder / HIDDEN / UNDERWAY
         self._path = place / f"{name}.json" if isinstance(place, Path) else None
-        self._source, self._length_s = shown_uri(uri), length_s
+        self._source, self._length_s = told_uri(uri), length_s
         self._cutting, self._clips = False, 0
         self._next = time.monotonic() + FIRST_S
 

@@ -31,7 +31,7 @@ from jobs.trace.plan import Plan, make_plan, read_plan, receipt, save_plan
 from jobs.trace.search import remains
 from jobs.trace.sightings import check_trained, runs_of_steps
 from jobs.trace.targets import Names
-from pipeline.source.listing import shown_uri
+from pipeline.source.listing import told_uri
 from pipeline.store.atomic import append_line, sweep
 from pipeline.store.paths import Location, location
 
@@ -213,7 +213,7 @@ def tell(run: RunFolder, plan: Plan, *, would: bool, as_json: bool) -> None:
     sources = f"{len(targets.sources)} sources and " if targets.sources else ""
     say(f"forget: {verb} {sources}{len(targets.clips)} clips; rows: {rows}")
     for uri in targets.uris:
-        say(f"  {shown_uri(uri)}")
+        say(f"  {told_uri(uri)}")
     for imported in plan.imports:
         count = len(imported.words)
         say(f"  import {imported.folder}: {verb} {count} of its sources and clips")

@@ -6,6 +6,7 @@ import errno
 import heapq
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -40,6 +41,16 @@ VIDEO_SUFFIXES = frozenset(
     )
 )
 """Files taken from folders; a file that is named itself is taken whatever its suffix."""
+PICTURE_SUFFIXES = frozenset(
+    (".avif", ".bmp", ".heic", ".jpeg", ".jpg", ".jxl", ".png", ".tif", ".tiff", ".webp")
+)
+"""Files of folders that are no sources, which may surprise: a set of clips is made of videos."""
+PICTURES, LINKS = "picture", "link"
+"""What is passed over in folders and said."""
+_PASSED = {
+    PICTURES: ("picture", "pictures", "sources are videos"),
+    LINKS: ("link to a folder", "links to folders", "a link is followed where it is named itself"),
+}
 LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
 """Suffixes of list files."""
 SIDECARS = (".txt", ".json", ".info.json")
@@ -50,12 +61,16 @@ BLOCK_BYTES = 1 << 20
 """Size of each of the three blocks of a file that its id is derived from."""
 
 
-def list_sources(names: Iterable[str | Path]) -> Iterator[tuple[int, bytes, str]]:
+def list_sources(
+    names: Iterable[str | Path], passed: Counter[str] | None = None
+) -> Iterator[tuple[int, bytes, str]]:
     """(position of the name, key, absolute path or URI) of every video named; sorted by the first two they are in
     order: as named, lines of a list as they come, files of a folder by their path. One may come more than once.
 
-    Nothing is held: a folder's files come as the disk has them. Raises ValueError for a name that yields nothing.
+    Nothing is held: a folder's files come as the disk has them. ``passed`` counts what folders hold that is passed over
+    (``PICTURES``, ``LINKS``). Raises ValueError for a name that yields nothing.
     """
+    passed = Counter() if passed is None else passed
     names = list(names)
     if not names:
         raise ValueError(
@@ -64,16 +79,27 @@ def list_sources(names: Iterable[str | Path]) -> Iterator[tuple[int, bytes, str]
     for number, name in enumerate(names):
         if not str(name):
             raise ValueError("a source is '', an empty name; leave it out, or write the path")
-        for key, path in _expand(location(name)):
+        for key, path in _expand(location(name), passed):
             yield number, key, path
 
 
 def first_sources(
-    names: Iterable[str | Path], limit: int | None = None
+    names: Iterable[str | Path], limit: int | None = None, passed: Counter[str] | None = None
 ) -> Iterable[tuple[int, bytes, str]]:
     """The first ``limit`` of ``list_sources`` in order, or all of them as they come."""
-    found = list_sources(names)
+    found = list_sources(names, passed)
     return found if limit is None else heapq.nsmallest(limit, found)
+
+
+def passed_over(passed: Counter[str]) -> str:
+    """``3 pictures and 1 link to a folder were passed over: ...``; empty where nothing was."""
+    told, whys = [], []
+    for what, (one, many, why) in _PASSED.items():
+        if count := passed[what]:
+            told.append(f"{count} {one if count == 1 else many}")
+            whys.append(why)
+    were = "was" if passed.total() == 1 else "were"
+    return f"{' and '.join(told)} {were} passed over: {', and '.join(whys)}" if told else ""
 
 
 def check_apart(names: Iterable[str | Path], out: Location) -> None:
@@ -100,11 +126,11 @@ def check_apart(names: Iterable[str | Path], out: Location) -> None:
             )
 
 
-def _expand(path: Location) -> Iterator[tuple[bytes, str]]:
+def _expand(path: Location, passed: Counter[str]) -> Iterator[tuple[bytes, str]]:
     if isinstance(path, ObjectPath) and path.suffix.lower() not in LIST_SUFFIXES:
-        yield from _objects(path)
+        yield from _objects(path, passed)
     elif isinstance(path, Path) and path.is_dir():
-        yield from _walk(path)
+        yield from _walk(path, passed)
     elif path.suffix.lower() in LIST_SUFFIXES and path.is_file():
         yield from _read_list(path)
     elif path.exists():
@@ -114,7 +140,7 @@ def _expand(path: Location) -> Iterator[tuple[bytes, str]]:
         raise ValueError(f"source {path} does not exist; check the path{where}")
 
 
-def _objects(root: ObjectPath) -> Iterator[tuple[bytes, str]]:
+def _objects(root: ObjectPath, passed: Counter[str]) -> Iterator[tuple[bytes, str]]:
     """The object itself, without asking for it (a missing one is quarantined, as one of a list is), or the videos
     below a prefix."""
     if root.suffix.lower() in VIDEO_SUFFIXES or root.uri.startswith(WEB):
@@ -125,16 +151,25 @@ def _objects(root: ObjectPath) -> Iterator[tuple[bytes, str]]:
         if name.suffix.lower() in VIDEO_SUFFIXES:
             found = True
             yield str(name).encode().replace(b"/", b"\0"), str(path)
+        elif name.suffix.lower() in PICTURE_SUFFIXES:
+            passed[PICTURES] += 1
     if not found and not root.is_file():
         raise ValueError(
-            f"no video below {root}; name an object itself to take it whatever its ending"
+            f"no video below {root}{_but(passed)}; name an object itself to take it whatever its ending"
         )
     if not found:
         yield b"", root.uri
 
 
-def _walk(root: Path) -> Iterator[tuple[bytes, str]]:
-    """Videos under a folder, dot files and folders left out; the key sorts them folder by folder."""
+def _but(passed: Counter[str]) -> str:
+    return f" ({passed_over(passed)})" if passed.total() else ""
+
+
+def _walk(root: Path, passed: Counter[str]) -> Iterator[tuple[bytes, str]]:
+    """Videos under a folder, dot files and folders left out; the key sorts them folder by folder.
+
+    Whatever has a video's name counts: a link that leads nowhere ends as quarantined, and is not lost.
+    """
     base = str(root.absolute())
     start = len(os.fsencode(base))
     folders, found = [base], False
@@ -154,14 +189,19 @@ def _walk(root: Path) -> Iterator[tuple[bytes, str]]:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
+                ending = os.path.splitext(entry.name)[1].lower()
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
-                elif os.path.splitext(entry.name)[1].lower() in VIDEO_SUFFIXES and entry.is_file():
+                elif entry.is_symlink() and os.path.isdir(entry.path):
+                    passed[LINKS] += 1
+                elif ending in VIDEO_SUFFIXES:
                     found = True
                     yield os.fsencode(entry.path)[start:].replace(b"/", b"\0"), entry.path
+                elif ending in PICTURE_SUFFIXES:
+                    passed[PICTURES] += 1
     if not found:
         raise ValueError(
-            f"no video in folder {root}; it takes files ending in {', '.join(sorted(VIDEO_SUFFIXES))}, "
+            f"no video in folder {root}{_but(passed)}; it takes files ending in {', '.join(sorted(VIDEO_SUFFIXES))}, "
             "name a file itself to take it whatever its ending"
         )
 
@@ -196,6 +236,14 @@ def shown_uri(uri: str) -> str:
     """A source's name as the tables have it: bytes that are no UTF-8, which Parquet refuses, as
     ``\\xff``, and a URL without its query, which may be a signature."""
     return without_query(os.fsencode(uri).decode("utf-8", "backslashreplace"))
+
+
+def told_uri(uri: str) -> str:
+    """A source's name as it is printed: on one line, and nothing that a terminal would obey."""
+    name = shown_uri(uri)
+    if name.isprintable():
+        return name
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def source_stamp(uri: str, *, sidecars: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,17 @@ def test_a_dry_run_names_what_cannot_be_read(
     assert "curate: 8 sources" in caught.out and not Path("set").exists()
     assert "gone0.mp4: No such file or directory; it would be quarantined" in caught.err
     assert "2 more sources cannot be read either" in caught.err and "moving" not in caught.err
+
+
+def test_pictures_beside_footage_are_said_to_be_passed_over(
+    footage: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("raw", "stills"):
+        shutil.copytree(footage, footage.parent / "mixed" / name, dirs_exist_ok=True)
+    monkeypatch.chdir(footage.parent)
+    Path("mixed/stills/x.jpg").write_bytes(b"a picture")
+    assert cli.main(["curate", "mixed", "--out", "set", "--recipe", "demo", "--dry-run"]) == 0
+    assert "curate: 1 picture was passed over: sources are videos" in capsys.readouterr().out
 
 
 def test_curate_takes_a_recipe_object_as_it_is(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.core.errors import UserError
+from jobs.imports.folders import read_folder
 from jobs.imports.formats import FORMATS, reader_of
 from jobs.imports.items import Item, ReadOptions
 
@@ -66,6 +67,14 @@ def test_captions_beside_videos(data: Path) -> None:
         ("b.mkv", {"original": "Short.", "dense": "Long one."}),
         ("c.mp4", {"original": "Of c."}),
     ]
+
+
+def test_pictures_among_the_videos_are_said_to_be_left_out(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "photo.png").write_bytes(b"a picture")
+    list(read_folder(data, ReadOptions()))
+    assert f"{data}: 1 picture was passed over: sources are videos" in capsys.readouterr().err
 
 
 def test_a_caption_that_leads_out_of_the_folder_is_not_read(data: Path, tmp_path: Path) -> None:

@@ -83,6 +83,13 @@ def test_list_counts_by_type_and_changes_nothing(
         ["1", "cut/timeout"],
         ["1", "open/invalid_data"],
     ]
+    for words, said in (
+        (["--only", "timeout"], ["2 decode/timeout", "1 cut/timeout"]),
+        (["--stage", "open"], ["1 open/invalid_data"]),
+    ):
+        assert retried(monkeypatch, failed, "--list", *words)[0] == 0
+        lines = capsys.readouterr().out.splitlines()[1:]
+        assert [" ".join(line.split()) for line in lines] == said
 
 
 def test_one_type_goes_back_and_no_other(
@@ -107,6 +114,8 @@ def test_one_type_goes_back_and_no_other(
         (["--only", "hdr"], "2 decode/timeout, 1 cut/timeout, 1 open/invalid_data"),
         (["--only", "timeout", "--stage", "open"], "no source failed with open/timeout; there are"),
         ([], "--only; there are 2 decode/timeout"),
+        (["--list", "--only", "hdr"], "unknown type 'hdr'"),
+        (["--list", "--stage", "cutt"], "no source failed with stage 'cutt'; there are"),
         (["--only", "timeout", "--set", "ingest.crf=3"], "ingest.deadline_s"),
     ],
 )

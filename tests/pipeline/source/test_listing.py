@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from pipeline.source.listing import (
+    LINKS,
+    PICTURES,
     check_apart,
     file_source_id,
     list_sources,
     missing_source_id,
+    passed_over,
+    shown_uri,
+    told_uri,
     why_unreadable,
 )
 from pipeline.store.paths import location
@@ -37,6 +43,52 @@ def test_files_folders_and_lists(tmp_path: Path) -> None:
     names.write_text("# my films\n\nin/b.mp4\nmissing.mp4\n")
     got = in_order(tmp_path / "in", odd, names)
     assert got == [str(b), str(a), str(odd), str(tmp_path / "missing.mp4")]
+
+
+def test_whatever_has_the_name_of_a_video_is_a_source_and_ends_as_one(tmp_path: Path) -> None:
+    """A link that leads nowhere is footage that its owner misses; one that leads to itself stopped the whole run."""
+    folder = tmp_path / "in"
+    good = touch(folder / "a.mp4")
+    for name, leads_to in (("gone.mp4", "/no/such"), ("self.mp4", "self.mp4"), ("z.mp4", "a.mp4")):
+        (folder / name).symlink_to(leads_to)
+    os.mkfifo(folder / "pipe.mp4")
+    found = in_order(folder)
+    assert [Path(path).name for path in found] == [
+        "a.mp4", "gone.mp4", "pipe.mp4", "self.mp4", "z.mp4",
+    ]  # fmt: skip
+    assert [why_unreadable(path) is None for path in found] == [True, False, False, False, True]
+    for path in found[1:4]:
+        with pytest.raises(OSError):  # noqa: PT011 - any: it is typed where it is quarantined
+            file_source_id(path)
+    assert file_source_id(good) == file_source_id(found[4])
+
+
+def test_what_folders_hold_that_is_passed_over_is_counted(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "in", tmp_path / "cam2"
+    touch(folder / "a.mp4"), touch(elsewhere / "b.mp4")
+    for name in ("x.png", "sub/y.JPG", "notes.doc"):
+        touch(folder / name)
+    (folder / "cam2").symlink_to(elsewhere)
+    (folder / "round").symlink_to(folder)
+    passed = Counter[str]()
+    assert [Path(path).name for _, _, path in list_sources([folder], passed)] == ["a.mp4"]
+    assert passed == {PICTURES: 2, LINKS: 2}
+    assert passed_over(passed) == (
+        "2 pictures and 2 links to folders were passed over: sources are videos, and a link is followed where it is "
+        "named itself"
+    )
+    assert passed_over(Counter({PICTURES: 1})) == "1 picture was passed over: sources are videos"
+    assert passed_over(Counter()) == ""
+    (folder / "a.mp4").unlink()
+    with pytest.raises(ValueError, match=r"no video in folder .* \(2 pictures and 2 links"):
+        list(list_sources([folder]))
+    assert [Path(path).name for path in in_order(folder / "cam2")] == ["b.mp4"]
+
+
+def test_a_name_is_printed_on_one_line_and_stored_as_it_is() -> None:
+    odd = "/in/two\nlines \x1b[31m日本.mp4"
+    assert told_uri(odd) == "/in/two\\nlines \\x1b[31m日本.mp4"
+    assert shown_uri(odd) == odd and told_uri("/in/ä b.mp4") == "/in/ä b.mp4"
 
 
 def test_wrong_names(tmp_path: Path) -> None:
