@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -75,9 +75,14 @@ class Stage:
         self.clear()
 
     @contextmanager
-    def working(self) -> Iterator[None]:
-        """Hold the folder while the stage writes to it, and forget that it was finished; UserError when it is held."""
+    def working(self, first: Callable[[], None] | None = None) -> Iterator[None]:
+        """Hold the folder while the stage writes to it, and forget that it was finished; UserError when it is held.
+
+        ``first`` is done before that: what removes old outputs must know them after a kill, too.
+        """
         with locked(self.folder, self.name):
+            if first is not None:
+                first()
             self.clear()
             yield
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,18 +76,7 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
     if result := stage.finished(PackResult):
         say(f"pack: nothing to do, {result.packed} clips are in {folder.shards}")
         return result
-    earlier = (done_info(stage.folder, STAGE) or {}).get("outputs", [])
-    with stage.working():
-        # what another writer left would pass for the result of this one
-        if config.writer != "parquet":
-            remove(folder.shards.glob("*"))
-            manifest_of(folder.shards).unlink(missing_ok=True)
-        else:
-            remove(
-                folder.shards / PurePath(name).name
-                for name in earlier
-                if name.startswith("shards/")
-            )
+    with stage.working(first=partial(remove_earlier, config, folder)):
         result = write_shards(config, folder, stage.key, edits)
         report(result, folder)
         stage.log(vars(result))
@@ -134,6 +124,17 @@ def write_shards(config: PackConfig, folder: RunFolder, key: str, edits: Replaye
                 seconds += row[s.END_S] - row[s.START_S]
             progress.update(1, f"{writer.n_bytes / 1e6:.0f} MB")
     return PackResult(**counts, hours=seconds / 3600)
+
+
+def remove_earlier(config: PackConfig, folder: RunFolder) -> None:
+    """Remove what was packed before: what another writer left would pass for the result of this one."""
+    earlier = (done_info(folder.path, STAGE) or {}).get("outputs", [])
+    if config.writer != "parquet":
+        remove(folder.shards.glob("*"))
+        manifest_of(folder.shards).unlink(missing_ok=True)
+    else:
+        names = [name for name in earlier if name.startswith("shards/")]
+        remove(folder.shards / PurePath(name).name for name in names)
 
 
 def remove(places: Iterable[Location]) -> None:

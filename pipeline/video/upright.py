@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.video.cut import SQUARE_TOLERANCE, quarter_turns
+from pipeline.video.cut import SQUARE_TOLERANCE, quarter_turns, upright
 from pipeline.video.hdr import ToneMapper
 
 if TYPE_CHECKING:
@@ -26,10 +26,8 @@ class Upright:
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """The frame as it is shown."""
         turns, flat = quarter_turns(frame), self._tone(frame)
-        if self.aspect != 1:
-            wide = max(2, round(flat.width * self.aspect))
-            flat = self._scaler.reformat(
-                flat, wide, flat.height, "rgb24", interpolation="BICUBIC", threads=1
-            )
-        pixels: np.ndarray = flat.to_ndarray(format="rgb24")
-        return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+        wide = flat.width if self.aspect == 1 else max(2, round(flat.width * self.aspect))
+        pixels: np.ndarray = upright(flat, self._scaler, (wide, flat.height), turns).to_ndarray(
+            format="rgb24"
+        )
+        return pixels

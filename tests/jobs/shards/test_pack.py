@@ -12,6 +12,7 @@ import pytest
 
 from jobs.core.errors import UserError
 from jobs.core.run import open_run
+from jobs.core.stage import Stage
 from jobs.shards.pack import main, run, shared_name
 from pipeline import schema as s
 from pipeline.config import PackConfig
@@ -135,6 +136,23 @@ def test_shards_of_another_writer_go_and_what_nobody_wrote_stays(folder, monkeyp
     (shards / "mine").write_text("")
     run(PackConfig(), open_run(folder))
     assert names() == ["mine", "part-00000.parquet"] and open_manifest(folder).read(2)
+
+
+def test_a_kill_when_the_mark_is_cleared_leaves_nothing_of_another_writer(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "writer_of_a_test", SimpleNamespace(Folders=Folders))
+    run(PackConfig(writer="writer_of_a_test:Folders"), open_run(folder))
+    real = Stage.clear
+
+    def killed(stage):
+        real(stage)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stage, "clear", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(PackConfig(), open_run(folder))
+    monkeypatch.setattr(Stage, "clear", real)
+    run(PackConfig(), open_run(folder))
+    assert [path.name for path in (folder / "shards").iterdir()] == ["part-00000.parquet"]
 
 
 def test_changed_captions_pack_again(folder):
