@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -38,20 +39,26 @@ def load_extension(name: str, what: str) -> Any:
         raise ValueError(
             f"{what} {name!r} is unknown; write module:object, such as my_module:MyClass"
         )
-    module, _, attribute = name.partition(":")
+    loaded, attribute = _module_of(name, what), name.partition(":")[2]
+    try:
+        return getattr(loaded, attribute)
+    except AttributeError:
+        raise ValueError(
+            f"{what} {name!r}: module {loaded.__name__!r} has no {attribute!r}"
+        ) from None
+
+
+def _module_of(name: str, what: str) -> ModuleType:
+    module = name.partition(":")[0]
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
-        loaded = importlib.import_module(module)
+        return importlib.import_module(module)
     except ImportError as error:
         raise ValueError(
             f"{what} {name!r}: module {module!r} cannot be imported ({error}); install it, or start filmstock in "
             "its folder"
         ) from error
-    try:
-        return getattr(loaded, attribute)
-    except AttributeError:
-        raise ValueError(f"{what} {name!r}: module {module!r} has no {attribute!r}") from None
 
 
 def named(known: Mapping[str, Any], name: str, what: str) -> Any:
@@ -74,8 +81,7 @@ def check_name(known: Collection[str], name: str, what: str) -> None:
 
 def extension_file(name: str) -> Path | None:
     """Source file of the module that ``module:object`` names: with it, what was made by it goes stale."""
-    module = importlib.import_module(name.partition(":")[0])
-    file = getattr(module, "__file__", None)
+    file = getattr(_module_of(name, "extension"), "__file__", None)
     return Path(file) if file else None
 
 

@@ -68,6 +68,7 @@ def run(folder: Location, chosen: Failures, recipe: Recipe) -> int:
     """Ingest the sources that failed in a ``chosen`` way again; the exit code says whether all went through."""
     from jobs.ingest import command as ingest
 
+    ingest.check_config(recipe.ingest)
     say(f"retry: {chosen.total()} sources back to ingest: {tally(chosen)}")
     with TemporaryFile() as names:  # their records change while they are retried
         for record in quarantined(folder):

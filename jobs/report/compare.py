@@ -253,11 +253,13 @@ def _captions(a: Run, b: Run, shared: list[tuple[int, int]]) -> Iterator[Kind]:
     ids = list(zip(a.column(s.CLIP_ID), range(len(a.clips)), strict=True))
     of_a = {row: clip for clip, row in ids}
     of_b = dict(enumerate(b.column(s.CLIP_ID)))
+    of_one, of_other = a.described(), b.described()
+    both = [(i, j) for i, j in shared if of_a[i] in of_one and of_b[j] in of_other]
     for kind in s.CAPTION_KINDS:
         mine, theirs = (side.get(kind, {}) for side in told)
         if not mine and not theirs:
             continue
-        pairs = [(of_b[j], mine.get(of_a[i]), theirs.get(of_b[j])) for i, j in shared]
+        pairs = [(of_b[j], mine.get(of_a[i]), theirs.get(of_b[j])) for i, j in both]
         differing = [
             (clip, x[0] if x else "", y[0] if y else "")
             for clip, x, y in pairs

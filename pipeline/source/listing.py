@@ -134,7 +134,7 @@ def _expand(path: Location, passed: Counter[str]) -> Iterator[tuple[bytes, str]]
     elif path.suffix.lower() in LIST_SUFFIXES and path.is_file():
         yield from _read_list(path)
     elif path.exists():
-        yield b"", str(path.absolute())
+        yield b"", spelled(path)
     else:
         where = "" if isinstance(path, ObjectPath) else f" (relative to {Path.cwd()})"
         raise ValueError(f"source {path} does not exist; check the path{where}")
@@ -170,7 +170,7 @@ def _walk(root: Path, passed: Counter[str]) -> Iterator[tuple[bytes, str]]:
 
     Whatever has a video's name counts: a link that leads nowhere ends as quarantined, and is not lost.
     """
-    base = str(root.absolute())
+    base = spelled(root)
     start = len(os.fsencode(base))
     folders, found = [base], False
     while folders:
@@ -208,7 +208,7 @@ def _walk(root: Path, passed: Counter[str]) -> Iterator[tuple[bytes, str]]:
 
 def _read_list(path: Location) -> Iterator[tuple[bytes, str]]:
     """Paths (relative to the list) and URIs of a list file; blank lines and lines that start with # are skipped."""
-    base = str(path.parent.absolute())
+    base = spelled(path.parent)
     count = 0
     with staged(path) as local, local.open(encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
@@ -229,7 +229,16 @@ def _join(base: str, text: str) -> str:
     path = text if text.startswith("/") else f"{base}/{text}"
     if "://" in base:
         return path
-    return str(Path(path)) if "//" in path or "/." in path or path.endswith("/") else path
+    return spelled(Path(path)) if "//" in path or "/." in path or path.endswith("/") else path
+
+
+def spelled(path: Location) -> str:
+    """An absolute path, one for each place: without ``..`` where that leads to the same file, links and all."""
+    whole = str(path.absolute())
+    if isinstance(path, ObjectPath) or ".." not in path.parts:
+        return whole
+    short = os.path.normpath(whole)
+    return short if os.path.realpath(short) == os.path.realpath(whole) else whole
 
 
 def shown_uri(uri: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.extensions import is_extension, load_extension, make_extension
+from pipeline.extensions import extension_file, is_extension, load_extension, make_extension
 
 
 @pytest.mark.parametrize("name", ["my_module:Scorer", "a.b.c:make"])
@@ -40,3 +40,14 @@ def test_modules_of_the_working_folder_are_found(tmp_path, monkeypatch):
         load_extension("my_extension_module:other", "scorer")
     with pytest.raises(ValueError, match="module 'nowhere_at_all' cannot be imported"):
         load_extension("nowhere_at_all:x", "VAE")
+
+
+def test_the_file_of_a_module_of_the_working_folder_is_found_before_anything_is_loaded(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "my_other_module.py").write_text("x = 1\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    assert extension_file("my_other_module:x") == tmp_path / "my_other_module.py"
+    with pytest.raises(ValueError, match="module 'nowhere_at_all' cannot be imported"):
+        extension_file("nowhere_at_all:x")

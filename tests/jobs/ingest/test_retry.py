@@ -191,3 +191,14 @@ def test_sources_that_were_too_slow_go_through_with_a_longer_deadline(
     for table in ("clips", "manifest", "embeddings"):
         assert len(list((out / table).iterdir())) == 2
     assert (out / "recipe.toml").read_text() == text
+
+
+def test_a_module_of_the_recipe_that_is_not_here_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = '[ingest]\nscorers = ["no_such_module_of_mine:Warm"]\n'
+    run_with(tmp_path, ("/raw/text", "open", "invalid_data"), recipe=recipe)
+    assert cli.main(["retry", str(tmp_path), "--only", "invalid_data"]) == 2
+    caught = capsys.readouterr()
+    assert "module 'no_such_module_of_mine' cannot be imported" in caught.err
+    assert caught.err.count("\n") == 1 and caught.out == ""

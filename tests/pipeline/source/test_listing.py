@@ -85,6 +85,23 @@ def test_what_folders_hold_that_is_passed_over_is_counted(tmp_path: Path) -> Non
     assert [Path(path).name for path in in_order(folder / "cam2")] == ["b.mp4"]
 
 
+def test_a_file_has_one_name_from_wherever_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = touch(tmp_path / "raw" / "a.mp4")
+    (tmp_path / "elsewhere").mkdir()
+    listed = tmp_path / "elsewhere" / "all.txt"
+    listed.write_text("../raw/a.mp4\n")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for name in ("../raw", "../raw/a.mp4", "../elsewhere/all.txt", listed):
+        assert in_order(Path(name)) == [str(film)], name
+    other = touch(tmp_path / "b" / "raw" / "a.mp4")
+    (tmp_path / "b" / "deep").mkdir()
+    (tmp_path / "elsewhere" / "link").symlink_to(tmp_path / "b" / "deep")
+    (found,) = in_order(Path("link/../raw/a.mp4"))  # of b, not of elsewhere
+    assert os.path.samefile(found, other)
+
+
 def test_a_name_is_printed_on_one_line_and_stored_as_it_is() -> None:
     odd = "/in/two\nlines \x1b[31m日本.mp4"
     assert told_uri(odd) == "/in/two\\nlines \\x1b[31m日本.mp4"
