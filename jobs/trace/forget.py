@@ -96,22 +96,25 @@ def take_out(
 ) -> list[tuple[str, str]]:
     """The same without a word on buckets; returns (file, what it still holds). ``within``: runs this is a part of."""
     left: list[tuple[str, str]] = []
+    note = warn if args.json else say
     words = list(args.what)
     if (old := read_plan(run)) is not None:
-        say(f"forget: going on with what was cut short in {run}")
+        note(f"forget: going on with what was cut short in {run}")
         left += carry_out(run, old, args, within)
-        tell(run, old, would=False, as_json=args.json)
+        if not (args.json and within):
+            tell(run, old, would=False, as_json=args.json)
         words = [word for word in words if word not in old.targets.words]
     known = known_marks(run)
     done = [word for word in words if mark(word) in known]
     for word in done:
-        say(f"forget: {word} was forgotten before; nothing to do")
+        note(f"forget: {word} was forgotten before; nothing to do")
     words = [word for word in words if word not in done]
     if words:
         plan = plan_of(run, words, list(args.trained))
         save_plan(run, plan)
         left += carry_out(run, plan, args, within)
-        tell(run, plan, would=False, as_json=args.json)
+        if not (args.json and within):  # one object, of the run that was named
+            tell(run, plan, would=False, as_json=args.json)
     return left
 
 
@@ -143,10 +146,10 @@ def carry_out(
         if location(folder).is_dir():
             found = remains(location(folder), needles)
             left += [(f"{folder}/{name}", hit) for name, hit in found]
-    names_of = (*targets.sources, *targets.clips, *targets.words)
+    names_of = (*plan.told_names(), *targets.words)
     marks = {name: mark(name) for name in names_of}
     body = {"time_s": round(time.time(), 3), **receipt(plan, marks)}
-    if not set(marks.values()) <= known_marks(run):
+    if not set(body["marks"]) <= known_marks(run):
         append_line(run / FOLDER / RECEIPTS, json.dumps(body).encode() + b"\n")
     sweep(run.path / FOLDER)  # of a plan, or of what a kill left of one
     (run / FORGETTING).unlink(missing_ok=True)
@@ -161,7 +164,7 @@ def forget_in_imports(
     for each in plan.imports:
         run = open_run(each.folder)
         if run.path.is_dir() and run.path.absolute() not in within:
-            there = replace(args, what=each.words, run=run.path, trained=(), json=False)
+            there = replace(args, what=each.words, run=run.path, trained=())
             with locked(run.path, "forget"):
                 left += [(f"{run}/{name}", hit) for name, hit in take_out(run, there, within)]
     return left
@@ -204,7 +207,7 @@ def tell(run: RunFolder, plan: Plan, *, would: bool, as_json: bool) -> None:
     """Print what goes or went, which checkpoints saw it, and what to do next."""
     targets = plan.targets
     if as_json:
-        names = {name: name for name in (*targets.sources, *targets.clips)}
+        names = {name: name for name in plan.told_names()}
         body = {"run": str(run), "dry_run": would, **receipt(plan, names)}
         say(json.dumps(body | {"uris": list(targets.uris)}, indent=2))
         return
@@ -217,14 +220,18 @@ def tell(run: RunFolder, plan: Plan, *, would: bool, as_json: bool) -> None:
     for imported in plan.imports:
         count = len(imported.words)
         say(f"  import {imported.folder}: {verb} {count} of its sources and clips")
+    direct = {imported.folder for imported in plan.imports}
+    for each in plan.elsewhere if would else ():
+        if each.folder not in direct:
+            say(f"  import {each.folder}, of an import: {verb} {len(each.clips)} clips")
     lost = ": no such folder any more; a copy elsewhere stays"
     for folder in imports_of(run.path):
         if not location(folder).is_dir():
             say(f"  import {folder}{lost}")
     for folder in plan.exports:
         say(f"  export {folder}" + ("" if location(folder).is_dir() else lost))
-    for each in plan.sightings:
-        for line in sighting_lines(each):
+    for seen in plan.sightings:
+        for line in sighting_lines(seen):
             say(f"  {line}")
     if not plan.sightings:
         say("  no training that is known of saw them (name others with --trained DIR)")

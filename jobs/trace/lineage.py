@@ -18,8 +18,8 @@ from jobs.core.run import RunFolder, open_run
 from jobs.core.uses import exports_of
 from jobs.edits.apply import run_edits
 from jobs.trace.forget import sighting_lines
-from jobs.trace.imported import find_imports
-from jobs.trace.sightings import Sighting, check_trained, find_sightings
+from jobs.trace.imported import all_sightings, find_elsewhere
+from jobs.trace.sightings import Sighting, check_trained
 from jobs.trace.targets import Names
 from pipeline import schema as s
 from pipeline.store.paths import Location, matching, parquet_input
@@ -62,7 +62,7 @@ class Lineage:
     exports: list[str]
     """Where its run was exported to."""
     imports: list[str]
-    """Run folders that it came to by an import."""
+    """Run folders that it came to, over however many imports."""
 
 
 def main(argv: list[str]) -> int:
@@ -98,6 +98,7 @@ def read_lineage(run: RunFolder, clip: str, trained: list[Path]) -> Lineage:
     hashes = [manifest[s.VIDEO_XXH3]] if manifest.get(s.VIDEO_XXH3) else []
     packed = [s.SHARD, s.BYTE_OFFSET, s.BYTE_LENGTH, s.VIDEO_XXH3, s.SPLIT]
     told = [s.KIND, s.TEXT, s.OUTCOME, s.MODEL, s.CHECKS, s.PROMPT_HASH]
+    elsewhere = find_elsewhere(run, [clip], hashes)
     return Lineage(
         clip=clip,
         manifest={name: value for name, value in manifest.items() if value is not None},
@@ -106,9 +107,9 @@ def read_lineage(run: RunFolder, clip: str, trained: list[Path]) -> Lineage:
         corrected=run_edits(run).captions().get(clip, {}),
         shards=rows_of(manifest_of(run.shards), clip, packed),
         latents=rows_of(run / "latents" / "manifest.parquet", clip, [s.KIND, s.SHARD]),
-        trainings=find_sightings(run, [clip], trained),
+        trainings=all_sightings(run, [clip], elsewhere, trained),
         exports=exports_of(run.path),
-        imports=[each.folder for each in find_imports(run, [clip], hashes)],
+        imports=[each.folder for each in elsewhere],
     )
 
 

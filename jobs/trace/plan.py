@@ -17,9 +17,15 @@ from jobs.core.run import FORGETTING, RunFolder
 from jobs.core.stage import MARKERS
 from jobs.core.uses import exports_of
 from jobs.edits.fresh import Inputs
-from jobs.trace.imported import Imported, find_imports
+from jobs.trace.imported import (
+    Elsewhere,
+    Imported,
+    all_sightings,
+    find_elsewhere,
+    find_imports,
+)
 from jobs.trace.search import MOST, Needles, probes
-from jobs.trace.sightings import Sighting, find_sightings
+from jobs.trace.sightings import Sighting
 from jobs.trace.targets import Names, Targets, spellings, unique_names
 from pipeline import schema as s
 from pipeline.store.atomic import write_bytes
@@ -52,6 +58,13 @@ class Plan:
     """Folders that exports of this run were written to."""
     imports: tuple[Imported, ...] = ()
     """What other run folders have of the work, having imported this one or an export of it."""
+    elsewhere: tuple[Elsewhere, ...] = ()
+    """The same over however many imports, clip by clip."""
+
+    def told_names(self) -> tuple[str, ...]:
+        """Ids of sources and clips that a receipt speaks of."""
+        there = (clip for each in self.elsewhere for clip in each.clips)
+        return tuple(dict.fromkeys([*self.targets.sources, *self.targets.clips, *there]))
 
     def needles(self) -> Needles:
         """What the search at the end looks for."""
@@ -68,6 +81,7 @@ def make_plan(run: RunFolder, names: Names, targets: Targets, more: list[Path]) 
     """Look at everything once, before it changes."""
     rows = [names.clips[clip] for clip in targets.clips]
     texts, hashes, media = _contents(run, targets)
+    elsewhere = find_elsewhere(run, list(targets.clips), hashes)
     others = [uri for uri, source in names.uris.items() if source not in targets.sources]
     paths = [form for uri in targets.uris for form in spellings(uri)]
     paths += unique_names(targets.uris, others)
@@ -76,13 +90,14 @@ def make_plan(run: RunFolder, names: Names, targets: Targets, more: list[Path]) 
         ids=tuple([*targets.clips, *targets.sources, *hashes]),
         texts=tuple(dict.fromkeys([*paths, *texts])),
         media=tuple(media),
-        sightings=tuple(find_sightings(run, list(targets.clips), more)) if rows else (),
+        sightings=tuple(all_sightings(run, list(targets.clips), elsewhere, more)) if rows else (),
         fresh=_fresh(run),
         latents_in_line=_in_line(run),
         orphans=_orphans(run, targets),
         counts=_rows(run, targets),
         exports=tuple(exports_of(run.path)),
         imports=tuple(find_imports(run, list(targets.clips), hashes)),
+        elsewhere=tuple(elsewhere),
     )
 
 
@@ -188,10 +203,11 @@ def read_plan(run: RunFolder) -> Plan | None:
 
 def receipt(plan: Plan, marks: dict[str, str]) -> dict[str, Any]:
     """What is kept of a forgetting: numbers, marks in place of ids, and which steps of which training saw what."""
+    foreign = {clip for each in plan.elsewhere for clip in each.clips} - set(plan.targets.clips)
     return {
         "sources": len(plan.targets.sources),
         "clips": len(plan.targets.clips),
-        "marks": sorted(marks.values()),
+        "marks": sorted(mark for name, mark in marks.items() if name not in foreign),
         "rows": plan.counts,
         "trainings": [
             {

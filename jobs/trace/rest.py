@@ -201,7 +201,7 @@ def _counts(run: RunFolder) -> dict[str, dict[str, Any]]:
     """Figures of the markers, counted anew."""
     import pyarrow.compute as pc
 
-    from pipeline.shards.layout import manifest_of
+    from pipeline.shards.layout import MANIFEST_NAME, manifest_of
     from pipeline.shards.read import open_manifest, open_table
 
     found: dict[str, dict[str, Any]] = {}
@@ -224,4 +224,9 @@ def _counts(run: RunFolder) -> dict[str, dict[str, Any]]:
         table = open_manifest(run.shards).table
         seconds = pc.sum(pc.subtract(table[s.END_S], table[s.START_S])).as_py() or 0.0
         found["pack"] = {"packed": table.num_rows, "hours": seconds / 3600}
+    latents = run / "latents" / MANIFEST_NAME
+    if latents.is_file():
+        table = open_table(latents, [s.CLIP_ID])
+        clips = pc.count_distinct(table[s.CLIP_ID]).as_py()
+        found["encode"] = {"clips": clips, "captions": table.num_rows}
     return found

@@ -10,13 +10,14 @@ import pytest
 
 from jobs.core.run import FORGETTING, RunFolder, open_run
 from jobs.core.uses import RECORDS, exports_of, imports_of, note_import, note_use
+from jobs.report.status import read_status
 from jobs.trace import forget, lineage
-from jobs.trace.imported import find_imports
+from jobs.trace.imported import find_elsewhere, find_imports
 from jobs.trace.plan import make_plan, save_plan
 from jobs.trace.targets import Names
 from pipeline import schema as s
 from pipeline.shards.read import open_table
-from tests.helpers.run_folders import make_run
+from tests.helpers.run_folders import encode_run, make_run, train_run
 
 
 def clips(run: RunFolder) -> dict[str, list[str]]:
@@ -85,6 +86,43 @@ def test_a_work_goes_from_every_run_that_imported_it(
     }
     assert forget.main(["quay.mp4", "--run", str(home / "run")]) == 0
     assert "forgotten before" in capsys.readouterr().out
+
+
+def test_trainings_on_runs_that_imported_it_are_named(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weights cannot be unlearned, so whoever forgets has to hear of them, however far the work went."""
+    third = open_run(home / "third")
+    encode_run(third)
+    train_run(third, home / "dit")
+    gone = next(  # the clip of ``run`` that came to ``third``
+        clip for clip in clips(open_run(home / "run"))["quay"] if find_third(home, clip)
+    )
+    (there,) = find_third(home, gone)
+    capsys.readouterr()
+    words = [gone, "--run", str(home / "run")]
+    assert forget.main([*words, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert f"  import {home}/third, of an import: would take out 1 clips" in said
+    assert f"  train-dit {home}/dit (" in said and f"    saw {there} at steps " in said
+    assert "no training that is known" not in said
+    assert lineage.main(words) == 0
+    said = capsys.readouterr().out
+    assert f"  import    {home}/third has it, too" in said and f"train-dit {home}/dit (" in said
+    assert forget.main([*words, "--json"]) == 0
+    (training,) = json.loads(capsys.readouterr().out)["trainings"]  # one object, and nothing else
+    assert training["folder"] == str(home / "dit") and list(training["seen"]) == [there]
+    kept = (home / "run/.forgotten/receipts.jsonl").read_text()
+    assert there not in kept and str(home / "dit") in kept
+    left = len([clip for found in clips(third).values() for clip in found])
+    notes = {line.stage: line.note for line in read_status(third)}
+    assert notes["encode"] == f"{left} clips with {2 * left} captions"
+
+
+def find_third(home: Path, clip: str) -> tuple[str, ...]:
+    """What ``third`` calls a clip of ``run``."""
+    found = find_elsewhere(open_run(home / "run"), [clip], [])
+    return next((each.clips for each in found if each.folder == str(home / "third")), ())
 
 
 def test_what_was_cut_short_goes_on_in_imports(home: Path) -> None:
