@@ -34,8 +34,11 @@ CREATE TABLE record (
     uri BLOB PRIMARY KEY, source TEXT NOT NULL, clips INTEGER NOT NULL, copy INTEGER NOT NULL, body BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE holder (source TEXT PRIMARY KEY, uri BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE part (source TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE part (source TEXT PRIMARY KEY, tables INTEGER NOT NULL) WITHOUT ROWID;
 """
+EVERY = (1 << 62) - 1
+"""Of a content whose rows are in all tables."""
+_NAME_PART = "INSERT INTO part VALUES (?, ?) ON CONFLICT (source) DO UPDATE SET tables = tables | excluded.tables"
 _PUT = "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?)"
 
 
@@ -44,6 +47,7 @@ class Index:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._tables = 0
         self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         for pragma in (f"cache_size=-{CACHE_KB}", "journal_mode=OFF", "synchronous=OFF"):
             self._db.execute(f"PRAGMA {pragma}")
@@ -136,14 +140,23 @@ class Index:
 
     # -- what the tables hold
 
-    def name_parts(self, sources: Iterable[str]) -> None:
-        """Take the contents whose rows are there already."""
+    def name_parts(self, sources: Iterable[str], table: int | None = None) -> None:
+        """Take the contents that table number ``table`` has rows of; without one, those that all tables have."""
+        bits = EVERY if table is None else 1 << table
         with self._work() as db:
-            db.executemany("INSERT OR IGNORE INTO part VALUES (?)", ((each,) for each in sources))
+            done = db.executemany(_NAME_PART, ((each, bits) for each in sources)).rowcount
+        if table is not None and done > 0:
+            self._tables |= bits
 
     def has_part(self, source: str) -> bool:
-        """True when there are rows of this content."""
-        return bool(self._all("SELECT 1 FROM part WHERE source = ?", source))
+        """True when there are rows of this content in every table that has any."""
+        query = "SELECT 1 FROM part WHERE source = ? AND tables & ? = ?"
+        return bool(self._all(query, source, self._tables, self._tables))
+
+    def lost_parts(self) -> int:
+        """How many contents have rows in some tables only: a part that was there is gone, or a kill came before it."""
+        query = "SELECT count(*) FROM part WHERE tables & ? <> ?"
+        return int(self._all(query, self._tables, self._tables)[0][0])
 
     def _all(self, query: str, *values: Any) -> list[Any]:
         with self._lock:

@@ -73,7 +73,7 @@ class Ledger:
         self._loose: dict[str, Location] = {}
         self._last: int | None = None
         self.index.load(self._stored())
-        self.index.name_parts(part_source(name) for name in names_in(folder / "manifest"))
+        name_parts(self.index, folder)
 
     def path(self, uri: str) -> Location:
         """Where the record of one source lies until it goes into a segment."""
@@ -181,6 +181,20 @@ def record_line(record: dict[str, Any]) -> bytes:
     """A record as it is stored: one line of JSON, without what it does not say."""
     says = {name: value for name, value in complete(record).items() if value not in (None, {}, [])}
     return json.dumps(says).encode() + b"\n"
+
+
+def name_parts(index: Index, folder: Location) -> None:
+    """Take what the tables of a run folder have rows of. What only measures writes no ``clips``."""
+    for number, table in enumerate(TABLES):
+        index.name_parts(map(part_source, names_in(folder / table)), number)
+
+
+def lost_parts(folder: Location) -> int:
+    """How many sources of a run folder lack a file of a table that others have: somebody, or a rule of the store,
+    removed it."""
+    index = Index()
+    name_parts(index, folder)
+    return index.lost_parts()
 
 
 def part_name(source: str) -> str:

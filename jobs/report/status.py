@@ -19,6 +19,7 @@ from jobs.core.lock import lock_holder
 from jobs.core.run import MADE_BY, RunFolder, open_run
 from jobs.core.writable import trainer_of
 from jobs.edits.fresh import Inputs
+from jobs.ingest.retry import IMPORTS
 from jobs.report.progress import read_watched, watched_lines
 from jobs.report.status_page import serve_status
 from jobs.web.server import WebArgs
@@ -207,13 +208,28 @@ def _state(run: RunFolder, stage: str, tables: list[str], seen: Inputs) -> tuple
     gone = [name for name in info.get("outputs", []) if not (run / name).exists()]
     if gone:
         return State.INCOMPLETE, f"{', '.join(gone)} is gone"
+    if stage == "ingest" and (lost := _lost(run)):
+        return State.INCOMPLETE, f"files of {lost} sources are gone"
     if changed := seen.changed(tables[-1]):
         return State.STALE, f"{' and '.join(changed)} changed since it ran"
     if stage == "ingest" and (why := _changed_files(run)):
         return State.STALE, why
+    if stage == "ingest" and (moved := _moved(run, seen)):
+        return State.STALE, f"ends of {moved} clips were moved by hand since it ran"
     if stage == "encode" and (why := _stale_latents(run)):
         return State.STALE, why
     return State.DONE, _counted(stage, info)
+
+
+def _lost(run: RunFolder) -> int:
+    from jobs.ingest.ledger import lost_parts
+
+    return lost_parts(run.path)
+
+
+def _moved(run: RunFolder, seen: Inputs) -> int:
+    """Clips whose ends were moved and not cut anew; a dataset says itself where its clips lie."""
+    return 0 if (run / IMPORTS).is_file() else len(seen.edits.cuts())
 
 
 def _none_packed(run: RunFolder) -> bool:

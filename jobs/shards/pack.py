@@ -73,7 +73,8 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
     inputs = ("manifest", "selection.parquet", "captions")
     edits = run_edits(folder)
     stage = open_stage(folder, STAGE, config, inputs=inputs)
-    if result := stage.finished(PackResult):
+    result = stage.finished(PackResult)
+    if result is not None and not result.unreadable:  # what could not be read may be there again
         say(f"pack: nothing to do, {result.packed} clips are in {folder.shards}")
         return result
     with stage.working(first=partial(remove_earlier, config, folder)):

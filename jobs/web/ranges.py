@@ -51,7 +51,7 @@ def range_response(
     tag: str,
     cache: str = "private, max-age=3600",
 ) -> Response:
-    """``size`` bytes, or the range of them that the request asks for (206), read piece by piece in a thread.
+    """``size`` bytes, or the range of them that the request asks for (206), in pieces, the first at once
 
     ``read(offset, length)`` gives bytes from ``offset``; ``tag`` changes when the content does.
     """
@@ -74,8 +74,11 @@ def range_response(
     if request.method == "HEAD":
         return Response(status_code=code, headers=headers, media_type=media_type)
 
+    first = read(start, min(PIECE, end - start))  # what cannot be read fails before it is promised
+
     async def pieces() -> AsyncIterator[bytes]:
-        for at in range(start, end, PIECE):
+        yield first
+        for at in range(start + PIECE, end, PIECE):
             yield await run_in_threadpool(read, at, min(PIECE, end - at))
 
     return StreamingResponse(pieces(), code, headers, media_type=media_type)

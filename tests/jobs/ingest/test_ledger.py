@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from jobs.ingest.ledger import (
     compile_sources,
     complete,
     exclusive,
+    lost_parts,
     part_name,
     part_source,
     record_line,
@@ -34,10 +36,12 @@ from jobs.ingest.ledger import (
     sweep,
 )
 from jobs.ingest.windows import Row
+from jobs.report.status import read_status
 from pipeline import schema as s
 from pipeline.config import IngestConfig, OpenClipConfig
 from pipeline.tables import manifest_schema
 from tests.helpers.ingest_here import ingest_here
+from tests.helpers.run_folders import make_run
 
 
 def test_what_a_killed_run_left_half_written_is_swept_before_and_after(tmp_path: Path) -> None:
@@ -199,6 +203,30 @@ def test_what_a_record_speaks_of_is_there_or_the_source_is_taken_anew(tmp_path: 
     assert ledger.cut_as_moved(whole) and not ledger.cut_as_moved({**whole, MOVED: "else"})
     ledger.write({**ended("d"), s.N_CLIPS: 4})
     assert ledger.intact({**ended("d"), s.N_CLIPS: 4}), "its rows were written before its record"
+
+
+@pytest.mark.parametrize("table", ["clips", "embeddings", "manifest"])
+def test_a_source_of_which_a_table_lost_its_file_is_taken_anew(tmp_path: Path, table: str) -> None:
+    """A rule of a bucket, or a person: ``curate`` said that there is nothing to do, and captions failed for good."""
+    run = make_run(tmp_path / "run", tmp_path / "raw", ("quay", "mill"), clips=1)
+    ledger = Ledger(run.path)
+    first, second = ledger.all()
+    assert ledger.intact(first) and ledger.intact(second) and lost_parts(run.path) == 0
+    assert (read_status(run)[0].state, read_status(run)[0].note) == ("done", "2 clips")
+    next((run / table).glob(f"part-{first[s.SOURCE_ID]}*")).unlink()
+    ledger = Ledger(run.path)
+    assert not ledger.intact(first) and ledger.intact(second) and lost_parts(run.path) == 1
+    line = read_status(run)[0]
+    assert (line.state, line.note) == ("incomplete", "files of 1 sources are gone")
+    ledger.write(first)  # ingested anew
+    assert ledger.intact(first)
+
+
+def test_what_only_measures_has_no_clips_and_is_whole(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", tmp_path / "raw", ("quay",), clips=1)
+    shutil.rmtree(run / "clips")
+    ledger = Ledger(run.path)
+    assert all(map(ledger.intact, ledger.all())) and lost_parts(run.path) == 0
 
 
 def test_a_line_says_only_what_there_is_and_is_read_back_with_every_key() -> None:

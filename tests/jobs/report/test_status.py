@@ -13,6 +13,7 @@ from jobs.core.lock import locked
 from jobs.core.run import RunFolder, open_run
 from jobs.core.stage import Stage
 from jobs.edits.fresh import open_stage
+from jobs.edits.journal import Journal
 from jobs.report.status import State, incomplete, main, next_command, read_status
 from pipeline import schema as s
 from pipeline.store.parquet import write_table
@@ -113,6 +114,17 @@ def test_no_run_is_an_error(tmp_path: Path):
         main([str(tmp_path)])
     with pytest.raises(UserError, match="is no folder"):
         main([str(tmp_path / "none")])
+
+
+def test_ends_that_were_moved_by_hand_wait_for_ingest(run: RunFolder) -> None:
+    value = {"start": 2, "end": 0}
+    place = {s.SOURCE_ID: "source", s.START_S: 0.0, s.END_S: 1.0}
+    Journal(run.path).append("ann", "cut", value, clip_id="clip000", **place)
+    line = read_status(run)[0]
+    assert (line.stage, line.state) == ("ingest", State.STALE)
+    assert line.note == "ends of 1 clips were moved by hand since it ran"
+    (run / "imports.parquet").write_bytes(b"")  # of a dataset, which says itself where clips lie
+    assert read_status(run)[0].state == State.DONE
 
 
 def test_a_caption_beside_a_source_that_changed_is_named(run: RunFolder, tmp_path: Path, capsys):

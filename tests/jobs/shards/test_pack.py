@@ -173,6 +173,10 @@ def test_damaged_clip_is_left_out_and_reported(folder, capsys):
     assert main([str(folder)]) == 3
     assert "1 kept clips cannot be read back" in capsys.readouterr().err
     assert len(open_manifest(folder)) == 2
+    assert main([str(folder)]) == 3 and "1 kept clips" in capsys.readouterr().err
+    flip_byte(clips, row)  # flips it back: somebody mended it
+    assert main([str(folder)]) == 0
+    assert len(open_manifest(folder)) == 3
 
 
 @pytest.mark.parametrize(

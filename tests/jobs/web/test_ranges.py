@@ -91,3 +91,14 @@ def test_head_and_known_tags_send_no_bytes(asking: TestClient) -> None:
 def test_a_range_of_nothing_is_outside() -> None:
     with pytest.raises(ValueError, match="outside"):
         parse_range("bytes=0-", 0)
+
+
+def test_what_cannot_be_read_is_no_answer_of_so_many_bytes() -> None:
+    """A clip that is gone was promised with its length, and the connection broke."""
+
+    def gone(at: int, count: int) -> bytes:
+        raise FileNotFoundError("no such shard")
+
+    request = Request({"type": "http", "method": "GET", "headers": []})
+    with pytest.raises(FileNotFoundError):
+        range_response(request, 10, gone, media_type="video/mp4", tag="t1")
