@@ -105,6 +105,7 @@ def run(config: CaptionConfig, folder: RunFolder) -> CaptionResult:
     from captioner.ask.prompts import prompt_set
     from captioner.backends.base import model_id
     from captioner.backends.open import check_backend
+    from captioner.config import FACTS
     from captioner.facts import MODEL
 
     folder.need("manifest", "selection.parquet")
@@ -118,6 +119,8 @@ def run(config: CaptionConfig, folder: RunFolder) -> CaptionResult:
             f"caption: nothing to do, {result.rows} captions of {result.clips} clips are up to date"
         )
         return result
+    if FACTS in config.kinds and config.language != "en":
+        warn(f"captions of kind {FACTS} are in English, and caption.language is {config.language}")
     if config.asked and (odd := unlike_training(config)):
         warn(odd)
     with stage.working():

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from captioner.check.checks import Verdict
 
 KIND = "original"
+ENGLISH = "en"
+"""Language that captions are in where nothing else is said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,12 @@ class Original:
     """In the place of model, prompt and sampling: where it is from and a hash of it, so a new text replaces the old."""
     verdict: Verdict
     """What was made of it."""
+
+
+def made_of(text: str, model: str, language: str) -> Made:
+    """What a caption that came with a clip is known by: another text is another, or the same for another language."""
+    judged = text if language == ENGLISH else f"{text}\0{language}"
+    return model, hashlib.blake2b(judged.encode(), digest_size=8).hexdigest(), "", "", 0
 
 
 def original_captions(clips: pa.Table, language: str = "en") -> dict[Key, Original]:
@@ -40,8 +48,7 @@ def original_captions(clips: pa.Table, language: str = "en") -> dict[Key, Origin
     for row in clips.select([s.CLIP_ID, s.CAPTION_ORIGINAL]).to_pylist():
         if text := row[s.CAPTION_ORIGINAL]:
             if text not in judged:
-                digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-                made = (MODEL, digest, "", "", 0)
+                made = made_of(text, MODEL, language)
                 verdict = judge_original(text, language=language)
                 judged[text] = Original(text=text, made=made, verdict=verdict)
             found[row[s.CLIP_ID], KIND] = judged[text]

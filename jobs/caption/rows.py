@@ -79,7 +79,11 @@ def made_with(config: CaptionConfig, model: str, clip: dict[str, Any]) -> dict[s
 
     hints = [told[s.FACT_CLAUSE] for told in hinted(clip)]
     frames = frames_key(clip[s.VIDEO_XXH3], config.frames, config.frame_side, config.shown_as)
-    sampling = sampling_hash(max_new_tokens=config.max_new_tokens, temperature=config.temperature)
+    # not every prompt names the language, and every reply is judged by it
+    judged = {} if config.language == "en" else {"language": config.language}
+    sampling = sampling_hash(
+        max_new_tokens=config.max_new_tokens, temperature=config.temperature, **judged
+    )
     prompts = prompt_set(config.model, config.prompts, config.language)
     return {
         kind: (model, prompt_hash(prompts[kind], hints), frames, sampling, config.seed)

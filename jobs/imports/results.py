@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from jobs.caption.originals import KIND as ORIGINAL
-from jobs.caption.originals import Original, original_row
+from jobs.caption.originals import Original, made_of, original_row
 from jobs.caption.rows import Key, Made, row_made, stored, tidy, write_part
 from jobs.imports.items import Item
 from jobs.imports.plan import ImportPlan
@@ -198,10 +197,12 @@ def imported_row(key: Key, text: str, language: str) -> dict[str, Any]:
     from captioner.check.derive import judge_kind
     from captioner.check.originals import judge_original
 
-    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     if key[1] == ORIGINAL:
-        verdict = judge_original(text, language=language)
-        made: Made = (source_model(), digest, "", "", 0)
-        return original_row(key, Original(text=text, made=made, verdict=verdict))
-    text, verdict = judge_kind(key[1], text, language=language)
-    return original_row(key, Original(text=text, made=(MODEL, digest, "", "", 0), verdict=verdict))
+        made, verdict = (
+            made_of(text, source_model(), language),
+            judge_original(text, language=language),
+        )
+    else:
+        made = made_of(text, MODEL, language)
+        text, verdict = judge_kind(key[1], text, language=language)
+    return original_row(key, Original(text=text, made=made, verdict=verdict))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,12 +19,13 @@ from jobs.core.errors import EXIT_OK, UserError
 from jobs.core.run import RunFolder, open_run
 from jobs.core.uses import exports_of
 from jobs.edits.apply import run_edits
+from jobs.export.command import TABLE
 from jobs.trace.forget import sighting_lines
 from jobs.trace.imported import all_sightings, find_elsewhere
 from jobs.trace.sightings import Sighting, check_trained
 from jobs.trace.targets import Names
 from pipeline import schema as s
-from pipeline.store.paths import Location, matching, parquet_input
+from pipeline.store.paths import Location, location, matching, parquet_input
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +62,8 @@ class Lineage:
     """Kind of caption and file of each row."""
     trainings: list[Sighting]
     """Which steps of which training saw it."""
-    exports: list[str]
-    """Where its run was exported to."""
+    exports: dict[str, str]
+    """Where its run was exported to -> what became of it there; empty where that cannot be read any more."""
     imports: list[str]
     """Run folders that it came to, over however many imports."""
 
@@ -108,9 +111,21 @@ def read_lineage(run: RunFolder, clip: str, trained: list[Path]) -> Lineage:
         shards=rows_of(manifest_of(run.shards), clip, packed),
         latents=rows_of(run / "latents" / "manifest.parquet", clip, [s.KIND, s.SHARD]),
         trainings=all_sightings(run, [clip], elsewhere, trained),
-        exports=exports_of(run.path),
+        exports={folder: in_export(folder, clip) for folder in exports_of(run.path)},
         imports=[each.folder for each in elsewhere],
     )
+
+
+def in_export(folder: str, clip: str) -> str:
+    """What an export's table says of a clip."""
+    path = location(folder) / TABLE
+    if not path.is_file():
+        return ""
+    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
+    row = next((row for row in rows if row.get("name") == clip), None)
+    if row is None:
+        return "it is not in it"
+    return f"left out, {row['refusal']}" if row.get("refusal") else str(row.get("media") or "")
 
 
 def rows_of(table: Location, clip: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
@@ -166,8 +181,8 @@ def lines(found: Lineage) -> Iterator[str]:
             yield f"  {'training ' if not number else '         '} {line.strip()}"
     if not found.trainings:
         yield "  training  none that is known of saw it"
-    for folder in found.exports:
-        yield f"  export    {folder}"
+    for folder, what in found.exports.items():
+        yield f"  export    {folder}" + (f": {what}" if what else "")
     for folder in found.imports:
         yield f"  import    {folder} has it, too"
 

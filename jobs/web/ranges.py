@@ -51,7 +51,7 @@ def range_response(
     tag: str,
     cache: str = "private, max-age=3600",
 ) -> Response:
-    """``size`` bytes, or the range of them that the request asks for (206), in pieces, the first at once
+    """``size`` bytes, or the range of them that the request asks for (206), in pieces, the first at once.
 
     ``read(offset, length)`` gives bytes from ``offset``; ``tag`` changes when the content does.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from captioner.config import CaptionConfig
 from jobs.caption import command as caption
 from jobs.caption.originals import original_captions
-from jobs.caption.rows import caption_row, made_with, write_part
+from jobs.caption.rows import caption_row, made_with, row_made, write_part
 from jobs.core.run import open_run
+from jobs.imports.results import imported_row
 from jobs.shards import pack
 from pipeline import schema as s
 from pipeline.config import PackConfig
@@ -103,6 +105,24 @@ def test_originals_are_rows_that_stay(
     assert asked == [8, 4], "no model is asked for them"
     texts = {k[0]: v[s.TEXT] for k, v in rows_of(folder).items() if k[1] == "original"}
     assert texts["clip000"] == "A blue ball" and texts["clip003"] == "New"
+
+
+def test_originals_are_judged_anew_for_another_language(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was said was of the new language, what was stored and packed of the old one."""
+    facts = CaptionConfig(kinds=("facts",), model="none")
+    for language, outcomes in (("en", "ok ok off_language"), ("de", "ok ok ok"),
+                               ("en", "ok ok off_language")):  # fmt: skip
+        caption.run(replace(facts, language=language), open_run(folder))
+        found = [row for key, row in sorted(rows_of(folder).items()) if key[1] == "original"]
+        assert " ".join(row[s.OUTCOME] for row in found) == outcomes
+        said = capsys.readouterr()
+        assert ("captions of kind facts are in English" in said.err) == (language == "de")
+    assert imported_row(("clip000", "original"), GERMAN, "de")[s.OUTCOME] == "ok"
+    assert row_made(imported_row(("clip000", "original"), GERMAN, "de")) == (
+        original_captions(open_run(folder).kept_clips(), "de")["clip002", "original"].made
+    )
 
 
 def test_shards_take_those_that_are_usable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

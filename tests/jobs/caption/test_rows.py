@@ -85,6 +85,14 @@ def test_whatever_changes_an_answer_makes_it_another(change: dict[str, Any], cli
     assert made_with(dataclasses.replace(CONFIG, batch_size=1), "model", CLIP) == before
 
 
+def test_a_reply_that_was_judged_for_another_language_is_another() -> None:
+    """One's own prompt, or that of a tuned model, names no language; what was ``off_language`` stayed so for good."""
+    own = dataclasses.replace(CONFIG, prompts={kind: "Describe {frames}" for kind in CONFIG.kinds})
+    german = dataclasses.replace(own, language="de")
+    for kind, made in made_with(own, "model", CLIP).items():
+        assert made_with(german, "model", CLIP)[kind] != made
+
+
 def test_a_part_is_named_by_what_it_says_and_sorted(tmp_path: Path) -> None:
     lines = [row("b"), row("a", "short"), row("a", "dense")]
     path = write_part(tmp_path, lines)

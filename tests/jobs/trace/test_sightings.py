@@ -63,6 +63,26 @@ def test_lineage_tells_a_clip_from_its_source_to_the_steps(
     assert f"saw {clip} at steps" in said and "dense by tester-1, ok: a dense caption" in said
 
 
+def test_lineage_says_what_became_of_a_clip_in_each_export(home: Path) -> None:
+    """A clip that an export refused, or that was packed after it, was told to be there."""
+    run = open_run(home / "run")
+    clip, refused, other = run.kept_clips()[s.CLIP_ID].to_pylist()[:3]
+    for name, media, refusal in (("has", f"videos/{clip}.mp4", ""), ("old", "", "too_short")):
+        (home / name).mkdir()
+        row = f"{clip if name == 'has' else refused},{media},{refusal}"
+        (home / name / "export.csv").write_text(f"name,media,refusal\n{row}\n")
+        note_use(run.path, "export", home / name)
+    note_use(run.path, "export", home / "gone")
+    has, old, gone = (str(home / name) for name in ("has", "old", "gone"))
+    told = {each: lineage.read_lineage(run, each, []).exports for each in (clip, refused, other)}
+    absent = "it is not in it"
+    assert told[clip] == {has: f"videos/{clip}.mp4", old: absent, gone: ""}
+    assert told[refused] == {has: absent, old: "left out, too_short", gone: ""}
+    assert told[other] == {has: absent, old: absent, gone: ""}
+    said = list(lineage.lines(lineage.read_lineage(run, clip, [])))
+    assert f"  export    {has}: videos/{clip}.mp4" in said and f"  export    {gone}" in said
+
+
 def test_stretches_of_steps_are_told_shortly() -> None:
     assert runs_of_steps([1, 2, 3, 7, 9, 10]) == "1-3, 7, 9-10"
     assert runs_of_steps([4, 4]) == "4"
