@@ -23,7 +23,7 @@ from jobs.core.run import RunFolder, dropped_line, open_run
 from jobs.core.writable import check_run_folder
 from pipeline.bounds import Bounded, Count
 from pipeline.source.listing import check_apart
-from pipeline.store.paths import Location, location
+from pipeline.store.paths import Location, location, typed
 
 NAMED = 5
 """Sources that cannot be read of which ``--dry-run`` says the name."""
@@ -229,7 +229,7 @@ def run(
         say(f"curate: nothing to do, {packed.packed} clips are in {folder.shards}")
     else:
         say(f"curate: {packed.packed} clips, {packed.hours:.3f} hours in {folder.shards}")
-        say(f"curate: see {folder / report.REPORT}, or filmstock inspect {folder}")
+        say(f"curate: see {folder / report.REPORT}, or filmstock inspect {typed(folder)}")
     if ingested.quarantined:
         warn(
             f"{ingested.quarantined} sources are quarantined; {folder / 'sources.parquet'} says why"

@@ -15,7 +15,7 @@ import tyro
 from jobs.caption import truth
 from jobs.caption.domain import HELP, foreign_clips, is_narrow, refuse
 from jobs.caption.facts import measured_captions, measured_row
-from jobs.caption.originals import original_captions, original_row
+from jobs.caption.originals import original_captions, original_row, withdrawn
 from jobs.caption.rows import (
     KINDS,
     Key,
@@ -161,7 +161,7 @@ def describe(config: CaptionConfig, folder: RunFolder, model: str, stage: Stage)
         say(f"caption: asking {model} for {asked} captions of {len(work)} clips{reused}")
         counts = ask(config, folder.path, work)
         check_all_came(table, wanted, model)
-    tidy(table, wanted | made)
+    tidy(table, wanted | made, withdrawn(kept, originals))
     outcomes: Counter[str] = Counter()
     repairs: Counter[str] = Counter()
     repaired = 0

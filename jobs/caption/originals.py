@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,13 @@ def original_captions(clips: pa.Table, language: str = "en") -> dict[Key, Origin
                 judged[text] = Original(text=text, made=made, verdict=verdict)
             found[row[s.CLIP_ID], KIND] = judged[text]
     return found
+
+
+def withdrawn(clips: pa.Table, originals: Collection[Key]) -> set[Key]:
+    """Originals that clips had once, and have no more: their sidecar was removed, or says nothing now."""
+    if s.CAPTION_ORIGINAL not in clips.column_names:
+        return set()
+    return {(clip, KIND) for clip in clips[s.CLIP_ID].to_pylist()} - set(originals)
 
 
 def original_row(key: Key, original: Original) -> dict[str, Any]:

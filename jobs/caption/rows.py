@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobs.caption.journal import left_over, read_journal
@@ -211,7 +211,7 @@ def answered(folder: Location, wanted: dict[Key, Made], *, foreign: bool = True)
     }
 
 
-def tidy(folder: Location, wanted: dict[Key, Made]) -> int:
+def tidy(folder: Location, wanted: dict[Key, Made], gone: Collection[Key] = ()) -> int:
     """Leave exactly one row per clip and kind, in few parts, in order; returns the number of rows.
 
     A row made with what is wanted now goes before an older one, an answer before a refusal of the footage and that
@@ -229,7 +229,7 @@ def tidy(folder: Location, wanted: dict[Key, Made]) -> int:
         if key not in best or rank > best[key][0]:
             best[key] = (rank, path, number)
     # A row made with something else may only stay if it is not wanted now.
-    best = {key: found for key, found in best.items() if found[0][0]}
+    best = {key: found for key, found in best.items() if found[0][0] and key not in gone}
     before = set(matching(folder))
     if len(best) == total and len(before) == math.ceil(total / PART_ROWS):
         return total

@@ -18,7 +18,7 @@ from jobs.core.errors import UserError
 from jobs.core.recipe import RESOLVED, Recipe, folder_recipe, parse_overrides, save_recipe
 from jobs.core.stage import METRICS, Stage, done_info, stage_key
 from pipeline import schema as s
-from pipeline.store.paths import Location, location, matching, parquet_input
+from pipeline.store.paths import Location, location, matching, parquet_input, typed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -85,17 +85,23 @@ class RunFolder:
     def need(self, *tables: str) -> None:
         """Check that tables are there; UserError names the command that writes the first that is not."""
         if not self.path.exists():
-            raise UserError(f"{self} does not exist; filmstock ingest SRC... --out {self} makes it")
+            raise UserError(
+                f"{self} does not exist; filmstock ingest SRC... --out {typed(self)} makes it"
+            )
         if not self.path.is_dir():
             raise UserError(f"{self} is no folder; give the run folder that ingest wrote")
         if (self.path / FORGETTING).is_file():
             raise UserError(
-                f"a forgetting was cut short in {self}; filmstock forget --run {self} goes on with it"
+                f"a forgetting was cut short in {self}; filmstock forget --run {typed(self)} goes on with it"
             )
         for name in tables:
             if not (self.path / name).exists():
                 stage = MADE_BY[name]
-                how = f"ingest SRC... --out {self}" if stage == "ingest" else f"{stage} {self}"
+                how = (
+                    f"ingest SRC... --out {typed(self)}"
+                    if stage == "ingest"
+                    else f"{stage} {typed(self)}"
+                )
                 raise UserError(f"{self} has no {name}; run filmstock {how} first")
         if "manifest" in tables:
             self._refuse_earlier()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jobs.core.errors import UserError
 from pipeline import schema as s
 from pipeline.shards.read import open_table
-from pipeline.store.paths import Location, ObjectPath, matching, parquet_input
+from pipeline.store.paths import Location, ObjectPath, matching, parquet_input, typed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,7 +78,7 @@ def find_tables(path: Location) -> list[TableFiles]:
             found.append(_describe("texts", path / "texts", texts))
     if not found:
         raise UserError(
-            f"{path} holds none of our tables; filmstock ingest SRC... --out {path} makes them"
+            f"{path} holds none of our tables; filmstock ingest SRC... --out {typed(path)} makes them"
         )
     return found
 

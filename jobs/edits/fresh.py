@@ -17,7 +17,7 @@ from jobs.core.stage import Stage
 from jobs.edits.apply import run_edits
 from jobs.edits.replay import Replayed
 from pipeline import schema as s
-from pipeline.store.paths import Location
+from pipeline.store.paths import Location, typed
 
 ORDER = list(MADE_BY)
 BY_HAND = {
@@ -72,7 +72,7 @@ class Inputs:
                 have = "has" if len(changed) == 1 else "have"
                 return (
                     f"{self.run / table} is stale: {' and '.join(changed)} {have} changed since filmstock {stage} "
-                    f"wrote it; run filmstock {stage} {self.run} first"
+                    f"wrote it; run filmstock {stage} {typed(self.run)} first"
                 )
         return None
 

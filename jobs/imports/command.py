@@ -25,7 +25,7 @@ from jobs.imports.items import ReadOptions, parse_columns
 from jobs.imports.plan import ImportPlan
 from jobs.imports.results import TABLE, ImportCounts, write_results
 from pipeline import schema as s
-from pipeline.store.paths import Location
+from pipeline.store.paths import Location, typed
 
 if TYPE_CHECKING:
     from jobs.ingest.ledger import Ledger
@@ -172,6 +172,6 @@ def report(counts: ImportCounts, out: Location) -> None:
         warn(f"captions that are not used for training as they are: {told}")
     if counts.uncaptioned:
         warn(
-            f"{counts.uncaptioned} clips came without a caption; filmstock caption {out} writes them"
+            f"{counts.uncaptioned} clips came without a caption; filmstock caption {typed(out)} writes them"
         )
-    say(f"next: filmstock select {out}")
+    say(f"next: filmstock select {typed(out)}")

@@ -18,7 +18,7 @@ from jobs.imports.layouts import caption_tables, read_found, read_tables
 from jobs.imports.packed import data_files, read_bytes_table, read_curator, read_tars
 from jobs.imports.tables import SUFFIXES, read_table
 from pipeline.source.listing import VIDEO_SUFFIXES
-from pipeline.store.paths import Location
+from pipeline.store.paths import Location, typed
 
 Reader = Callable[[Location, ReadOptions], Iterator[Item]]
 VIDEO_LIST = "videos2caption.json"
@@ -98,12 +98,12 @@ def check_source(source: Location) -> None:
     if not source.is_dir() and source.suffix.lower() in VIDEO_SUFFIXES:
         raise UserError(
             f"{source} is one video, no dataset; give the folder that it is in, or cut it into clips with "
-            f"filmstock ingest {source} --out DIR"
+            f"filmstock ingest {typed(source)} --out DIR"
         )
     if any((source / name).exists() for name in (".ingest", "manifest", "selection.parquet")):
         shards = f"{source}/shards is, and can be imported"
         if not (source / "shards").is_dir():
-            shards = f"filmstock report {source} shows its clips"
+            shards = f"filmstock report {typed(source)} shows its clips"
         raise UserError(
             f"{source} is a run folder of filmstock, no dataset: select, caption, pack and export work on it as it "
             f"is; {shards}"

@@ -153,12 +153,14 @@ def import_batches(ended: Iterator[Ended], counts: ImportCounts) -> Iterator[pa.
 def write_captions(
     ended: Iterator[Ended], table: Location, language: str, counts: ImportCounts
 ) -> None:
-    """Store the captions that came with the clips, judged. One that a captioner has replaced stays so."""
+    """Store the captions that came with the clips, judged. One that a captioner has replaced stays so, one that the
+    dataset has no more goes."""
     table.mkdir(parents=True, exist_ok=True)
     own = (MODEL, source_model())
-    replaced = {
-        (row[s.CLIP_ID], row[s.KIND]) for _, _, row in stored(table) if row[s.MODEL] not in own
-    }
+    replaced: set[Key] = set()
+    given: set[Key] = set()
+    for _, _, row in stored(table):
+        (given if row[s.MODEL] in own else replaced).add((row[s.CLIP_ID], row[s.KIND]))
     wanted: dict[Key, Made] = {}
     rows: list[dict[str, Any]] = []
     seen: set[str] = set()
@@ -182,7 +184,7 @@ def write_captions(
             rows = []
     if rows:
         write_part(table, rows)
-    tidy(table, wanted)
+    tidy(table, wanted, {key for key in given if key[0] in seen and key not in wanted})
 
 
 def source_model() -> str:

@@ -22,7 +22,7 @@ from jobs.core.recipe import RESOLVED, Recipe, load_recipe, parse_overrides
 from jobs.ingest.ledger import HIDDEN, Ledger
 from jobs.ingest.summary import failure_of, is_quarantined
 from pipeline import schema as s
-from pipeline.store.paths import Location
+from pipeline.store.paths import Location, typed
 
 STAGE = "retry"
 IMPORTS = "imports.parquet"
@@ -85,7 +85,7 @@ def run(folder: Location, chosen: Failures, recipe: Recipe) -> int:
     left = still.total()
     say(f"retry: {count - left} done now, {left} still quarantined{because(still)}")
     if left < count and (folder / "selection.parquet").exists():
-        say(f"retry: filmstock select, caption and pack {folder} take the new clips in")
+        say(f"retry: filmstock select, caption and pack {typed(folder)} take the new clips in")
     return EXIT_PARTIAL if left else EXIT_OK
 
 

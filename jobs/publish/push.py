@@ -26,7 +26,7 @@ from jobs.publish.describe import SHEET, About, chosen, croissant, dataset_card
 from jobs.publish.licences import Licence, licence_of
 from pipeline import schema as s
 from pipeline.shards.layout import manifest_of
-from pipeline.store.paths import Location, matching, parquet_input
+from pipeline.store.paths import Location, matching, parquet_input, typed
 from pipeline.store.staging import staged
 
 STAGE = "push"
@@ -79,7 +79,9 @@ def run(args: Args) -> int:
     folder.need("shards")
     manifest = manifest_of(folder.shards)
     if not manifest.is_file():
-        raise UserError(f"{folder.shards} is not finished; run filmstock pack {folder} first")
+        raise UserError(
+            f"{folder.shards} is not finished; run filmstock pack {typed(folder)} first"
+        )
     check_fresh(folder, "shards")
     shards = matching(folder.shards, "*.parquet")
     if not shards:

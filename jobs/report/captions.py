@@ -25,7 +25,7 @@ from jobs.report.data import read_run
 from jobs.report.page import TEMPLATE, write_smaller
 from jobs.report.pictures import StillCache
 from pipeline import schema as s
-from pipeline.store.paths import Location
+from pipeline.store.paths import Location, typed
 
 REPORT = "captions.html"
 WORST_SHOWN = 24
@@ -57,7 +57,7 @@ def write_report(folder: RunFolder) -> Location:
 
     run = read_run(folder)
     if run.captions is None:
-        raise UserError(f"{folder} has no captions; run filmstock caption {folder} first")
+        raise UserError(f"{folder} has no captions; run filmstock caption {typed(folder)} first")
     clips = run.described()
     rows = sorted((row for row in run.captions.to_pylist() if row[s.CLIP_ID] in clips), key=key_of)
     packed = as_packed(rows, {clip: run.corrected[clip] for clip in clips & run.corrected.keys()})

@@ -24,6 +24,7 @@ from jobs.report.progress import read_watched, watched_lines
 from jobs.report.status_page import serve_status
 from jobs.web.server import WebArgs
 from pipeline.bounds import Positive, check_bounds
+from pipeline.store.paths import typed
 
 TRAINERS = ("train-dit", "train-vae", "train-captioner", "train-clip", "pretrain-captioner")
 """Commands whose --out may be the folder."""
@@ -146,7 +147,7 @@ def read_status(run: RunFolder) -> list[Line]:
         return trained
     if not any((run / name).exists() for name in (*MADE_BY, ".ingest")):
         raise UserError(
-            f"{run} holds neither a run nor a training; filmstock curate SRC... --out {run} makes one"
+            f"{run} holds neither a run nor a training; filmstock curate SRC... --out {typed(run)} makes one"
         )
     return list(_stages(run))
 
@@ -164,7 +165,7 @@ def incomplete(run: RunFolder) -> str | None:
     if not lines:
         return None
     told = "; ".join(f"{line.stage} is {line.state}: {line.note}" for line in lines)
-    return f"{told} (filmstock status {run} says what to run)"
+    return f"{told} (filmstock status {typed(run)} says what to run)"
 
 
 def _stages(run: RunFolder) -> Iterator[Line]:
@@ -180,14 +181,14 @@ def _stages(run: RunFolder) -> Iterator[Line]:
     for stage, tables in outputs.items():
         if stage == "truth" and not (run / "truth").exists():
             continue
-        command = f"filmstock {_COMMANDS.get(stage, stage + ' {run}')}".format(run=run)
+        command = f"filmstock {_COMMANDS.get(stage, stage + ' {run}')}".format(run=typed(run))
         if holder is not None and holder.get("command", stage) == stage:
             who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')} is writing"
             yield Line(stage=stage, state=State.LOCKED, note=who)
             continue
         state, note = _state(run, stage, tables, seen)
         if stage == "encode" and state == State.MISSING and _none_packed(run):
-            note, command = "no clip was packed", f"filmstock select {run} --what-if RULE"
+            note, command = "no clip was packed", f"filmstock select {typed(run)} --what-if RULE"
         yield Line(
             stage=stage, state=state, note=note, command="" if state == State.DONE else command
         )
@@ -260,9 +261,12 @@ def _stale_latents(run: RunFolder) -> str:
 
 def _counted(stage: str, info: dict[str, Any]) -> str:
     try:
-        return COUNTS[stage].format(**info)
+        told = COUNTS[stage].format(**info)
     except (KeyError, ValueError):  # a marker of another filmstock
         return ""
+    left = {"unreadable": "could not be read", "uncaptioned": "have no caption"}
+    lacking = [f"{info[name]} {why}" for name, why in left.items() if info.get(name)]
+    return ", ".join([told, *lacking])
 
 
 def _trainer(run: RunFolder, name: str) -> Iterator[Line]:

@@ -24,7 +24,7 @@ from jobs.edits.replay import Replayed, settle
 from pipeline import schema as s
 from pipeline.shards.layout import manifest_of
 from pipeline.shards.ranges import ShardFiles
-from pipeline.store.paths import Location, ObjectPath, location, matching
+from pipeline.store.paths import Location, ObjectPath, location, matching, typed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -232,7 +232,7 @@ def open_dataset(folder: Location | str) -> Dataset:
         if not found.exists():
             raise UserError(
                 f"{place} holds neither manifest/ nor shards with their manifest; "
-                f"filmstock ingest SRC... --out {place} makes them"
+                f"filmstock ingest SRC... --out {typed(place)} makes them"
             )
         manifest = [found]
     tables: dict[str, list[Location]] = {name: matching(place / name) for name in TABLES}

@@ -17,7 +17,7 @@ from jobs.core.errors import UserError
 from jobs.search.dataset import DECISIONS, Dataset, clip_model, open_dataset
 from jobs.search.similar import Similarity
 from pipeline import schema as s
-from pipeline.store.paths import Location
+from pipeline.store.paths import Location, typed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -219,7 +219,7 @@ def open_retrieval(folder: Location | str) -> Retrieval:
         run.need("manifest")
     if "embeddings" not in data.tables:
         where = "give the run folder that they were packed from" if data.shards_only else (
-            f"filmstock ingest SRC... --out {run} makes them where [openclip] names a model"
+            f"filmstock ingest SRC... --out {typed(run)} makes them where [openclip] names a model"
         )  # fmt: skip
         data.close()
         raise UserError(f"--retrieve {run}: no embeddings of clips are stored there; {where}")

@@ -33,7 +33,7 @@ from jobs.trace.sightings import check_trained, runs_of_steps
 from jobs.trace.targets import Names
 from pipeline.source.listing import told_uri
 from pipeline.store.atomic import append_line, sweep
-from pipeline.store.paths import Location, location
+from pipeline.store.paths import Location, location, typed
 
 RECEIPTS = "receipts.jsonl"
 
@@ -81,7 +81,7 @@ def forget(run: RunFolder, args: Args) -> int:
     """Finish what was killed, then do what is asked; the exit code says whether nothing is left."""
     exports = exports_of(run.path)
     if not args.what and not args.old_versions and read_plan(run) is None:
-        raise UserError(f"name what to forget: filmstock forget SOURCE|CLIP ... --run {run}")
+        raise UserError(f"name what to forget: filmstock forget SOURCE|CLIP ... --run {typed(run)}")
     left = take_out(run, args)
     kept = bucket_lines(run, exports, remove=args.old_versions)
     for line in kept:
@@ -240,7 +240,9 @@ def tell(run: RunFolder, plan: Plan, *, would: bool, as_json: bool) -> None:
     if would:
         say("forget: nothing was changed (--dry-run)")
     else:
-        say(f"next: filmstock select {run}, then caption, pack and encode; filmstock report {run}")
+        say(
+            f"next: filmstock select {typed(run)}, then caption, pack and encode; filmstock report {typed(run)}"
+        )
 
 
 def sighting_lines(each: Any) -> Iterator[str]:

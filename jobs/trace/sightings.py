@@ -57,12 +57,16 @@ class Sighting:
 
 def trainings(run: RunFolder, more: Iterable[Path] = ()) -> list[Path]:
     """Folders of trainings that used a run folder: noted there, lying beside it, or named."""
-    found = [Path(use["out"]) for use in read_uses(run.path) if use["command"] in TRAINERS]
-    here = location(run.path)
+    noted = [Path(use["out"]) for use in read_uses(run.path) if use["command"] in TRAINERS]
+    here, found = location(run.path), noted
     if isinstance(here, Path):
         parent = here.resolve().parent
-        found += [path.parent for path in sorted(parent.glob(f"*/{RUN_NAME}"))]
-        found = [path for path in found if _of(path, here.resolve())]
+        found = noted + [path.parent for path in sorted(parent.glob(f"*/{RUN_NAME}"))]
+        found = [
+            path
+            for path in found
+            if _of(path, here.resolve()) or (path in noted and moved_data(path, run))
+        ]
     found += more
     unique = {path.resolve(): path for path in found if path.is_dir()}
     return list(unique)
@@ -87,6 +91,17 @@ def _of(folder: Path, run: Path) -> bool:
     return "://" not in where and Path(where).resolve().is_relative_to(run)
 
 
+def moved_data(folder: Path, run: RunFolder) -> str | None:
+    """Where the data of a training is now that was on a run folder before that was moved; None where it is in place."""
+    settings = read_settings(folder).get("settings", {})
+    where = str(settings.get("latents") or settings.get("shards") or "")
+    if not where or "://" in where or Path(where).exists():
+        return None
+    name = Path(where).name
+    here = run / name if name in ("latents", "shards") else run.path
+    return str(here) if here.exists() else None
+
+
 def read_settings(folder: Path) -> dict[str, Any]:
     """``run.json`` of a training; {} where there is none."""
     try:
@@ -102,15 +117,15 @@ def find_sightings(
     """What each training of a run folder saw of ``clips``; trainings that saw none are left out."""
     found: list[Sighting] = []
     for folder in trainings(run, more):
-        sighting = sighting_of(folder, set(clips))
+        sighting = sighting_of(folder, set(clips), moved_data(folder, run))
         if sighting.seen or sighting.held_out or sighting.note:
             found.append(sighting)
     touched = {sighting.folder for sighting in found}
     return [_with_parent(sighting, touched) for sighting in found]
 
 
-def sighting_of(folder: Path, clips: set[str]) -> Sighting:
-    """What one training saw of ``clips``."""
+def sighting_of(folder: Path, clips: set[str], data: str | None = None) -> Sighting:
+    """What one training saw of ``clips``; ``data``: where its data is now, when it was moved."""
     body = read_settings(folder)
     command = str(body.get("command", "train-captioner"))
     done = RunFolder(location(folder)).last_step()
@@ -124,7 +139,7 @@ def sighting_of(folder: Path, clips: set[str]) -> Sighting:
         note = "it learns from every captioned clip of the run; which steps saw these is not known"
         return Sighting(**base, note=note)
     try:
-        loader = open_steps(read_run(folder))
+        loader = open_steps(read_run(folder, data))
     except (UserError, ValueError, OSError) as error:
         why = " ".join(str(error).split())
         return Sighting(**base, note=f"its order is lost: {why}")

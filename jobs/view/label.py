@@ -12,6 +12,7 @@ from jobs.search.dataset import Dataset
 from jobs.view.clip import text_hash
 from jobs.view.database import Database
 from pipeline import schema as s
+from pipeline.store.paths import typed
 
 QUEUES = ("worst", "audit")
 MOST = 50
@@ -118,7 +119,7 @@ class Labels:
         if "truth" not in self.data.tables:
             raise UserError(
                 "no caption has been held against its frames yet; "
-                f"filmstock caption {self.data.run} --set caption.check=true does that"
+                f"filmstock caption {typed(self.data.run)} --set caption.check=true does that"
             )
         sql, values = self._captions(kind)
         rows = self.db.fetch(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from pipeline import schema as s
 from pipeline.shards.layout import MANIFEST_NAME, VERSION_KEY
 from pipeline.shards.read import check_version
-from pipeline.store.paths import Location, location, parquet_input
+from pipeline.store.paths import Location, location, parquet_input, typed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,13 +107,15 @@ def committed(root: Location) -> dict[str, str]:
             f"{root / MANIFEST_NAME} is damaged ({error}); delete it and run `filmstock encode` again"
         ) from None
     if s.CACHE_KEY not in schema.names:
-        raise ValueError(f"{root} holds shards, not latents; run `filmstock encode {root}` first")
+        raise ValueError(
+            f"{root} holds shards, not latents; run `filmstock encode {typed(root)}` first"
+        )
     metadata = metadata_of(schema)
     check_version(schema, root / MANIFEST_NAME)
     if metadata.get(LAYOUT_KEY) != LAYOUT:
         raise ValueError(
             f"{root} holds latents of layout {metadata.get(LAYOUT_KEY, '1')} (a row for each caption), this filmstock "
-            f"reads layout {LAYOUT} (a row a clip); renew them with `filmstock encode {root.parent}`"
+            f"reads layout {LAYOUT} (a row a clip); renew them with `filmstock encode {typed(root.parent)}`"
         )
     return metadata
 

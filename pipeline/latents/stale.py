@@ -8,7 +8,7 @@ from pipeline import schema as s
 from pipeline.latents.layout import SHARDS_HASH, committed, latents_root
 from pipeline.shards.layout import MANIFEST_NAME, manifest_of
 from pipeline.shards.read import open_manifest
-from pipeline.store.paths import parquet_input
+from pipeline.store.paths import parquet_input, typed
 
 
 def refuse_stale(folder: str | Path) -> None:
@@ -32,6 +32,6 @@ def refuse_stale(folder: str | Path) -> None:
     raise ValueError(
         f"{root} is stale: it was encoded from other clips or captions than {shards} holds now "
         f"({then[:12]} then, {manifest.hash[:12]} now; {lacking} clips without latents, "
-        f"{extra} latents without a clip); run `filmstock encode {root.parent}` again, "
+        f"{extra} latents without a clip); run `filmstock encode {typed(root.parent)}` again, "
         "it renews what changed"
     )

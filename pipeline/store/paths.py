@@ -15,6 +15,7 @@ from __future__ import annotations
 import fnmatch
 import io
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -275,6 +276,11 @@ def location(name: str | Location) -> Location:
     if text.startswith("file://"):
         return Path(text.removeprefix("file://"))
     return ObjectPath(text) if "://" in text else Path(name)
+
+
+def typed(place: object) -> str:
+    """A path or URI as it is typed in a shell, in quotes where it has to be: for commands that a message names."""
+    return shlex.quote(str(place))
 
 
 def names_in(folder: Location) -> Iterator[str]:

@@ -104,7 +104,9 @@ def test_originals_are_rows_that_stay(
     caption.run(CaptionConfig(seed=7, kinds=("dense",)), open_run(folder))
     assert asked == [8, 4], "no model is asked for them"
     texts = {k[0]: v[s.TEXT] for k, v in rows_of(folder).items() if k[1] == "original"}
-    assert texts["clip000"] == "A blue ball" and texts["clip003"] == "New"
+    assert texts == {"clip000": "A blue ball", "clip002": GERMAN, "clip003": "New"}, (
+        "that of clip001 was withdrawn, and would be packed"
+    )
 
 
 def test_originals_are_judged_anew_for_another_language(

@@ -173,6 +173,11 @@ def test_a_rerun_does_nothing_and_a_changed_row_is_done_anew(
     assert same.read_bytes() == before[same]
     texts = {row[s.CLIP_ID]: row[s.TEXT] for row in table(out, "captions")}
     assert texts[found["long.mp4"][s.CLIP_ID]] == "A part of it."
+    del rows[0]["caption"]
+    source.write_text("\n".join(map(json.dumps, rows)))
+    run(recipe, source, out, options=options)
+    texts = {row[s.CLIP_ID]: row[s.TEXT] for row in table(out, "captions")}
+    assert found["a.mp4"][s.CLIP_ID] not in texts, "the dataset has withdrawn it"
 
 
 def test_a_killed_import_ends_in_the_tables_of_an_undisturbed_one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pyarrow as pa
@@ -114,6 +115,27 @@ def test_no_run_is_an_error(tmp_path: Path):
         main([str(tmp_path)])
     with pytest.raises(UserError, match="is no folder"):
         main([str(tmp_path / "none")])
+
+
+def test_a_command_can_be_typed_as_it_stands(tmp_path: Path, capsys) -> None:
+    """Pasted into a shell, ``filmstock caption my run`` is told that ``my`` does not exist."""
+    folder = tmp_path / "my run"
+    make_run_folder(folder, 1)
+    open_stage(open_run(folder), "select", inputs=("manifest",)).finish({"kept": 1})
+    open_run(folder).stage("ingest", "k").finish({"outputs": ["clips"], "clips": 1})
+    assert main([str(folder)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert shlex.split(last) == ["next:", "filmstock", "caption", str(folder)]
+    with pytest.raises(UserError, match="filmstock caption '.*my run' first"):
+        open_run(folder).need("captions")
+
+
+def test_clips_that_were_not_packed_are_counted(run: RunFolder) -> None:
+    run.shards.mkdir()
+    info = {"packed": 7, "hours": 0.5, "unreadable": 8, "uncaptioned": 1, "outputs": ["shards"]}
+    Stage(run.path, "pack", "k").finish(info)
+    line = next(line for line in read_status(run) if line.stage == "pack")
+    assert line.note == "7 clips, 0.500 hours, 8 could not be read, 1 have no caption"
 
 
 def test_ends_that_were_moved_by_hand_wait_for_ingest(run: RunFolder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,22 @@ def test_lineage_tells_a_clip_from_its_source_to_the_steps(
     assert lineage.main([clip, "--run", str(home / "run")]) == 0
     said = capsys.readouterr().out
     assert f"saw {clip} at steps" in said and "dense by tester-1, ok: a dense caption" in said
+
+
+def test_a_run_folder_that_was_moved_knows_its_trainings_still(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = next(clip for _, clip in handed_out(home / "dit", 5))
+    (before,) = find_sightings(open_run(home / "run"), [clip])
+    note_use(home / "run", "train-dit", home / "dit")
+    moved, other = home / "a folder of its own" / "moved", home / "other"
+    moved.parent.mkdir()
+    shutil.copytree(home / "run", other)
+    (home / "run").rename(moved)
+    assert find_sightings(open_run(moved), [clip]) == [before]
+    shutil.copytree(other, home / "run")  # a run folder is there again: the training is on that one
+    assert find_sightings(open_run(moved), [clip]) == []
+    assert find_sightings(open_run(home / "run"), [clip]) == [before]
 
 
 def test_lineage_says_what_became_of_a_clip_in_each_export(home: Path) -> None:
