@@ -157,7 +157,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "opened with datasets by its card",
     ),
     "pipeline/shards/layout.py": ("pipeline/shards/test_write.py", VALUES),
-    "pipeline/store/client.py": ("pipeline/store/test_paths.py", "requests of every path"),
     "pipeline/store/guarded.py": ("pipeline/store/test_addresses.py", "connections are judged"),
     "pipeline/store/hub.py": ("pipeline/openclip/test_find.py", "models found in the hub's cache"),
     "pipeline/training/config.py": ("pipeline/training/test_schedule.py", VALUES),

@@ -58,7 +58,7 @@ def client(root: str) -> Any:
 
 @lru_cache(maxsize=64)
 def _open(root: str) -> Any:
-    from obstore.store import from_url
+    import obstore
 
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or MAX_ATTEMPTS)
     if root.startswith(WEB):
@@ -68,7 +68,7 @@ def _open(root: str) -> Any:
         return WebStore(root, attempts=attempts, **waits)
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     pauses = {"init_backoff": 0.1, "max_backoff": LONGEST_PAUSE_S}
-    connect: Any = from_url
+    connect: Any = obstore.store.from_url
     return connect(
         root,
         client_options={
@@ -102,6 +102,7 @@ def _profile(root: str) -> dict[str, Any]:
 @contextmanager
 def asking(uri: str) -> Iterator[None]:
     """Errors of a store as OSErrors of the kind a disk would raise, with the URI and without secrets."""
+    import obstore  # noqa: F401 - whole: its modules are ready before it is, and another thread may be importing it
     from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
     from pipeline.store.addresses import AddressRefused
