@@ -62,8 +62,10 @@ class Lineage:
     """Kind of caption and file of each row."""
     trainings: list[Sighting]
     """Which steps of which training saw it."""
-    exports: dict[str, str]
-    """Where its run was exported to -> what became of it there; empty where that cannot be read any more."""
+    exports: list[str]
+    """Where its run was exported to."""
+    exported: dict[str, str]
+    """Such a folder -> what became of it there; empty where that cannot be read any more."""
     imports: list[str]
     """Run folders that it came to, over however many imports."""
 
@@ -111,7 +113,8 @@ def read_lineage(run: RunFolder, clip: str, trained: list[Path]) -> Lineage:
         shards=rows_of(manifest_of(run.shards), clip, packed),
         latents=rows_of(run / "latents" / "manifest.parquet", clip, [s.KIND, s.SHARD]),
         trainings=all_sightings(run, [clip], elsewhere, trained),
-        exports={folder: in_export(folder, clip) for folder in exports_of(run.path)},
+        exports=(exports := exports_of(run.path)),
+        exported={folder: in_export(folder, clip) for folder in exports},
         imports=[each.folder for each in elsewhere],
     )
 
@@ -181,7 +184,7 @@ def lines(found: Lineage) -> Iterator[str]:
             yield f"  {'training ' if not number else '         '} {line.strip()}"
     if not found.trainings:
         yield "  training  none that is known of saw it"
-    for folder, what in found.exports.items():
+    for folder, what in found.exported.items():
         yield f"  export    {folder}" + (f": {what}" if what else "")
     for folder in found.imports:
         yield f"  import    {folder} has it, too"

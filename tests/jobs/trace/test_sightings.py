@@ -91,7 +91,7 @@ def test_lineage_says_what_became_of_a_clip_in_each_export(home: Path) -> None:
         note_use(run.path, "export", home / name)
     note_use(run.path, "export", home / "gone")
     has, old, gone = (str(home / name) for name in ("has", "old", "gone"))
-    told = {each: lineage.read_lineage(run, each, []).exports for each in (clip, refused, other)}
+    told = {each: lineage.read_lineage(run, each, []).exported for each in (clip, refused, other)}
     absent = "it is not in it"
     assert told[clip] == {has: f"videos/{clip}.mp4", old: absent, gone: ""}
     assert told[refused] == {has: absent, old: "left out, too_short", gone: ""}
