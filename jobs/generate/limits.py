@@ -32,12 +32,9 @@ def check(args: Any, width: int, height: int) -> None:
     check_size(
         width, height, args.frames, dit=args.dit, vae=args.vae, guided=is_guided(args, args.dit)
     )
-    check_sampler(args, args.device)
-    check_weights(args.weights)
-    check_blocks(args.skip_blocks, args.dit)
+    check_generator(args)
     if args.best_of > 1 or args.refine:
         check_judge(args.judge_clip)
-    check_models(args.dit, args.vae, args.text)
 
 
 def check_generator(args: Any) -> None:
@@ -45,6 +42,7 @@ def check_generator(args: Any) -> None:
     check_sampler(args, args.device)
     check_weights(args.weights)
     check_models(args.dit, args.vae, args.text)
+    check_blocks(args.skip_blocks, args.dit)
 
 
 def check_like(args: Any) -> None:

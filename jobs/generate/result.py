@@ -36,6 +36,9 @@ WRITTEN = (".mp4", ".png", ".webp", ".json")
 """What a command leaves under the name of its result."""
 SHEET_FRAMES = 8
 """Frames that a chunk leaves on the contact sheet."""
+MOST_SHOWN = 320
+"""Frames kept for the contact sheet and the output gate: of a longer video every second one of them goes, again and
+again, so that memory does not grow with its length."""
 PREVIEW_FRAMES = 160
 """A longer video has no animated preview: memory holds no more than these frames."""
 
@@ -109,7 +112,8 @@ class VideoFile:
         self.path, self.fps, self.frames = path, fps, 0
         self.marks, self.prompt = marks, prompt
         self._encoder: ClipEncoder | None = None
-        self._shown: list[np.ndarray] = []
+        self.shown: list[np.ndarray] = []
+        self._offered, self._every = 0, 1
         self.preview: list[np.ndarray] = []
 
     def add(self, video: np.ndarray) -> None:
@@ -133,8 +137,17 @@ class VideoFile:
                 av.VideoFrame.from_ndarray(pixels, format="rgb24"), pts=self.frames, duration=1
             )
             self.frames += 1
-        self._shown += list(video[:: max(1, len(video) // SHEET_FRAMES)])
+        for frame in video[:: max(1, len(video) // SHEET_FRAMES)]:
+            self._show(frame)
         self.preview += list(video[: PREVIEW_FRAMES + 1 - len(self.preview)])
+
+    def _show(self, frame: np.ndarray) -> None:
+        """Keep a frame for the sheet and the gate, one of as many as leave no more than ``MOST_SHOWN``."""
+        if self._offered % self._every == 0:
+            self.shown.append(frame.copy())  # a view would keep its whole chunk
+        self._offered += 1
+        if len(self.shown) > MOST_SHOWN:
+            self.shown, self._every = self.shown[::2], 2 * self._every
 
     def finish(
         self, verb: str, args: VerbArgs, models: VideoModels, inputs: list[Path], *, kept: int
@@ -144,12 +157,12 @@ class VideoFile:
 
         assert self._encoder is not None
         gate = OutputGate(Audit(folder=self.path.parent), on=args.safety)
-        if not gate.lets_pass(np.stack(self._shown)):
+        if not gate.lets_pass(np.stack(self.shown)):
             raise Refused(
                 f"the video is withheld by the output gate, see {self.path.parent / AUDIT}"
             )
         write_bytes(self.path, self.marks.signed(self._encoder.finish(), self.prompt))
-        sheet = contact_sheet([np.stack(self._shown)], [args.prompt or verb])
+        sheet = contact_sheet([np.stack(self.shown)], [args.prompt or verb])
         write_bytes(self.path.with_suffix(".png"), png_bytes(sheet))
         if len(self.preview) <= PREVIEW_FRAMES:
             preview = webp_bytes(np.stack(self.preview), self.fps)

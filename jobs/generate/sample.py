@@ -57,7 +57,7 @@ class Args(SampleConfig):
     like: Annotated[Folder | None, PROMPTS] = None
     """With --expand: run folder or shards whose captions to be like. Default: the synthetic world's."""
     size: Annotated[str, VIDEO] = "64x64"
-    """WIDTHxHEIGHT in pixels; multiples of the VAE's patch (8)."""
+    """WIDTHxHEIGHT in pixels; multiples of 16, a token of the embedded DiT."""
     seed: Annotated[Seed, VIDEO] = 0
     """Seed of the first prompt; the next ones count up."""
     image: Annotated[Path | None, VIDEO] = None

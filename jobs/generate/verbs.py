@@ -29,7 +29,13 @@ from jobs.generate.inputs import (
     read_video,
     span_mask,
 )
-from jobs.generate.limits import check_between, check_frames, check_window, few_steps_of
+from jobs.generate.limits import (
+    check_between,
+    check_frames,
+    check_window,
+    factors,
+    few_steps_of,
+)
 from jobs.generate.result import VideoFile, checked, load_models
 from jobs.generate.verb_args import VerbArgs
 from pipeline.bounds import Count, Positive, Share
@@ -40,6 +46,8 @@ if TYPE_CHECKING:
 Video = Annotated[Path, tyro.conf.Positional]
 MOST_SECONDS = 3600.0
 """Longest that one command adds to a video."""
+CONTEXT = 2
+"""Latent frames that are given of what came before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +76,7 @@ class ExtendArgs(VideoArgs):
     """How much is added. Whatever its length, memory holds one window (forward)."""
     backward: bool = False
     """Make what came before."""
-    context: Count = 2
+    context: Count = CONTEXT
     """Latent frames that each hop is given; a latent frame is 4 frames, the first of a window one."""
     frames: Count = 17
     """Frames of a window, those given included; 1 + 4k for the embedded VAE."""
@@ -183,11 +191,17 @@ def loop(argv: list[str]) -> int:
     args = checked(parse_args(LoopArgs, argv, "loop"))
     check_between(args.frames, args.vae)
     video = given("loop", args, args.video)
-    models = load_models(args, video, least=5, what="close it to a loop")
+    models = load_models(
+        args, video, least=5, what="close it to a loop", frames=bridge_window(args)
+    )
     closed = one_video(
         "loop",
         lambda: dit.loop(
-            video, args.prompt, frames=args.frames, **sampled_by(args, models, args.frames)
+            video,
+            args.prompt,
+            frames=args.frames,
+            context=CONTEXT,
+            **sampled_by(args, models, args.frames),
         ),
     )
     return finish("loop", args, models, closed, [args.video], kept=len(video))
@@ -204,11 +218,16 @@ def connect(argv: list[str]) -> int:
     first = given("connect", args, args.first)
     # the second is scaled to the first, so that any two can be connected
     second = read_video(args.second, (first.shape[2], first.shape[1]), args.fps)
-    models = load_models(args, first, least=5, what="lead on from it")
+    models = load_models(args, first, least=5, what="lead on from it", frames=bridge_window(args))
     video = one_video(
         "connect",
         lambda: dit.connect(
-            first, second, args.prompt, frames=args.frames, **sampled_by(args, models, args.frames)
+            first,
+            second,
+            args.prompt,
+            frames=args.frames,
+            context=CONTEXT,
+            **sampled_by(args, models, args.frames),
         ),
     )
     kept = len(first) + len(second)
@@ -253,6 +272,12 @@ def inpaint(argv: list[str]) -> int:
     inputs = [args.video, *([args.mask] if args.mask else [])]
     kept = int((~mask.any((1, 2))).sum())
     return finish("inpaint", args, models, made, inputs, kept=kept)
+
+
+def bridge_window(args: LoopArgs | ConnectArgs) -> int:
+    """Frames that are sampled at once between two videos: those made, and the given ones on both sides."""
+    _, time = factors(args.vae)
+    return time * CONTEXT + args.frames + 2
 
 
 def sampled_by(args: VerbArgs, models: VideoModels, frames: int) -> dict[str, Any]:

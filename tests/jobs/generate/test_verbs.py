@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import struct
@@ -13,9 +14,10 @@ import pytest
 from PIL import Image
 
 from jobs.cli import main
+from jobs.core.errors import UserError
 from jobs.generate import verbs
 from jobs.generate.marks import Marks
-from jobs.generate.result import VideoFile, load_models
+from jobs.generate.result import MOST_SHOWN, VideoFile, load_models
 from pipeline.video.decode import decode_clip
 from pipeline.video.encode import encode_mp4
 
@@ -126,6 +128,39 @@ def test_a_long_video_has_no_preview_and_keeps_few_frames(tmp_path):
     assert file.frames == 270
 
 
+def test_a_sheet_of_a_long_video_is_drawn_from_few_frames_of_all_of_it(tmp_path):
+    file = VideoFile(tmp_path / "long.mp4", 8, marks=Marks(weights="0123"), prompt="")
+    for shade in range(200):
+        file.add(np.full((9, 32, 48, 3), shade, np.uint8))
+    assert len(file.shown) <= MOST_SHOWN
+    shades = [int(frame[0, 0, 0]) for frame in file.shown]
+    assert shades == sorted(shades)
+    assert shades[0] == 0
+    assert shades[-1] >= 198, "the end is among them"
+    gaps = {b - a for a, b in itertools.pairwise(shades)}
+    assert max(gaps) - min(gaps) <= 1, "evenly spread"
+    assert all(frame.base is None for frame in file.shown), "no frame keeps its chunk"
+
+
+@pytest.mark.parametrize("words", [["loop", "CLIP"], ["connect", "CLIP", "CLIP"]])
+def test_memory_of_a_bridge_is_that_of_its_window_however_long_the_video(
+    monkeypatch, tmp_path, words
+):
+    monkeypatch.setattr(verbs, "load_models", load_models)
+    asked = []
+
+    def check(width, height, frames, **what):
+        asked.append(frames)
+        raise UserError("far enough")
+
+    monkeypatch.setattr("jobs.generate.result.check_size", check)
+    long = tmp_path / "long.mp4"
+    long.write_bytes(encode_mp4(FRAMES.repeat(11, axis=0), 8))
+    words = [str(long) if word == "CLIP" else word for word in words]
+    assert main([*words, "--out", str(tmp_path / "out.mp4")]) == 2
+    assert asked == [17], "5 frames given before, 7 made, 4 given after, and the first of them"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -151,6 +186,7 @@ def test_a_long_video_has_no_preview_and_keeps_few_frames(tmp_path):
         (["edit", "FOLDER"], "it is a folder; give a file"),
         (["edit", "CLIP", "--text", "nowhere"], "--text nowhere: "),
         (["edit", "CLIP", "--rule", "magic"], "guidance rule 'magic' is unknown"),
+        (["edit", "CLIP", "--skip-blocks", "99", "--skip-scale", "1"], "has blocks 0 to 7; give some"),
         (["loop", "CLIP", "--zero-steps", "30"], "zero_steps is 30 of 30 steps"),
     ],
 )  # fmt: skip
