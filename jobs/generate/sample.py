@@ -110,6 +110,8 @@ def run(args: Args) -> list[Path]:
     )
     if picture is not None and args.frames == 1:
         warn("--image with one frame leaves nothing to generate")
+    if credentials is not None and args.frames == 1:
+        warn("--c2pa-cert signs MP4s; a picture is marked as synthetic by its metadata alone")
     inputs = [*([args.image] if args.image is not None else []), *args.reference]
     audit = Audit(folder=args.out)
     gate_prompts(prompts, audit, on=args.safety, ahead=True)
@@ -213,8 +215,9 @@ def write_videos(
     made: list[dict[str, Any]],
     names: list[tuple[str, ...]],
 ) -> tuple[list[Path], Path]:
-    """An MP4, a sheet and how it was made for each video that the gate lets pass, a grid of them, and prompts.json.
+    """An MP4 and a sheet, or a PNG of one frame, and how it was made, of all that the gate lets pass; a grid of them.
 
+    prompts.json names the prompts of MP4s.
     Numbers go on behind those that the folder holds, so nothing is overwritten. Returns the MP4s and the grid.
     """
     from jobs.generate.judged_files import PROMPTS
@@ -228,15 +231,17 @@ def write_videos(
             continue
         shown.append((video, prompt))
         path = args.out / f"{i:03d}-{slug(prompt)}.mp4"
+        tags = marks.tags(prompt, names[i - first])
+        sheet = path.with_suffix(".png")
         if len(video) > 1:
-            tags = marks.tags(prompt, names[i - first])
             mp4 = encode_mp4(video, args.fps, tags=tags)
             write_bytes(path, marks.signed(mp4, prompt))
             write_bytes(path.with_suffix(".webp"), webp_bytes(video, args.fps))
             paths.append(path)
             named[path.name] = prompt
-        sheet = contact_sheet([video], [prompt])
-        write_bytes(path.with_suffix(".png"), png_bytes(sheet))
+            write_bytes(sheet, png_bytes(contact_sheet([video], [prompt])))
+        else:  # an image is itself, so that other commands can go on with it
+            write_bytes(sheet, png_bytes(video[0], tags))
         write_bytes(path.with_suffix(".json"), json_bytes(made[i - first]))
     grid = args.out / ("grid.png" if not first else f"grid-{first:03d}.png")
     if shown:

@@ -130,6 +130,10 @@ def animate(argv: list[str]) -> int:
 
     args = checked(parse_args(AnimateArgs, argv, "animate"))
     check_frames(args.frames, args.vae)
+    if args.frames == 1:
+        raise UserError(
+            f"--frames 1 leaves nothing to make beside the picture; give {1 + factors(args.vae)[1]} or more"
+        )
     picture = read_picture(args.picture, args.pixels())
     models = load_models(args, picture[None], least=1, what="animate it", frames=args.frames)
     video = one_video(

@@ -102,7 +102,7 @@ def wanted_of(args: Args) -> Wanted:
 
 def check(args: Args, init: str) -> Wanted:
     """Refuse what cannot be, from headers and arithmetic, before a model is loaded; returns what is asked for."""
-    from jobs.generate.limits import check_models, check_sampler, check_size
+    from jobs.generate.limits import check_models, check_sampler, check_size, few_steps_of
 
     wanted = wanted_of(args)
     prompts = wanted.prompts if isinstance(wanted, FilePrompts) else ()
@@ -112,6 +112,11 @@ def check(args: Args, init: str) -> Wanted:
         check_size(width, height, args.frames, dit=init, vae=args.vae, guided=guided)
     check_sampler(args.train.sampler, args.device)
     check_models(init, args.vae, args.text)
+    if few := few_steps_of(init):
+        raise UserError(
+            f"--init {init} was distilled to {few.steps} steps, and fine-tuning by reward would undo it; "
+            "start from the DiT that it was distilled from"
+        )
     return wanted
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -67,9 +68,14 @@ def contact_sheet(
     return stacked(rows, GAP)
 
 
-def png_bytes(picture: np.ndarray) -> bytes:
-    """The picture as a PNG file."""
-    return _file(picture, "PNG")
+def png_bytes(picture: np.ndarray, tags: Mapping[str, str] | None = None) -> bytes:
+    """The picture as a PNG file, with ``tags`` as its text."""
+    from PIL.PngImagePlugin import PngInfo
+
+    text = PngInfo()
+    for name, value in (tags or {}).items():
+        text.add_itxt(name, value)
+    return _file(picture, "PNG", pnginfo=text)
 
 
 def webp_bytes(video: np.ndarray, fps: float, side: int = 192, quality: int = 80) -> bytes:
@@ -96,7 +102,7 @@ def jpeg_base64(picture: np.ndarray, quality: int) -> str:
     return base64.b64encode(_file(picture, "JPEG", quality=quality)).decode()
 
 
-def _file(picture: np.ndarray, kind: str, **options: int) -> bytes:
+def _file(picture: np.ndarray, kind: str, **options: Any) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()

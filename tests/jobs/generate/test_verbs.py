@@ -178,6 +178,7 @@ def test_memory_of_a_bridge_is_that_of_its_window_however_long_the_video(
         (["loop", "CLIP", "--frames", "6"], "--frames 6 does not fit the VAE; give 3 or 7"),
         (["connect", "CLIP", "CLIP", "--frames", "8"], "--frames 8 does not fit the VAE; give 7 or 11"),
         (["animate", "SMALL", "--frames", "16"], "--frames 16 does not fit the VAE; give 1 +"),
+        (["animate", "SMALL", "--frames", "1"], "leaves nothing to make beside the picture; give 5"),
         (["extend", "CLIP", "--frames", "5", "--context", "9"], "--context 9 leaves no room"),
         (["extend", "CLIP", "--seconds", "1e12"], "give at most 3600"),
         (["extend", "PIPE"], "it is no file with bytes of its own"),

@@ -1,8 +1,12 @@
 """``filmstock reward-dit`` as a user runs it: with the embedded models, on tiny images."""
 
+import dataclasses
+
 import pytest
 
-from dit.checkpoint import load_dit
+from dit.checkpoint import load_dit, save_dit
+from dit.few_steps import FewSteps
+from dit.model import DiT
 from jobs.cli import main
 from jobs.train.show_batch import main as show_batch
 from tests.helpers.json_lines import json_lines
@@ -92,6 +96,16 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, capsys, words, said)
     assert main(["reward-dit", "--out", str(out), *words]) == 2
     told = capsys.readouterr().err
     assert said in told and len(told.strip().splitlines()) == 1
+    assert not out.exists()
+
+
+def test_a_few_step_model_is_refused_by_its_header_and_leaves_nothing(tmp_path, capsys):
+    loaded, out = load_dit(), tmp_path / "out"
+    shape = dataclasses.replace(loaded.model.config, few_steps=FewSteps(teacher=loaded.id))
+    save_dit(DiT(shape), loaded.latents, tmp_path / "few" / "dit.safetensors")
+    assert main(["reward-dit", "--out", str(out), "--init", str(tmp_path / "few")]) == 2
+    told = capsys.readouterr().err
+    assert "was distilled to 4 steps, and fine-tuning by reward would undo it" in told
     assert not out.exists()
 
 
