@@ -268,7 +268,7 @@ def tell(args: Args, made: Plan) -> None:
         spread += f", tokens of a clip over {args.context_parallel}"
     again = ", activations computed again" if made.recompute else ""
     say(
-        f"plan: {args.preset} with {made.parameters / 1e9:.2f} B weights on {args.gpus} x {args.gpu}: "
+        f"plan: {args.preset} with {_weights(made.parameters)} weights on {args.gpus} x {args.gpu}: "
         f"{args.clips:,} clips of {args.frames} x {args.size}, {made.clip_tokens:,} tokens each, seen {args.epochs:g} "
         "times"
     )
@@ -279,7 +279,8 @@ def tell(args: Args, made: Plan) -> None:
     )
     if not made.fits:
         warn(
-            f"no {args.gpu} holds this ({_size(GPU_MEMORY[args.gpu])}): "
+            f"no {args.gpu} holds this ({_size(GPU_MEMORY[args.gpu])}, of which {_size(USABLE * GPU_MEMORY[args.gpu])} "
+            "can be used): "
             + (f"--context-parallel {n} fits, or " if (n := made.would_fit) else "")
             + "take more GPUs, smaller or shorter clips, or a smaller model"
         )
@@ -302,6 +303,10 @@ def tell(args: Args, made: Plan) -> None:
             f"assumed, not measured: GPUs that share a clip exchange its heads at {LINK_SHARE[0]:g} to "
             f"{LINK_SHARE[2]:g} of {LINKS[args.gpu] / 1e9:g} GB/s"
         )
+
+
+def _weights(count: float) -> str:
+    return f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.1f} M"
 
 
 def _size(count: float) -> str:

@@ -54,7 +54,9 @@ def test_what_no_gpu_holds_is_said(
     monkeypatch.setitem(planning.GPU_MEMORY, "H100", 1e9)
     made = planning.run(Args(preset="B", size="256x256", frames=17, gpus=2))
     assert not made.fits and made.recompute and made.shards == 2
-    assert "no H100 holds this" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "no H100 holds this (1.0 GB, of which 920.0 MB can be used)" in said.err
+    assert f"B with {made.parameters / 1e6:.1f} M weights" in said.out
 
 
 def test_gpus_that_share_a_clip_keep_their_part_of_it(
