@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.video.decode import decode_clip, sample_indices
+from pipeline.video.encode import usual_scheduling
 from pipeline.world.render import render
 from pipeline.world.scene import random_scene
 
@@ -30,7 +31,7 @@ def plain(mp4: bytes) -> tuple[np.ndarray, list[float]]:
 
 def encoded(frames: np.ndarray, encoder: str) -> bytes:
     """An MP4 of a codec that a clip may have: one that is made here, or that an import keeps as it is."""
-    with av.open(file := io.BytesIO(), "w", format="mp4") as container:
+    with usual_scheduling(), av.open(file := io.BytesIO(), "w", format="mp4") as container:
         stream = container.add_stream(encoder, rate=Fraction(24), options=ENCODERS[encoder])
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt, stream.codec_context.gop_size = "yuv420p", 48
