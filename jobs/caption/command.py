@@ -15,7 +15,12 @@ import tyro
 from jobs.caption import truth
 from jobs.caption.domain import HELP, foreign_clips, is_narrow, refuse
 from jobs.caption.facts import measured_captions, measured_row
-from jobs.caption.originals import original_captions, original_row, withdrawn
+from jobs.caption.originals import (
+    imported_captions,
+    original_captions,
+    original_row,
+    withdrawn,
+)
 from jobs.caption.rows import (
     KINDS,
     Key,
@@ -144,13 +149,16 @@ def describe(config: CaptionConfig, folder: RunFolder, model: str, stage: Stage)
     } | {key: facts.made for key, facts in measured.items()}
     if saved := recover(table):
         say(f"caption: {saved} answers of a run that was stopped are kept")
+    given = imported_captions(table, wanted)
+    wanted |= given
     made = {key: original.made for key, original in originals.items()}
     done = answered(table, wanted | made, foreign=is_narrow(config))
     write_missing(table, originals, done, original_row)
     write_missing(table, measured, done, measured_row)
     done |= measured.keys()
     done &= wanted.keys()
-    if foreign := foreign_clips(kept, config):
+    lacking = {clip for clip, _ in wanted.keys() - given.keys()}
+    if foreign := foreign_clips(kept, config) & lacking:
         warn(HELP.format(clips=len(foreign)))
         done |= refuse(table, clips, foreign, wanted, done, config.asked)
     work = missing_work(clips, config.asked, done)

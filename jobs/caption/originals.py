@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobs.caption.rows import Key, Made, unasked_row
+from jobs.caption.rows import Key, Made, row_made, stored, unasked_row
 from pipeline import schema as s
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from captioner.check.checks import Verdict
+    from pipeline.store.paths import Location
 
 KIND = "original"
+IMPORTED = "import"
+"""In the place of a captioner's name: the caption came with a dataset."""
 ENGLISH = "en"
 """Language that captions are in where nothing else is said."""
 
@@ -54,6 +57,17 @@ def original_captions(clips: pa.Table, language: str = "en") -> dict[Key, Origin
                 judged[text] = Original(text=text, made=made, verdict=verdict)
             found[row[s.CLIP_ID], KIND] = judged[text]
     return found
+
+
+def imported_captions(table: Location, wanted: Mapping[Key, Made]) -> dict[Key, Made]:
+    """Wanted captions that came with a dataset and are fit to be trained on: nobody is to be asked for these."""
+    return {
+        key: row_made(row)
+        for _, _, row in stored(table)
+        if (key := (row[s.CLIP_ID], row[s.KIND])) in wanted
+        and row[s.MODEL] == IMPORTED
+        and row[s.OUTCOME] == str(s.CaptionOutcome.OK)
+    }
 
 
 def withdrawn(clips: pa.Table, originals: Collection[Key]) -> set[Key]:

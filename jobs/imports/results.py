@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from jobs.caption.originals import IMPORTED as MODEL
 from jobs.caption.originals import KIND as ORIGINAL
 from jobs.caption.originals import Original, made_of, original_row
 from jobs.caption.rows import Key, Made, row_made, stored, tidy, write_part
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TABLE = "imports.parquet"
-MODEL = "import"
-"""In the place of a captioner's name: the caption came with the dataset."""
 BATCH = 4096
 """Rows written together."""
 

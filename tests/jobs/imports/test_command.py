@@ -233,6 +233,36 @@ def test_everything_after_it_works_and_status_knows_what_is_done(
     assert select.run(stricter, folder) == 1
 
 
+def test_caption_writes_what_is_missing_and_keeps_what_came(
+    videos: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    out, source = tmp_path / "run", tmp_path / "set"
+    source.mkdir()
+    for name in NAMES:
+        shutil.copy(videos / name, source)
+    lines = [
+        {"path": "a.mp4", "caption_dense": "A plain scene drifts to the left in soft light."},
+        {"path": "b.mkv", "caption_dense": "the the the the the the the the"},
+        {"path": "long.mp4", "caption_short": "Bars blink in a steady row."},
+    ]
+    (source / "set.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run(recipe, source / "set.jsonl", out)
+    folder = open_run(out)
+    select.run(recipe.select, folder)
+    assert cli(["caption", str(out)]) in (0, 3)
+    clips = {name: row[s.CLIP_ID] for name, row in by_name(out).items()}
+    found = {(row[s.CLIP_ID], row[s.KIND]): row for row in table(out, "captions")}
+    for name, kind, model, outcome in (
+        ("a.mp4", "dense", "import", "ok"),
+        ("long.mp4", "short", "import", "ok"),
+        ("a.mp4", "short", "embedded", "out_of_domain"),
+        ("b.mkv", "dense", "embedded", "out_of_domain"),  # what came was looped
+    ):
+        row = found[clips[name], kind]
+        assert (row[s.MODEL].split("@")[0], row[s.OUTCOME]) == (model, outcome), (name, kind)
+    assert pack.run(recipe.pack, folder).packed == 2
+
+
 def test_words_for_what_cannot_be_imported(videos: Path, recipe: Recipe, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with pytest.raises(ValueError, match="choose another --out"):
