@@ -235,7 +235,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "jobs/generate/inputs.py": ("jobs/generate/test_verbs.py", "what the commands read"),
     "jobs/generate/result.py": ("jobs/generate/test_verbs.py", "what the commands write"),
     "jobs/generate/verb_args.py": ("jobs/generate/test_verbs.py", WHOLE),
-    "jobs/generate/sample.py": ("jobs/train/test_dit.py", WHOLE),
     "jobs/ingest/detector.py": ("jobs/ingest/test_shots.py", "a detector that is not there"),
     "jobs/imports/folders.py": ("jobs/imports/test_readers.py", "folders of every format"),
     "jobs/imports/formats.py": ("jobs/imports/test_readers.py", "formats by name"),
