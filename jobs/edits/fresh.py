@@ -33,10 +33,10 @@ PARTS = dict(BY_HAND.values())
 class Inputs:
     """Tables of a run folder by their content, each hashed once."""
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(self, run: RunFolder, edits: Replayed | None = None) -> None:
         self.run = run
         self._keys: dict[str, str] = {}
-        self._edits: Replayed | None = None
+        self._edits = edits
 
     def key(self, table: str) -> str:
         """Hash of a table's files, or of a part of the edits; empty where there is nothing of that part."""
@@ -88,14 +88,22 @@ class Inputs:
         return found
 
 
-def open_stage(run: RunFolder, name: str, *settings: Any, inputs: tuple[str, ...]) -> Stage:
+def open_stage(
+    run: RunFolder,
+    name: str,
+    *settings: Any,
+    inputs: tuple[str, ...],
+    edits: Replayed | None = None,
+) -> Stage:
     """Stage ``name`` as it is to be run with ``settings`` on the tables ``inputs`` of ``run`` and on its edits.
+
+    ``edits``: those of the run, where they were read already.
 
     Raises:
         UserError: an input is missing, or stale; the message names the command that mends it.
     """
     run.need(*inputs)
-    check_fresh(run, *inputs, seen=(seen := Inputs(run)))
+    check_fresh(run, *inputs, seen=(seen := Inputs(run, edits)))
     by_hand = BY_HAND[name][0] if name in BY_HAND else ""
     keys = {table: seen.key(table) for table in inputs}
     keys |= {by_hand: seen.key(by_hand)} if by_hand and seen.key(by_hand) else {}

@@ -80,7 +80,7 @@ def run(config: SelectConfig, folder: RunFolder) -> int:
     inputs = ("manifest",) if config.dedup_cosine is None else ("manifest", "embeddings")
     earlier = files_key(earlier_files(folder.path, config))
     edits = run_edits(folder)
-    stage = open_stage(folder, STAGE, config, earlier, inputs=inputs)
+    stage = open_stage(folder, STAGE, config, earlier, inputs=inputs, edits=edits)
     if info := stage.info:
         kept = int(info.get("kept", 0))
         say(f"select: nothing to do, {kept} clips kept by the same settings")

@@ -72,7 +72,7 @@ def run(config: PackConfig, folder: RunFolder) -> PackResult:
     open_writer(config.writer)  # one that is not there is refused before anything is read
     inputs = ("manifest", "selection.parquet", "captions")
     edits = run_edits(folder)
-    stage = open_stage(folder, STAGE, config, inputs=inputs)
+    stage = open_stage(folder, STAGE, config, inputs=inputs, edits=edits)
     result = stage.finished(PackResult)
     if result is not None and not result.unreadable:  # what could not be read may be there again
         say(f"pack: nothing to do, {result.packed} clips are in {folder.shards}")

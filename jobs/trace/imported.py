@@ -48,13 +48,13 @@ class Elsewhere:
 
 
 def find_elsewhere(
-    run: RunFolder, clips: Iterable[str], hashes: Iterable[str], within: tuple[str, ...] = ()
+    run: RunFolder, imports: Iterable[Imported], within: tuple[str, ...] = ()
 ) -> list[Elsewhere]:
-    """Every run folder that some of the clips came to, over however many imports; each once."""
+    """Every run folder that the clips of ``imports``, of ``run``, came to over however many imports; each once."""
     from pipeline.shards.read import open_table
 
     found: list[Elsewhere] = []
-    for each in find_imports(run, clips, hashes):
+    for each in imports:
         there, known = open_run(each.folder), (*within, str(run), *(e.folder for e in found))
         if any(location(name).absolute() == there.path.absolute() for name in known):
             continue
@@ -70,7 +70,8 @@ def find_elsewhere(
         ]
         ids = [row[s.CLIP_ID] for row in rows]
         found.append(Elsewhere(folder=each.folder, clips=tuple(ids)))
-        found += find_elsewhere(there, ids, [row[s.VIDEO_XXH3] for row in rows], known)
+        further = find_imports(there, ids, [row[s.VIDEO_XXH3] for row in rows])
+        found += find_elsewhere(there, further, known)
     return list({each.folder: each for each in found}.values())
 
 

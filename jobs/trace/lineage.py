@@ -21,7 +21,7 @@ from jobs.core.uses import exports_of
 from jobs.edits.apply import run_edits
 from jobs.export.command import TABLE
 from jobs.trace.forget import sighting_lines
-from jobs.trace.imported import all_sightings, find_elsewhere
+from jobs.trace.imported import all_sightings, find_elsewhere, find_imports
 from jobs.trace.sightings import Sighting, check_trained
 from jobs.trace.targets import Names
 from pipeline import schema as s
@@ -103,7 +103,7 @@ def read_lineage(run: RunFolder, clip: str, trained: list[Path]) -> Lineage:
     hashes = [manifest[s.VIDEO_XXH3]] if manifest.get(s.VIDEO_XXH3) else []
     packed = [s.SHARD, s.BYTE_OFFSET, s.BYTE_LENGTH, s.VIDEO_XXH3, s.SPLIT]
     told = [s.KIND, s.TEXT, s.OUTCOME, s.MODEL, s.CHECKS, s.PROMPT_HASH]
-    elsewhere = find_elsewhere(run, [clip], hashes)
+    elsewhere = find_elsewhere(run, find_imports(run, [clip], hashes))
     return Lineage(
         clip=clip,
         manifest={name: value for name, value in manifest.items() if value is not None},

@@ -81,7 +81,8 @@ def make_plan(run: RunFolder, names: Names, targets: Targets, more: list[Path]) 
     """Look at everything once, before it changes."""
     rows = [names.clips[clip] for clip in targets.clips]
     texts, hashes, media = _contents(run, targets)
-    elsewhere = find_elsewhere(run, list(targets.clips), hashes)
+    imports = find_imports(run, list(targets.clips), hashes)
+    elsewhere = find_elsewhere(run, imports)
     others = [uri for uri, source in names.uris.items() if source not in targets.sources]
     paths = [form for uri in targets.uris for form in spellings(uri)]
     paths += unique_names(targets.uris, others)
@@ -96,7 +97,7 @@ def make_plan(run: RunFolder, names: Names, targets: Targets, more: list[Path]) 
         orphans=_orphans(run, targets),
         counts=_rows(run, targets),
         exports=tuple(exports_of(run.path)),
-        imports=tuple(find_imports(run, list(targets.clips), hashes)),
+        imports=tuple(imports),
         elsewhere=tuple(elsewhere),
     )
 

@@ -121,7 +121,8 @@ def test_trainings_on_runs_that_imported_it_are_named(
 
 def find_third(home: Path, clip: str) -> tuple[str, ...]:
     """What ``third`` calls a clip of ``run``."""
-    found = find_elsewhere(open_run(home / "run"), [clip], [])
+    run = open_run(home / "run")
+    found = find_elsewhere(run, find_imports(run, [clip], []))
     return next((each.clips for each in found if each.folder == str(home / "third")), ())
 
 
